@@ -1,0 +1,185 @@
+"""What a plugin says about itself.
+
+A spec is a frozen literal, cheap to make: it names what does the work by an import path
+(``package.module:Object``) that is loaded on use, so listing plugins imports no heavy library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import PluginError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spec:
+    """What models, compressors and benchmarks have in common.
+
+    Parameters
+    ----------
+    tags : tuple of str
+        Words to select by (``--tag``).
+    citation : str
+        How to cite the work, one line.
+    licence : str
+        SPDX identifier, or the name of the licence.
+    homepage : str
+        Address of the project or paper.
+    notes : str
+        What a user should know, traps included.
+    """
+
+    tags: tuple[str, ...] = ()
+    citation: str = ""
+    licence: str = ""
+    homepage: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec(_Spec):
+    """A language model as released.
+
+    Parameters
+    ----------
+    name : str
+        Short unique name.
+    source : str
+        ``hf:org/name``, ``pypi:name==version:file``, ``https://…`` or ``file:PATH``.
+    revision : str
+        What pins the source: a commit for ``hf:``, a sha256 for a file. Empty: not pinned; the
+        commit found is recorded and the result marked.
+    family : str
+        Models that differ in size alone share one.
+    parameters : int, optional
+        Number of parameters.
+    context : int, optional
+        Longest input, in tokens.
+    gated : bool
+        Whether its licence must be accepted on the hub first.
+    control : str
+        Empty for a model; ``untrained`` or ``static`` for a control made from one.
+    base : str
+        For a control, the name of the model it is made from.
+    seed : int, optional
+        For an untrained control, the seed of its weights.
+    """
+
+    name: str
+    source: str
+    revision: str = ""
+    family: str = ""
+    parameters: int | None = None
+    context: int | None = None
+    gated: bool = False
+    control: str = ""
+    base: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class CompressorSpec(_Spec):
+    """A way to make a model smaller.
+
+    Parameters
+    ----------
+    name : str
+        Short unique name.
+    target : str
+        Import path of a callable; called with ``**options`` it returns a ``Compressor``.
+    options : mapping
+        Keyword arguments for the target. They are part of the key of every result.
+    version : int
+        Bumped when the same options come to mean something else.
+    method : str
+        The method's name without its settings (``gptq`` for ``gptq-int4``).
+    bits : float, optional
+        Nominal bits per weight, for display.
+    sparsity : float, optional
+        Nominal share of zero weights, for display.
+    calibrated : bool
+        Whether it needs calibration text.
+    extra : str
+        The optional dependency it needs (``pip install 'brainpress[extra]'``).
+    seed : int
+        Seed of whatever is random in it.
+    """
+
+    name: str
+    target: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+    method: str = ""
+    bits: float | None = None
+    sparsity: float | None = None
+    calibrated: bool = False
+    extra: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class BenchmarkSpec(_Spec):
+    """Data and a protocol that turns recordings into a score.
+
+    Parameters
+    ----------
+    name : str
+        Short unique name.
+    target : str
+        Import path of a callable; called with ``**options`` it returns a ``Benchmark``.
+    kind : str
+        ``neural``, ``linguistic`` or ``behavioural``.
+    options : mapping
+        Keyword arguments for the target. They are part of the key of every score.
+    version : int
+        Bumped when the same recordings come to score differently.
+    metric : str
+        What ``value`` is, in a few words.
+    chance : float
+        The value of a guess.
+    margin : float, optional
+        The difference that counts as none, in units of ``value`` (for equivalence tests).
+    simulated : bool
+        Whether the data are simulated; shown wherever the benchmark is.
+    data : str
+        Where the data come from, one line.
+    """
+
+    name: str
+    target: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+    metric: str = ""
+    chance: float = 0.0
+    margin: float | None = None
+    simulated: bool = False
+    data: str = ""
+
+
+Spec = ModelSpec | CompressorSpec | BenchmarkSpec
+
+
+def load_target(spec: CompressorSpec | BenchmarkSpec) -> Any:
+    """Import what a spec names and call it with the spec's options.
+
+    Raises
+    ------
+    PluginError
+        The target cannot be imported, is not there, or refuses the options.
+    """
+    module_name, _, attribute = spec.target.partition(":")
+    try:
+        target = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginError(
+            f"{spec.name}: cannot load {spec.target!r}: {error}",
+            "the target of a spec is 'package.module:Object'; see `brainpress doctor`",
+        ) from error
+    try:
+        return target(**spec.options)
+    except TypeError as error:
+        raise PluginError(f"{spec.name}: {spec.target} refuses {dict(spec.options)}: {error}") from error
