@@ -182,4 +182,6 @@ def load_target(spec: CompressorSpec | BenchmarkSpec) -> Any:
     try:
         return target(**spec.options)
     except TypeError as error:
-        raise PluginError(f"{spec.name}: {spec.target} refuses {dict(spec.options)}: {error}") from error
+        raise PluginError(
+            f"{spec.name}: {spec.target} refuses {dict(spec.options)}: {error}"
+        ) from error

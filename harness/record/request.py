@@ -1,0 +1,98 @@
+"""What a benchmark asks of a variant, and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from harness.record.context import Context
+from harness.stimuli.passages import Stimuli
+from harness.stimuli.readouts import Readout
+from harness.store.keys import canonical, content_key
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Measure(StrEnum):
+    """What is recorded of each token."""
+
+    HIDDEN = "hidden"
+    """The hidden state of every layer; layer 0 is the embedding."""
+    LOGPROB = "logprob"
+    """The natural logarithm of the probability of the token given its context."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Hidden states or log-probabilities of some stimuli.
+
+    Parameters
+    ----------
+    stimuli : Stimuli
+    measure : Measure
+    context : Context
+    readout : Readout
+        The linear map from tokens to the rows of the recording.
+    """
+
+    stimuli: Stimuli
+    measure: Measure
+    context: Context
+    readout: Readout = field(repr=False)
+
+    @cached_property
+    def key(self) -> str:
+        """sha256 of everything that determines the answer, the variant apart."""
+        return content_key(
+            stimuli=self.stimuli.key,
+            measure=self.measure,
+            context=self.context,
+            readout=canonical(self.readout),
+        )
+
+    @cached_property
+    def pass_key(self) -> str:
+        """Requests that share it are answered by the same forward passes."""
+        return content_key(stimuli=self.stimuli.key, measure=self.measure, context=self.context)
+
+
+class Recordings(Mapping[Request, "xr.DataArray"]):
+    """The answers to a benchmark's requests, read when asked for.
+
+    ``recordings[request]`` is a DataArray with dims (sample, layer, unit); ``layer`` is a
+    coordinate of layer numbers, and ``passage`` names the passage of each sample.
+    """
+
+    def __init__(self, answers: Mapping[str, xr.DataArray], requests: tuple[Request, ...]) -> None:
+        self._answers = answers
+        self._requests = requests
+
+    def __getitem__(self, request: Request) -> xr.DataArray:
+        return self._answers[request.key]
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._requests)
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+
+class Benchmark(Protocol):
+    """Data and a protocol. It asks, and scores the answers; it never sees a model."""
+
+    def requests(self) -> tuple[Request, ...]:
+        """What has to be recorded."""
+
+    def score(self, recordings: Recordings) -> xr.Dataset:
+        """Turn the recordings into a score: a pure function of them and the benchmark's data."""
+
+
+class Subject(Protocol):
+    """Whatever can be put in the scanner."""
+
+    def record(self, request: Request) -> xr.DataArray:
+        """Answer a request."""

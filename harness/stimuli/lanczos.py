@@ -1,0 +1,53 @@
+"""Lanczos resampling of irregular events onto a regular clock, as a sparse matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from harness.errors import StimulusError
+
+LOBES = 3
+
+
+def lanczos_matrix(
+    events: npt.NDArray[np.float64], times: npt.NDArray[np.float64], lobes: int = LOBES
+) -> sparse.csr_array:
+    """Matrix that filters values at ``events`` onto ``times``.
+
+    Parameters
+    ----------
+    events : array (n_events,)
+        Times of the events (word midpoints), in s.
+    times : array (n_times,)
+        Times to resample onto (volumes), in s, increasing.
+    lobes : int
+        Lobes of the kernel: events further than ``lobes`` sampling steps away weigh nothing.
+
+    Returns
+    -------
+    csr_array (n_times, n_events)
+        ``L(t) = sinc(t) sinc(t / lobes)`` with t in sampling steps; the cut-off is the sampling
+        rate. The sum over events is not divided by their number (Huth et al. 2016).
+
+    Raises
+    ------
+    StimulusError
+        There are fewer than two times, or they do not increase.
+    """
+    events, times = np.asarray(events, float), np.asarray(times, float)
+    if len(times) < 2 or not np.all(np.diff(times) > 0):
+        raise StimulusError("volume times must be at least two, and increase")
+    step = float(np.mean(np.diff(times)))
+    reach = lobes * step
+    order = np.argsort(events, kind="stable")
+    first = np.searchsorted(events[order], times - reach, side="left")
+    last = np.searchsorted(events[order], times + reach, side="right")
+    counts = last - first
+    rows = np.repeat(np.arange(len(times)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    columns = order[np.repeat(first, counts) + within]
+    lag = (times[rows] - events[columns]) / step
+    values = np.sinc(lag) * np.sinc(lag / lobes)
+    return sparse.csr_array((values, (rows, columns)), shape=(len(times), len(events)))
