@@ -20,7 +20,7 @@ class Start(StrEnum):
     TOKENIZER = "tokenizer"
     """What the tokenizer itself puts there (a BOS for Llama, nothing for GPT-2 and Qwen)."""
     BOS = "bos"
-    """The BOS token, or the EOS token where a tokenizer has no BOS: every token has a probability."""
+    """The BOS token, or EOS where a tokenizer has no BOS: every token has a probability."""
     NOTHING = "nothing"
 
 

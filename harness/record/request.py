@@ -85,7 +85,7 @@ class Benchmark(Protocol):
     """Data and a protocol. It asks, and scores the answers; it never sees a model."""
 
     def requests(self) -> tuple[Request, ...]:
-        """What has to be recorded."""
+        """Return what has to be recorded."""
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Turn the recordings into a score: a pure function of them and the benchmark's data."""

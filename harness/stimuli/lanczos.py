@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -13,7 +15,7 @@ LOBES = 3
 
 def lanczos_matrix(
     events: npt.NDArray[np.float64], times: npt.NDArray[np.float64], lobes: int = LOBES
-) -> sparse.csr_array:
+) -> Any:
     """Matrix that filters values at ``events`` onto ``times``.
 
     Parameters

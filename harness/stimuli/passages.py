@@ -72,8 +72,8 @@ class Passage:
         for i, (on, off) in enumerate(zip(self.onsets, self.offsets, strict=True)):
             if not (math.isfinite(on) and math.isfinite(off) and previous <= on <= off):
                 raise StimulusError(
-                    f"passage {self.name!r}: item {i} ({self.item(i)!r}) runs from {on} s to {off} s"
-                    f" after an item that starts at {previous} s"
+                    f"passage {self.name!r}: item {i} ({self.item(i)!r}) runs from {on} s to"
+                    f" {off} s, after an item that starts at {previous} s"
                 )
             previous = on
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from harness.errors import StimulusError
 from harness.stimuli.lanczos import LOBES, lanczos_matrix
 from harness.stimuli.passages import Passage, Stimuli
 
-Matrix = sparse.csr_array
+Matrix: TypeAlias = Any  # scipy.sparse.csr_array: scipy ships no types
 
 
 class Pool(StrEnum):
