@@ -83,8 +83,8 @@ class Context:
         """Read ``words(20)``, ``tokens(512)``, ``strided(512,256)``, ``prefix`` or ``sentence``."""
         for kind, (pattern, _) in _FORMS.items():
             if match := re.fullmatch(pattern, text.strip()):
-                numbers = [int(g) for g in match.groups()]
-                return cls(kind, *numbers, **options)
+                size, stride = (*map(int, match.groups()), 0, 0)[:2]
+                return cls(kind, size, stride, **options)
         raise RecordingError(f"no context policy {text!r}", _choices())
 
     def __str__(self) -> str:

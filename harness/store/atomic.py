@@ -1,0 +1,64 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import StoreError
+
+_REASONS = {
+    errno.ENOSPC: "no space is left on the device",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOTDIR: "a part of the path is a file",
+    errno.EEXIST: "a part of the path is a file",
+}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a path beside ``path`` to write to; on success it takes ``path``'s place.
+
+    Yields
+    ------
+    Path
+        A new name in the same folder. Whatever happens, it is gone afterwards.
+
+    Raises
+    ------
+    StoreError
+        The folder is read-only, full or not a folder.
+    """
+    with explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:24]}.", dir=path.parent)
+        os.close(handle)
+    beside = Path(name)
+    try:
+        with explained(path.parent):
+            yield beside
+            os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into a StoreError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0)
+        if reason is None:
+            raise
+        raise StoreError(
+            f"cannot write in {folder}: {reason}",
+            "free some space, or choose another folder with --store DIR (or BRAINPRESS_STORE)",
+        ) from error

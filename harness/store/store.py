@@ -1,0 +1,173 @@
+"""The store: every stage's output under the key of what determines it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from harness.errors import CorruptError, StoreError
+from harness.store.atomic import explained, writing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Kind(StrEnum):
+    """What is stored, and the name of its folder."""
+
+    COMPRESSION = "compression"
+    RECORDING = "recordings"
+    SCORE = "scores"
+    FAILURE = "failures"
+
+
+class Store:
+    """A folder of netCDF files named by their content keys.
+
+    Safe with several processes at once: files appear whole or not at all, and a stage is made under
+    a lock of its own.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made when something is first written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    @classmethod
+    def default(cls) -> Store:
+        """Return the store of ``BRAINPRESS_STORE``, else the one in the user's cache folder."""
+        if folder := os.environ.get("BRAINPRESS_STORE"):
+            return cls(Path(folder))
+        from harness.fetch.locate import cache_folder
+
+        return cls(cache_folder() / "store")
+
+    def path(self, kind: Kind, key: str) -> Path:
+        """Where a result is, or would be."""
+        return self.root / kind / key[:2] / f"{key}.nc"
+
+    def has(self, kind: Kind, key: str) -> bool:
+        """Whether a result is there."""
+        return self.path(kind, key).is_file()
+
+    def remove(self, kind: Kind, key: str) -> None:
+        """Forget a result."""
+        with explained(self.root):
+            self.path(kind, key).unlink(missing_ok=True)
+
+    def write(
+        self,
+        kind: Kind,
+        key: str,
+        dataset: xr.Dataset,
+        chunks: dict[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        """Store a dataset.
+
+        Every numeric variable carries a checksum per chunk (Fletcher-32), so a file that decays on
+        disk fails to read instead of reading wrong.
+
+        Raises
+        ------
+        StoreError
+            The store is read-only or full.
+        """
+        encoding: dict[str, dict[str, Any]] = {
+            str(name): {"fletcher32": True}
+            for name, variable in dataset.variables.items()
+            if variable.dtype.kind in "fiub" and variable.ndim > 0 and variable.size > 0
+        }
+        for name, sizes in (chunks or {}).items():
+            encoding[name]["chunksizes"] = sizes
+        with writing(self.path(kind, key)) as beside:
+            try:
+                dataset.to_netcdf(beside, engine="netcdf4", encoding=encoding)
+            except RuntimeError as error:  # netCDF4 reports a full disk as "NetCDF: HDF error"
+                if _free(self.root) < dataset.nbytes:
+                    raise StoreError(
+                        f"cannot write in {self.root}: no space is left on the device",
+                        "free some space, or choose another folder with --store DIR",
+                    ) from error
+                raise
+
+    def read(self, kind: Kind, key: str) -> xr.Dataset:
+        """Read a dataset whole.
+
+        Raises
+        ------
+        CorruptError
+            The file does not read back; it has been moved aside, so that it is made again.
+        """
+        with self.reading(kind, key) as dataset:
+            return dataset.load()
+
+    @contextmanager
+    def reading(self, kind: Kind, key: str) -> Iterator[xr.Dataset]:
+        """Open a dataset to read parts of it; a part that does not read back is a CorruptError."""
+        import xarray as xr
+
+        path = self.path(kind, key)
+        try:
+            with xr.open_dataset(path, engine="netcdf4") as dataset:
+                yield dataset
+        except (RuntimeError, ValueError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise StoreError(f"{path} is not in the store") from error
+            aside = self._quarantine(path)
+            raise CorruptError(
+                f"{path} does not read back whole ({error}); moved to {aside.name}",
+                "run the same command again: the result is made anew",
+            ) from error
+
+    def _quarantine(self, path: Path) -> Path:
+        aside = path.with_name(f"{path.stem}.corrupt-{time.time_ns()}")
+        with explained(self.root):
+            if path.exists():
+                os.replace(path, aside)
+        return aside
+
+    @contextmanager
+    def lock(self, kind: Kind, key: str) -> Iterator[None]:
+        """Hold a result while it is made; another process that wants it waits."""
+        path = self.root / "locks" / f"{kind}-{key[:32]}.lock"
+        with explained(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def check_writable(self) -> None:
+        """Fail now rather than after an hour.
+
+        Raises
+        ------
+        StoreError
+            Nothing can be written here.
+        """
+        with writing(self.root / ".probe") as beside:
+            beside.write_bytes(b"brainpress")
+        (self.root / ".probe").unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """Bytes free on the store's disk."""
+        return _free(self.root)
+
+
+def _free(folder: Path) -> int:
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
