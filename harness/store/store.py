@@ -119,23 +119,29 @@ class Store:
 
         path = self.path(kind, key)
         try:
-            with xr.open_dataset(path, engine="netcdf4") as dataset:
-                yield dataset
+            dataset = xr.open_dataset(path, engine="netcdf4")
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} is not in the store") from error
         except (RuntimeError, ValueError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise StoreError(f"{path} is not in the store") from error
-            aside = self._quarantine(path)
-            raise CorruptError(
-                f"{path} does not read back whole ({error}); moved to {aside.name}",
-                "run the same command again: the result is made anew",
-            ) from error
+            raise self._quarantined(path, error) from error
+        try:
+            yield dataset
+        except RuntimeError as error:
+            if "NetCDF" not in str(error):
+                raise
+            raise self._quarantined(path, error) from error
+        finally:
+            dataset.close()
 
-    def _quarantine(self, path: Path) -> Path:
+    def _quarantined(self, path: Path, error: Exception) -> CorruptError:
         aside = path.with_name(f"{path.stem}.corrupt-{time.time_ns()}")
         with explained(self.root):
             if path.exists():
                 os.replace(path, aside)
-        return aside
+        return CorruptError(
+            f"{path} does not read back whole ({error}); moved to {aside.name}",
+            "run the same command again: the result is made anew",
+        )
 
     @contextmanager
     def lock(self, kind: Kind, key: str) -> Iterator[None]:

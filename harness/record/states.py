@@ -1,0 +1,80 @@
+"""What a model computes on the way: hidden states of every layer, log-probabilities of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.lm.anatomy import anatomy
+
+Reader = Callable[[int, torch.Tensor], None]
+
+
+@contextmanager
+def hidden_states(model: nn.Module, read: Reader, final_norm: bool) -> Iterator[None]:
+    """While open, each forward pass calls ``read(layer, states)`` for every layer.
+
+    Layer 0 is what enters the first block (the embedding, with whatever the model adds to it);
+    layer i is what leaves block i. States are (windows, tokens, units), and are not kept.
+
+    Parameters
+    ----------
+    final_norm : bool
+        Whether the last layer is read after the model's final norm or before it.
+    """
+    parts = anatomy(model)
+    handles = []
+
+    def enter(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        read(0, args[0] if args else kwargs["hidden_states"])
+
+    def leave(layer: int) -> Callable[..., None]:
+        def hook(_: nn.Module, __: Any, output: Any) -> None:
+            read(layer, output[0] if isinstance(output, tuple) else output)
+
+        return hook
+
+    if not parts.blocks:  # a static model is its embedding
+        handles.append(parts.embedding.register_forward_hook(leave(0)))
+    else:
+        handles.append(parts.blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
+    last = len(parts.blocks)
+    for layer, block in enumerate(parts.blocks, start=1):
+        at_norm = layer == last and final_norm and parts.final_norm is not None
+        module = parts.final_norm if at_norm else block
+        assert module is not None
+        handles.append(module.register_forward_hook(leave(layer)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def n_layers(model: nn.Module) -> int:
+    """Layers a recording has: the embedding and every block."""
+    return len(anatomy(model).blocks) + 1
+
+
+def token_logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Log-probability of each token given those before it.
+
+    Parameters
+    ----------
+    logits : Tensor (windows, tokens, vocabulary)
+    ids : Tensor (windows, tokens)
+
+    Returns
+    -------
+    Tensor (windows, tokens), float32
+        Natural logarithms; the first token of a window has none: NaN.
+    """
+    scores = logits[:, :-1].float()
+    chosen = scores.gather(-1, ids[:, 1:, None])[..., 0]
+    values = chosen - torch.logsumexp(scores, dim=-1)
+    first = torch.full_like(values[:, :1], torch.nan)
+    return torch.cat([first, values], dim=1)

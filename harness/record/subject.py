@@ -1,0 +1,276 @@
+"""A language model in the scanner: it answers requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+
+from harness.errors import RecordingError, Unsupported
+from harness.record.batches import Shown, batch_matrix, batches, padded
+from harness.record.context import Context, Start
+from harness.record.request import Measure, Request
+from harness.record.states import hidden_states, n_layers, token_logprobs
+from harness.record.tokens import Tokens, tokenise
+from harness.record.windows import windows
+from harness.stimuli.passages import Passage
+
+if TYPE_CHECKING:
+    from harness.lm.load import LanguageModel
+
+VERSION = 1
+"""Stage version of a recording: bumped when the same request comes to mean something else."""
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+BATCH_TOKENS = 2048
+LOGIT_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class LanguageSubject:
+    """A loaded language model that records.
+
+    Parameters
+    ----------
+    language_model : LanguageModel
+    batch_size : int, optional
+        Most windows of a batch. Recorded nowhere: it does not change results.
+    batch_tokens : int
+        Most tokens of a batch.
+    progress : callable, optional
+        Called with (tokens done, tokens in all).
+    """
+
+    language_model: LanguageModel
+    batch_size: int | None = None
+    batch_tokens: int = BATCH_TOKENS
+    progress: Callable[[int, int], None] | None = None
+
+    def record(self, request: Request) -> xr.DataArray:
+        """Answer one request.
+
+        Returns
+        -------
+        DataArray
+            Dims (sample, layer, unit), float32; coordinates ``layer`` (0 is the embedding) and
+            ``passage`` (name, by sample).
+
+        Raises
+        ------
+        Unsupported
+            The model has no answer of this kind.
+        ContextTooLong
+            A passage does not fit under the request's context policy.
+        """
+        return self.record_all([request])[request.key]
+
+    def record_all(self, requests: Sequence[Request]) -> dict[str, xr.DataArray]:
+        """Answer several requests; those that differ in their readout alone share one pass.
+
+        Returns
+        -------
+        dict
+            Recordings by the key of the request.
+        """
+        groups: dict[str, list[Request]] = {}
+        for request in requests:
+            groups.setdefault(request.pass_key, []).append(request)
+        answers: dict[str, xr.DataArray] = {}
+        for group in groups.values():
+            answers |= _Pass(self, group).run()
+        return answers
+
+
+@dataclass
+class _Pass:
+    """The forward passes that answer requests of one set of stimuli, measure and context."""
+
+    subject: LanguageSubject
+    requests: list[Request]
+    answers: list[Floats] = field(default_factory=list)
+
+    def run(self) -> dict[str, xr.DataArray]:
+        request, model = self.requests[0], self.subject.language_model
+        if request.measure not in model.capabilities:
+            raise Unsupported(
+                f"{model.spec.name} has no {_NAMES[request.measure]}, which"
+                f" {request.stimuli.name} asks for"
+            )
+        passages = request.stimuli.passages
+        tokens = [tokenise(p, model.tokenizer) for p in passages]
+        shown = self._shown(passages, tokens)
+        readouts = [_Rows.of(r, tokens) for r in self.requests]
+        layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
+        outs = [_Sum(r, layers) for r in readouts]
+        self._forward(shown, outs, request)
+        return {
+            r.key: _recording(r, rows, out.values(), request.measure)
+            for r, rows, out in zip(self.requests, readouts, outs, strict=True)
+        }
+
+    def _shown(self, passages: Sequence[Passage], tokens: Sequence[Tokens]) -> list[Shown]:
+        context, model = self.requests[0].context, self.subject.language_model
+        lead = start_tokens(context, model.tokenizer)
+        limit = None if model.context is None else model.context - len(lead)
+        shown = []
+        for i, (passage, tok) in enumerate(zip(passages, tokens, strict=True)):
+            for w in windows(context, tok, passage, limit):
+                ids = np.concatenate([lead, tok.ids[w.start : w.stop]])
+                shown.append(Shown(i, w, ids, len(lead)))
+        return shown
+
+    def _forward(self, shown: list[Shown], outs: list[_Sum], request: Request) -> None:
+        model = self.subject.language_model.model
+        device = next(model.parameters()).device
+        budget = self.subject.batch_tokens
+        if request.measure is Measure.LOGPROB:
+            budget = min(budget, max(1, LOGIT_BYTES // (4 * model.config.vocab_size)))
+        total, done = sum(len(s.ids) for s in shown), 0
+        with torch.inference_mode():
+            for batch in batches(shown, budget, self.subject.batch_size):
+                for out in outs:
+                    out.next_batch(batch, device)
+                ids = torch.from_numpy(padded(batch)).to(device)
+                if request.measure is Measure.HIDDEN:
+                    self._read_hidden(model, ids, outs, request.context)
+                else:
+                    self._read_logprobs(model, ids, outs)
+                done += sum(len(s.ids) for s in batch)
+                if self.subject.progress is not None:
+                    self.subject.progress(done, total)
+
+    @staticmethod
+    def _read_hidden(model: Any, ids: torch.Tensor, outs: list[_Sum], context: Context) -> None:
+        def read(layer: int, states: torch.Tensor) -> None:
+            flat = states.reshape(-1, states.shape[-1]).float()
+            for out in outs:
+                out.add(layer, flat)
+
+        body = getattr(model, "base_model", model)
+        with hidden_states(model, read, context.final_norm):
+            body(input_ids=ids, use_cache=False)
+
+    @staticmethod
+    def _read_logprobs(model: Any, ids: torch.Tensor, outs: list[_Sum]) -> None:
+        values = token_logprobs(model(input_ids=ids, use_cache=False).logits, ids)
+        for out in outs:
+            out.add(0, values.reshape(-1, 1))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A request's readout, passage by passage."""
+
+    matrices: list[Any]
+    first: list[int]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, request: Request, tokens: Sequence[Tokens]) -> _Rows:
+        counts = request.readout.rows(request.stimuli)
+        matrices = [
+            request.readout.matrix(request.stimuli, i, t.owners, len(t)).tocsc()
+            for i, t in enumerate(tokens)
+        ]
+        return cls(matrices, [0, *np.cumsum(counts)[:-1].tolist()], counts)
+
+
+class _Sum:
+    """The recording as it grows: each batch adds its tokens' part to the rows it touches."""
+
+    def __init__(self, rows: _Rows, layers: int) -> None:
+        self._rows, self._layers = rows, layers
+        self._values: Floats | None = None
+        self._touched: Any = None
+        self._matrix: Any = None
+
+    def next_batch(self, batch: list[Shown], device: torch.device) -> None:
+        touched, matrix = batch_matrix(batch, self._rows.matrices, self._rows.first)
+        # A zero weight must not meet a token without a value (NaN): 0 * NaN is NaN.
+        matrix.eliminate_zeros()
+        self._touched = touched
+        self._matrix = torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)),
+            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data.astype(np.float32)),
+            size=matrix.shape,
+            device=device,
+        )
+
+    def add(self, layer: int, flat: torch.Tensor) -> None:
+        """Add the states of one layer: (windows * tokens, units)."""
+        part = (self._matrix @ flat).cpu().numpy()
+        if self._values is None:
+            shape = (sum(self._rows.counts), self._layers, part.shape[1])
+            self._values = np.zeros(shape, np.float32)
+        self._values[self._touched, layer] += part
+
+    def values(self) -> Floats:
+        assert self._values is not None
+        return self._values
+
+
+def start_tokens(context: Context, tokenizer: Any) -> Ints:
+    """Return the token numbers that stand before a window, (0 or more,).
+
+    Raises
+    ------
+    RecordingError
+        The policy wants a BOS, and the tokenizer has neither BOS nor EOS.
+    """
+    if context.start is Start.NOTHING:
+        return np.empty(0, np.int64)
+    if context.start is Start.TOKENIZER:
+        # Fast tokenizers put special tokens where their post-processor says: ask it.
+        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+        full = tokenizer("a", add_special_tokens=True)["input_ids"]
+        return np.asarray(full[: _find(full, bare)], np.int64)
+    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return np.array([token], np.int64)
+    raise RecordingError(
+        f"{type(tokenizer).__name__} has neither a BOS nor an EOS token to start a window with",
+        "use a context policy with start='nothing'; the first token then has no probability",
+    )
+
+
+def _find(full: list[int], bare: list[int]) -> int:
+    for at in range(len(full) - len(bare) + 1):
+        if full[at : at + len(bare)] == bare:
+            return at
+    return 0
+
+
+_NAMES = {Measure.HIDDEN: "hidden states", Measure.LOGPROB: "log-probabilities"}
+
+
+def _recording(request: Request, rows: _Rows, values: Floats, measure: Measure) -> xr.DataArray:
+    if not np.isfinite(values).all():
+        bad = int(np.argmax(~np.isfinite(values).all(axis=(1, 2))))
+        passage = request.stimuli.passages[
+            int(np.searchsorted(np.cumsum(rows.counts), bad, "right"))
+        ]
+        raise RecordingError(
+            f"the {_NAMES[measure]} of passage {passage.name!r} are not finite (row {bad})",
+            "with dtype float16 activations can overflow: use float32 or bfloat16; a first token"
+            " without a start token has no probability: use start='bos'",
+        )
+    names = np.repeat([p.name for p in request.stimuli.passages], rows.counts)
+    return xr.DataArray(
+        values,
+        dims=("sample", "layer", "unit"),
+        coords={"layer": np.arange(values.shape[1]), "passage": ("sample", names)},
+        name="recording",
+        attrs={
+            "measure": str(request.measure),
+            "context": str(request.context),
+            "stimuli": request.stimuli.name,
+        },
+    )

@@ -1,0 +1,90 @@
+"""From the characters of a passage to tokens, and which token belongs to which item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import StimulusError
+from harness.stimuli.passages import Passage
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A passage as a model reads it.
+
+    Parameters
+    ----------
+    ids : array (n_tokens,)
+        Token numbers of the running text, without special tokens.
+    spans : array (n_tokens, 2)
+        Character range of each token, white space at its ends left out.
+    owners : array (pairs, 2)
+        Columns item, token: the tokens that overlap each item. Sorted.
+    """
+
+    ids: Ints
+    spans: Ints
+    owners: Ints
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def item_stops(self) -> Ints:
+        """One past the last token of each item, (n_items,)."""
+        item, token = self.owners.T
+        last = np.append(item[1:] != item[:-1], True)
+        stops: Ints = token[last] + 1
+        return stops
+
+
+def tokenise(passage: Passage, tokenizer: Any) -> Tokens:
+    """Tokenise a passage as one running text.
+
+    Raises
+    ------
+    StimulusError
+        An item has no token of its own (it is white space, or the tokenizer drops it).
+    """
+    encoded = tokenizer(passage.text, add_special_tokens=False, return_offsets_mapping=True)
+    ids = np.asarray(encoded["input_ids"], np.int64)
+    if len(ids) == 0:
+        raise StimulusError(f"passage {passage.name!r}: the tokenizer makes no token of its text")
+    spans = np.array([_trim(passage.text, a, b) for a, b in encoded["offset_mapping"]], np.int64)
+    return Tokens(ids, spans, _owners(passage, spans))
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    bare = piece.strip()
+    if not bare:
+        return end, end
+    lead = len(piece) - len(piece.lstrip())
+    return start + lead, start + lead + len(bare)
+
+
+def _owners(passage: Passage, spans: Ints) -> Ints:
+    if not passage.spans:
+        return np.empty((0, 2), np.int64)
+    starts, ends = spans.T
+    visible = np.flatnonzero(ends > starts)
+    item_starts, item_ends = np.asarray(passage.spans, np.int64).T
+    # Token starts and ends never decrease along the text, so overlaps are ranges.
+    first = np.searchsorted(ends[visible], item_starts, side="right")
+    stop = np.searchsorted(starts[visible], item_ends, side="left")
+    counts = stop - first
+    if np.any(counts < 1):
+        i = int(np.argmax(counts < 1))
+        raise StimulusError(
+            f"passage {passage.name!r}: item {i} ({passage.item(i)!r}) has no token of its own",
+            "drop the item, or merge it with its neighbour",
+        )
+    item = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([item, visible[np.repeat(first, counts) + within]], axis=1)
