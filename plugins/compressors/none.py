@@ -1,0 +1,58 @@
+"""The model as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import CompressorSpec
+
+if TYPE_CHECKING:
+    import torch
+    from harness.compress.calibration import Calibration
+    from torch import nn
+
+    from harness.compress.report import CompressionReport
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Leave a model alone, and say so: the baseline of every contrast."""
+
+    needs_calibration: ClassVar[bool] = False
+
+    def compress(
+        self,
+        model: nn.Module,
+        calibration: Calibration | None = None,
+        device: torch.device | str | None = None,
+    ) -> CompressionReport:
+        """Return a report of no change."""
+        del calibration, device
+        from harness.compress.report import CompressionReport
+        from harness.compress.rewrite import count_parameters
+
+        parameters = count_parameters(model)
+        skipped = {
+            name: "nothing is compressed"
+            for name, module in model.named_modules()
+            if any(True for _ in module.parameters(recurse=False))
+        }
+        return CompressionReport((), skipped, parameters=parameters, remaining=parameters)
+
+
+@hookimpl
+def brainpress_compressors() -> list[CompressorSpec]:
+    """Return the compressor that changes nothing."""
+    return [
+        CompressorSpec(
+            "none",
+            target="plugins.compressors.none:Identity",
+            method="none",
+            bits=16,
+            sparsity=0.0,
+            tags=("baseline",),
+            notes="The model as released, in the precision of the run.",
+        )
+    ]

@@ -1,0 +1,113 @@
+"""Round to nearest: the plainest quantisation, and the one the others must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import CompressorSpec
+
+if TYPE_CHECKING:
+    import torch
+    from harness.compress.calibration import Calibration
+    from torch import Tensor, nn
+
+    from harness.compress.compressor import Compressed
+    from harness.compress.grid import Grid
+    from harness.compress.layers import Layer
+    from harness.compress.report import CompressionReport
+
+
+@dataclass(frozen=True)
+class RoundToNearest:
+    """Round each weight to the nearest point of a uniform grid over its group's range.
+
+    Parameters
+    ----------
+    bits : {2, 3, 4, 8}
+        Bits a code.
+    group : int, "auto" or "channel"
+        Weights of a row that share a scale; see :class:`harness.compress.grid.Grid`.
+    symmetric : bool
+        Without zero points.
+    """
+
+    needs_calibration: ClassVar[bool] = False
+
+    bits: int = 4
+    group: int | Literal["auto", "channel"] = "auto"
+    symmetric: bool = False
+
+    def compress(
+        self,
+        model: nn.Module,
+        calibration: Calibration | None = None,
+        device: torch.device | str | None = None,
+    ) -> CompressionReport:
+        """Round every linear layer of the blocks, in place.
+
+        Raises
+        ------
+        CompressionError
+            Bits or group do not fit, or nothing changed.
+        """
+        del calibration
+        from harness.compress.grid import Grid
+        from harness.compress.rewrite import rewrite_layers
+
+        grid = Grid(self.bits, self.group, self.symmetric)
+        return rewrite_layers(model, lambda layer, weight: _round(layer, weight, grid), device)
+
+
+def _round(layer: Layer, weight: Tensor, grid: Grid) -> Compressed:
+    from harness.compress.compressor import Compressed
+    from harness.compress.grid import round_to_grid
+
+    detail = {"bits": grid.bits, "group": grid.group_size(layer.shape[1])}
+    return Compressed(round_to_grid(weight, grid), grid.packed_bits(layer.shape), detail)
+
+
+@hookimpl
+def brainpress_compressors() -> list[CompressorSpec]:
+    """Return round-to-nearest at 8, 4, 3 and 2 bits."""
+    return [
+        _spec("rtn-int8", 8, "channel", symmetric=True),
+        _spec("rtn-int4", 4, "auto"),
+        _spec("rtn-int4-g32", 4, 32),
+        _spec("rtn-int4-g64", 4, 64),
+        _spec("rtn-int4-g128", 4, 128),
+        _spec("rtn-int4-channel", 4, "channel"),
+        _spec("rtn-int4-symmetric", 4, "auto", symmetric=True),
+        _spec("rtn-int3", 3, "auto"),
+        _spec("rtn-int3-channel", 3, "channel"),
+        _spec("rtn-int2", 2, "auto"),
+    ]
+
+
+def _spec(
+    name: str, bits: int, group: int | Literal["auto", "channel"], *, symmetric: bool = False
+) -> CompressorSpec:
+    return CompressorSpec(
+        name,
+        target="plugins.compressors.rtn:RoundToNearest",
+        options={"bits": bits, "group": group, "symmetric": symmetric},
+        method="rtn",
+        bits=bits,
+        tags=("quantization", "weight-only"),
+        citation=(
+            "Jacob et al. 2018, Quantization and training of neural networks for efficient "
+            "integer-arithmetic-only inference, CVPR; as baseline in Frantar et al. 2023, GPTQ, "
+            "ICLR"
+        ),
+        homepage="https://arxiv.org/abs/1712.05877",
+        notes=_notes(group),
+    )
+
+
+def _notes(group: int | Literal["auto", "channel"]) -> str:
+    if group == "channel":
+        return "One scale a row of each weight matrix."
+    if group == "auto":
+        return "Groups of the largest of 128, 64, 32 that divides a layer's width, else whole rows."
+    return f"Groups of {group}; a layer whose width {group} does not divide is an error."
