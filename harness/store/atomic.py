@@ -60,6 +60,6 @@ def explained(folder: Path) -> Iterator[None]:
             raise
         raise StoreError(
             f"cannot write in {folder}: {reason}",
-            "free some space, or choose another folder: --store DIR or BRAINPRESS_STORE for results, "
-            "BRAINPRESS_CACHE for downloads",
+            "free some space, or choose another folder: --store DIR or BRAINPRESS_STORE for "
+            "results, BRAINPRESS_CACHE for downloads",
         ) from error

@@ -1,0 +1,91 @@
+"""Praat TextGrids: time-aligned words and phones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StimulusError
+
+# Strings come first because they may hold brackets and numbers of their own, and end at the last
+# quote of their line because published files hold unescaped quotes (text = ""HEADS""). Numbers
+# inside square brackets count items and are not values.
+_VALUES = re.compile(
+    r'"([^\r\n]*)"[ \t\r]*$|\[\d*\]|<(exists|absent)>|(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)',
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A labelled stretch of time, in s; a point has no length."""
+
+    onset: float
+    offset: float
+    label: str
+
+
+def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
+    """Read a TextGrid, long or short format, UTF-8, UTF-16 or Latin-1.
+
+    Returns
+    -------
+    dict
+        Intervals of each tier by the tier's name, in order.
+
+    Raises
+    ------
+    StimulusError
+        The file is not a TextGrid or stops before its end.
+    """
+    path = Path(path)
+    text = _decode(path.read_bytes())
+    values = _values(text)
+    try:
+        if next(values) != "ooTextFile" or next(values) != "TextGrid":
+            raise StimulusError(f"{path.name} is not a Praat TextGrid")
+    except StopIteration:
+        raise StimulusError(f"{path.name} is not a Praat TextGrid") from None
+    where = "its header"
+    tiers: dict[str, tuple[Interval, ...]] = {}
+    try:
+        next(values), next(values), next(values)  # start, end, <exists>
+        for number in range(int(next(values))):
+            where = f"the head of tier {number + 1}"
+            is_interval = next(values) == "IntervalTier"
+            name = next(values)
+            next(values), next(values)
+            size = int(next(values))
+            marks = []
+            for i in range(size):
+                where = f"interval {i + 1} of {size} in tier {name!r}"
+                onset = float(next(values))
+                offset = float(next(values)) if is_interval else onset
+                marks.append(Interval(onset, offset, next(values)))
+            tiers[name] = tuple(marks)
+    except (StopIteration, ValueError):
+        raise StimulusError(
+            f"{path.name} stops, or stops making sense, at {where}",
+            "the file was probably cut short: get it again",
+        ) from None
+    return tiers
+
+
+def _decode(raw: bytes) -> str:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _values(text: str) -> Iterator[str]:
+    for match in _VALUES.finditer(text):
+        string, flag, number = match.groups()
+        if string is not None:
+            yield string.replace('""', '"')
+        elif flag or number:
+            yield flag or number
