@@ -1,0 +1,96 @@
+"""What a trained model is compared with: the same one untrained, and its word embeddings alone.
+
+*Untrained* keeps the architecture and the tokenizer and draws the weights anew: what it predicts
+comes from the shape of the network and of the text. *Static* keeps the input embedding and drops
+everything after it: what it predicts comes from the words without their context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+
+from harness.errors import ModelError
+from harness.lm.files import COMPANIONS, CONFIG, QUANTISATION, ModelFiles
+from harness.plugin.specs import ModelSpec
+from harness.store.keys import content_key
+
+UNTRAINED = "untrained"
+STATIC = "static"
+VERSION = 1
+"""Stage version of the controls: bumped when the same spec comes to mean other weights."""
+
+
+def untrained(spec: ModelSpec, seed: int = 0) -> ModelSpec:
+    """Return the control with a model's architecture and tokenizer and random weights.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        A model, not itself a control.
+    seed : int
+        Seed of the weights.
+
+    Returns
+    -------
+    ModelSpec
+        Named ``untrained:NAME#seed``.
+
+    Raises
+    ------
+    ModelError
+        ``spec`` is a control already, or the seed is negative.
+    """
+    if seed < 0:
+        raise ModelError(f"untrained:{spec.name}: a seed is not negative ({seed})")
+    notes = f"{spec.name} with weights drawn anew from its initialiser, seed {seed}"
+    control = _control(spec, UNTRAINED, f"untrained:{spec.name}#{seed}", notes)
+    return replace(control, seed=seed)
+
+
+def static(spec: ModelSpec) -> ModelSpec:
+    """Return the control that is a model's input embedding alone.
+
+    Returns
+    -------
+    ModelSpec
+        Named ``static:NAME``.
+
+    Raises
+    ------
+    ModelError
+        ``spec`` is a control already.
+    """
+    notes = f"the input embedding of {spec.name}: words without their context, one layer"
+    return _control(spec, STATIC, f"static:{spec.name}", notes)
+
+
+def control_fingerprint(spec: ModelSpec, files: ModelFiles) -> str:
+    """Return the fingerprint of a control made from a model's files.
+
+    An untrained model depends on the initialisers of transformers and torch, and on the trained
+    weights not at all. A static one is a part of the trained weights, and goes by the whole.
+    """
+    if spec.control == STATIC:
+        return content_key(control=STATIC, version=VERSION, base=files.fingerprint)
+    if spec.control == UNTRAINED:
+        described = {CONFIG, *COMPANIONS} - set(QUANTISATION)
+        return content_key(
+            control=UNTRAINED,
+            version=VERSION,
+            seed=spec.seed or 0,
+            files={name: files.sha256[name] for name in sorted(described & set(files.sha256))},
+            transformers=version("transformers"),
+            torch=version("torch").partition("+")[0],
+        )
+    raise ModelError(
+        f"{spec.name}: {spec.control!r} is not a control", f"there are {UNTRAINED} and {STATIC}"
+    )
+
+
+def _control(spec: ModelSpec, control: str, name: str, notes: str) -> ModelSpec:
+    if spec.control:
+        raise ModelError(f"{name}: {spec.name} is a control already")
+    return replace(
+        spec, name=name, control=control, base=spec.name, notes=notes, tags=("control", control)
+    )
