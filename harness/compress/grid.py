@@ -67,12 +67,12 @@ class Grid:
     @property
     def lowest(self) -> int:
         """The smallest code."""
-        return -(2 ** (self.bits - 1)) if self.symmetric else 0
+        return -(1 << (self.bits - 1)) if self.symmetric else 0
 
     @property
     def highest(self) -> int:
         """The largest code."""
-        return self.lowest + 2**self.bits - 1
+        return self.lowest + (1 << self.bits) - 1
 
     def group_size(self, width: int) -> int:
         """Return the number of weights that share a scale in rows of ``width``.
@@ -82,10 +82,9 @@ class Grid:
         CompressionError
             The group was given as a number that does not divide the width.
         """
-        if self.group == "channel":
-            return width
-        if self.group == "auto":
-            return next((size for size in AUTO_GROUPS if width % size == 0), width)
+        if isinstance(self.group, str):
+            sizes = AUTO_GROUPS if self.group == "auto" else ()
+            return next((size for size in sizes if width % size == 0), width)
         if width % self.group:
             raise CompressionError(
                 f"groups of {self.group} do not divide rows of {width} weights",
@@ -133,14 +132,18 @@ class Scales:
 
     def codes(self, weight: Tensor) -> Tensor:
         """Return the codes (rows, width) of the nearest points, as float32 whole numbers."""
-        groups = weight.unflatten(1, (self.scale.shape[1], -1))
+        groups = self._grouped(weight)
         codes = torch.round(groups / self.scale[..., None]) + self.zero[..., None]
-        return codes.clamp_(self.lowest, self.highest).flatten(1)
+        return codes.clamp(self.lowest, self.highest).flatten(1)
 
     def values(self, codes: Tensor) -> Tensor:
         """Return the points of the grid (rows, width) that codes stand for."""
-        groups = codes.unflatten(1, (self.scale.shape[1], -1))
+        groups = self._grouped(codes)
         return ((groups - self.zero[..., None]) * self.scale[..., None]).flatten(1)
+
+    def _grouped(self, matrix: Tensor) -> Tensor:
+        """View (rows, width) as (rows, groups, group)."""
+        return matrix.reshape(*self.scale.shape, -1)
 
 
 def fit_scales(weight: Tensor, grid: Grid, clip: Tensor | float = 1.0) -> Scales:
@@ -159,7 +162,8 @@ def fit_scales(weight: Tensor, grid: Grid, clip: Tensor | float = 1.0) -> Scales
     -------
     Scales
     """
-    groups = weight.unflatten(1, (-1, grid.group_size(weight.shape[1])))
+    rows, width = weight.shape
+    groups = weight.reshape(rows, -1, grid.group_size(width))
     # The range holds zero, so that the zero point is a code and zero is represented exactly.
     low = groups.amin(-1).clamp_(max=0) * clip
     high = groups.amax(-1).clamp_(min=0) * clip

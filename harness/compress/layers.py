@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CompressionError
-from harness.lm.anatomy import anatomy, linear_layers
+from harness.lm.anatomy import anatomy, linear_layers, stores_transpose
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Layer:
     @property
     def transposed(self) -> bool:
         """Whether the module stores (in, out)."""
-        return not isinstance(self.module, nn.Linear)
+        return stores_transpose(self.module)
 
     @property
     def shape(self) -> tuple[int, int]:

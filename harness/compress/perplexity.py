@@ -49,7 +49,7 @@ class Perplexity:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean negative log-probability a token; infinite when it overflows."""
+        """Exp of the mean negative log-probability a token; infinite when it overflows."""
         mean = self.nats / self.tokens
         return exp(mean) if mean < 700 else float("inf")
 

@@ -144,7 +144,7 @@ def n_of_m_mask(score: Tensor, pattern: NOfM) -> Tensor:
         (rows, width), bool.
     """
     pattern.check(score.shape[1])
-    groups = score.unflatten(1, (-1, pattern.m))
+    groups = score.reshape(len(score), -1, pattern.m)
     order = groups.argsort(dim=-1, stable=True)[..., : pattern.m - pattern.n]
     mask = torch.zeros_like(groups, dtype=torch.bool)
     return mask.scatter_(-1, order, True).flatten(1)

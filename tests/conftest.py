@@ -1,0 +1,92 @@
+"""Tiny random models of every architecture that brainpress knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch import nn
+
+TinyModel = Callable[..., nn.Module]
+
+_SIZES = {
+    "vocab_size": 96,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+_OVERRIDES: dict[str, dict[str, Any]] = {
+    "gpt2": {
+        "vocab_size": 96,
+        "n_embd": 32,
+        "n_layer": 3,
+        "n_head": 4,
+        "n_positions": 64,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
+    "gpt_neox": {**_SIZES, "num_key_value_heads": None},
+    "opt": {
+        "vocab_size": 96,
+        "hidden_size": 32,
+        "ffn_dim": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 64,
+        "word_embed_proj_dim": 32,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
+    "gemma2": {**_SIZES, "sliding_window": 16},
+    "gemma3_text": {**_SIZES, "sliding_window": 16, "layer_types": None},
+}
+ARCHITECTURES = (
+    "llama",
+    "qwen2",
+    "qwen3",
+    "mistral",
+    "phi3",
+    "gemma2",
+    "gemma3_text",
+    "gpt2",
+    "gpt_neox",
+    "opt",
+)
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest) -> str:
+    """Each architecture in turn, by transformers' name."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> TinyModel:
+    """Make a tiny random model: ``tiny_model("llama", hidden_size=48)``."""
+
+    def make(name: str, seed: int = 0, **options: Any) -> nn.Module:
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        values = {**_OVERRIDES.get(name, _SIZES), **options}
+        config = AutoConfig.for_model(name, **{k: v for k, v in values.items() if v is not None})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model: nn.Module = AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
+            # Larger weights than initialisers give, so that the blocks move the residual stream.
+            for parameter in model.parameters():
+                if parameter.ndim == 2:
+                    parameter.mul_(4)
+        return model
+
+    return make
