@@ -1,0 +1,1 @@
+"""The board: all cells of a run as one xarray DataTree."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -67,15 +67,17 @@ class Recordings(Mapping[Request, "xr.DataArray"]):
     coordinate of layer numbers, and ``passage`` names the passage of each sample.
     """
 
-    def __init__(self, answers: Mapping[str, xr.DataArray], requests: tuple[Request, ...]) -> None:
-        self._answers = answers
-        self._requests = requests
+    def __init__(
+        self, requests: Iterable[Request], load: Callable[[Request], xr.DataArray]
+    ) -> None:
+        self._requests = {request.key: request for request in requests}
+        self._load = load
 
     def __getitem__(self, request: Request) -> xr.DataArray:
-        return self._answers[request.key]
+        return self._load(self._requests[request.key])
 
     def __iter__(self) -> Iterator[Request]:
-        return iter(self._requests)
+        return iter(self._requests.values())
 
     def __len__(self) -> int:
         return len(self._requests)

@@ -23,9 +23,6 @@ from harness.stimuli.passages import Passage
 if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
 
-VERSION = 1
-"""Stage version of a recording: bumped when the same request comes to mean something else."""
-
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
@@ -94,7 +91,6 @@ class _Pass:
 
     subject: LanguageSubject
     requests: list[Request]
-    answers: list[Floats] = field(default_factory=list)
 
     def run(self) -> dict[str, xr.DataArray]:
         request, model = self.requests[0], self.subject.language_model
@@ -127,7 +123,7 @@ class _Pass:
         return shown
 
     def _forward(self, shown: list[Shown], outs: list[_Sum], request: Request) -> None:
-        model = self.subject.language_model.model
+        model: Any = self.subject.language_model.model
         device = next(model.parameters()).device
         budget = self.subject.batch_tokens
         if request.measure is Measure.LOGPROB:
@@ -195,13 +191,16 @@ class _Sum:
         touched, matrix = batch_matrix(batch, self._rows.matrices, self._rows.first)
         # A zero weight must not meet a token without a value (NaN): 0 * NaN is NaN.
         matrix.eliminate_zeros()
+        matrix.sort_indices()
         self._touched = touched
-        self._matrix = torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
+        entries = matrix.tocoo()
+        self._matrix = torch.sparse_coo_tensor(
+            torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64)),
+            torch.from_numpy(entries.data.astype(np.float32)),
             size=matrix.shape,
             device=device,
+            is_coalesced=True,  # rows in order, from CSR; columns of a row too, sorted below
+            check_invariants=False,
         )
 
     def add(self, layer: int, flat: torch.Tensor) -> None:

@@ -105,7 +105,7 @@ def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Se
     if not suite.models and not suite.tags:
         raise SelectionError(
             "no model is selected",
-            f"name a suite ({', '.join(suite_names())}) or models: -m NAME, -m hf:org/name, --tag T",
+            f"name a suite ({', '.join(suite_names())}), or models with -m or --tag",
         )
     models: dict[str, ModelSpec] = {}
     for pattern in suite.models or ("*",):

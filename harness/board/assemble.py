@@ -1,0 +1,229 @@
+"""From the scores in a store to a board."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from harness.errors import CorruptError
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.run.cells import Cell, Status, variant_key
+from harness.run.plan import Plan
+from harness.store.store import Kind, Store
+
+SCHEMA = 1
+"""Version of the board's layout."""
+
+NUMBERS = ("value", "low", "high", "ceiling", "normalised")
+TIMINGS = ("record_seconds", "score_seconds", "peak_memory")
+COMPRESSION = (
+    "bits_per_weight",
+    "bits_per_weight_model",
+    "sparsity",
+    "bytes_base",
+    "bytes_packed",
+    "ratio",
+    "weight_error",
+    "output_error",
+    "perplexity_before",
+    "perplexity",
+    "bits_per_byte_before",
+    "bits_per_byte",
+    "parameters",
+    "seconds",
+    "peak_memory",
+)
+
+
+def assemble(plan: Plan, cells: Sequence[Cell], store: Store) -> xr.DataTree:
+    """Put the cells of a run on a board.
+
+    Parameters
+    ----------
+    plan : Plan
+    cells : sequence of Cell
+        The cells as they ended.
+    store : Store
+
+    Returns
+    -------
+    DataTree
+        ``/cells`` (model, compressor, benchmark): value, interval, ceiling, status, reason,
+        provenance; ``/models``, ``/compressors``, ``/benchmarks``: what is known of each;
+        ``/compression`` (model, compressor): what each compressor did; ``/neural/NAME``
+        (variant, participant, roi, layer) and ``/linguistic/NAME`` (variant, task): the detail.
+    """
+    models = _unique(c.variant.model for c in cells)
+    compressors = _unique(c.variant.compressor for c in cells)
+    benchmarks = _unique(c.benchmark for c in cells)
+    scores: dict[str, list[tuple[Cell, xr.Dataset]]] = {b.name: [] for b in benchmarks}
+    frame = _Frame(models, compressors, benchmarks)
+    for cell in cells:
+        score = None
+        if cell.status is Status.DONE:
+            try:
+                score = store.read(Kind.SCORE, cell.key)
+            except CorruptError as error:
+                cell = Cell(cell.variant, cell.benchmark, Status.FAILED, str(error), cell.key)
+        frame.put(cell, score)
+        if score is not None:
+            scores[cell.benchmark.name].append((cell, score))
+    groups: dict[str, xr.Dataset] = {
+        "/": xr.Dataset(attrs={"title": "brainpress board", "schema": SCHEMA}),
+        "/cells": frame.dataset(),
+        "/models": _models(models, plan),
+        "/compressors": _compressors(compressors),
+        "/benchmarks": _benchmarks(benchmarks),
+        "/compression": _compression(models, compressors, plan, store),
+    }
+    for benchmark in benchmarks:
+        if scores[benchmark.name]:
+            groups[f"/{benchmark.kind}/{benchmark.name}"] = _detail(scores[benchmark.name])
+    return xr.DataTree.from_dict(groups)
+
+
+def _unique(specs: Any) -> list[Any]:
+    return list({s.name: s for s in specs}.values())
+
+
+class _Frame:
+    """The dense part of a board: one number, text or key a cell."""
+
+    def __init__(
+        self,
+        models: list[ModelSpec],
+        compressors: list[CompressorSpec],
+        benchmarks: list[BenchmarkSpec],
+    ) -> None:
+        self.coords = {
+            "model": _texts(s.name for s in models),
+            "compressor": _texts(s.name for s in compressors),
+            "benchmark": _texts(s.name for s in benchmarks),
+        }
+        shape = tuple(len(v) for v in self.coords.values())
+        self.numbers = {name: np.full(shape, math.nan) for name in (*NUMBERS, *TIMINGS)}
+        self.texts = {
+            name: np.full(shape, "", object) for name in ("status", "reason", "key", "provenance")
+        }
+
+    def put(self, cell: Cell, score: xr.Dataset | None) -> None:
+        names = (cell.variant.model.name, cell.variant.compressor.name, cell.benchmark.name)
+        at = tuple(
+            int(np.flatnonzero(v == n)[0]) for v, n in zip(self.coords.values(), names, strict=True)
+        )
+        self.texts["status"][at] = str(cell.status)
+        self.texts["reason"][at] = cell.reason
+        self.texts["key"][at] = cell.key
+        if score is None:
+            return
+        for name in NUMBERS:
+            if name in score:
+                self.numbers[name][at] = float(score[name])
+        for name in TIMINGS:
+            self.numbers[name][at] = float(score.attrs.get(name, math.nan))
+        said = {k: v.item() if hasattr(v, "item") else v for k, v in score.attrs.items()}
+        self.texts["provenance"][at] = json.dumps(said, sort_keys=True)
+
+    def dataset(self) -> xr.Dataset:
+        dims = tuple(self.coords)
+        values = {name: (dims, array) for name, array in (self.numbers | self.texts).items()}
+        return xr.Dataset(values, coords=self.coords)
+
+
+def _detail(scores: list[tuple[Cell, xr.Dataset]]) -> xr.Dataset:
+    """Join the scores of one benchmark along ``variant``; layers a model lacks are NaN."""
+    names = [cell.variant.name for cell, _ in scores]
+    parts = [score.drop_vars(NUMBERS, errors="ignore").drop_attrs() for _, score in scores]
+    joined = xr.concat(
+        parts,
+        dim=pd.Index(names, name="variant"),
+        join="outer",
+        coords="minimal",
+        compat="override",
+        data_vars="all",
+    )
+    return joined.assign_coords(
+        variant=("variant", _texts(names)),
+        model=("variant", _texts(cell.variant.model.name for cell, _ in scores)),
+        compressor=("variant", _texts(cell.variant.compressor.name for cell, _ in scores)),
+    )
+
+
+def _models(models: list[ModelSpec], plan: Plan) -> xr.Dataset:
+    def stored(spec: ModelSpec) -> float:
+        files = plan.files.get(spec.name)
+        return float(spec.parameters or (files.parameters if files else 0) or math.nan)
+
+    texts = ("family", "source", "revision", "control", "base", "licence", "citation", "notes")
+    return xr.Dataset(
+        {
+            "parameters": ("model", np.array([stored(s) for s in models])),
+            "tags": ("model", _texts(" ".join(s.tags) for s in models)),
+        }
+        | {name: ("model", _texts(getattr(s, name) for s in models)) for name in texts},
+        coords={"model": _texts(s.name for s in models)},
+    )
+
+
+def _compressors(specs: list[CompressorSpec]) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "method": ("compressor", _texts(s.method for s in specs)),
+            "options": (
+                "compressor",
+                _texts(json.dumps(dict(s.options), sort_keys=True, default=str) for s in specs),
+            ),
+            "tags": ("compressor", _texts(" ".join(s.tags) for s in specs)),
+            "citation": ("compressor", _texts(s.citation for s in specs)),
+        },
+        coords={"compressor": _texts(s.name for s in specs)},
+    )
+
+
+def _benchmarks(specs: list[BenchmarkSpec]) -> xr.Dataset:
+    margins = [math.nan if s.margin is None else s.margin for s in specs]
+    texts = ("kind", "metric", "licence", "citation", "data", "notes")
+    return xr.Dataset(
+        {
+            "version": ("benchmark", np.array([s.version for s in specs])),
+            "chance": ("benchmark", np.array([s.chance for s in specs], float)),
+            "margin": ("benchmark", np.array(margins, float)),
+            "simulated": ("benchmark", np.array([int(s.simulated) for s in specs])),
+        }
+        | {name: ("benchmark", _texts(getattr(s, name) for s in specs)) for name in texts},
+        coords={"benchmark": _texts(s.name for s in specs)},
+    )
+
+
+def _compression(
+    models: list[ModelSpec], compressors: list[CompressorSpec], plan: Plan, store: Store
+) -> xr.Dataset:
+    shape = (len(models), len(compressors))
+    columns = {name: np.full(shape, math.nan) for name in COMPRESSION}
+    for i, model in enumerate(models):
+        if model.name not in plan.files:
+            continue
+        for j, compressor in enumerate(compressors):
+            key = variant_key(plan.files[model.name].fingerprint, compressor, plan.options.dtype)
+            if not store.has(Kind.COMPRESSION, key):
+                continue
+            said = store.read(Kind.COMPRESSION, key).attrs
+            for name, column in columns.items():
+                column[i, j] = float(said.get(name, math.nan))
+    return xr.Dataset(
+        {name: (("model", "compressor"), column) for name, column in columns.items()},
+        coords={
+            "model": _texts(s.name for s in models),
+            "compressor": _texts(s.name for s in compressors),
+        },
+    )
+
+
+def _texts(values: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.array(list(values), dtype=object)

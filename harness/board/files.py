@@ -1,0 +1,82 @@
+"""Boards as files: netCDF to keep, CSV and Parquet to take elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from harness.errors import CorruptError, StoreError
+from harness.store.atomic import writing
+
+
+def save_board(board: xr.DataTree, path: Path) -> Path:
+    """Write a board as netCDF, whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        The folder is read-only or full.
+    """
+    with writing(Path(path)) as beside:
+        board.to_netcdf(beside, engine="netcdf4")
+    return Path(path)
+
+
+def open_board(path: Path | str) -> xr.DataTree:
+    """Read a board into memory.
+
+    Raises
+    ------
+    StoreError
+        There is no such file.
+    CorruptError
+        It does not read back, or is not a board.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"no board at {path}", "`brainpress run quickstart` makes one")
+    try:
+        with xr.open_datatree(path, engine="netcdf4") as tree:
+            board = tree.load()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CorruptError(
+            f"{path} does not read back as a board: {error}",
+            "run the same command again: the board is made anew from the store",
+        ) from error
+    if "cells" not in board.children:
+        raise CorruptError(f"{path} is a netCDF file, but no board: it has no /cells")
+    return board
+
+
+def table(board: xr.DataTree) -> pd.DataFrame:
+    """Return a board's cells as a table, one row a cell.
+
+    Columns: model, compressor, benchmark, value, interval, ceiling, status, reason, timings, key,
+    provenance, and what is known of the variant's size.
+    """
+    cells = board["cells"].to_dataset().to_dataframe().reset_index()
+    size = board["compression"].to_dataset().drop_vars(["seconds", "peak_memory"])
+    cells = cells.merge(size.to_dataframe().reset_index(), on=["model", "compressor"], how="left")
+    simulated = board["benchmarks"].to_dataset()["simulated"].to_dataframe().reset_index()
+    return cells.merge(simulated, on="benchmark", how="left")
+
+
+def export(board: xr.DataTree, path: Path) -> Path:
+    """Write a board's cells as ``.csv`` or ``.parquet``, by the ending of the name.
+
+    Raises
+    ------
+    StoreError
+        The ending is neither, or the folder cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".csv", ".parquet"):
+        raise StoreError(f"cannot export to {path.name}", "the name must end in .csv or .parquet")
+    with writing(path) as beside:
+        if path.suffix == ".csv":
+            table(board).to_csv(beside, index=False)
+        else:
+            table(board).to_parquet(beside, index=False)
+    return path
