@@ -1,0 +1,105 @@
+"""A band of features: z-scored, delayed, and held in whichever form is cheaper.
+
+With more delayed columns than rows a band is its kernel, with fewer it is its columns. Either gives
+the spectrum of any set of training rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.encode.design import delayed, delayed_gram, zscore_by_run
+from harness.encode.kernel import (
+    FloatArray,
+    Precision,
+    Spectrum,
+    feature_spectrum,
+    kernel_spectrum,
+)
+from harness.encode.splits import Fold
+from harness.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class KernelBand:
+    """A band as inner products of its rows.
+
+    Parameters
+    ----------
+    kernel : array, shape (n_samples, n_samples)
+        Of the z-scored, delayed features of all rows.
+    """
+
+    kernel: FloatArray
+
+    def spectrum(self, fold: Fold) -> Spectrum:
+        """Decompose the training rows of a fold; the held-out rows come along."""
+        return kernel_spectrum(
+            self.kernel[np.ix_(fold.train, fold.train)], self.kernel[np.ix_(fold.test, fold.train)]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnBand:
+    """A band as its columns.
+
+    Parameters
+    ----------
+    columns : array, shape (n_samples, n_columns)
+        The z-scored, delayed features of all rows.
+    """
+
+    columns: FloatArray
+
+    def spectrum(self, fold: Fold) -> Spectrum:
+        """Decompose the training rows of a fold; the held-out rows come along."""
+        return feature_spectrum(self.columns[fold.train], self.columns[fold.test])
+
+
+Band = KernelBand | ColumnBand
+
+
+def make_band(
+    features: FloatArray,
+    runs: npt.ArrayLike,
+    delays: Sequence[int],
+    *,
+    name: str,
+    precision: Precision = Precision.DOUBLE,
+) -> Band:
+    """Z-score features by run and delay them.
+
+    Parameters
+    ----------
+    features : array, shape (n_samples, n_units)
+        One layer, or nuisance regressors.
+    runs : array, shape (n_samples,)
+        Run label of every row.
+    delays : sequence of int
+        Delays in rows (TRs).
+    name : str
+        What errors call these features.
+    precision : Precision
+        Of the products that make the kernel.
+
+    Returns
+    -------
+    KernelBand or ColumnBand
+        The cheaper form: columns, where they are fewer than the rows.
+
+    Raises
+    ------
+    DataError
+        A feature is NaN or infinite, with the name of the band, run and column.
+    """
+    try:
+        values = zscore_by_run(np.asarray(features, dtype=np.dtype(precision.value)), runs)
+    except DataError as error:
+        raise DataError(f"{name}: {error.message}", error.hint) from error
+    if values.shape[1] * len(delays) < len(values):
+        return ColumnBand(delayed(values, runs, delays))
+    return KernelBand(delayed_gram(values, runs, delays))

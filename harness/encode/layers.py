@@ -1,0 +1,299 @@
+"""Encode responses from every layer of a recording, choosing the layer without looking ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.encode.band import Band, make_band
+from harness.encode.kernel import DoubleArray, FloatArray, Spectrum, penalty_grid
+from harness.encode.result import EncodingOptions, EncodingResult, Unusable, scatter
+from harness.encode.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
+from harness.encode.scores import pearson, r_squared
+from harness.encode.splits import Fold, IntArray, check_runs, contiguous_folds
+from harness.encode.targets import unusable_targets, within
+from harness.errors import DataError
+
+DEFAULT = EncodingOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """An outer fold with its inner folds.
+
+    Parameters
+    ----------
+    outer : Fold
+        Rows of the recording.
+    inner : tuple of Fold
+        Positions among the training rows of ``outer``.
+    """
+
+    outer: Fold
+    inner: tuple[Fold, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Curves:
+    """Arrays of shape (n_folds, n_layers, n_usable) that fill up as layers are scored."""
+
+    r: DoubleArray
+    r2: DoubleArray
+    inner: DoubleArray
+    penalty: DoubleArray
+    ends: DoubleArray
+
+    @classmethod
+    def empty(cls, n_folds: int, n_layers: int, n_targets: int) -> _Curves:
+        shape = (n_folds, n_layers, n_targets)
+        r, r2, inner, penalty = (np.full(shape, np.nan) for _ in range(4))
+        return cls(r, r2, inner, penalty, np.zeros((2, n_folds, n_layers)))
+
+
+def encode_layers(
+    features: FloatArray,
+    responses: FloatArray,
+    runs: npt.ArrayLike,
+    *,
+    options: EncodingOptions = DEFAULT,
+    target_groups: Sequence[Hashable] | None = None,
+    folds: Sequence[Fold] | None = None,
+) -> EncodingResult:
+    """Score how well each layer predicts responses, and the layer chosen on training rows.
+
+    Features are z-scored by run and delayed. In every outer fold each layer's ridge regression
+    takes the penalty, and each target (or group of targets) the layer, that inner folds of the
+    training rows favour.
+
+    Parameters
+    ----------
+    features : array, shape (n_samples, n_layers, n_units)
+        A recording in the time base of the responses.
+    responses : array, shape (n_samples, n_targets)
+        Voxels, ROIs or electrodes, of one participant or of many who had the same stimulus.
+        Centred here with training means; with several runs, z-score them by run before.
+    runs : array, shape (n_samples,)
+        Run label of every row.
+    options : EncodingOptions
+        Choices.
+    target_groups : sequence, length n_targets, optional
+        Targets of one label choose one layer together, by their mean inner score. By default each
+        chooses its own.
+    folds : sequence of Fold, optional
+        Outer folds, where the data set prescribes them (a test story). By default
+        :func:`harness.encode.splits.contiguous_folds`.
+
+    Returns
+    -------
+    EncodingResult
+
+    Raises
+    ------
+    DataError
+        Shapes do not fit, runs are too short for the folds, or features are not finite.
+    """
+    labels = check_runs(runs)
+    features, responses = _checked(features, responses, len(labels))
+    splits = make_splits(labels, options, folds)
+    unusable = unusable_targets(
+        responses,
+        [split.outer for split in splits],
+        [_absolute(split) for split in splits],
+    )
+    n_targets = responses.shape[1]
+    usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
+    y = responses[:, usable].astype(np.float64)
+    curves = _Curves.empty(len(splits), features.shape[1], len(usable))
+    for layer in range(features.shape[1]):
+        band = make_band(
+            features[:, layer],
+            labels,
+            options.delays,
+            name=f"layer {layer}",
+            precision=options.precision,
+        )
+        _score_layer(band, y, splits, options, curves, layer)
+    groups = _groups(target_groups, n_targets)[usable]
+    chosen = choose_layers(curves.inner, groups)
+    return _result(options, splits, curves, chosen, usable, n_targets, unusable)
+
+
+def make_splits(
+    runs: npt.ArrayLike, options: EncodingOptions, folds: Sequence[Fold] | None = None
+) -> tuple[Split, ...]:
+    """Make outer folds, unless they are given, and the inner folds of each.
+
+    Parameters
+    ----------
+    runs : array, shape (n_samples,)
+        Run label of every row.
+    options : EncodingOptions
+        Numbers of folds and the purge gap.
+    folds : sequence of Fold, optional
+        Outer folds.
+
+    Returns
+    -------
+    tuple of Split
+    """
+    outer = contiguous_folds(runs, options.n_outer, options.gap) if folds is None else folds
+    return tuple(
+        Split(
+            fold,
+            within(fold, contiguous_folds(runs, options.n_inner, options.gap, rows=fold.train)),
+        )
+        for fold in outer
+    )
+
+
+def layer_plan(spectrum: Spectrum, split: Split, options: EncodingOptions) -> RidgePlan:
+    """Plan the ridge regression of one layer in one outer fold.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of the fold's training rows.
+    split : Split
+        The fold.
+    options : EncodingOptions
+        Penalty grid, metric, precision.
+
+    Returns
+    -------
+    RidgePlan
+    """
+    grid = penalty_grid(
+        spectrum.values,
+        spectrum.n_train,
+        options.penalties,
+        options.penalty_low,
+        options.penalty_high,
+    )
+    return plan_ridge(
+        spectrum, split.inner, grid, metric=options.metric, precision=options.precision
+    )
+
+
+def choose_layers(inner_score: DoubleArray, groups: IntArray) -> IntArray:
+    """Choose a layer for each group of targets from scores on training rows.
+
+    Parameters
+    ----------
+    inner_score : array, shape (n_folds, n_layers, n_targets)
+        Inner cross-validation scores.
+    groups : array of int, shape (n_targets,)
+        Group of each target.
+
+    Returns
+    -------
+    array of int, shape (n_folds, n_targets)
+        The earlier layer where two score the same.
+    """
+    chosen = np.zeros((len(inner_score), len(groups)), dtype=np.intp)
+    for group in np.unique(groups):
+        members = groups == group
+        best = inner_score[:, :, members].mean(axis=2).argmax(axis=1)
+        chosen[:, members] = best[:, None]
+    return chosen
+
+
+def _checked(
+    features: FloatArray, responses: FloatArray, n_samples: int
+) -> tuple[FloatArray, FloatArray]:
+    x, y = np.asarray(features), np.asarray(responses)
+    if x.ndim != 3 or y.ndim != 2 or len(x) != n_samples or len(y) != n_samples:
+        raise DataError(
+            f"features {x.shape}, responses {y.shape} and {n_samples} run labels do not fit",
+            "expected (sample, layer, unit), (sample, target) and one run label a sample",
+        )
+    return x, y
+
+
+def _absolute(split: Split) -> list[Fold]:
+    rows = split.outer.train
+    return [Fold(rows[fold.train], rows[fold.test]) for fold in split.inner]
+
+
+def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArray:
+    if target_groups is None:
+        return np.arange(n_targets)
+    if len(target_groups) != n_targets:
+        raise DataError(
+            f"{len(target_groups)} target groups for {n_targets} targets",
+            "give one label for every target",
+        )
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(g, len(numbers)) for g in target_groups], dtype=np.intp)
+
+
+def _score_layer(
+    band: Band,
+    responses: DoubleArray,
+    splits: Sequence[Split],
+    options: EncodingOptions,
+    curves: _Curves,
+    layer: int,
+) -> None:
+    for number, split in enumerate(splits):
+        plan = layer_plan(band.spectrum(split.outer), split, options)
+        fit = plan.fit(responses[split.outer.train])
+        measured = responses[split.outer.test]
+        curves.r[number, layer] = pearson(measured, fit.predictions)
+        curves.r2[number, layer] = r_squared(measured, fit.predictions)
+        curves.inner[number, layer] = fit.inner_scores.max(axis=0)
+        curves.penalty[number, layer] = plan.penalties[fit.chosen]
+        ends = grid_ends(fit.chosen, len(plan.penalties))
+        curves.ends[:, number, layer] = ends.low, ends.high
+
+
+def _result(
+    options: EncodingOptions,
+    splits: Sequence[Split],
+    curves: _Curves,
+    chosen: IntArray,
+    usable: IntArray,
+    n_targets: int,
+    unusable: tuple[Unusable, ...],
+) -> EncodingResult:
+    def at_chosen(curve: DoubleArray) -> DoubleArray:
+        return scatter(np.take_along_axis(curve, chosen[:, None], axis=1)[:, 0], usable, n_targets)
+
+    fold_r = scatter(curves.r, usable, n_targets)
+    fold_r2 = scatter(curves.r2, usable, n_targets)
+    fold_r_best, fold_r2_best = at_chosen(curves.r), at_chosen(curves.r2)
+    all_chosen = np.full((len(splits), n_targets), -1, dtype=np.intp)
+    all_chosen[:, usable] = chosen
+    return EncodingResult(
+        options=options,
+        folds=tuple(split.outer for split in splits),
+        r=fold_r.mean(axis=0),
+        r2=fold_r2.mean(axis=0),
+        fold_r=fold_r,
+        fold_r2=fold_r2,
+        inner_score=scatter(curves.inner, usable, n_targets),
+        chosen=all_chosen,
+        r_best=fold_r_best.mean(axis=0),
+        r2_best=fold_r2_best.mean(axis=0),
+        fold_r_best=fold_r_best,
+        fold_r2_best=fold_r2_best,
+        penalty=scatter(curves.penalty, usable, n_targets),
+        grid_ends=curves.ends,
+        unusable=unusable,
+        warnings=_warnings(curves.ends, unusable, n_targets),
+    )
+
+
+def _warnings(ends: DoubleArray, unusable: tuple[Unusable, ...], n_targets: int) -> tuple[str, ...]:
+    found = []
+    if unusable:
+        found.append(f"{len(unusable)} of {n_targets} targets cannot be scored")
+    low, high = ends.mean(axis=(1, 2))
+    if GridEnds(low, high).crowded:
+        found.append(
+            f"penalties at the ends of their grid: {low:.0%} of fits at the low end, "
+            f"{high:.0%} at the high end"
+        )
+    return tuple(found)

@@ -1,0 +1,74 @@
+"""How well predictions match responses, per target."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating[Any]]
+DoubleArray = npt.NDArray[np.float64]
+
+
+class Metric(StrEnum):
+    """What inner cross-validation maximises."""
+
+    R2 = "r2"
+    CORRELATION = "correlation"
+
+
+def pearson(responses: FloatArray, predictions: FloatArray) -> DoubleArray:
+    """Pearson correlation of each target with its prediction.
+
+    Parameters
+    ----------
+    responses : array, shape (n_samples, n_targets)
+        What was measured.
+    predictions : array, shape (n_samples, n_targets)
+        What was predicted.
+
+    Returns
+    -------
+    array, shape (n_targets,)
+        NaN where either does not vary.
+    """
+    y = _centred(responses)
+    p = _centred(predictions)
+    norm = np.sqrt(np.square(y).sum(axis=0) * np.square(p).sum(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(norm > 0, (y * p).sum(axis=0) / norm, np.nan)
+
+
+def r_squared(responses: FloatArray, predictions: FloatArray) -> DoubleArray:
+    """Coefficient of determination of each target, ``1 - SSE / SST``.
+
+    SST is about the mean of the given (held-out) rows, as in scikit-learn: the mean predicted from
+    training rows scores 0 or less.
+
+    Parameters
+    ----------
+    responses : array, shape (n_samples, n_targets)
+        What was measured.
+    predictions : array, shape (n_samples, n_targets)
+        What was predicted.
+
+    Returns
+    -------
+    array, shape (n_targets,)
+        Not clipped; NaN where responses do not vary.
+    """
+    y = np.asarray(responses, dtype=np.float64)
+    total = np.square(_centred(y)).sum(axis=0)
+    error = np.square(y - predictions).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(total > 0, 1 - error / total, np.nan)
+
+
+def _centred(x: FloatArray) -> DoubleArray:
+    values = np.asarray(x, dtype=np.float64)
+    centred: DoubleArray = values - values.mean(axis=0)
+    # Rounding leaves a constant column with a tiny, meaningless spread.
+    centred[:, np.ptp(values, axis=0) == 0] = 0
+    return centred
