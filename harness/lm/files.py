@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ COMPANIONS = (
 """Every file that can change what a tokenizer does."""
 QUANTISATION = ("quantize_config.json", "quant_config.json")
 """Where older quantised checkpoints describe themselves."""
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors library itself
 
 
@@ -122,6 +124,32 @@ def inspect_folder(folder: Path, *, revision: str = "", pinned: bool = False) ->
         sizes={name: (folder / name).stat().st_size for name in names},
         parameters=parameters,
     )
+
+
+def choose_files(names: Collection[str]) -> list[str]:
+    """Return which files of a repository make the model: no code, no pickles, no second format.
+
+    Raises
+    ------
+    ModelError
+        There is no config, or there are no safetensors among them.
+    """
+    if CONFIG not in names:
+        raise ModelError(
+            f"the repository has no {CONFIG}: it is not a model as transformers writes it",
+            "an adapter or a GGUF release is not one; look for the model that it is made from",
+        )
+    if WEIGHTS in names:
+        weights = [WEIGHTS]
+    elif WEIGHTS_INDEX in names:
+        weights = [WEIGHTS_INDEX, *(name for name in names if _SHARD.fullmatch(name))]
+    else:
+        raise ModelError(
+            "the repository has no safetensors weights, and other formats can run code when read",
+            "many have them on a side branch: try the revision refs/pr/N of the automatic "
+            "conversion; or convert a copy you trust with save_pretrained and use file:FOLDER",
+        )
+    return sorted({CONFIG, *weights, *(n for n in (*COMPANIONS, *QUANTISATION) if n in names)})
 
 
 def digest(checksums: Mapping[str, str]) -> str:

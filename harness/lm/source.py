@@ -18,7 +18,7 @@ from harness.fetch.package_index import WheelMember
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Progress
 from harness.lm.controls import control_fingerprint
-from harness.lm.files import ModelFiles, inspect_folder
+from harness.lm.files import ModelFiles, choose_files, inspect_folder
 from harness.plugin.specs import ModelSpec
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -138,7 +138,7 @@ def _from_hub(spec: ModelSpec, repo: str, offline: bool, progress: Progress | No
 
     if not _HUB.fullmatch(repo):
         raise ModelError(f"{spec.name}: {repo!r} is not a hub repository", "write hf:org/name")
-    found = snapshot(repo, spec.revision, offline=offline, progress=progress)
+    found = snapshot(repo, spec.revision, choose=choose_files, offline=offline, progress=progress)
     return inspect_folder(found.folder, revision=found.commit, pinned=found.pinned)
 
 
