@@ -1,4 +1,4 @@
-"""A trained Llama of 0.26 million parameters: fast enough for tests, good enough for short words."""
+"""A trained Llama of 0.26 million parameters: enough to test with in seconds."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ def brainpress_models() -> list[ModelSpec]:
             citation="Karpathy (2023), llama2.c; trained on TinyStories, Eldan & Li (2023), "
             "arXiv 2305.07759",
             homepage="https://huggingface.co/karpathy/tinyllamas",
-            notes="512 tokens of vocabulary, so most words are several tokens; read from "
-            "models/stories260K in a data folder: the checkpoint stories260K of "
-            "karpathy/tinyllamas (github karpathy/llama2.c), exported with its export.py "
-            "--version -1 to a transformers folder",
+            notes="read from models/stories260K in a data folder: the checkpoint stories260K of "
+            "karpathy/tinyllamas (made with llama2.c) as a transformers folder. It has 512 tokens, "
+            "so most words are several",
         ),
     ]
