@@ -196,5 +196,5 @@ def round_to_grid(weight: Tensor, grid: Grid) -> Tensor:
 
 
 def _half(scale: Tensor) -> Tensor:
-    """Scales as half precision stores them, back in float32."""
-    return scale.clamp(_SMALLEST_SCALE, _LARGEST_SCALE).half().float()
+    """Scales as half precision stores them, in the precision of the work."""
+    return scale.clamp(_SMALLEST_SCALE, _LARGEST_SCALE).half().to(scale.dtype)
