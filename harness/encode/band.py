@@ -6,7 +6,8 @@ the spectrum of any set of training rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,17 +31,22 @@ class KernelBand:
 
     Parameters
     ----------
+    name : str
+        What errors call it.
     kernel : array, shape (n_samples, n_samples)
         Of the z-scored, delayed features of all rows.
     """
 
+    name: str
     kernel: FloatArray
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
-        return kernel_spectrum(
-            self.kernel[np.ix_(fold.train, fold.train)], self.kernel[np.ix_(fold.test, fold.train)]
-        )
+        with _named(self.name):
+            return kernel_spectrum(
+                self.kernel[np.ix_(fold.train, fold.train)],
+                self.kernel[np.ix_(fold.test, fold.train)],
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +55,19 @@ class ColumnBand:
 
     Parameters
     ----------
+    name : str
+        What errors call it.
     columns : array, shape (n_samples, n_columns)
         The z-scored, delayed features of all rows.
     """
 
+    name: str
     columns: FloatArray
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
-        return feature_spectrum(self.columns[fold.train], self.columns[fold.test])
+        with _named(self.name):
+            return feature_spectrum(self.columns[fold.train], self.columns[fold.test])
 
 
 Band = KernelBand | ColumnBand
@@ -96,10 +106,17 @@ def make_band(
     DataError
         A feature is NaN or infinite, with the name of the band, run and column.
     """
-    try:
+    with _named(name):
         values = zscore_by_run(np.asarray(features, dtype=np.dtype(precision.value)), runs)
+        if values.shape[1] * len(delays) < len(values):
+            return ColumnBand(name, delayed(values, runs, delays))
+        return KernelBand(name, delayed_gram(values, runs, delays))
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say whose fault an error is."""
+    try:
+        yield
     except DataError as error:
         raise DataError(f"{name}: {error.message}", error.hint) from error
-    if values.shape[1] * len(delays) < len(values):
-        return ColumnBand(delayed(values, runs, delays))
-    return KernelBand(delayed_gram(values, runs, delays))

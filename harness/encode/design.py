@@ -151,10 +151,10 @@ def highpass(x: FloatArray, runs: npt.ArrayLike, tr: float, cutoff: float) -> Fl
     """Remove the mean and slow drifts of every run with a discrete cosine basis.
 
     The drifts removed are the cosines (DCT-II) with periods of ``cutoff`` seconds or longer, as in
-    SPM. The basis is even about both ends of the run: a steady slope is removed well in the middle,
-    while the last ``cutoff / 4`` seconds at each end keep a small curved remainder. A run shorter
-    than ``cutoff / 2`` loses only its mean. Every row mixes in rows up to about ``cutoff`` away, so
-    a filtered run should be held out as a whole where that is possible.
+    SPM. The basis is even about both ends of the run: where a drift slopes at an end, a remainder
+    rings there and fades over about ``cutoff`` seconds. A run shorter than ``cutoff / 2`` loses
+    only its mean. Every row mixes in rows up to about ``cutoff`` away, so a filtered run should be
+    held out as a whole where that is possible.
 
     Parameters
     ----------

@@ -55,6 +55,11 @@ class Spectrum:
         """Number of training rows."""
         return self.basis.shape[0]
 
+    @property
+    def complete(self) -> bool:
+        """Whether basis and constant vector together span all training rows."""
+        return self.basis.shape[1] == self.n_train - 1
+
 
 def kernel_spectrum(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
     """Decompose the kernel of the training rows (the dual form).

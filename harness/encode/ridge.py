@@ -116,6 +116,7 @@ class RidgePlan:
     precision: Precision
     _basis: FloatArray
     _filters: tuple[FilterBlock, ...]
+    _weights: FloatArray
     _pieces: tuple[_Piece, ...]
 
     @property
@@ -193,37 +194,39 @@ class RidgePlan:
         return y
 
     def _score_block(self, responses: FloatArray) -> DoubleArray:
+        dtype = np.dtype(self.precision.value)
         y = responses - responses.mean(axis=0, dtype=np.float64)
         axes = self.spectrum.basis.T @ y
-        terms = [(block.functions[:, :, None] * axes[block.columns]) for block in self._filters]
-        rest = y - self.spectrum.basis @ axes
-        dtype = np.dtype(self.precision.value)
-        terms = [term.astype(dtype, copy=False) for term in terms]
-        y, rest = y.astype(dtype, copy=False), rest.astype(dtype, copy=False)
-        weights = np.hstack(
-            [block.coefficients for block in self._filters] + [np.ones((len(self.penalties), 1))]
-        ).astype(dtype)
+        # What no feature reaches is left over whole, whatever the penalty.
+        rest = None if self.spectrum.complete else (y - self.spectrum.basis @ axes).astype(dtype)
+        terms = [
+            (block.functions[:, :, None] * axes[block.columns]).astype(dtype, copy=False)
+            for block in self._filters
+        ]
+        y = y.astype(dtype, copy=False)
         scores = np.zeros((len(self.penalties), y.shape[1]))
         for piece in self._pieces:
-            rows = piece.left_out
-            residuals = self._residuals(rows, terms, rest[rows], weights)
-            held_out = FoldScore(y[rows[piece.test]], self.metric)
+            held_out = FoldScore(y[piece.left_out[piece.test]], self.metric)
+            residuals = self._residuals(piece.left_out, terms, rest)
             for number, residual in enumerate(residuals):
                 scores[number] += held_out(piece.inverse[number] @ residual)
         return scores / len(self._pieces)
 
     def _residuals(
-        self, rows: IntArray, terms: Sequence[FloatArray], rest: FloatArray, weights: FloatArray
+        self, rows: IntArray, terms: Sequence[FloatArray], rest: FloatArray | None
     ) -> FloatArray:
         """Residuals ``G @ y`` of the fit to all training rows, (penalty, row, target)."""
-        parts = np.empty((weights.shape[1], *rest.shape), dtype=rest.dtype)
-        parts[-1] = rest
+        n_targets = terms[0].shape[-1]
+        parts = np.empty((self._weights.shape[1], len(rows), n_targets), dtype=terms[0].dtype)
         start = 0
         for block, term in zip(self._filters, terms, strict=True):
             stop = start + len(term)
             np.matmul(self._basis[rows, block.columns], term, out=parts[start:stop])
             start = stop
-        return (weights @ parts.reshape(len(parts), -1)).reshape(-1, *rest.shape)
+        residuals = (self._weights @ parts.reshape(len(parts), -1)).reshape(-1, *parts.shape[1:])
+        if rest is not None:
+            residuals += rest[rows]
+        return residuals
 
 
 class FoldScore:
@@ -305,15 +308,16 @@ def plan_ridge(
     if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
         raise DataError(f"penalties {grid}", "penalties are positive and ascending")
     dtype = np.dtype(precision.value)
-    pieces = tuple(_piece(spectrum, fold, grid, dtype) for fold in folds)
+    filters = residual_filters(spectrum.values, grid, TOLERANCE[Precision(precision)])
     return RidgePlan(
         spectrum,
         grid,
         Metric(metric),
         Precision(precision),
         spectrum.basis.astype(dtype, copy=False),
-        residual_filters(spectrum.values, grid, TOLERANCE[Precision(precision)]),
-        pieces,
+        filters,
+        np.hstack([block.coefficients for block in filters]).astype(dtype),
+        tuple(_piece(spectrum, fold, grid, dtype) for fold in folds),
     )
 
 

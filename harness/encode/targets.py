@@ -36,12 +36,12 @@ def unusable_targets(
         bad = np.flatnonzero(~finite[:, target])
         reasons[int(target)] = f"{len(bad)} values are not finite (first at row {bad[0]})"
     checks: list[tuple[str, IntArray]] = [("all rows", np.arange(len(responses)))]
-    for number, (fold, parts) in enumerate(zip(outer, inner, strict=True)):
-        checks.append((f"the held-out rows of fold {number}", fold.test))
-        checks.extend(
-            (f"the validation rows of inner fold {k} of fold {number}", part.test)
-            for k, part in enumerate(parts)
-        )
+    checks += [(f"the held-out rows of fold {k}", fold.test) for k, fold in enumerate(outer)]
+    checks += [
+        (f"the validation rows of inner fold {i} of fold {k}", part.test)
+        for k, parts in enumerate(inner)
+        for i, part in enumerate(parts)
+    ]
     for where, rows in checks:
         part = responses[rows]
         for target in np.flatnonzero((part == part[0]).all(axis=0)):

@@ -1,0 +1,288 @@
+"""The protocol every neural benchmark shares: prepared responses, a recording in, a score out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.ceilings import leave_one_out, split_half
+from harness.encode.design import highpass, zscore_by_run
+from harness.encode.layers import encode_layers
+from harness.encode.result import EncodingOptions, EncodingResult
+from harness.errors import DataError, ScoreError
+from harness.stats.bootstrap import bootstrap_interval
+
+Floats = npt.NDArray[np.float64]
+
+SPLITS = 200
+"""Random halves of the participants that the split-half ceiling averages over."""
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Responses of several participants to one stimulus, ready to be scored.
+
+    Parameters
+    ----------
+    values : array (participant, sample, roi)
+        z-scored by run.
+    participants, rois : tuple of str
+    runs : array (sample,)
+        Run of each sample.
+    nuisance : mapping
+        Regressors (sample,) that any account of the responses must beat, by name.
+    left_out : mapping
+        Participants that were dropped, and why.
+    """
+
+    values: Floats
+    participants: tuple[str, ...]
+    rois: tuple[str, ...]
+    runs: npt.NDArray[np.int64]
+    nuisance: Mapping[str, Floats] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = (len(self.participants), len(self.runs), len(self.rois))
+        if self.values.shape != shape:
+            raise DataError(f"responses have shape {self.values.shape}, their labels say {shape}")
+
+
+def prepare(
+    values: Mapping[str, npt.ArrayLike],
+    rois: tuple[str, ...],
+    runs: npt.ArrayLike,
+    *,
+    tr: float,
+    cutoff: float | None,
+    confounds: Mapping[str, npt.ArrayLike] | None = None,
+    nuisance: Mapping[str, npt.ArrayLike] | None = None,
+) -> Responses:
+    """High-pass, regress confounds out of and z-score each participant's responses.
+
+    Parameters
+    ----------
+    values : mapping
+        Responses (sample, roi) by participant.
+    rois : tuple of str
+    runs : array (sample,)
+    tr : float
+        Seconds from one sample to the next.
+    cutoff : float, optional
+        Longest period that is kept, in s.
+    confounds : mapping, optional
+        What has nothing to do with the stimulus (motion), (sample, k) by participant: regressed
+        out of that participant's responses, by run, after both were high-passed alike.
+    nuisance : mapping, optional
+        What has to do with the stimulus, but not with its meaning, (sample,) by name.
+
+    Returns
+    -------
+    Responses
+        Without the participants whose responses are constant or not finite.
+
+    Raises
+    ------
+    DataError
+        Nobody is left, or lengths differ.
+    """
+    labels = np.asarray(runs)
+    kept: dict[str, Floats] = {}
+    left_out: dict[str, str] = {}
+    for name, given in values.items():
+        response = np.asarray(given, np.float64)
+        if response.shape != (len(labels), len(rois)):
+            raise DataError(
+                f"participant {name} has responses of shape {response.shape},"
+                f" not {(len(labels), len(rois))} (sample, roi)"
+            )
+        if reason := _unusable(response, rois):
+            left_out[name] = reason
+            continue
+        confound = None if confounds is None else np.asarray(confounds[name], np.float64)
+        kept[name] = zscore_by_run(_clean(response, confound, labels, tr, cutoff), labels)
+    if not kept:
+        raise DataError(f"no participant is left: {left_out}")
+    return Responses(
+        np.stack(list(kept.values())),
+        tuple(kept),
+        rois,
+        labels,
+        {k: np.asarray(v, np.float64) for k, v in (nuisance or {}).items()},
+        left_out,
+    )
+
+
+def _unusable(response: Floats, rois: tuple[str, ...]) -> str:
+    for column, roi in zip(response.T, rois, strict=True):
+        if not np.isfinite(column).all():
+            return f"{roi} holds values that are not finite"
+        if np.ptp(column) == 0:
+            return f"{roi} is constant ({column[0]:g})"
+    return ""
+
+
+def _clean(
+    response: Floats, confound: Floats | None, runs: npt.ArrayLike, tr: float, cutoff: float | None
+) -> Floats:
+    labels = np.asarray(runs)
+    parts = [response] if confound is None else [response, confound]
+    if cutoff is not None:
+        parts = [np.asarray(highpass(p, labels, tr, cutoff), np.float64) for p in parts]
+    if len(parts) == 1:
+        return parts[0]
+    clean, regressors = parts[0].copy(), parts[1]
+    for run in np.unique(labels):
+        rows = labels == run
+        design = np.column_stack([np.ones(rows.sum()), regressors[rows]])
+        weights = np.linalg.lstsq(design, clean[rows], rcond=None)[0]
+        clean[rows] -= design @ weights
+    return clean
+
+
+def score_responses(
+    recording: xr.DataArray, data: Responses, options: EncodingOptions, seed: int = 0
+) -> xr.Dataset:
+    """Score a recording against responses, per participant and for the group mean.
+
+    Parameters
+    ----------
+    recording : DataArray (sample, layer, unit)
+        In the time base of the responses.
+    data : Responses
+    options : EncodingOptions
+    seed : int
+        Of the bootstrap and of the random halves.
+
+    Returns
+    -------
+    Dataset
+        ``value``: held-out Pearson r at the chosen layer, mean over ROIs and participants, with
+        ``low`` and ``high`` (95 % bootstrap over participants); ``ceiling``: leave-one-out
+        inter-participant correlation, mean over the same; ``normalised``: their ratio, never
+        clipped. By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
+        ``r2_best``, ``layer_best``, ``ceiling_loo``, ``nuisance_r``, ``nuisance_r2``, ``joint_r2``,
+        ``unique_r2``. For the mean of all participants, by (roi,) or (roi, layer):
+        ``group_…``, with ``ceiling_split_half``.
+
+    Notes
+    -----
+    Layers are chosen on training folds, one per ROI for all participants and one per ROI for the
+    group mean. The split-half ceiling (Spearman-Brown) is the reliability of the group mean; the
+    highest correlation that a model can reach with it is its square root (``group_ceiling``).
+    """
+    if recording.sizes["sample"] != len(data.runs):
+        raise ScoreError(
+            f"the recording has {recording.sizes['sample']} samples, the responses {len(data.runs)}"
+        )
+    n, _, n_rois = data.values.shape
+    group = zscore_by_run(data.values.mean(axis=0), data.runs)
+    everyone = np.concatenate([*data.values, group], axis=1)
+    pools = [f"participants {roi}" for roi in data.rois] * n
+    pools += [f"group {roi}" for roi in data.rois]
+    nuisance = np.column_stack(list(data.nuisance.values())) if data.nuisance else None
+    result = encode_layers(
+        np.asarray(recording.values),
+        everyone,
+        data.runs,
+        options=options,
+        target_groups=pools,
+        nuisance=nuisance,
+    )
+    score = _by_participant(result, data, np.asarray(recording["layer"].values))
+    score = score.merge(_ceilings(data, seed))
+    r = score["r_best"].mean("roi")
+    interval = bootstrap_interval(r.values, seed=seed)
+    ceiling = float(score["ceiling_loo"].mean())
+    value = float(r.mean())
+    score = score.assign(
+        value=value,
+        low=float(interval.low),
+        high=float(interval.high),
+        ceiling=ceiling,
+        normalised=value / ceiling if ceiling > 0 else np.nan,
+    )
+    return score.assign_attrs(_said(result, data, options, seed))
+
+
+def _by_participant(result: EncodingResult, data: Responses, layers: npt.ArrayLike) -> xr.Dataset:
+    n, n_rois = len(data.participants), len(data.rois)
+
+    def split(values: Floats, dims: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], Floats]]:
+        """Part the last axis (targets) into participants and the group mean."""
+        own = values[..., : n * n_rois].reshape(*values.shape[:-1], n, n_rois)
+        front = ("participant", "roi")
+        own = np.moveaxis(own, (-2, -1), (0, 1))
+        mean = np.moveaxis(values[..., n * n_rois :], -1, 0)
+        return {"": ((*front, *dims), own), "group_": (("roi", *dims), mean)}
+
+    layer_best = np.median(np.asarray(layers)[result.chosen], axis=0)
+    columns: dict[str, tuple[Floats, tuple[str, ...]]] = {
+        "r": (result.r, ("layer",)),
+        "r2": (result.r2, ("layer",)),
+        "r_best": (result.r_best, ()),
+        "r2_best": (result.r2_best, ()),
+        "layer_best": (layer_best, ()),
+    }
+    if result.nuisance is not None:
+        columns |= {
+            "nuisance_r": (result.nuisance.r, ()),
+            "nuisance_r2": (result.nuisance.r2, ()),
+            "joint_r2": (result.nuisance.joint_r2, ()),
+            "unique_r2": (result.nuisance.unique_r2, ()),
+        }
+    variables = {
+        f"{prefix}{name}": part
+        for name, (values, dims) in columns.items()
+        for prefix, part in split(values, dims).items()
+    }
+    return xr.Dataset(
+        variables,
+        coords={
+            "participant": np.array(data.participants, object),
+            "roi": np.array(data.rois, object),
+            "layer": np.asarray(layers),
+        },
+    )
+
+
+def _ceilings(data: Responses, seed: int) -> xr.Dataset:
+    if len(data.participants) < 3:
+        return xr.Dataset()
+    halves = split_half(data.values, n_splits=SPLITS, seed=seed)
+    others = leave_one_out(data.values)
+    return xr.Dataset(
+        {
+            "ceiling_loo": (("participant", "roi"), np.asarray(others.per_participant)),
+            "ceiling_split_half": (("roi",), np.asarray(halves.value)),
+            "group_ceiling": (("roi",), np.sqrt(np.maximum(np.asarray(halves.value), 0))),
+        }
+    )
+
+
+def _said(
+    result: EncodingResult, data: Responses, options: EncodingOptions, seed: int
+) -> dict[str, str | int]:
+    unusable = {_target(u.target, data): u.reason for u in result.unusable}
+    return {
+        "encoding_options": json.dumps(asdict(options), default=str),
+        "ceiling_kind": "leave-one-out inter-participant correlation",
+        "interval_kind": "95 % bootstrap over participants",
+        "participants": len(data.participants),
+        "left_out": json.dumps(dict(data.left_out)),
+        "unusable": json.dumps(unusable),
+        "nuisance": ", ".join(data.nuisance),
+        "warnings": "; ".join(result.warnings),
+        "score_seed": seed,
+    }
+
+
+def _target(index: int, data: Responses) -> str:
+    person, roi = divmod(index, len(data.rois))
+    name = data.participants[person] if person < len(data.participants) else "group mean"
+    return f"{name} {data.rois[roi]}"
