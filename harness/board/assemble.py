@@ -13,8 +13,8 @@ import xarray as xr
 
 from harness.errors import CorruptError
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
-from harness.run.cells import Cell, Status, variant_key
-from harness.run.plan import Plan
+from harness.runner.cells import Cell, Status, variant_key
+from harness.runner.plan import Plan
 from harness.store.store import Kind, Store
 
 SCHEMA = 1

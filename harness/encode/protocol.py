@@ -180,7 +180,7 @@ def score_responses(
         raise ScoreError(
             f"the recording has {recording.sizes['sample']} samples, the responses {len(data.runs)}"
         )
-    n, _, n_rois = data.values.shape
+    n = len(data.participants)
     group = zscore_by_run(data.values.mean(axis=0), data.runs)
     everyone = np.concatenate([*data.values, group], axis=1)
     pools = [f"participants {roi}" for roi in data.rois] * n

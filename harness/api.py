@@ -1,0 +1,172 @@
+"""The verbs of the Python API, as the command line calls them too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.plugin.registry import registry
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.runner.options import Overwrite
+    from harness.runner.plan import Plan
+    from harness.runner.progress import Progress
+    from harness.store.store import Store
+
+Names = str | Sequence[str] | None
+
+
+def models(patterns: Names = None, tags: Names = None) -> list[ModelSpec]:
+    """Return the models on offer, by name, glob and tag."""
+    return registry().models.select(_names(patterns), _names(tags))
+
+
+def compressors(patterns: Names = None, tags: Names = None) -> list[CompressorSpec]:
+    """Return the compressors on offer, by name, glob and tag."""
+    return registry().compressors.select(_names(patterns), _names(tags))
+
+
+def benchmarks(patterns: Names = None, tags: Names = None) -> list[BenchmarkSpec]:
+    """Return the benchmarks on offer, by name, glob and tag."""
+    return registry().benchmarks.select(_names(patterns), _names(tags))
+
+
+def plan(
+    suite: str | None = None,
+    *,
+    models: Names = None,
+    compressors: Names = None,
+    benchmarks: Names = None,
+    tags: Names = None,
+    seeds: Sequence[int] | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    overwrite: Overwrite | str = "missing",
+    offline: bool = False,
+    batch_size: int | None = None,
+    store: Store | Path | str | None = None,
+) -> Plan:
+    """Find out what a run would do. Takes the arguments of :func:`run`; loads no model."""
+    from harness.runner.options import Overwrite, RunOptions
+    from harness.runner.plan import make_plan
+    from harness.runner.select import SEEDS, Suite, load_suite, select
+
+    chosen = load_suite(suite) if suite else Suite()
+    given = {
+        "models": _names(models),
+        "compressors": _names(compressors),
+        "benchmarks": _names(benchmarks),
+        "tags": _names(tags),
+    }
+    chosen = replace(chosen, **{axis: names for axis, names in given.items() if names})
+    options = RunOptions(device, dtype, Overwrite(overwrite), offline, batch_size)
+    selection = select(chosen, registry(), SEEDS if seeds is None else tuple(seeds))
+    return make_plan(selection, open_store(store), options)
+
+
+def run(
+    suite: str | None = None,
+    *,
+    models: Names = None,
+    compressors: Names = None,
+    benchmarks: Names = None,
+    tags: Names = None,
+    seeds: Sequence[int] | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    overwrite: Overwrite | str = "missing",
+    offline: bool = False,
+    batch_size: int | None = None,
+    store: Store | Path | str | None = None,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Score every selected variant on every selected benchmark and return the board.
+
+    What is in the store is not computed again, so that an interrupted run goes on where it stopped
+    and a finished one takes about a second.
+
+    Parameters
+    ----------
+    suite : str, optional
+        Name of a suite, or path of a TOML file. The other selections replace its axes.
+    models : str or sequence of str, optional
+        Names, globs, ``hf:org/name@revision``, ``file:PATH``, ``untrained:NAME``, ``static:NAME``.
+        A string may hold several, separated by commas.
+    compressors, benchmarks : str or sequence of str, optional
+        Names and globs. Default: no compression; the embedded benchmarks.
+    tags : str or sequence of str, optional
+        Tags that the models must carry.
+    seeds : sequence of int, optional
+        Seeds of untrained controls whose seed is not named. Default: 0, 1, 2.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, …
+    dtype : str
+        ``float32``, ``bfloat16`` or ``float16``.
+    overwrite : Overwrite or str
+        ``never``, ``missing`` or ``always``.
+    offline : bool
+        Never use the network.
+    batch_size : int, optional
+        Most windows of a batch; does not change results.
+    store : Store or path, optional
+        Default: ``BRAINPRESS_STORE``, else the user's cache folder.
+    progress : Progress, optional
+        Hears what is going on.
+
+    Returns
+    -------
+    DataTree
+        See :func:`harness.board.assemble.assemble`. A cell that failed has its reason there.
+
+    Raises
+    ------
+    SelectionError
+        Something named is not there.
+    StoreError
+        The store cannot be written.
+
+    Examples
+    --------
+    >>> board = harness.run("quickstart")  # doctest: +SKIP
+    >>> board["cells"]["value"].sel(benchmark="simulated-listening")  # doctest: +SKIP
+    """
+    from harness.board.assemble import assemble
+    from harness.runner.engine import execute
+
+    opened = open_store(store)
+    made = plan(
+        suite,
+        models=models,
+        compressors=compressors,
+        benchmarks=benchmarks,
+        tags=tags,
+        seeds=seeds,
+        device=device,
+        dtype=dtype,
+        overwrite=overwrite,
+        offline=offline,
+        batch_size=batch_size,
+        store=opened,
+    )
+    return assemble(made, execute(made, opened, progress), opened)
+
+
+def open_store(store: Store | Path | str | None = None) -> Store:
+    """Return a store: as given, at a path, or the default one."""
+    from harness.store.store import Store
+
+    if isinstance(store, Store):
+        return store
+    return Store.default() if store is None else Store(Path(store).expanduser())
+
+
+def _names(given: Names) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    parts = [given] if isinstance(given, str) else list(given)
+    return tuple(name.strip() for part in parts for name in part.split(",") if name.strip())

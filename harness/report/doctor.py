@@ -1,0 +1,143 @@
+"""What ``brainpress doctor`` tells: whether everything is here that a run needs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import HarnessError
+from harness.fetch.locate import DATA_VARIABLE, cache_folder, data_folders
+from harness.fetch.network import offline
+from harness.plugin.registry import Registry, registry
+from harness.plugin.specs import load_target
+from harness.store.store import Store
+
+BASE = (
+    "torch",
+    "transformers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "himalaya",
+    "xarray",
+    "netCDF4",
+    "pluggy",
+)
+EXTRAS = {
+    "gptq": ("optimum", "gptqmodel"),
+    "bnb": ("bitsandbytes",),
+    "llmcompressor": ("llmcompressor",),
+    "dask": ("distributed", "dask-jobqueue"),
+    "report": ("altair", "vl-convert-python", "nilearn"),
+}
+
+
+def examine(console: Console, store: Store) -> bool:
+    """Print what is here and what is not; return whether nothing is broken.
+
+    Data and models that are not on this machine are no fault: they are listed with the way to get
+    them.
+    """
+    found = registry()
+    console.print(_environment())
+    console.print(_places(store))
+    console.print(_models(found))
+    console.print(_data(found))
+    if not found.broken:
+        console.print("plugins: all loaded")
+        return True
+    table = _table("broken plugins", "plugin", "distribution", "reason")
+    for broken in found.broken:
+        table.add_row(broken.plugin, broken.distribution, Text(broken.reason, style="red"))
+    console.print(table)
+    return False
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, show_header=len(columns) > 2)
+    for i, column in enumerate(columns):
+        table.add_column(column, style="bold" if i == 0 else None, overflow="fold")
+    return table
+
+
+def _environment() -> Table:
+    table = _table("environment", "what", "found")
+    table.add_row("python", f"{platform.python_version()} ({sys.executable})")
+    table.add_row("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    table.add_row("devices", _devices())
+    for package in BASE:
+        table.add_row(package, _version(package))
+    for extra, packages in EXTRAS.items():
+        missing = [p for p in packages if not _version(p)]
+        said = ", ".join(f"{p} {_version(p)}" for p in packages if _version(p))
+        if missing:
+            said = f"not installed: pip install 'brainpress[{extra}]'"
+        table.add_row(f"extra {extra}", Text(said, style="dim" if missing else ""))
+    return table
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _devices() -> str:
+    import torch
+
+    names = [f"cpu ({torch.get_num_threads()} threads)"]
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(i).total_memory / 2**30
+            names.append(f"cuda:{i} {torch.cuda.get_device_name(i)} {memory:.0f} GiB")
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return ", ".join(names)
+
+
+def _places(store: Store) -> Table:
+    table = _table("places", "what", "where")
+    try:
+        store.check_writable()
+        state = f"{store.free_bytes() / 2**30:.0f} GiB free"
+    except HarnessError as error:
+        state = error.message
+    table.add_row("store", f"{store.root} ({state})")
+    table.add_row("cache", str(cache_folder()))
+    folders = ", ".join(str(f) for f in data_folders())
+    table.add_row("data", folders or f"none: set {DATA_VARIABLE} to folders that hold data sets")
+    table.add_row("hub token", "set" if os.environ.get("HF_TOKEN") else "not set (HF_TOKEN)")
+    return table
+
+
+def _models(found: Registry) -> Table:
+    from harness.lm.source import resolve
+
+    table = _table("models on this machine", "model", "where")
+    away = []
+    for spec in found.models.specs.values():
+        try:
+            table.add_row(spec.name, str(resolve(spec, offline=True).folder))
+        except HarnessError:
+            away.append(spec.name)
+    table.add_row("to be fetched", Text(", ".join(away), style="dim"))
+    return table
+
+
+def _data(found: Registry) -> Table:
+    table = _table("benchmark data", "benchmark", "state")
+    for spec in found.benchmarks.specs.values():
+        try:
+            with offline():
+                load_target(spec)
+            table.add_row(spec.name, Text("found", style="green"))
+        except HarnessError as error:
+            table.add_row(spec.name, Text(f"missing: {error.message}", style="yellow"))
+    return table

@@ -1,0 +1,110 @@
+"""Variants and cells, and the keys their results are stored under."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.record.request import Request
+from harness.store import stages
+from harness.store.keys import content_key
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model and a compressor."""
+
+    model: ModelSpec
+    compressor: CompressorSpec
+
+    @property
+    def name(self) -> str:
+        """``model`` or ``model+compressor``."""
+        return f"{self.model.name}+{self.compressor.name}"
+
+
+NONE = CompressorSpec("none", target="", method="none")
+"""Any compressor of the method ``none`` leaves the key of a variant alone."""
+
+
+class Status(StrEnum):
+    """Where a cell stands."""
+
+    DONE = "done"
+    TODO = "to do"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A variant on a benchmark.
+
+    Parameters
+    ----------
+    variant : Variant
+    benchmark : BenchmarkSpec
+    status : Status
+    reason : str
+        Why it failed or does not apply.
+    key : str
+        Key of its score; empty while what determines it is not known (a model still to fetch).
+    """
+
+    variant: Variant
+    benchmark: BenchmarkSpec
+    status: Status
+    reason: str = ""
+    key: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Key of the cell itself, whatever its data: failures are remembered under it."""
+        return content_key(
+            model=self.variant.model.name,
+            source=self.variant.model.source,
+            compressor=self.variant.compressor.name,
+            benchmark=self.benchmark.name,
+        )
+
+
+def variant_key(fingerprint: str, compressor: CompressorSpec, dtype: str) -> str:
+    """Key of a variant's weights as they run.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the model's files.
+    compressor : CompressorSpec
+    dtype : str
+    """
+    parts: dict[str, object] = {"model": fingerprint, "dtype": dtype}
+    if compressor.method != "none":
+        parts["compressor"] = {
+            "target": compressor.target,
+            "options": dict(compressor.options),
+            "version": compressor.version,
+            "seed": compressor.seed,
+            "torch": version("torch"),
+            "stage": stages.COMPRESS,
+        }
+    return content_key(**parts)
+
+
+def recording_key(variant: str, request: Request) -> str:
+    """Key of a recording: the variant's key, the request's key, the stage's version."""
+    return content_key(variant=variant, request=request.key, stage=stages.RECORD)
+
+
+def score_key(spec: BenchmarkSpec, recordings: Sequence[str]) -> str:
+    """Key of a score: the recordings' keys, the benchmark's version and options, the stages."""
+    return content_key(
+        benchmark=spec.target,
+        options=dict(spec.options),
+        version=spec.version,
+        recordings=list(recordings),
+        stages=[stages.ENCODE, stages.PROBE],
+    )

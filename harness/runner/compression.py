@@ -1,0 +1,86 @@
+"""A compressor at work, and its report as a dataset."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.compress.compressor import Compressor
+from harness.compress.perplexity import embedded_text, perplexity
+from harness.compress.report import CompressionReport
+
+if TYPE_CHECKING:
+    from harness.lm.load import LanguageModel
+
+TEXT = "ferry"
+"""The embedded text that perplexity is measured on before and after."""
+
+
+def compress(
+    model: LanguageModel, compressor: Compressor, before: tuple[float, float] | None = None
+) -> xr.Dataset:
+    """Compress a loaded model in place and report.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    compressor : Compressor
+    before : tuple of float, optional
+        Perplexity and bits per byte of the model as it is, where they are known already.
+
+    Returns
+    -------
+    Dataset
+        Dims (module,): what became of each compressed layer; (left_alone,): the others and why.
+        Attributes: totals, and perplexity on the embedded text before and after.
+    """
+    before = before or _perplexity(model)
+    report = compressor.compress(model.model)
+    after = _perplexity(model) if report.layers else before
+    return report_dataset(report, before, after)
+
+
+def _perplexity(model: LanguageModel) -> tuple[float, float]:
+    if "logprob" not in model.capabilities:
+        return math.nan, math.nan
+    measured = perplexity(model, embedded_text(TEXT))
+    return measured.perplexity, measured.bits_per_byte
+
+
+def report_dataset(
+    report: CompressionReport, before: tuple[float, float], after: tuple[float, float]
+) -> xr.Dataset:
+    """Turn a report into a dataset that netCDF can hold."""
+    rows = report.layers
+
+    def column(values: list[float | None]) -> tuple[str, npt.NDArray[np.float64]]:
+        return "module", np.array([math.nan if v is None else v for v in values], float)
+
+    totals = {k: math.nan if v is None else v for k, v in report.totals().items()}
+    return xr.Dataset(
+        {
+            "bits_per_weight": column([r.bits_per_weight for r in rows]),
+            "sparsity": column([r.sparsity for r in rows]),
+            "weight_error": column([r.weight_error for r in rows]),
+            "output_error": column([r.output_error for r in rows]),
+            "weights": column([float(r.weights) for r in rows]),
+            "reason": ("left_alone", np.array(list(report.skipped.values()), object)),
+        },
+        coords={
+            "module": np.array([r.name for r in rows], object),
+            "left_alone": np.array(list(report.skipped), object),
+        },
+        attrs=totals
+        | {
+            "parameters": report.parameters,
+            "text": TEXT,
+            "perplexity_before": before[0],
+            "perplexity": after[0],
+            "bits_per_byte_before": before[1],
+            "bits_per_byte": after[1],
+        },
+    )

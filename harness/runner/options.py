@@ -1,0 +1,55 @@
+"""How a run is to be done: what does not change results, and what does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.errors import SelectionError
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+class Overwrite(StrEnum):
+    """What to do with results that are there, and with those that are not."""
+
+    NEVER = "never"
+    """Compute nothing: assemble what is there."""
+    MISSING = "missing"
+    """Compute what is not there, cells that failed before included."""
+    ALWAYS = "always"
+    """Compute everything again."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Settings of a run.
+
+    Parameters
+    ----------
+    device : str
+        A torch device, or ``auto``: CUDA where there is one. Does not change results beyond
+        tolerance, and is in no key.
+    dtype : str
+        Precision of weights and activations. Part of every key.
+    overwrite : Overwrite
+    offline : bool
+        Whether the network is off.
+    batch_size : int, optional
+        Most windows of a batch. Does not change results, and is in no key.
+
+    Raises
+    ------
+    SelectionError
+        The dtype is not one of ``DTYPES``.
+    """
+
+    device: str = "auto"
+    dtype: str = "float32"
+    overwrite: Overwrite = Overwrite.MISSING
+    offline: bool = False
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise SelectionError(f"no dtype {self.dtype!r}", f"one of {', '.join(DTYPES)}")

@@ -1,0 +1,148 @@
+"""The plan: which cells there are, which of them are done, and what the rest will take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.errors import FetchError, HarnessError
+from harness.lm.capabilities import capabilities
+from harness.lm.files import ModelFiles
+from harness.lm.source import resolve
+from harness.plugin.specs import BenchmarkSpec, ModelSpec, load_target
+from harness.record.request import Benchmark, Request
+from harness.runner.cells import Cell, Status, Variant, recording_key, score_key, variant_key
+from harness.runner.options import Overwrite, RunOptions
+from harness.runner.select import Selection
+from harness.store.store import Kind, Store
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A benchmark with its data, and what it asks."""
+
+    spec: BenchmarkSpec
+    benchmark: Benchmark
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a run, and what is known of their parts.
+
+    Parameters
+    ----------
+    cells : tuple of Cell
+        By variant, in the order of the selection.
+    benchmarks : dict
+        Benchmarks that loaded, by name.
+    files : dict
+        Files of the models that are on this machine, by model name.
+    options : RunOptions
+    """
+
+    cells: tuple[Cell, ...]
+    benchmarks: dict[str, Loaded] = field(repr=False)
+    files: dict[str, ModelFiles] = field(repr=False)
+    options: RunOptions = field(default_factory=RunOptions)
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Variants in order, each once."""
+        return tuple({c.variant.name: c.variant for c in self.cells}.values())
+
+    @property
+    def todo(self) -> tuple[Cell, ...]:
+        """Cells that have to be computed."""
+        return tuple(c for c in self.cells if c.status is Status.TODO)
+
+    def todo_of(self, variant: Variant) -> tuple[Cell, ...]:
+        """Cells of one variant that have to be computed."""
+        return tuple(c for c in self.todo if c.variant.name == variant.name)
+
+    def count(self, status: Status) -> int:
+        """Return the number of cells of a status."""
+        return sum(c.status is status for c in self.cells)
+
+
+def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
+    """Find out what a selection asks for and what of it is in the store.
+
+    Loads benchmarks' data, but no model; nothing is fetched from a hub.
+    """
+    benchmarks: dict[str, Loaded] = {}
+    broken: dict[str, str] = {}
+    for spec in selection.benchmarks:
+        try:
+            benchmark = load_target(spec)
+            benchmarks[spec.name] = Loaded(spec, benchmark, tuple(benchmark.requests()))
+        except HarnessError as error:
+            broken[spec.name] = str(error)
+    files: dict[str, ModelFiles] = {}
+    unresolved: dict[str, str] = {}
+    for model in selection.models:
+        try:
+            files[model.name] = resolve(model, offline=True)
+        except FetchError as error:
+            if options.offline:
+                unresolved[model.name] = str(error)
+        except HarnessError as error:
+            unresolved[model.name] = str(error)
+    draft = Plan((), benchmarks, files, options)
+    cells = []
+    for model in selection.models:
+        for compressor in selection.compressors:
+            variant = Variant(model, compressor)
+            for spec in selection.benchmarks:
+                reason = broken.get(spec.name) or unresolved.get(model.name, "")
+                if reason:
+                    cells.append(Cell(variant, spec, Status.FAILED, reason))
+                else:
+                    cells.append(planned(variant, draft, spec, store))
+    return Plan(tuple(cells), benchmarks, files, options)
+
+
+def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> Cell:
+    """Return a cell as it stands: done, to do, failed before, or without meaning."""
+    loaded = plan.benchmarks[spec.name]
+    if reason := not_applicable(variant, loaded.requests):
+        return Cell(variant, spec, Status.NOT_APPLICABLE, reason)
+    key = cell_key(variant, plan, loaded)
+    if plan.options.overwrite is Overwrite.ALWAYS:
+        return Cell(variant, spec, Status.TODO, key=key)
+    if key and store.has(Kind.SCORE, key):
+        return Cell(variant, spec, Status.DONE, key=key)
+    cell = Cell(variant, spec, Status.TODO, key=key)
+    if plan.options.overwrite is Overwrite.NEVER:
+        if store.has(Kind.FAILURE, cell.identity):
+            reason = str(store.read(Kind.FAILURE, cell.identity).attrs["reason"])
+            return Cell(variant, spec, Status.FAILED, reason, key)
+        return Cell(variant, spec, Status.TODO, "not computed", key)
+    return cell
+
+
+def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
+    """Key of a cell's score, or empty while the model's files are not here."""
+    if variant.model.name not in plan.files:
+        return ""
+    vkey = variant_key(
+        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
+    )
+    return score_key(loaded.spec, [recording_key(vkey, r) for r in loaded.requests])
+
+
+def not_applicable(variant: Variant, requests: Iterable[Request]) -> str:
+    """Say why a variant has no answer to some requests, or nothing."""
+    able = capabilities(variant.model)
+    for request in requests:
+        if str(request.measure) not in able:
+            return f"{variant.model.name} has no {request.measure} to record"
+    if variant.compressor.method != "none" and "compress" not in able:
+        return f"{variant.model.name} has no layer that a compressor changes"
+    return ""
+
+
+def missing_models(plan: Plan) -> tuple[ModelSpec, ...]:
+    """Models of cells to do that have to be fetched first."""
+    names = {c.variant.model.name: c.variant.model for c in plan.todo}
+    return tuple(m for name, m in names.items() if name not in plan.files)

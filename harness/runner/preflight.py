@@ -1,0 +1,147 @@
+"""What a plan will take: time, memory, disk. Estimates, and so labelled."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from harness.lm.files import ModelFiles
+from harness.record.request import Measure, Request
+from harness.runner.cells import Variant, recording_key, variant_key
+from harness.runner.options import RunOptions
+from harness.runner.plan import Plan, missing_models
+from harness.store.store import Kind, Store
+
+TOKENS_PER_WORD = 1.35
+FLOPS = {"cpu": 4e10, "cuda": 5e13}
+"""Floating-point operations a second that forward passes sustain: a core; a card."""
+ACTIVATION_BYTES = 700 * 2**20
+SCORE_SECONDS = 10.0
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the cells to do will take.
+
+    Parameters
+    ----------
+    cells, cached, failed, not_applicable : int
+        Cells to do, done, sure to fail, without meaning.
+    seconds : float
+        Wall time.
+    memory : int
+        Peak, bytes.
+    disk : int
+        Bytes of recordings.
+    free : int
+        Bytes free on the store's disk.
+    fetch : tuple of str
+        Models that have to be fetched first; nothing is known of their size or time.
+    """
+
+    cells: int
+    cached: int
+    failed: int
+    not_applicable: int
+    seconds: float
+    memory: int
+    disk: int
+    free: int
+    fetch: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Say it in words."""
+        said = f"{self.cells} cells to do, {self.cached} cached"
+        if self.failed:
+            said += f", {self.failed} cannot be done"
+        if self.not_applicable:
+            said += f", {self.not_applicable} not applicable"
+        if self.cells:
+            said += (
+                f"; about {_time(self.seconds)}, {self.memory / 2**30:.1f} GiB of memory,"
+                f" {_bytes(self.disk)} of disk ({_bytes(self.free)} free)"
+            )
+        if self.fetch:
+            said += f"; to fetch first, and not counted: {', '.join(self.fetch)}"
+        return said
+
+
+def estimate(plan: Plan, store: Store) -> Estimate:
+    """Estimate what a plan takes from word counts, sizes and typical speeds."""
+    seconds, memory, disk = 0.0, 0, 0
+    for variant in plan.variants:
+        todo = plan.todo_of(variant)
+        if not todo or variant.model.name not in plan.files:
+            continue
+        files = plan.files[variant.model.name]
+        wanted = {r.key: r for c in todo for r in plan.benchmarks[c.benchmark.name].requests}
+        missing = [r for r in wanted.values() if not _there(variant, r, plan, store)]
+        passes = {r.pass_key: r for r in missing}
+        flops = sum(_tokens(r) for r in passes.values()) * 2.0 * _parameters(files, variant)
+        seconds += flops / _speed(plan.options) + SCORE_SECONDS * len(todo)
+        weights = files.parameters * BYTES[plan.options.dtype]
+        recorded = [_recording_bytes(r, files) for r in missing]
+        disk += sum(recorded)
+        memory = max(memory, weights + ACTIVATION_BYTES + 2 * max(recorded, default=0))
+    counts = {status: plan.count(status) for status in {c.status for c in plan.cells}}
+    by_name = {str(status): count for status, count in counts.items()}
+    return Estimate(
+        cells=by_name.get("to do", 0),
+        cached=by_name.get("done", 0),
+        failed=by_name.get("failed", 0),
+        not_applicable=by_name.get("not applicable", 0),
+        seconds=seconds,
+        memory=memory,
+        disk=disk,
+        free=store.free_bytes(),
+        fetch=tuple(m.name for m in missing_models(plan)),
+    )
+
+
+def _there(variant: Variant, request: Request, plan: Plan, store: Store) -> bool:
+    fingerprint = plan.files[variant.model.name].fingerprint
+    key = variant_key(fingerprint, variant.compressor, plan.options.dtype)
+    return store.has(Kind.RECORDING, recording_key(key, request))
+
+
+def _tokens(request: Request) -> float:
+    """Tokens that go through the model: those of the text, as often as the policy shows them."""
+    context, tokens = request.context, request.stimuli.words * TOKENS_PER_WORD
+    if context.kind == "words":
+        return tokens * context.size
+    if context.kind == "tokens":
+        return request.stimuli.words * float(context.size)
+    if context.kind == "strided":
+        return tokens * context.size / context.stride
+    return tokens
+
+
+def _parameters(files: ModelFiles, variant: Variant) -> float:
+    return 0.0 if variant.model.control == "static" else float(files.parameters)
+
+
+def _recording_bytes(request: Request, files: ModelFiles) -> int:
+    rows = sum(request.readout.rows(request.stimuli))
+    if request.measure is Measure.LOGPROB:
+        return rows * 4
+    config = files.config
+    layers = int(config.get("num_hidden_layers", config.get("n_layer", 12))) + 1
+    units = int(config.get("hidden_size", config.get("n_embd", 768)))
+    return rows * layers * units * 4
+
+
+def _speed(options: RunOptions) -> float:
+    if options.device.startswith("cuda"):
+        return FLOPS["cuda"]
+    return FLOPS["cpu"] * (os.cpu_count() or 1)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**29 else f"{count / 2**20:.0f} MiB"

@@ -1,0 +1,73 @@
+"""Where a score comes from: versions, revisions, seeds, keys, timings."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import xarray as xr
+
+from harness.lm.files import ModelFiles
+from harness.plugin.specs import BenchmarkSpec
+from harness.runner.cells import Variant
+from harness.store import stages
+
+PACKAGES = ("brainpress", "torch", "transformers", "numpy", "scipy", "xarray", "himalaya")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def provenance(
+    variant: Variant,
+    spec: BenchmarkSpec,
+    files: ModelFiles,
+    recordings: Sequence[xr.DataArray],
+    recording_keys: Sequence[str],
+) -> dict[str, Any]:
+    """Return what a score must carry, as netCDF attributes.
+
+    Structures are JSON text, because netCDF attributes hold none.
+    """
+    compressor = variant.compressor
+    attrs = [r.attrs for r in recordings]
+    said: dict[str, Any] = {
+        "model": variant.model.name,
+        "compressor": compressor.name,
+        "benchmark": spec.name,
+        "benchmark_version": spec.version,
+        "benchmark_options": json.dumps(dict(spec.options), sort_keys=True, default=str),
+        "simulated": int(spec.simulated),
+        "metric": spec.metric,
+        "source": variant.model.source,
+        "revision": files.revision,
+        "pinned": int(files.pinned),
+        "fingerprint": files.fingerprint,
+        "notes": " ".join(files.notes),
+        "compressor_options": json.dumps(dict(compressor.options), sort_keys=True, default=str),
+        "compressor_seed": compressor.seed,
+        "recordings": json.dumps(list(recording_keys)),
+        "context": "; ".join(dict.fromkeys(str(a.get("context", "")) for a in attrs)),
+        "dtype": str(attrs[0].get("dtype", "")) if attrs else "",
+        "device": str(attrs[0].get("device", "")) if attrs else "",
+        "record_seconds": float(sum(a.get("seconds", 0.0) for a in attrs)),
+        "peak_memory": float(max((a.get("peak_memory", 0) for a in attrs), default=0)),
+        "versions": json.dumps(versions(), sort_keys=True),
+        "stages": json.dumps(
+            {k: v for k, v in vars(stages).items() if k.isupper()}, sort_keys=True
+        ),
+    }
+    if variant.model.seed is not None:
+        said["model_seed"] = variant.model.seed
+    return said

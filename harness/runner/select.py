@@ -1,0 +1,139 @@
+"""From the words of a user to specs: names, globs, tags, addresses, controls and suites."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+
+from harness.errors import SelectionError
+from harness.plugin.registry import Registry
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+
+SEEDS = (0, 1, 2)
+"""Seeds of an untrained control whose seed is not named (SCIENCE: three seeds)."""
+
+_ADDRESSES = ("hf:", "https:", "pypi:", "file:")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named subset of the matrix.
+
+    Parameters
+    ----------
+    models, compressors, benchmarks : tuple of str
+        Names, globs, addresses (models) or controls (models).
+    tags : tuple of str
+        Tags that the models must carry.
+    description : str
+    """
+
+    models: tuple[str, ...] = ()
+    compressors: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The specs of a run; their product is the matrix."""
+
+    models: tuple[ModelSpec, ...]
+    compressors: tuple[CompressorSpec, ...]
+    benchmarks: tuple[BenchmarkSpec, ...]
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that come with brainpress."""
+    folder = files("harness.runner") / "suites"
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith("toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """Read a suite: one that comes with brainpress, or a TOML file.
+
+    Raises
+    ------
+    SelectionError
+        There is no such suite, it is not TOML, or it says something a suite does not say.
+    """
+    if name.endswith(".toml"):
+        source = Path(name)
+        if not source.is_file():
+            raise SelectionError(f"no suite file {name!r}")
+        text = source.read_text(encoding="utf-8")
+    elif name in suite_names():
+        text = (files("harness.runner") / "suites" / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        near = difflib.get_close_matches(name, suite_names(), n=2, cutoff=0.5)
+        raise SelectionError(
+            f"no suite named {name!r}",
+            f"did you mean {near[0]}?"
+            if near
+            else f"suites: {', '.join(suite_names())}; or the path of a .toml file",
+        )
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SelectionError(f"suite {name} is not TOML: {error}") from error
+    known = {f.name for f in fields(Suite)}
+    if unknown := sorted(set(said) - known):
+        raise SelectionError(f"suite {name} says {unknown}", f"a suite says {sorted(known)}")
+    description = said.pop("description", "")
+    for axis, value in said.items():
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise SelectionError(f"suite {name}: {axis} must be a list of names")
+    return Suite(**{axis: tuple(value) for axis, value in said.items()}, description=description)
+
+
+def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Selection:
+    """Turn a suite into specs.
+
+    An axis that the suite leaves empty takes its default: the compressor ``none``, the benchmarks
+    tagged ``embedded``. Models have no default.
+
+    Raises
+    ------
+    SelectionError
+        Something named is not there, or an axis is empty.
+    """
+    if not suite.models and not suite.tags:
+        raise SelectionError(
+            "no model is selected",
+            f"name a suite ({', '.join(suite_names())}), or models with -m or --tag",
+        )
+    models: dict[str, ModelSpec] = {}
+    for pattern in suite.models or ("*",):
+        for spec in _models(pattern, suite.tags, registry, seeds):
+            models[spec.name] = spec
+    benchmarks = registry.benchmarks.select(
+        suite.benchmarks, () if suite.benchmarks else ("embedded",)
+    )
+    compressors = registry.compressors.select(suite.compressors or ("none",))
+    return Selection(tuple(models.values()), tuple(compressors), tuple(benchmarks))
+
+
+def _models(
+    pattern: str, tags: Sequence[str], registry: Registry, seeds: Sequence[int]
+) -> list[ModelSpec]:
+    from harness.lm import controls
+    from harness.lm.source import spec_from_address
+
+    head, colon, rest = pattern.partition(":")
+    if colon and head in ("untrained", "static"):
+        name, _, seed = rest.partition("#")
+        bases = _models(name, tags, registry, seeds)
+        if head == "static":
+            return [controls.static(base) for base in bases]
+        if seed and not seed.isdecimal():
+            raise SelectionError(f"{pattern!r}: the seed after # must be a whole number")
+        chosen = [int(seed)] if seed else list(seeds)
+        return [controls.untrained(base, s) for base in bases for s in chosen]
+    if pattern.startswith(_ADDRESSES):
+        return [spec_from_address(pattern)]
+    return registry.models.select([pattern], tags)
