@@ -103,7 +103,7 @@ class Shelf(Generic[S]):
         if not tagged:
             known = sorted({t for s in self.specs.values() for t in s.tags})
             raise SelectionError(
-                f"no {self.kind} is selected by {list(patterns) or 'everything'} with tags {list(tags)}",
+                f"no {self.kind} in {list(patterns) or 'all'} carries the tags {list(tags)}",
                 f"tags in use: {', '.join(known)}" if tags else "",
             )
         return tagged
@@ -160,7 +160,7 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
             manager.add_hookspecs(hooks)
             manager.register(point.load(), name=point.name)
             manager.check_pending()
-        except Exception as error:  # whatever a stranger's module raises on import is its own
+        except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its own
             broken.append(Broken(point.name, origin, f"{type(error).__name__}: {error}"))
             continue
         for kind, spec_type in _KINDS:
