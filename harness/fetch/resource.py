@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from harness.errors import FetchError
 
@@ -47,7 +46,7 @@ class Resource:
     where: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name or "\\" in self.name or PurePosixPath(self.name).name != self.name:
+        if self.name in {"", ".", ".."} or "\\" in self.name or "/" in self.name:
             raise FetchError(f"{self.name!r} is not the plain name of a file")
         if not self.address.startswith(SCHEMES):
             raise FetchError(

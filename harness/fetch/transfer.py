@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 """Called with the bytes done and, where it is known, the bytes in all."""
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 15  # bytes; what a cut connection can lose of what it brought
 _TIMEOUT = (20.0, 60.0)  # seconds: to connect, between two pieces of the answer
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 60.0

@@ -1,0 +1,95 @@
+"""Checksums against hashlib and git, and their memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.fetch import checksum
+from harness.fetch.checksum import git_blob_sha1, remembered_sha256, sha256_of
+
+BODY = bytes(range(251)) * 9000  # more than a block, and no multiple of one
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "file.bin"
+    path.write_bytes(BODY)
+    return path
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    reads: list[Path] = []
+
+    def counting(path: Path) -> str:
+        reads.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr(checksum, "sha256_of", counting)
+    return reads
+
+
+@pytest.mark.parametrize("body", [b"", b"x", BODY])
+def test_sha256_is_hashlibs(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "a").write_bytes(body)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(body).hexdigest()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize("body", [b"", b"a line\n", BODY])
+def test_blob_identifier_is_gits(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "a").write_bytes(body)
+    command = ["git", "hash-object", "--no-filters", str(tmp_path / "a")]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert git_blob_sha1(tmp_path / "a") == said.strip()
+
+
+def test_a_file_is_read_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = count_reads(monkeypatch)
+    first = remembered_sha256(path)
+    assert remembered_sha256(path) == first == hashlib.sha256(BODY).hexdigest()
+    assert len(reads) == 1
+
+
+def test_a_link_is_remembered_as_what_it_points_to(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = count_reads(monkeypatch)
+    link = path.with_name("link")
+    link.symlink_to(path)
+    assert remembered_sha256(link) == remembered_sha256(path)
+    assert len(reads) == 1
+
+
+def test_a_changed_file_is_read_again(path: Path) -> None:
+    before = path.stat()
+    remembered_sha256(path)
+    path.write_bytes(b"!" + BODY[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert remembered_sha256(path) == hashlib.sha256(b"!" + BODY[1:]).hexdigest()
+    path.write_bytes(BODY + b"!")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert remembered_sha256(path) == hashlib.sha256(BODY + b"!").hexdigest()
+
+
+@pytest.mark.parametrize("damage", ["", "not json", "[]", '{"path": 1}'])
+def test_a_damaged_memory_is_no_memory(path: Path, cache: Path, damage: str) -> None:
+    remembered_sha256(path)
+    (memory,) = (cache / "checksums").iterdir()
+    memory.write_text(damage)
+    assert remembered_sha256(path) == hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(path: Path, cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    assert remembered_sha256(path) == hashlib.sha256(BODY).hexdigest()
+
+
+def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        remembered_sha256(tmp_path / "gone")
