@@ -1,0 +1,48 @@
+"""All the pairs, in a fixed order."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from harness.probe.minimal_pairs import Pair
+from plugins.benchmarks.linguistic.minimal_pairs import (
+    discourse,
+    morphology,
+    reasoning,
+    semantics,
+    syntax,
+)
+
+#: The five categories of Holmes (Waldis et al. 2024) and their paradigms.
+CATEGORIES = (
+    ("morphology", morphology.PARADIGMS),
+    ("syntax", syntax.PARADIGMS),
+    ("semantics", semantics.PARADIGMS),
+    ("reasoning", reasoning.PARADIGMS),
+    ("discourse", discourse.PARADIGMS),
+)
+
+
+@cache
+def pairs() -> tuple[Pair, ...]:
+    """Generate the pairs.
+
+    Returns
+    -------
+    tuple of Pair
+        30 paradigms x 40 pairs, by category and paradigm. The same on every machine. An identifier
+        is ``paradigm/item`` and, where an item has several pairs, a letter.
+    """
+    return tuple(
+        Pair(
+            good,
+            bad,
+            paradigm.name,
+            category,
+            f"{paradigm.name}/{number:02d}" + ("abcd"[side] if len(item) > 1 else ""),
+        )
+        for category, paradigms in CATEGORIES
+        for paradigm in paradigms
+        for number, item in enumerate(paradigm.select())
+        for side, (good, bad) in enumerate(item)
+    )
