@@ -204,7 +204,10 @@ def _wrong(path: Path, file: _Listed) -> str:
 
 
 def _adopted(shelf: Shelf, commit: str, revision: str, choose: Choose, pinned: bool) -> HubSnapshot:
-    """Take what another program downloaded into the hub's cache, checked by the blobs' names."""
+    """Take what another program downloaded into the hub's cache, checked by the blobs' names.
+
+    Nothing of it is noted: without the hub nobody knows whether it is all that the hub has.
+    """
     folder = shelf.folder(commit)
     absent = OfflineError(
         f"{shelf.repo}{f' at {revision}' if revision else ''} is not on this machine; looked in "
@@ -215,12 +218,14 @@ def _adopted(shelf: Shelf, commit: str, revision: str, choose: Choose, pinned: b
     )
     if not commit or not folder.is_dir():
         raise absent
-    names = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
+    here = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
     checksums = {}
     try:
-        chosen = choose(names)
-    except HarnessError as error:  # what is wanted is not among what was downloaded
+        chosen = choose(shelf.listed(commit) or here)
+    except HarnessError as error:
         raise absent from error
+    if not set(chosen) <= set(here):
+        raise absent
     for name in chosen:
         path = folder / name
         # The hub's cache names a blob by its sha256 (large files) or its git identifier (small).
@@ -233,7 +238,6 @@ def _adopted(shelf: Shelf, commit: str, revision: str, choose: Choose, pinned: b
         checksums[name] = remembered_sha256(path)
     if not checksums:
         raise absent
-    shelf.remember(commit, revision, checksums, names)
     return HubSnapshot(folder, commit, checksums, pinned)
 
 
@@ -260,6 +264,8 @@ def _named_errors(repo: str, revision: str, kind: Kind) -> Iterator[None]:
             f"the hub has no {kind} {repo}, or it is private",
             f"check the name at {page}; for a private one set HF_TOKEN",
         ) from error
+    except errors.LocalEntryNotFoundError as error:  # neither there nor here: no answer, in fact
+        raise FetchError(f"cannot fetch {repo} from the hub: {_line(error)}") from error
     except errors.EntryNotFoundError as error:
         raise FetchError(f"{repo} lacks a file that it lists: {_line(error)}") from error
     except errors.OfflineModeIsEnabled as error:

@@ -48,7 +48,7 @@ class Shelf:
         files = content.get("files")
         if not isinstance(files, dict) or not files:
             return None
-        wanted = choose(content.get("listed", []))
+        wanted = choose(self.listed(commit))
         if not set(wanted) <= set(files):
             return None  # other files of the same commit are wanted this time
         folder = self.folder(commit)
@@ -57,6 +57,10 @@ class Shelf:
         except OSError:
             return None
         return {name: files[name] for name in wanted} if same else None
+
+    def listed(self, commit: str) -> list[str]:
+        """Return the names of all files of a commit; none when the hub was never asked."""
+        return list(_read_json(self._notes / f"{commit}.json").get("listed", []))
 
     def last_commit(self, revision: str) -> str:
         """Return the commit that a branch stood for when the hub was last asked."""

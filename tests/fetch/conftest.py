@@ -137,12 +137,18 @@ def redirect_to(location: str) -> Answer:
     return lambda handler: handler.plain(302, Location=location)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up is no error here."""
+
+
 @pytest.fixture
 def host() -> Iterator[Host]:
     """A host of one test's own."""
     made = Host("")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"host": made}))
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), type("_Handler", (Handler,), {"host": made}))
     made.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
