@@ -25,7 +25,7 @@ from harness.lm.files import CONFIG, TOKENIZER_CONFIG, ModelFiles, inspect_folde
 from harness.lm.quiet import quiet_transformers
 from harness.store.atomic import explained
 
-VERSION = 1
+VERSION = 2
 """Bumped when the same GGUF file comes to give another folder."""
 _RECORD = "converted.json"
 _MAGIC = b"GGUF"
@@ -41,6 +41,8 @@ _VOLATILE = frozenset(
     }
 )
 """What a config says about how it was read: not part of the model."""
+_SINGLE_DIGITS = frozenset({"smollm", "starcoder", "refact"})
+"""Kinds of splitting (``tokenizer.ggml.pre``) that take each digit for itself."""
 _SPECIAL = {
     "bos_token": "tokenizer.ggml.bos_token_id",
     "eos_token": "tokenizer.ggml.eos_token_id",
@@ -129,7 +131,7 @@ def _convert(gguf: Path, folder: Path) -> None:
                 **place, dtype=torch.float32, output_loading_info=True
             )
             header = GGUFReader(gguf)
-    except (ValueError, KeyError, OSError, RuntimeError, NotImplementedError) as error:
+    except Exception as error:  # the readers raise whatever their first wrong byte leads to
         raise ModelError(
             f"{gguf} cannot be read as a language model: {error}",
             "transformers reads GGUF of the common architectures only; another release of the "
@@ -138,6 +140,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     if info["missing_keys"]:
         raise ModelError(f"{gguf} lacks weights: {', '.join(sorted(info['missing_keys']))}")
     _name_special_tokens(tokenizer, header)
+    _split_as_released(tokenizer, header)
     with quiet_transformers():
         _copy(source.eval()).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -157,6 +160,21 @@ def _name_special_tokens(tokenizer: Any, header: Any) -> None:
         field = header.get_field(key)
         token = None if field is None else tokenizer.convert_ids_to_tokens(int(field.contents()))
         setattr(tokenizer, name, token)
+
+
+def _split_as_released(tokenizer: Any, header: Any) -> None:
+    """Split text as the file says: transformers splits it as GPT-2 does, whatever it says.
+
+    The two differ where more than one white space comes before a digit, as in numbered lists.
+    """
+    from tokenizers import pre_tokenizers
+
+    field = header.get_field("tokenizer.ggml.pre")
+    if field is None or field.contents() not in _SINGLE_DIGITS:
+        return
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    rest = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=True)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, rest])
 
 
 def _copy(source: Any) -> Any:
