@@ -1,0 +1,284 @@
+"""Intervals by resampling participants, and blocks of time within them.
+
+A resample is a set of weights, so a bootstrap of any number of scores is one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.stats
+
+from harness.errors import ScoreError
+
+FloatArray = npt.NDArray[np.floating[Any]]
+DoubleArray = npt.NDArray[np.float64]
+
+_BLOCK = 2**24
+"""Numbers a temporary array may hold."""
+
+
+class BootstrapMethod(StrEnum):
+    """How an interval is read off the resampled means."""
+
+    PERCENTILE = "percentile"
+    BCA = "bca"
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """An estimate and its confidence interval.
+
+    Parameters
+    ----------
+    estimate, low, high : array
+        Of one shape.
+    level : float
+        Coverage, such as .95.
+    n : int
+        Participants behind it.
+    """
+
+    estimate: DoubleArray
+    low: DoubleArray
+    high: DoubleArray
+    level: float
+    n: int
+
+
+def bootstrap_interval(
+    values: FloatArray,
+    n: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+    method: BootstrapMethod = BootstrapMethod.BCA,
+) -> Interval:
+    """Confidence interval of the mean over participants.
+
+    Parameters
+    ----------
+    values : array, shape (n_participants, ...)
+        A score of each participant. A participant whose score is NaN is left out of that mean.
+    n : int
+        Number of resamples.
+    seed : int
+        Seed of the resamples; the same for all scores, so that their intervals belong together.
+    level : float
+        Coverage.
+    method : BootstrapMethod
+        Percentile, or bias-corrected and accelerated (Efron 1987, eq. 2.3 and 6.6).
+
+    Returns
+    -------
+    Interval
+        Of shape (...). With fewer than two participants the ends are NaN.
+
+    Raises
+    ------
+    ScoreError
+        There is no participant, or the level is not between 0 and 1.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    _check(x, level)
+    n_participants = len(x)
+    flat = x.reshape(n_participants, -1)
+    counts = _resamples(np.random.default_rng(seed), n, n_participants)
+    low, high = np.full((2, flat.shape[1]), np.nan)
+    for columns in _column_blocks(flat.shape[1], n):
+        part = flat[:, columns]
+        low[columns], high[columns] = _ends(part, _weighted_means(counts, part), level, method)
+    shape = x.shape[1:]
+    return Interval(
+        _mean(flat).reshape(shape), low.reshape(shape), high.reshape(shape), level, n_participants
+    )
+
+
+def hierarchical_interval(
+    moments: FloatArray,
+    statistic: Callable[[DoubleArray], DoubleArray],
+    n: int = 2_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Interval of a participant mean that also reflects noise within participants.
+
+    Each resample draws participants with replacement and, within every drawn participant, blocks of
+    time with replacement. The statistic is computed from sums of moments over blocks (see
+    :func:`block_moments`), then averaged over the drawn participants. Percentile interval.
+
+    Parameters
+    ----------
+    moments : array, shape (n_participants, n_blocks, n_moments, ...)
+        What a statistic needs of each block, additive over blocks.
+    statistic : callable
+        Takes summed moments of shape (n_moments, ...) with any leading axes before it, in the form
+        (..., n_moments, rest), flattened to (n_draws, n_moments, n_columns), and returns
+        (n_draws, n_columns); :func:`correlation` is one.
+    n : int
+        Number of resamples.
+    seed : int
+        Seed.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    Interval
+        Of the shape of ``moments`` without its first three axes.
+
+    Raises
+    ------
+    ScoreError
+        There is no participant or block, or the level is not between 0 and 1.
+    """
+    m = np.asarray(moments, dtype=np.float64)
+    _check(m, level)
+    n_participants, n_blocks, n_moments = m.shape[:3]
+    flat = m.reshape(n_participants, n_blocks, n_moments, -1)
+    n_columns = flat.shape[3]
+    rng = np.random.default_rng(seed)
+    means = np.empty((n, n_columns))
+    width = max(1, _BLOCK // (n_participants * n_moments * n_columns))
+    for start in range(0, n, width):
+        size = min(width, n - start)
+        drawn = rng.integers(n_participants, size=(size, n_participants))
+        blocks = _resamples(rng, size * n_participants, n_blocks)
+        sums = np.empty((size * n_participants, n_moments, n_columns))
+        of = drawn.ravel()
+        for participant in np.unique(of):
+            rows = np.flatnonzero(of == participant)
+            sums[rows] = np.tensordot(blocks[rows], flat[participant], axes=1)
+        each = statistic(sums).reshape(size, n_participants, n_columns)
+        means[start : start + size] = each.mean(axis=1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
+    shape = m.shape[3:]
+    estimate = statistic(flat.sum(axis=1)).mean(axis=0)
+    return Interval(
+        estimate.reshape(shape), low.reshape(shape), high.reshape(shape), level, n_participants
+    )
+
+
+def block_moments(x: FloatArray, y: FloatArray, length: int) -> DoubleArray:
+    """Sum, over blocks of time, what a correlation can be computed from.
+
+    Parameters
+    ----------
+    x, y : array, shape (n_samples, n_targets)
+        Responses and predictions, rows in order.
+    length : int
+        Rows in a block; rows beyond the last whole block are left out.
+
+    Returns
+    -------
+    array, shape (n_blocks, 6, n_targets)
+        Sums of 1, x, y, x * x, y * y and x * y.
+
+    Raises
+    ------
+    ScoreError
+        There are fewer than two whole blocks.
+    """
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    n_blocks = len(a) // length
+    if n_blocks < 2:
+        raise ScoreError(
+            f"{len(a)} rows make {n_blocks} blocks of {length}", "use shorter blocks, or more data"
+        )
+    # Centred first: sums of squares about 0 would cancel where the mean is large.
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    parts = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=1)
+    return np.asarray(
+        parts[: n_blocks * length].reshape(n_blocks, length, *parts.shape[1:]).sum(axis=1)
+    )
+
+
+def correlation(moments: DoubleArray) -> DoubleArray:
+    """Pearson r from summed moments.
+
+    Parameters
+    ----------
+    moments : array, shape (n_draws, 6, n_columns)
+        Sums made by :func:`block_moments`.
+
+    Returns
+    -------
+    array, shape (n_draws, n_columns)
+    """
+    n, x, y, xx, yy, xy = np.moveaxis(moments, 1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((n * xy - x * y) / np.sqrt((n * xx - x * x) * (n * yy - y * y)))
+
+
+def _check(values: DoubleArray, level: float) -> None:
+    if values.ndim < 1 or values.size == 0:
+        raise ScoreError(f"values of shape {values.shape}", "give at least one participant")
+    if not 0 < level < 1:
+        raise ScoreError(f"a confidence level of {level}", "give a share such as .95")
+
+
+def _resamples(rng: np.random.Generator, n: int, size: int) -> DoubleArray:
+    """How often each of ``size`` units is drawn, in each of ``n`` resamples."""
+    counts: DoubleArray = rng.multinomial(size, np.full(size, 1 / size), size=n).astype(np.float64)
+    return counts
+
+
+def _column_blocks(n_columns: int, n: int) -> Iterator[slice]:
+    width = max(1, _BLOCK // n)
+    for start in range(0, n_columns, width):
+        yield slice(start, start + width)
+
+
+def _weighted_means(weights: DoubleArray, values: DoubleArray) -> DoubleArray:
+    present = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(
+            (weights @ np.where(present, values, 0.0)) / (weights @ present.astype(np.float64))
+        )
+
+
+def _mean(values: DoubleArray) -> DoubleArray:
+    return np.asarray(_weighted_means(np.ones((1, len(values))), values)[0])
+
+
+def _ends(
+    values: DoubleArray, means: DoubleArray, level: float, method: BootstrapMethod
+) -> tuple[DoubleArray, DoubleArray]:
+    tail = (1 - level) / 2
+    n_columns = values.shape[1]
+    probabilities = np.repeat([[tail], [1 - tail]], n_columns, axis=1)
+    if method is BootstrapMethod.BCA:
+        probabilities = _accelerated(values, means, probabilities)
+    ends = np.full((2, n_columns), np.nan)
+    for column in np.flatnonzero(np.isfinite(values).sum(axis=0) > 1):
+        # A resample may hold none of the participants that have a score.
+        drawn = means[np.isfinite(means[:, column]), column]
+        ends[:, column] = np.quantile(drawn, probabilities[:, column])
+    return ends[0], ends[1]
+
+
+def _accelerated(
+    values: DoubleArray, means: DoubleArray, probabilities: DoubleArray
+) -> DoubleArray:
+    """Move the probabilities of a percentile interval for bias and skewness (Efron 1987)."""
+    estimate = _mean(values)
+    drawn = np.isfinite(means).sum(axis=0)
+    # Half of what ties with the estimate, to rounding, counts as below it.
+    slack = 1e-9 * np.sqrt(np.square(np.nan_to_num(values - estimate)).mean(axis=0))
+    below = (means < estimate - slack).sum(axis=0) + 0.5 * (np.abs(means - estimate) <= slack).sum(
+        axis=0
+    )
+    bias = scipy.stats.norm.ppf(np.clip(below, 0.5, drawn - 0.5) / np.maximum(drawn, 1))
+    # Jackknife values of a mean are linear in the values: their skewness is that of the values.
+    deviations = np.where(np.isfinite(values), values - estimate, 0.0)
+    spread = np.square(deviations).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        skew = (deviations**3).sum(axis=0) / (6 * spread**1.5)
+    skew = np.where(spread > 0, skew, 0.0)
+    z = bias + scipy.stats.norm.ppf(probabilities)
+    return np.asarray(scipy.stats.norm.cdf(bias + z / (1 - skew * z)))
