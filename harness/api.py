@@ -63,7 +63,8 @@ def plan(
         "benchmarks": _names(benchmarks),
         "tags": _names(tags),
     }
-    chosen = replace(chosen, **{axis: names for axis, names in given.items() if names})
+    said = {axis: names for axis, names in given.items() if names}
+    chosen = replace(chosen, **said)  # type: ignore[arg-type]  # mypy sees str for every field
     options = RunOptions(device, dtype, Overwrite(overwrite), offline, batch_size)
     selection = select(chosen, registry(), SEEDS if seeds is None else tuple(seeds))
     return make_plan(selection, open_store(store), options)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from harness.errors import HarnessError
-from harness.plugin.registry import registry
+from harness.plugin.registry import Shelf, registry
 from harness.report import terminal
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def list_command(
 ) -> None:
     """List models, compressors, benchmarks and suites."""
     found = registry()
-    shelves = {
+    shelves: dict[What, Shelf[Any]] = {
         What.MODELS: found.models,
         What.COMPRESSORS: found.compressors,
         What.BENCHMARKS: found.benchmarks,

@@ -105,7 +105,8 @@ def prepare(
             left_out[name] = reason
             continue
         confound = None if confounds is None else np.asarray(confounds[name], np.float64)
-        kept[name] = zscore_by_run(_clean(response, confound, labels, tr, cutoff), labels)
+        clean = _clean(response, confound, labels, tr, cutoff)
+        kept[name] = np.asarray(zscore_by_run(clean, labels), np.float64)
     if not kept:
         raise DataError(f"no participant is left: {left_out}")
     return Responses(
@@ -168,13 +169,14 @@ def score_responses(
         clipped. By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
         ``r2_best``, ``layer_best``, ``ceiling_loo``, ``nuisance_r``, ``nuisance_r2``, ``joint_r2``,
         ``unique_r2``. For the mean of all participants, by (roi,) or (roi, layer):
-        ``group_…``, with ``ceiling_split_half``.
+        ``group_…``, with ``group_ceiling``.
 
     Notes
     -----
     Layers are chosen on training folds, one per ROI for all participants and one per ROI for the
-    group mean. The split-half ceiling (Spearman-Brown) is the reliability of the group mean; the
-    highest correlation that a model can reach with it is its square root (``group_ceiling``).
+    group mean. ``group_reliability`` is the split-half reliability of the group mean
+    (Spearman-Brown); the highest correlation that a model is expected to reach with it is its
+    square root, ``group_ceiling``.
     """
     if recording.sizes["sample"] != len(data.runs):
         raise ScoreError(
@@ -259,8 +261,8 @@ def _ceilings(data: Responses, seed: int) -> xr.Dataset:
     return xr.Dataset(
         {
             "ceiling_loo": (("participant", "roi"), np.asarray(others.per_participant)),
-            "ceiling_split_half": (("roi",), np.asarray(halves.value)),
-            "group_ceiling": (("roi",), np.sqrt(np.maximum(np.asarray(halves.value), 0))),
+            "group_reliability": (("roi",), np.asarray(halves.reliability)),
+            "group_ceiling": (("roi",), np.asarray(halves.value)),
         }
     )
 

@@ -60,21 +60,24 @@ def n_layers(model: nn.Module) -> int:
     return len(anatomy(model).blocks) + 1
 
 
-def token_logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+def token_logprobs(logits: torch.Tensor, ids: torch.Tensor, parents: torch.Tensor) -> torch.Tensor:
     """Log-probability of each token given those before it.
 
     Parameters
     ----------
-    logits : Tensor (windows, tokens, vocabulary)
-    ids : Tensor (windows, tokens)
+    logits : Tensor (packs, tokens, vocabulary)
+    ids : Tensor (packs, tokens)
+    parents : Tensor (packs, tokens)
+        Index of the token before each; -1 at a beginning.
 
     Returns
     -------
-    Tensor (windows, tokens), float32
-        Natural logarithms; the first token of a window has none: NaN.
+    Tensor (packs, tokens), float32
+        Natural logarithms; a beginning has none: NaN.
     """
-    scores = logits[:, :-1].float()
-    chosen = scores.gather(-1, ids[:, 1:, None])[..., 0]
-    values = chosen - torch.logsumexp(scores, dim=-1)
-    first = torch.full_like(values[:, :1], torch.nan)
-    return torch.cat([first, values], dim=1)
+    rows = torch.arange(len(ids), device=ids.device)[:, None]
+    before = parents.clamp(min=0)
+    scores = logits.float()
+    total = torch.logsumexp(scores, dim=-1)
+    values = scores[rows, before, ids] - total[rows, before]
+    return values.masked_fill(parents < 0, torch.nan)

@@ -12,8 +12,9 @@ import torch
 import xarray as xr
 
 from harness.errors import RecordingError, Unsupported
-from harness.record.batches import Shown, batch_matrix, batches, padded
+from harness.record.batches import batch_matrix, padded, parents, positions, visible
 from harness.record.context import Context, Start
+from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
 from harness.record.states import hidden_states, n_layers, token_logprobs
 from harness.record.tokens import Tokens, tokenise
@@ -27,6 +28,8 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 BATCH_TOKENS = 2048
+TREE_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+"""Largest difference of logits, relative to the largest logit, that is rounding."""
 LOGIT_BYTES = 2**28
 
 
@@ -41,6 +44,9 @@ class LanguageSubject:
         Most windows of a batch. Recorded nowhere: it does not change results.
     batch_tokens : int
         Most tokens of a batch.
+    trees : bool
+        Whether windows that begin alike may be read together (see :mod:`harness.record.packs`).
+        Does not change results.
     progress : callable, optional
         Called with (tokens done, tokens in all).
     """
@@ -48,6 +54,7 @@ class LanguageSubject:
     language_model: LanguageModel
     batch_size: int | None = None
     batch_tokens: int = BATCH_TOKENS
+    trees: bool = True
     progress: Callable[[int, int], None] | None = None
 
     def record(self, request: Request) -> xr.DataArray:
@@ -128,22 +135,34 @@ class _Pass:
         budget = self.subject.batch_tokens
         if request.measure is Measure.LOGPROB:
             budget = min(budget, max(1, LOGIT_BYTES // (4 * model.config.vocab_size)))
-        total, done = sum(len(s.ids) for s in shown), 0
+        packs = chains(shown)
+        if self.subject.trees:
+            grown = trees(shown)
+            saved = sum(map(len, grown)) / sum(map(len, packs))
+            if saved < WORTH and reads_trees(model, grown[0]):
+                packs = grown
+        total, done = sum(map(len, packs)), 0
         with torch.inference_mode():
-            for batch in batches(shown, budget, self.subject.batch_size):
+            for batch in batches(packs, budget, self.subject.batch_size):
                 for out in outs:
                     out.next_batch(batch, device)
-                ids = torch.from_numpy(padded(batch)).to(device)
+                inputs = model_inputs(batch, device, model.dtype)
                 if request.measure is Measure.HIDDEN:
-                    self._read_hidden(model, ids, outs, request.context)
+                    self._read_hidden(model, inputs, outs, request.context)
                 else:
-                    self._read_logprobs(model, ids, outs)
-                done += sum(len(s.ids) for s in batch)
+                    before = torch.from_numpy(parents(batch)).to(device)
+                    logits = model(**inputs, use_cache=False).logits
+                    values = token_logprobs(logits, inputs["input_ids"], before)
+                    for out in outs:
+                        out.add(0, values.reshape(-1, 1))
+                done += sum(map(len, batch))
                 if self.subject.progress is not None:
                     self.subject.progress(done, total)
 
     @staticmethod
-    def _read_hidden(model: Any, ids: torch.Tensor, outs: list[_Sum], context: Context) -> None:
+    def _read_hidden(
+        model: Any, inputs: dict[str, torch.Tensor], outs: list[_Sum], context: Context
+    ) -> None:
         def read(layer: int, states: torch.Tensor) -> None:
             flat = states.reshape(-1, states.shape[-1]).float()
             for out in outs:
@@ -151,13 +170,7 @@ class _Pass:
 
         body = getattr(model, "base_model", model)
         with hidden_states(model, read, context.final_norm):
-            body(input_ids=ids, use_cache=False)
-
-    @staticmethod
-    def _read_logprobs(model: Any, ids: torch.Tensor, outs: list[_Sum]) -> None:
-        values = token_logprobs(model(input_ids=ids, use_cache=False).logits, ids)
-        for out in outs:
-            out.add(0, values.reshape(-1, 1))
+            body(**inputs, use_cache=False)
 
 
 @dataclass(frozen=True)
@@ -187,7 +200,7 @@ class _Sum:
         self._touched: Any = None
         self._matrix: Any = None
 
-    def next_batch(self, batch: list[Shown], device: torch.device) -> None:
+    def next_batch(self, batch: list[Pack], device: torch.device) -> None:
         touched, matrix = batch_matrix(batch, self._rows.matrices, self._rows.first)
         # A zero weight must not meet a token without a value (NaN): 0 * NaN is NaN.
         matrix.eliminate_zeros()
@@ -214,6 +227,49 @@ class _Sum:
     def values(self) -> Floats:
         assert self._values is not None
         return self._values
+
+
+def model_inputs(
+    batch: Sequence[Pack], device: torch.device, dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
+    """Return what a model of transformers is called with.
+
+    Plain texts need token numbers alone: what pads them stands on their right, where a causal
+    model does not look. Trees bring a mask and positions of their own.
+    """
+    inputs = {"input_ids": torch.from_numpy(padded(batch)).to(device)}
+    if batch[0].is_chain:
+        return inputs
+    hidden = torch.from_numpy(~visible(batch)).to(device)
+    mask = torch.zeros(hidden.shape, dtype=dtype, device=device)
+    mask.masked_fill_(hidden, torch.finfo(dtype).min)
+    return inputs | {
+        "attention_mask": mask[:, None],
+        "position_ids": torch.from_numpy(positions(batch)).to(device),
+    }
+
+
+def reads_trees(model: Any, pack: Pack) -> bool:
+    """Whether an architecture reads a tree as it reads its branches one by one.
+
+    Tried on a few windows of the pack: some architectures take no mask from outside, or count
+    positions themselves.
+    """
+    tried = trees(pack.shown[:6])[0]
+    device, dtype = next(model.parameters()).device, model.dtype
+    with torch.inference_mode():
+        try:
+            inputs = model_inputs([tried], device, dtype)
+            together = model(**inputs, use_cache=False).logits[0].float()
+        except (TypeError, ValueError, RuntimeError):
+            return False
+        for item, places in zip(tried.shown, tried.places, strict=True):
+            ids = torch.from_numpy(item.ids)[None].to(device)
+            alone = model(input_ids=ids, use_cache=False).logits[0].float()
+            error = (together[torch.from_numpy(places)] - alone).abs().max()
+            if error > TREE_TOLERANCE[dtype] * alone.abs().max():
+                return False
+    return True
 
 
 def start_tokens(context: Context, tokenizer: Any) -> Ints:
