@@ -10,6 +10,7 @@ from filelock import FileLock
 from harness.errors import ChecksumError, OfflineError
 from harness.fetch.checksum import remembered_sha256
 from harness.fetch.locate import DATA_VARIABLE, cache_folder, candidates
+from harness.fetch.network import is_offline
 from harness.fetch.package_index import fetch_member
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Patience, Progress, room_for, transfer
@@ -32,7 +33,7 @@ def fetch(
     resource : Resource
         What is wanted.
     offline : bool
-        Never use the network.
+        Never use the network (also said by ``BRAINPRESS_OFFLINE=1``).
     progress : callable, optional
         Called with bytes done and bytes in all.
     patience : Patience, optional
@@ -53,7 +54,7 @@ def fetch(
     if here is not None:
         return here
     target = cached_path(resource)
-    if offline:
+    if offline or is_offline():
         raise OfflineError(*_absence(resource, target))
     room_for(target.parent, resource.size)
     with explained(target.parent):

@@ -18,6 +18,7 @@ from typing import Any
 from harness.errors import ChecksumError, FetchError, GatedError, HarnessError, OfflineError
 from harness.fetch.checksum import git_blob_sha1, remembered_sha256
 from harness.fetch.hub_shelf import Choose, Kind, Shelf
+from harness.fetch.network import is_offline
 from harness.fetch.transfer import Progress
 from harness.store.atomic import explained
 
@@ -83,7 +84,7 @@ def snapshot(
     kind : {"model", "dataset"}
         What kind of repository it is.
     offline : bool
-        Never use the network.
+        Never use the network (also said by ``BRAINPRESS_OFFLINE=1`` or ``HF_HUB_OFFLINE=1``).
     progress : callable, optional
         Called with bytes done and bytes in all.
 
@@ -125,7 +126,7 @@ def _endpoint() -> str:
 def _told_to_stay_offline() -> bool:
     from huggingface_hub import constants
 
-    return constants.is_offline_mode()
+    return is_offline() or constants.is_offline_mode()
 
 
 def _list(repo: str, revision: str, kind: Kind) -> tuple[str, list[_Listed]]:

@@ -79,6 +79,15 @@ def test_offline_says_where_it_looked_and_what_to_do(
     assert resource.address in caught.value.hint
 
 
+def test_the_variable_keeps_the_network_off(
+    host: Any, resource: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAINPRESS_OFFLINE", "1")
+    with pytest.raises(OfflineError):
+        fetch(resource)
+    assert host.asked == []
+
+
 def test_a_decayed_cached_file_is_fetched_again(
     host: Any, resource: Resource, impatient: Patience
 ) -> None:
