@@ -146,7 +146,7 @@ class _Pass:
             for batch in batches(packs, budget, self.subject.batch_size):
                 for out in outs:
                     out.next_batch(batch, device)
-                inputs = model_inputs(batch, device, model.dtype)
+                inputs = model_inputs(batch, device, next(model.parameters()).dtype)
                 if request.measure is Measure.HIDDEN:
                     self._read_hidden(model, inputs, outs, request.context)
                 else:
