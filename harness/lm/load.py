@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -99,11 +100,11 @@ def load(
     notes = list(files.notes)
     if spec.control == UNTRAINED:
         model = _drawn(config, spec.seed or 0).to(DTYPES[dtype])
+    elif spec.control == STATIC:
+        model = _embedding(files, spec, config, DTYPES[dtype])
     else:
         model, more = _read(files, spec, config, DTYPES[dtype], where if packing else None)
         notes += more
-    if spec.control == STATIC:
-        model = StaticEmbedding(anatomy(model).embedding, config)
     _check_vocabulary(model, tokenizer, spec)
     if not packing:
         model = _moved(model, where, spec)
@@ -134,8 +135,8 @@ def _device(name: str) -> torch.device:
 def _packing(files: ModelFiles, spec: ModelSpec) -> str:
     """Return how a checkpoint's weights are quantised; empty when they are not."""
     described = files.config.get("quantization_config")
-    if not isinstance(described, dict) or spec.control == UNTRAINED:
-        return ""
+    if not isinstance(described, dict) or spec.control:
+        return ""  # a control has no quantised layer: its blocks are drawn anew, or left out
     method = str(described.get("quant_method", "unnamed"))
     extra, modules = _PACKED.get(method, ("", ()))
     if missing := [name for name in modules if find_spec(name) is None]:
@@ -183,8 +184,8 @@ def _config(files: ModelFiles, spec: ModelSpec) -> Any:
             f"{_first_line(error)}",
             "a newer transformers may know this model; code that comes with a model is not run",
         ) from error
-    if spec.control == UNTRAINED and hasattr(config, "quantization_config"):
-        del config.quantization_config  # what is drawn anew was never quantised
+    if spec.control and hasattr(config, "quantization_config"):
+        del config.quantization_config
     return config
 
 
@@ -200,6 +201,19 @@ def _drawn(config: Any, seed: int) -> nn.Module:
         )
     assert isinstance(model, nn.Module)
     return model
+
+
+def _embedding(files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype) -> nn.Module:
+    """Return the input embedding alone, loaded as a model of no blocks: the rest stays on disk."""
+    shallow = copy.deepcopy(config)
+    text = shallow.get_text_config()
+    text.num_hidden_layers = 0
+    if getattr(text, "layer_types", None) is not None:
+        text.layer_types = []
+    model, _ = _read(files, spec, shallow, dtype, None)
+    embedding = model.get_input_embeddings()  # type: ignore[operator]
+    assert isinstance(embedding, nn.Module)
+    return StaticEmbedding(embedding, config)
 
 
 def _read(

@@ -302,6 +302,20 @@ class TestStatic:
         assert torch.equal(states[0, 0], states[0, 2])
         assert torch.equal(states[0, 0], states[0, 4])
 
+    def test_a_quantised_checkpoint_needs_no_extra(self, release: Release) -> None:
+        folder = release()
+        before = loaded(folder, static).model(input_ids=IDS)
+        edit(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+        assert torch.equal(loaded(folder, static).model(input_ids=IDS), before)
+
+    def test_a_missing_embedding_is_named(self, release: Release) -> None:
+        folder = release()
+        weights = load_file(folder / "model.safetensors")
+        weights.pop("model.embed_tokens.weight")
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(ModelError, match=r"are missing: model\.embed_tokens\.weight"):
+            loaded(folder, static)
+
     def test_the_rest_is_let_go(self, release: Release) -> None:
         found = loaded(release(), static)
         assert sum(p.numel() for p in found.model.parameters()) == 96 * 32
