@@ -19,7 +19,7 @@ from harness.errors import ChecksumError, FetchError, GatedError, HarnessError, 
 from harness.fetch.checksum import git_blob_sha1, remembered_sha256
 from harness.fetch.hub_shelf import Choose, Kind, Shelf
 from harness.fetch.network import is_offline
-from harness.fetch.transfer import Progress
+from harness.fetch.transfer import Progress, room_for
 from harness.store.atomic import explained
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -155,6 +155,9 @@ def _bring(
 ) -> dict[str, str]:
     """Download and check the files, one after the other; return their sha256."""
     total = sum(file.size for file in files)
+    folder = shelf.folder(commit)
+    missing = sum(file.size for file in files if not (folder / file.name).exists())
+    room_for(shelf.cache, missing, "HF_HOME")
     done, checksums = 0, {}
     for file in files:
         report = None if progress is None else _reporter(progress, done, file.size, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -287,16 +288,23 @@ def _problem(path: Path, sha256: str, size: int | None) -> str:
     return ""
 
 
-def room_for(folder: Path, size: int | None) -> None:
-    """Fail before a download that cannot fit.
+def room_for(folder: Path, size: int | None, variable: str = "BRAINPRESS_CACHE") -> None:
+    """Fail before writing what cannot fit.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it would go, there or not.
+    size : int, optional
+        Its bytes; None, nothing is known and nothing is checked.
+    variable : str
+        What the user sets to choose another folder.
 
     Raises
     ------
     StoreError
         Less is free on the folder's disk than the file needs.
     """
-    import shutil
-
     if size is None:
         return
     while not folder.exists():
@@ -305,5 +313,5 @@ def room_for(folder: Path, size: int | None) -> None:
     if free < size:
         raise StoreError(
             f"{folder} has {free:,} bytes free where {size:,} are needed",
-            "free some space, or choose another folder with BRAINPRESS_CACHE",
+            f"free some space, or choose another folder with {variable}",
         )

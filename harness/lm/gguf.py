@@ -21,6 +21,7 @@ from filelock import FileLock
 from harness.errors import ModelError
 from harness.fetch.checksum import remembered_sha256
 from harness.fetch.locate import cache_folder
+from harness.fetch.transfer import room_for
 from harness.lm.files import CONFIG, TOKENIZER_CONFIG, ModelFiles, inspect_folder
 from harness.lm.quiet import quiet_transformers
 from harness.store.atomic import explained
@@ -139,6 +140,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         ) from error
     if info["missing_keys"]:
         raise ModelError(f"{gguf} lacks weights: {', '.join(sorted(info['missing_keys']))}")
+    room_for(folder, 4 * sum(int(tensor.n_elements) for tensor in header.tensors))
     _name_special_tokens(tokenizer, header)
     _split_as_released(tokenizer, header)
     with quiet_transformers():

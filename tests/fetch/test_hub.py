@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ChecksumError, FetchError, GatedError, ModelError, OfflineError
+from harness.errors import (
+    ChecksumError,
+    FetchError,
+    GatedError,
+    ModelError,
+    OfflineError,
+    StoreError,
+)
 from harness.fetch.hub import snapshot
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -267,6 +274,19 @@ def test_no_hub_at_all(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FetchError, match="cannot reach the hub") as caught:
         snapshot(REPO)
     assert "--offline" in caught.value.hint
+
+
+def test_too_little_room_is_said_before_the_download(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot(REPO, COMMIT, choose=lambda names: ["config.json"])
+    usage = type(shutil.disk_usage("/"))(10**6, 10**6 - len(WEIGHTS), len(WEIGHTS))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    hub.publish(LATER, {**FILES, "model.safetensors": WEIGHTS + b"!"})
+    with pytest.raises(StoreError, match="256,000 bytes free where 256,024 are needed") as caught:
+        snapshot(REPO, LATER, choose=no_code)
+    assert "HF_HOME" in caught.value.hint
+    assert snapshot(REPO, COMMIT, choose=no_code).commit == COMMIT  # the config is here already
 
 
 def test_name_that_is_none(hub: Hub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import gguf
 import pytest
 import torch
 
-from harness.errors import ModelError
+from harness.errors import ModelError, StoreError
 from harness.lm import gguf as conversion
 from harness.lm.gguf import converted
 from harness.lm.load import load
@@ -126,6 +127,18 @@ def test_a_truncated_gguf_file_leaves_nothing(gguf_file: Write, cache: Path) -> 
     path, _ = gguf_file("F32")
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ModelError, match=r"tiny\.gguf cannot be read as a language model"):
+        converted(path)
+    assert [p for p in (cache / "models").iterdir() if p.is_dir()] == []
+
+
+def test_too_little_room_is_said_before_it_is_used(
+    gguf_file: Write, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, model = gguf_file("Q8_0")
+    needed = 4 * sum(p.numel() for p in model.parameters())
+    usage = type(shutil.disk_usage("/"))(10**9, 10**9, needed - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(StoreError, match=f"{needed - 1:,} bytes free where {needed:,} are needed"):
         converted(path)
     assert [p for p in (cache / "models").iterdir() if p.is_dir()] == []
 
