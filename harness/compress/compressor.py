@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
+    from harness.compress.calibration import Calibration, CalibrationSpec
     from harness.compress.report import CompressionReport, Detail
+    from harness.compress.workspace import Workspace
 
 
 class Compressor(Protocol):
     """A way to make a model smaller, in place."""
 
     @property
-    def needs_calibration(self) -> bool:
-        """Whether :meth:`compress` wants calibration text."""
+    def calibration(self) -> CalibrationSpec | None:
+        """The calibration text that :meth:`compress` wants; None when it wants none."""
 
     def compress(
         self,
         model: nn.Module,
         calibration: Calibration | None = None,
-        device: torch.device | str | None = None,
+        workspace: Workspace | None = None,
     ) -> CompressionReport:
         """Compress a model in place.
 
@@ -37,8 +37,8 @@ class Compressor(Protocol):
             A decoder-only causal language model.
         calibration : Calibration, optional
             Text to measure the layers' inputs on.
-        device : torch.device or str, optional
-            What computes; None: where each layer is.
+        workspace : Workspace, optional
+            The device, and where finished blocks are kept.
 
         Raises
         ------

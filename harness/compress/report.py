@@ -63,6 +63,11 @@ class LayerReport:
         """Relative error of the weight, Frobenius."""
         return self.weight_change / self.weight_norm if self.weight_norm else 0.0
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LayerReport:
+        """Read what ``dataclasses.asdict`` and JSON made of a row."""
+        return cls(**{**data, "shape": tuple(data["shape"])})
+
 
 @dataclass(frozen=True)
 class CompressionReport:
@@ -168,6 +173,6 @@ class CompressionReport:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CompressionReport:
         """Read what :meth:`to_json` wrote; totals are computed again."""
-        rows = tuple(LayerReport(**{**row, "shape": tuple(row["shape"])}) for row in data["layers"])
+        rows = tuple(LayerReport.from_json(row) for row in data["layers"])
         fields = {name: value for name, value in data.items() if name not in ("totals", "layers")}
         return cls(layers=rows, **fields)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,15 +13,18 @@ from harness.compress.checks import check_changed, check_finite
 from harness.compress.compressor import Compressed
 from harness.compress.layers import Layer, block_layers, left_alone
 from harness.compress.meter import Meter
+from harness.compress.moments import output_error
 from harness.compress.report import CompressionReport, LayerReport
+from harness.compress.workspace import Workspace
 from harness.errors import CompressionError
+from harness.lm.anatomy import anatomy
 
-Method = Callable[[Layer, Tensor], Compressed]
-"""From a layer and its weight (out, in), float32, to what takes its place."""
+LayerMethod = Callable[[Tensor], Compressed]
+"""From a layer's weight (out, in), float32, to what takes its place."""
 
 
 def rewrite_layers(
-    model: nn.Module, method: Method, device: torch.device | str | None = None
+    model: nn.Module, method: LayerMethod, workspace: Workspace | None = None
 ) -> CompressionReport:
     """Compress every linear layer of the blocks by itself, in place.
 
@@ -29,9 +33,9 @@ def rewrite_layers(
     model : nn.Module
         A decoder-only causal language model.
     method : callable
-        From a layer and its weight to its new weight.
-    device : torch.device or str, optional
-        Where the method works; None: where each layer is.
+        From the weight of a layer to its new weight.
+    workspace : Workspace, optional
+        Device, and where finished blocks are kept.
 
     Returns
     -------
@@ -43,34 +47,68 @@ def rewrite_layers(
         No layer was found, nothing changed, a weight is not finite, or the method refused a layer
         (the message names it).
     """
-    layers = [layer for block in block_layers(model) for layer in block]
+    workspace = workspace or Workspace()
+    parts = anatomy(model)
+    layers = block_layers(model)
     parameters = count_parameters(model)
-    with Meter(device or layers[0].device) as meter:
-        rows = [rewrite(layer, method, device) for layer in layers]
-    return summarise(model, layers, rows, parameters, meter)
+    rows: list[LayerReport] = []
+    with Meter(workspace.device_of(parts.blocks[0])) as meter:
+        for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
+            with workspace.visiting(block) as device:
+                kept = workspace.kept(name)
+                done = kept.put_back(block) if kept else _rewrite(layers[index], method, device)
+                if not kept:
+                    workspace.keep(name, block, done)
+            rows += done
+            workspace.report_progress(index + 1, len(layers))
+    return summarise(model, [layer for block in layers for layer in block], rows, parameters, meter)
 
 
-def rewrite(layer: Layer, method: Method, device: torch.device | str | None = None) -> LayerReport:
-    """Compress one layer in place.
+def read_weight(layer: Layer, device: torch.device) -> Tensor:
+    """Return a copy of a layer's weight (out, in), float32.
+
+    Raises
+    ------
+    CompressionError
+        A weight is NaN or infinite.
+    """
+    weight = layer.weight(device)
+    check_finite(
+        weight, layer.name, "the model's files are damaged, or its dtype overflowed; load it again"
+    )
+    return weight
+
+
+def put(
+    layer: Layer, before: Tensor, compressed: Compressed, moments: Tensor | None = None
+) -> LayerReport:
+    """Give a layer its new weight, and say what became of it.
+
+    Parameters
+    ----------
+    layer : Layer
+    before : Tensor
+        (out, in): its weight as it was.
+    compressed : Compressed
+        What takes its place.
+    moments : Tensor, optional
+        (in, in): second moments of its input, to tell the error of its output.
 
     Returns
     -------
     LayerReport
         Norms are of what the model now holds, its own dtype included.
+
+    Raises
+    ------
+    CompressionError
+        The new weight is NaN or infinite.
     """
-    before = layer.weight(device)
-    check_finite(
-        before, layer.name, "the model's files are damaged, or its dtype overflowed; load it again"
-    )
-    try:
-        compressed = method(layer, before)
-    except CompressionError as error:
-        raise CompressionError(f"{layer.name}: {error.message}", error.hint) from error
     check_finite(
         compressed.weight, layer.name, "the method overflowed here: report it with the model's name"
     )
     layer.assign(compressed.weight)
-    after = layer.weight(device)
+    after = layer.weight(before.device)
     return LayerReport(
         name=layer.name,
         shape=layer.shape,
@@ -78,8 +116,30 @@ def rewrite(layer: Layer, method: Method, device: torch.device | str | None = No
         zeros=int((after == 0).sum()),
         weight_norm=_norm(before),
         weight_change=_norm(after - before),
+        output_error=None if moments is None else output_error(before, after, moments),
         detail=compressed.detail,
     )
+
+
+@contextmanager
+def naming(layer: str) -> Iterator[None]:
+    """Put the name of a layer in front of what a method has to complain about."""
+    try:
+        yield
+    except CompressionError as error:
+        raise CompressionError(f"{layer}: {error.message}", error.hint) from error
+
+
+def _rewrite(
+    layers: Iterable[Layer], method: LayerMethod, device: torch.device
+) -> list[LayerReport]:
+    rows = []
+    for layer in layers:
+        before = read_weight(layer, device)
+        with naming(layer.name):
+            compressed = method(before)
+        rows.append(put(layer, before, compressed))
+    return rows
 
 
 def summarise(

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from harness.compress.grid import Grid, Scales, fit_scales
-from harness.compress.sparsity import NOfM, Pattern, Unstructured, prune_mask
+from harness.compress.sparsity import NOfM, Pattern, prune_mask
 from harness.errors import CompressionError
 
 MASK_BLOCK = 128
@@ -126,13 +126,17 @@ class Pruning:
         An unstructured share is met in every window of ``period`` columns over all rows.
     period : int
         128, or m for n:m.
+    rows : tuple of int
+        Rows of each of several layers that are swept together; each meets the share by itself.
+        Empty: one layer.
     """
 
     pattern: Pattern
     period: int = MASK_BLOCK
+    rows: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, pattern: Pattern, group: int | None = None) -> Pruning:
+    def of(cls, pattern: Pattern, group: int | None = None, rows: tuple[int, ...] = ()) -> Pruning:
         """Choose the window of a pattern, so that windows and groups of scales nest.
 
         Parameters
@@ -141,21 +145,24 @@ class Pruning:
             What to prune.
         group : int, optional
             Columns that share a scale, when the layer is rounded too.
+        rows : tuple of int
+            As for the class.
         """
         if isinstance(pattern, NOfM):
             return cls(pattern, pattern.m)
         if group is None or group % MASK_BLOCK == 0 or MASK_BLOCK % group == 0:
-            return cls(pattern)
-        return cls(pattern, group * max(1, MASK_BLOCK // group))
+            return cls(pattern, rows=rows)
+        return cls(pattern, group * max(1, MASK_BLOCK // group), rows)
 
     def decide(self, columns: Tensor, spread: Tensor) -> Decision:
         """Choose the window's mask."""
         loss = (columns / spread[:, None]).square_()
-        pattern: Pattern = self.pattern
-        if isinstance(pattern, Unstructured):
-            mask = prune_mask(loss, pattern)
+        if isinstance(self.pattern, NOfM):
+            mask = prune_mask(loss.T, self.pattern).T.contiguous()
         else:
-            mask = prune_mask(loss.T, pattern).T.contiguous()
+            rows = list(self.rows or loss.shape[1:])
+            parts = torch.split_with_sizes(loss, rows, dim=1)
+            mask = torch.cat([prune_mask(part, self.pattern) for part in parts], dim=1)
         return lambda place, column: column.masked_fill(mask[place], 0)
 
 

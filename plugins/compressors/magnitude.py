@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import CompressorSpec
 
 if TYPE_CHECKING:
-    import torch
-    from harness.compress.calibration import Calibration
     from torch import Tensor, nn
 
+    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
     from harness.compress.report import CompressionReport
     from harness.compress.sparsity import Pattern
+    from harness.compress.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MagnitudePruning:
         Whether each layer loses its share, or the model as a whole (unstructured only).
     """
 
-    needs_calibration: ClassVar[bool] = False
+    calibration: ClassVar[None] = None
 
     sparsity: float | str = 0.5
     scope: Literal["layer", "model"] = "layer"
@@ -40,7 +40,7 @@ class MagnitudePruning:
         self,
         model: nn.Module,
         calibration: Calibration | None = None,
-        device: torch.device | str | None = None,
+        workspace: Workspace | None = None,
     ) -> CompressionReport:
         """Prune every linear layer of the blocks, in place.
 
@@ -52,18 +52,22 @@ class MagnitudePruning:
         del calibration
         from harness.compress.rewrite import rewrite_layers
         from harness.compress.sparsity import parse_pattern, prune_mask
+        from harness.compress.workspace import Workspace
 
         pattern = parse_pattern(self.sparsity)
         if self.scope == "model":
             masks = _model_masks(model, pattern)
-            # Layers are rewritten in the order of the masks, and each mask is made just before.
+            # Layers are rewritten in the order of the masks, and each mask is made just before;
+            # so no block may be taken from an earlier run.
             return rewrite_layers(
-                model, lambda _, weight: _prune(weight, next(masks), pattern), device
+                model,
+                lambda weight: _prune(weight, next(masks), pattern),
+                replace(workspace or Workspace(), folder=None),
             )
         return rewrite_layers(
             model,
-            lambda _, weight: _prune(weight, prune_mask(weight.abs(), pattern), pattern),
-            device,
+            lambda weight: _prune(weight, prune_mask(weight.abs(), pattern), pattern),
+            workspace,
         )
 
 

@@ -9,27 +9,27 @@ from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import CompressorSpec
 
 if TYPE_CHECKING:
-    import torch
-    from harness.compress.calibration import Calibration
     from torch import nn
 
+    from harness.compress.calibration import Calibration
     from harness.compress.report import CompressionReport
+    from harness.compress.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Identity:
     """Leave a model alone, and say so: the baseline of every contrast."""
 
-    needs_calibration: ClassVar[bool] = False
+    calibration: ClassVar[None] = None
 
     def compress(
         self,
         model: nn.Module,
         calibration: Calibration | None = None,
-        device: torch.device | str | None = None,
+        workspace: Workspace | None = None,
     ) -> CompressionReport:
         """Return a report of no change."""
-        del calibration, device
+        del calibration, workspace
         from harness.compress.report import CompressionReport
         from harness.compress.rewrite import count_parameters
 

@@ -9,14 +9,13 @@ from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import CompressorSpec
 
 if TYPE_CHECKING:
-    import torch
-    from harness.compress.calibration import Calibration
     from torch import Tensor, nn
 
+    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
     from harness.compress.grid import Grid
-    from harness.compress.layers import Layer
     from harness.compress.report import CompressionReport
+    from harness.compress.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class RoundToNearest:
         Without zero points.
     """
 
-    needs_calibration: ClassVar[bool] = False
+    calibration: ClassVar[None] = None
 
     bits: int = 4
     group: int | Literal["auto", "channel"] = "auto"
@@ -43,7 +42,7 @@ class RoundToNearest:
         self,
         model: nn.Module,
         calibration: Calibration | None = None,
-        device: torch.device | str | None = None,
+        workspace: Workspace | None = None,
     ) -> CompressionReport:
         """Round every linear layer of the blocks, in place.
 
@@ -57,15 +56,16 @@ class RoundToNearest:
         from harness.compress.rewrite import rewrite_layers
 
         grid = Grid(self.bits, self.group, self.symmetric)
-        return rewrite_layers(model, lambda layer, weight: _round(layer, weight, grid), device)
+        return rewrite_layers(model, lambda weight: _round(weight, grid), workspace)
 
 
-def _round(layer: Layer, weight: Tensor, grid: Grid) -> Compressed:
+def _round(weight: Tensor, grid: Grid) -> Compressed:
     from harness.compress.compressor import Compressed
     from harness.compress.grid import round_to_grid
 
-    detail = {"bits": grid.bits, "group": grid.group_size(layer.shape[1])}
-    return Compressed(round_to_grid(weight, grid), grid.packed_bits(layer.shape), detail)
+    shape = (weight.shape[0], weight.shape[1])
+    detail = {"bits": grid.bits, "group": grid.group_size(shape[1])}
+    return Compressed(round_to_grid(weight, grid), grid.packed_bits(shape), detail)
 
 
 @hookimpl

@@ -1,0 +1,181 @@
+"""Calibration text on its way through the blocks of a model, one block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.errors import CompressionError
+from harness.lm.anatomy import anatomy
+
+BATCH_TOKENS = 4096
+"""Tokens that go through a block at once."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a model calls a block, beside the hidden states: masks, positions, rotary embeddings.
+
+    Parameters
+    ----------
+    arguments : tuple
+        Positional arguments after the hidden states.
+    keywords : mapping
+        Keyword arguments.
+    """
+
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+
+
+class Stream:
+    """The hidden states of all calibration text before some block.
+
+    Hidden states stay on the CPU and visit the device batch by batch.
+
+    Parameters
+    ----------
+    hidden : list of Tensor
+        (batch, length, unit) each.
+    calls : sequence of mapping
+        For each block, from the size of a batch to how the block is called.
+    """
+
+    def __init__(self, hidden: list[Tensor], calls: Sequence[Mapping[int, Call]]) -> None:
+        self._hidden = hidden
+        self._calls = calls
+        self._block = 0
+
+    @torch.no_grad()
+    def outputs(self, block: nn.Module, device: torch.device) -> Iterator[Tensor]:
+        """Run the next block on every batch, and give what comes out of it.
+
+        Yields
+        ------
+        Tensor
+            (batch, length, unit), on the device.
+        """
+        for hidden in self._hidden:
+            call = self._calls[self._block][len(hidden)]
+            keywords = _on(device, dict(call.keywords))
+            out = block(hidden.to(device), *_on(device, call.arguments), **keywords)
+            yield out[0] if isinstance(out, tuple) else out
+
+    def passing(self, block: nn.Module, device: torch.device) -> Iterator[Tensor]:
+        """Run the next block as :meth:`outputs` does, and stand behind it at the end.
+
+        Yields
+        ------
+        Tensor
+            (batch, length, unit), on the device.
+        """
+        for place, out in enumerate(self.outputs(block, device)):
+            self._hidden[place] = out.to(self._hidden[place].device)
+            yield out
+        self._block += 1
+
+    def advance(self, block: nn.Module, device: torch.device) -> None:
+        """Run the next block on every batch, and stand behind it."""
+        for _ in self.passing(block, device):
+            pass
+
+
+@torch.no_grad()
+def enter(model: nn.Module, tokens: Tensor) -> Stream:
+    """Run what comes before the first block, and note how each block is called.
+
+    The model runs with its blocks standing aside, so their weights may be anywhere. Each block's
+    own call is kept, because some architectures give their blocks different masks and positions
+    (Gemma's sliding windows).
+
+    Parameters
+    ----------
+    model : nn.Module
+        A decoder-only causal language model.
+    tokens : Tensor
+        (samples, length), int64.
+
+    Returns
+    -------
+    Stream
+
+    Raises
+    ------
+    CompressionError
+        A block was not called, or not with hidden states.
+    """
+    parts = anatomy(model)
+    backbone = getattr(model, "base_model", model)
+    batch = max(1, BATCH_TOKENS // tokens.shape[1])
+    device = next(parts.embedding.parameters()).device
+    hidden: list[Tensor] = []
+    calls: list[dict[int, Call]] = [{} for _ in parts.blocks]
+
+    def stand_in(index: int) -> Callable[..., Tensor]:
+        def record(*arguments: Any, **keywords: Any) -> Tensor:
+            state, arguments, keywords = _hidden_states(
+                parts.block_names[index], arguments, keywords
+            )
+            if index == 0:
+                hidden.append(state)
+            calls[index].setdefault(len(state), Call(arguments, keywords))
+            return state
+
+        return record
+
+    with _forwards({block: stand_in(index) for index, block in enumerate(parts.blocks)}):
+        for start in range(0, len(tokens), batch):
+            backbone(input_ids=tokens[start : start + batch].to(device), use_cache=False)
+    for name, seen in zip(parts.block_names, calls, strict=True):
+        if not seen:
+            raise CompressionError(
+                f"{name} is a block of {type(model).__name__} but was not called: looked for calls "
+                f"to the {len(parts.blocks)} blocks while the model read the calibration text",
+                "decoder-only language models that run their blocks in order are supported",
+            )
+    return Stream(hidden, calls)
+
+
+def _hidden_states(
+    name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:
+    """Take the hidden states out of a block's arguments."""
+    if arguments:
+        state, arguments = arguments[0], arguments[1:]
+    else:
+        keywords = dict(keywords)
+        state = keywords.pop("hidden_states", None)
+    if not isinstance(state, Tensor):
+        raise CompressionError(
+            f"{name} is not called with hidden states: looked for a first argument, or "
+            f"hidden_states=, and found {type(state).__name__}"
+        )
+    return state, arguments, keywords
+
+
+@contextmanager
+def _forwards(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Give modules another forward for a while."""
+    try:
+        for module, forward in forwards.items():
+            module.forward = forward
+        yield
+    finally:
+        for module in forwards:
+            module.__dict__.pop("forward", None)
+
+
+def _on(device: torch.device, value: Any) -> Any:
+    """Move the tensors in nested arguments to a device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: _on(device, entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_on(device, entry) for entry in value)
+    return value

@@ -1,0 +1,117 @@
+"""Where the blocks of a model are while it is compressed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from harness.compress.report import LayerReport
+from harness.store.atomic import writing
+
+
+@dataclass(frozen=True)
+class KeptBlock:
+    """A block that an earlier run finished.
+
+    Parameters
+    ----------
+    state : mapping
+        Its parameters and buffers.
+    rows : tuple of LayerReport
+        What became of its layers.
+    """
+
+    state: Mapping[str, Tensor]
+    rows: tuple[LayerReport, ...]
+
+    def put_back(self, block: nn.Module) -> list[LayerReport]:
+        """Load the block, and return what became of its layers."""
+        block.load_state_dict(dict(self.state))
+        return list(self.rows)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Which device works, and where finished blocks are kept.
+
+    Parameters
+    ----------
+    device : torch.device or str, optional
+        Blocks come to it one at a time and go back; None: they are worked on where they are.
+    folder : Path, optional
+        Finished blocks are kept here as safetensors, so that a run that was killed goes on with the
+        first block that is not here. It belongs to one model, compressor and calibration; remove it
+        afterwards.
+    progress : callable, optional
+        Called with blocks done and blocks in all.
+    """
+
+    device: torch.device | str | None = None
+    folder: Path | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def device_of(self, block: nn.Module) -> torch.device:
+        """Return where a block is worked on."""
+        return torch.device(self.device or next(block.parameters()).device)
+
+    @contextmanager
+    def visiting(self, block: nn.Module) -> Iterator[torch.device]:
+        """Bring a block to the device, and take it back."""
+        home = next(block.parameters()).device
+        device = self.device_of(block)
+        try:
+            yield device if device == home else _moved(block, device)
+        finally:
+            if device != home:
+                block.to(home)
+
+    def kept(self, name: str) -> KeptBlock | None:
+        """Return a block that an earlier run finished; None when none did."""
+        if self.folder is None:
+            return None
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._path(name), "pt") as file:
+                rows = json.loads((file.metadata() or {})["rows"])
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (FileNotFoundError, SafetensorError, KeyError, ValueError):
+            return None  # never finished, or cut short: it is made again
+        return KeptBlock(state, tuple(LayerReport.from_json(row) for row in rows))
+
+    def keep(self, name: str, block: nn.Module, rows: Sequence[LayerReport]) -> None:
+        """Keep a block that is finished.
+
+        Raises
+        ------
+        StoreError
+            The folder is full or cannot be written.
+        """
+        if self.folder is None:
+            return
+        from safetensors.torch import save
+
+        state = {key: value.contiguous().cpu() for key, value in block.state_dict().items()}
+        metadata = {"rows": json.dumps([asdict(row) for row in rows])}
+        with writing(self._path(name)) as beside:
+            beside.write_bytes(save(state, metadata))
+
+    def report_progress(self, done: int, total: int) -> None:
+        """Say how far the work is."""
+        if self.progress is not None:
+            self.progress(done, total)
+
+    def _path(self, name: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{name}.safetensors"
+
+
+def _moved(block: nn.Module, device: torch.device) -> torch.device:
+    block.to(device)
+    return device

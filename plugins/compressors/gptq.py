@@ -1,0 +1,162 @@
+"""GPTQ: rounding in which later weights make up for the error of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.compress.calibration import CalibrationSpec
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import CompressorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from harness.compress.calibration import Calibration
+    from harness.compress.compressor import Compressed
+    from harness.compress.grid import Grid
+    from harness.compress.moments import InputStatistics
+    from harness.compress.report import CompressionReport
+    from harness.compress.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class GPTQ:
+    """Round to a uniform grid column by column (Frantar et al. 2023).
+
+    Parameters
+    ----------
+    bits : {2, 3, 4, 8}
+        Bits a code.
+    group : int, "auto" or "channel"
+        Weights of a row that share a scale; see :class:`harness.compress.grid.Grid`.
+    symmetric : bool
+        Without zero points.
+    activation_order : bool
+        Decide the columns with the largest inputs first. Scales are then fitted to the original
+        weights ("static groups"), so that a packed layer needs no index of groups.
+    damping : float
+        Added to the diagonal of the second moments, as a share of its mean.
+    order : {"sequential", "dense"}
+        What a block is measured on; see :class:`harness.compress.walk.Order`.
+    calibration : CalibrationSpec
+        The text.
+    """
+
+    bits: int = 4
+    group: int | Literal["auto", "channel"] = "auto"
+    symmetric: bool = False
+    activation_order: bool = False
+    damping: float = 0.01
+    order: Literal["sequential", "dense"] = "sequential"
+    calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
+
+    def compress(
+        self,
+        model: nn.Module,
+        calibration: Calibration | None = None,
+        workspace: Workspace | None = None,
+    ) -> CompressionReport:
+        """Round every linear layer of the blocks, in place.
+
+        Raises
+        ------
+        CompressionError
+            Bits or group do not fit, there is no calibration text, or the second moments of a
+            layer's input cannot be factored.
+        """
+        from harness.compress.grid import Grid
+        from harness.compress.walk import walk
+
+        grid = Grid(self.bits, self.group, self.symmetric)
+        return walk(
+            model,
+            calibration,
+            lambda weights, inputs: self._round(weights, inputs, grid),
+            order=self.order,
+            workspace=workspace,
+        )
+
+    def _round(
+        self, weights: Sequence[Tensor], inputs: InputStatistics, grid: Grid
+    ) -> list[Compressed]:
+        """Round layers that share an input in one sweep: rows do not see each other."""
+        import torch
+
+        from harness.compress.compressor import Compressed
+
+        stacked = torch.cat(list(weights))
+        group = grid.group_size(stacked.shape[1])
+        sweep = _ordered_sweep if self.activation_order else _plain_sweep
+        rounded, damping = sweep(stacked, inputs.moments, grid, group, self.damping)
+        detail = {"bits": grid.bits, "group": group, "damping": damping}
+        parts = torch.split_with_sizes(rounded, [len(weight) for weight in weights])
+        return [
+            Compressed(part, grid.packed_bits((part.shape[0], part.shape[1])), detail)
+            for part in parts
+        ]
+
+
+def _plain_sweep(
+    weight: Tensor, moments: Tensor, grid: Grid, group: int, damping: float
+) -> tuple[Tensor, float]:
+    from harness.compress.second_order import Rounding, inverse_factor, sweep
+
+    factor, damping = inverse_factor(moments, damping)
+    return sweep(weight, factor, [Rounding(grid, group)]), damping
+
+
+def _ordered_sweep(
+    weight: Tensor, moments: Tensor, grid: Grid, group: int, damping: float
+) -> tuple[Tensor, float]:
+    import torch
+
+    from harness.compress.grid import fit_scales
+    from harness.compress.second_order import FixedRounding, inverse_factor, sweep
+
+    order = torch.argsort(moments.diagonal(), descending=True, stable=True)
+    rule = FixedRounding(fit_scales(weight, grid), tuple((order // group).tolist()))
+    factor, damping = inverse_factor(moments[order][:, order], damping)
+    rounded = torch.empty_like(weight)
+    rounded[:, order] = sweep(weight[:, order], factor, [rule])
+    return rounded, damping
+
+
+@hookimpl
+def brainpress_compressors() -> list[CompressorSpec]:
+    """Return GPTQ at 8, 4, 3 and 2 bits."""
+    return [
+        _spec("gptq-int8", bits=8, group="channel", symmetric=True),
+        _spec("gptq-int4", bits=4),
+        _spec("gptq-int4-g32", bits=4, group=32),
+        _spec("gptq-int4-g64", bits=4, group=64),
+        _spec("gptq-int4-g128", bits=4, group=128),
+        _spec("gptq-int4-channel", bits=4, group="channel"),
+        _spec("gptq-int4-symmetric", bits=4, symmetric=True),
+        _spec("gptq-int4-actorder", bits=4, activation_order=True),
+        _spec("gptq-int4-dense", bits=4, order="dense"),
+        _spec("gptq-int3", bits=3),
+        _spec("gptq-int2", bits=2),
+    ]
+
+
+def _spec(name: str, *, bits: int, group: int | str = "auto", **options: Any) -> CompressorSpec:
+    return CompressorSpec(
+        name,
+        target="plugins.compressors.gptq:GPTQ",
+        options={"bits": bits, "group": group, "calibration": CalibrationSpec(), **options},
+        method="gptq",
+        bits=bits,
+        calibrated=True,
+        tags=("quantization", "weight-only", "second-order"),
+        citation=(
+            "Frantar, Ashkboos, Hoefler, Alistarh 2023, GPTQ: accurate post-training quantization "
+            "for generative pre-trained transformers, ICLR"
+        ),
+        homepage="https://arxiv.org/abs/2210.17323",
+        notes=(
+            "Groups of 'auto' are the largest of 128, 64, 32 that divides a layer's width. "
+            "Calibrated on text sampled from the model itself unless another is chosen."
+        ),
+    )
