@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +91,46 @@ def tiny_model() -> TinyModel:
         return model
 
     return make
+
+
+@pytest.fixture(scope="session")
+def subword_tokenizer() -> Callable[..., Any]:
+    """Make a tokenizer whose words are one to several tokens: ``subword_tokenizer(bos=True)``."""
+    return _subword_tokenizer
+
+
+@pytest.fixture
+def tiny_release(
+    tmp_path: Path, tiny_model: TinyModel, subword_tokenizer: Callable[..., Any]
+) -> Callable[..., Path]:
+    """Write a tiny model's folder as a release is: ``tiny_release("gpt2", seed=1)``."""
+
+    def write(architecture: str = "llama", bos: bool = False, **options: Any) -> Path:
+        folder = tmp_path / f"tiny-{architecture}-{options.get('seed', 0)}"
+        tiny_model(architecture, **options).save_pretrained(folder)
+        subword_tokenizer(bos).save_pretrained(folder)
+        return folder
+
+    return write
+
+
+def _subword_tokenizer(bos: bool = False) -> Any:
+    """Letters are tokens, and so are the pairs that merges make; spaces belong to what follows."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    letters = "abcdefghijklmnopqrstuvwxyz.,'"
+    vocabulary = {t: i for i, t in enumerate(["<pad>", "<s>", "</s>", "Ġ", *letters])}
+    merges = [("Ġ", c) for c in "abcdefghijklmnopqrstuvwxyz"] + [("t", "h"), ("e", "r"), ("o", "n")]
+    for a, b in merges:
+        vocabulary.setdefault(a + b, len(vocabulary))
+    tok = Tokenizer(models.BPE(vocabulary, merges))
+    tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tok.decoder = decoders.ByteLevel()
+    if bos:
+        tok.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 1)]
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tok, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    )

@@ -11,7 +11,7 @@ from harness.stimuli.lanczos import lanczos_matrix
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Items, Lanczos, Pool, Whole
 
-WORDS = "on a thorn her tone is odd other then on the hero".split()
+WORDS = ["on", "a", "thorn", "her", "tone", "is", "odd", "other", "then", "on", "the", "hero"]
 TIMES = [0.5 * i for i in range(len(WORDS))]
 STIMULI = Stimuli(
     "two",
@@ -127,9 +127,7 @@ SENTENCES = ["on a thorn her tone is odd", "on a thorn her tone is on", "then on
 def logprob(start=Start.BOS, readout=None):
     passages = tuple(Passage.from_sentence(f"s{i}", s) for i, s in enumerate(SENTENCES))
     context = Context("sentence", start=start)
-    return Request(
-        Stimuli("s", passages), Measure.LOGPROB, context, readout or Whole(Pool.SUM)
-    )
+    return Request(Stimuli("s", passages), Measure.LOGPROB, context, readout or Whole(Pool.SUM))
 
 
 def test_logprobs_sum_to_those_of_a_loop(speaker, architecture):
@@ -168,9 +166,7 @@ def test_trees_are_used_for_sentences_that_begin_alike(speaker):
 def test_hidden_states_of_trees_too(speaker):
     model = speaker()
     passages = tuple(Passage.from_sentence(f"s{i}", s) for i, s in enumerate(SENTENCES))
-    request = Request(
-        Stimuli("s", passages), Measure.HIDDEN, Context("sentence"), Whole(Pool.MEAN)
-    )
+    request = Request(Stimuli("s", passages), Measure.HIDDEN, Context("sentence"), Whole(Pool.MEAN))
     apart, together = (
         LanguageSubject(model, trees=trees).record(request).values for trees in (False, True)
     )

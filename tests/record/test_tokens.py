@@ -21,11 +21,9 @@ def test_each_word_owns_the_tokens_it_is_made_of(tokenizer):
     tokens = tokenise(passage, tokenizer)
     for i, word in enumerate(passage.items):
         assert "".join(texts(passage, tokens, i)) == word
-    assert np.array_equal(tokens.item_stops, np.cumsum([len(t) for t in map_items(passage, tokens)]))
-
-
-def map_items(passage, tokens):
-    return [texts(passage, tokens, i) for i in range(len(passage.spans))]
+    assert np.array_equal(
+        tokens.item_stops, np.cumsum([len(t) for t in map_items(passage, tokens)])
+    )
 
 
 def test_punctuation_between_words_belongs_to_nobody(tokenizer):

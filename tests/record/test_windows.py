@@ -8,7 +8,15 @@ from harness.record.windows import windows
 from harness.stimuli.passages import Passage
 
 WORDS = ["other", "on", "a", "thorn", "her", "tone", "is", "odd"]
-POLICIES = ["words(1)", "words(3)", "tokens(6)", "strided(8,3)", "strided(5,5)", "prefix", "sentence"]
+POLICIES = [
+    "words(1)",
+    "words(3)",
+    "tokens(6)",
+    "strided(8,3)",
+    "strided(5,5)",
+    "prefix",
+    "sentence",
+]
 
 
 @pytest.fixture
@@ -73,7 +81,9 @@ def test_a_word_longer_than_the_window_is_named(passage, tokens):
         windows(Context.parse("tokens(1)"), tokens, passage, None)
 
 
-@pytest.mark.parametrize("text", ["words", "words(0)", "words(x)", "strided(4,5)", "strided(4)", "all"])
+@pytest.mark.parametrize(
+    "text", ["words", "words(0)", "words(x)", "strided(4,5)", "strided(4)", "all"]
+)
 def test_policies_that_make_no_sense_are_refused(text):
     with pytest.raises(RecordingError):
         Context.parse(text)

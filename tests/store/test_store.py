@@ -74,9 +74,10 @@ def test_an_error_of_the_reader_is_not_taken_for_decay(store):
 
 def test_a_write_that_fails_leaves_what_was_there(store):
     store.write(Kind.SCORE, KEY, dataset())
-    with pytest.raises(ValueError, match="half way"), atomic.writing(
-        store.path(Kind.SCORE, KEY)
-    ) as beside:
+    with (
+        pytest.raises(ValueError, match="half way"),
+        atomic.writing(store.path(Kind.SCORE, KEY)) as beside,
+    ):
         beside.write_bytes(b"half")
         raise ValueError("half way")
     xr.testing.assert_identical(store.read(Kind.SCORE, KEY), dataset())

@@ -1,0 +1,1 @@
+raise SystemExit("a script, not a plugin")

@@ -1,0 +1,80 @@
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import pytest
+
+from harness.errors import SelectionError
+from harness.plugin.hooks import hookimpl
+from harness.plugin.registry import discover
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+
+
+class Point(EntryPoint):
+    """An entry point to a module made on the spot."""
+
+    def load(self):
+        module = ModuleType(self.name)
+
+        @hookimpl
+        def brainpress_models():
+            return [
+                ModelSpec("ferry-1b", source="hf:a/b", tags=("slm", "ferry")),
+                ModelSpec("ferry-7b", source="hf:a/c", tags=("ferry",)),
+                ModelSpec("soil-1b", source="hf:a/d", tags=("slm",)),
+            ]
+
+        @hookimpl
+        def brainpress_compressors():
+            return iter([CompressorSpec("none", target="x:Y")])
+
+        @hookimpl
+        def brainpress_benchmarks():
+            return (BenchmarkSpec("alice", target="x:Y", kind="neural"),)
+
+        for hook in (brainpress_models, brainpress_compressors, brainpress_benchmarks):
+            setattr(module, hook.__name__, hook)
+        return module
+
+
+@pytest.fixture
+def found():
+    return discover([Point("one", "one", "brainpress")])
+
+
+def names(specs):
+    return [s.name for s in specs]
+
+
+def test_names_globs_and_tags(found):
+    assert names(found.models.select()) == ["ferry-1b", "ferry-7b", "soil-1b"]
+    assert names(found.models.select(["soil-1b", "ferry-*"])) == ["soil-1b", "ferry-1b", "ferry-7b"]
+    assert names(found.models.select(["*-1b"], ["ferry"])) == ["ferry-1b"]
+    assert names(found.models.select([], ["slm"])) == ["ferry-1b", "soil-1b"]
+
+
+def test_a_typo_is_answered_with_the_nearest_names(found):
+    with pytest.raises(SelectionError, match="'fery-1b'") as error:
+        found.models.select(["fery-1b"])
+    assert "ferry-1b" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("patterns", "tags"), [(["x*"], []), (["soil-1b"], ["ferry"]), ([], ["z"])]
+)
+def test_an_empty_selection_is_an_error(found, patterns, tags):
+    with pytest.raises(SelectionError):
+        found.models.select(patterns, tags)
+
+
+def test_a_name_is_found_whatever_its_kind(found):
+    assert [type(spec) for spec, _ in found.find("alice")] == [BenchmarkSpec]
+    with pytest.raises(SelectionError) as error:
+        found.find("alcie")
+    assert "alice" in error.value.hint
+
+
+def test_a_second_plugin_cannot_take_a_name():
+    found = discover([Point("one", "one", "brainpress"), Point("two", "two", "brainpress")])
+    assert len(found.models.specs) == 3
+    assert [b.plugin for b in found.broken] == ["two"] * 5
+    assert "taken" in found.broken[0].reason
