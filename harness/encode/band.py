@@ -42,7 +42,7 @@ class KernelBand:
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
-        with _named(self.name):
+        with named(self.name):
             return kernel_spectrum(
                 self.kernel[np.ix_(fold.train, fold.train)],
                 self.kernel[np.ix_(fold.test, fold.train)],
@@ -66,7 +66,7 @@ class ColumnBand:
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
-        with _named(self.name):
+        with named(self.name):
             return feature_spectrum(self.columns[fold.train], self.columns[fold.test])
 
 
@@ -106,15 +106,45 @@ def make_band(
     DataError
         A feature is NaN or infinite, with the name of the band, run and column.
     """
-    with _named(name):
+    with named(name):
         values = zscore_by_run(np.asarray(features, dtype=np.dtype(precision.value)), runs)
         if values.shape[1] * len(delays) < len(values):
             return ColumnBand(name, delayed(values, runs, delays))
         return KernelBand(name, delayed_gram(values, runs, delays))
 
 
+def make_columns(
+    regressors: FloatArray, runs: npt.ArrayLike, delays: Sequence[int], *, name: str
+) -> ColumnBand:
+    """Z-score regressors by run and delay them, as columns however many there are.
+
+    Parameters
+    ----------
+    regressors : array, shape (n_samples, n_regressors)
+        Nuisance regressors.
+    runs : array, shape (n_samples,)
+        Run label of every row.
+    delays : sequence of int
+        Delays in rows (TRs).
+    name : str
+        What errors call them.
+
+    Returns
+    -------
+    ColumnBand
+
+    Raises
+    ------
+    DataError
+        A value is NaN or infinite, or the shape does not fit.
+    """
+    with named(name):
+        values = zscore_by_run(np.asarray(regressors, dtype=np.float64), runs)
+        return ColumnBand(name, delayed(values, runs, delays))
+
+
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named(name: str) -> Iterator[None]:
     """Say whose fault an error is."""
     try:
         yield

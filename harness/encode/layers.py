@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.band import Band, make_band
+from harness.encode.band import Band, make_band, make_columns
 from harness.encode.kernel import DoubleArray, FloatArray, Spectrum, penalty_grid
-from harness.encode.result import EncodingOptions, EncodingResult, Unusable, scatter
+from harness.encode.nuisance import among_all, score_nuisance
+from harness.encode.result import EncodingOptions, EncodingResult, NuisanceResult, Unusable, scatter
 from harness.encode.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
 from harness.encode.scores import pearson, r_squared
-from harness.encode.splits import Fold, IntArray, check_runs, contiguous_folds
-from harness.encode.targets import unusable_targets, within
+from harness.encode.splits import Fold, IntArray, check_runs
+from harness.encode.targets import Split, make_splits, unusable_targets
 from harness.errors import DataError
 
 DEFAULT = EncodingOptions()
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """An outer fold with its inner folds.
-
-    Parameters
-    ----------
-    outer : Fold
-        Rows of the recording.
-    inner : tuple of Fold
-        Positions among the training rows of ``outer``.
-    """
-
-    outer: Fold
-    inner: tuple[Fold, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +39,61 @@ class _Curves:
         return cls(r, r2, inner, penalty, np.zeros((2, n_folds, n_layers)))
 
 
+class _Layers:
+    """Spectra of the layers in the outer folds, made on demand and kept while they fit in memory.
+
+    A layer's kernel serves all folds, and a spectrum serves the layer curve and the joint fit with
+    nuisance regressors.
+    """
+
+    LIMIT = 2**29
+
+    def __init__(
+        self,
+        features: FloatArray,
+        runs: npt.ArrayLike,
+        splits: Sequence[Split],
+        options: EncodingOptions,
+    ) -> None:
+        self.splits = splits
+        self.options = options
+        self._features = features
+        self._runs = runs
+        self._band: tuple[int, Band] | None = None
+        self._kept: dict[tuple[int, int], Spectrum] = {}
+        self._bytes = 0
+
+    def spectrum(self, fold: int, layer: int) -> Spectrum:
+        """Decompose a layer in the training rows of a fold."""
+        found = self._kept.get((fold, layer))
+        if found is None:
+            found = self._layer(layer).spectrum(self.splits[fold].outer)
+            size = found.basis.nbytes + found.heldout.nbytes
+            if self._bytes + size <= self.LIMIT:
+                self._kept[fold, layer] = found
+                self._bytes += size
+        return found
+
+    def _layer(self, layer: int) -> Band:
+        if self._band is None or self._band[0] != layer:
+            band = make_band(
+                self._features[:, layer],
+                self._runs,
+                self.options.delays,
+                name=f"layer {layer}",
+                precision=self.options.precision,
+            )
+            self._band = (layer, band)
+        return self._band[1]
+
+
 def encode_layers(
     features: FloatArray,
     responses: FloatArray,
     runs: npt.ArrayLike,
     *,
     options: EncodingOptions = DEFAULT,
+    nuisance: FloatArray | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
 ) -> EncodingResult:
@@ -79,6 +114,9 @@ def encode_layers(
         Run label of every row.
     options : EncodingOptions
         Choices.
+    nuisance : array, shape (n_samples, n_regressors), optional
+        Regressors that the model has to beat, the same for all targets; z-scored and delayed like
+        the features. Adds :class:`harness.encode.result.NuisanceResult`.
     target_groups : sequence, length n_targets, optional
         Targets of one label choose one layer together, by their mean inner score. By default each
         chooses its own.
@@ -97,56 +135,26 @@ def encode_layers(
     """
     labels = check_runs(runs)
     features, responses = _checked(features, responses, len(labels))
+    regressors = None
+    if nuisance is not None:
+        regressors = make_columns(nuisance, labels, options.delays, name="nuisance")
     splits = make_splits(labels, options, folds)
-    unusable = unusable_targets(
-        responses,
-        [split.outer for split in splits],
-        [_absolute(split) for split in splits],
-    )
+    unusable = unusable_targets(responses, splits)
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
     y = responses[:, usable].astype(np.float64)
+    layers = _Layers(features, labels, splits, options)
     curves = _Curves.empty(len(splits), features.shape[1], len(usable))
     for layer in range(features.shape[1]):
-        band = make_band(
-            features[:, layer],
-            labels,
-            options.delays,
-            name=f"layer {layer}",
-            precision=options.precision,
-        )
-        _score_layer(band, y, splits, options, curves, layer)
+        _score_layer(layers, layer, y, curves)
     groups = _groups(target_groups, n_targets)[usable]
     chosen = choose_layers(curves.inner, groups)
-    return _result(options, splits, curves, chosen, usable, n_targets, unusable)
-
-
-def make_splits(
-    runs: npt.ArrayLike, options: EncodingOptions, folds: Sequence[Fold] | None = None
-) -> tuple[Split, ...]:
-    """Make outer folds, unless they are given, and the inner folds of each.
-
-    Parameters
-    ----------
-    runs : array, shape (n_samples,)
-        Run label of every row.
-    options : EncodingOptions
-        Numbers of folds and the purge gap.
-    folds : sequence of Fold, optional
-        Outer folds.
-
-    Returns
-    -------
-    tuple of Split
-    """
-    outer = contiguous_folds(runs, options.n_outer, options.gap) if folds is None else folds
-    return tuple(
-        Split(
-            fold,
-            within(fold, contiguous_folds(runs, options.n_inner, options.gap, rows=fold.train)),
-        )
-        for fold in outer
-    )
+    beyond = None
+    if regressors is not None:
+        plan = partial(layer_plan, options=options)
+        found = score_nuisance(regressors, y, splits, chosen, layers.spectrum, plan, options)
+        beyond = among_all(found, usable, n_targets)
+    return _result(options, splits, curves, chosen, usable, n_targets, unusable, beyond)
 
 
 def layer_plan(spectrum: Spectrum, split: Split, options: EncodingOptions) -> RidgePlan:
@@ -212,11 +220,6 @@ def _checked(
     return x, y
 
 
-def _absolute(split: Split) -> list[Fold]:
-    rows = split.outer.train
-    return [Fold(rows[fold.train], rows[fold.test]) for fold in split.inner]
-
-
 def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArray:
     if target_groups is None:
         return np.arange(n_targets)
@@ -229,16 +232,9 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
     return np.array([numbers.setdefault(g, len(numbers)) for g in target_groups], dtype=np.intp)
 
 
-def _score_layer(
-    band: Band,
-    responses: DoubleArray,
-    splits: Sequence[Split],
-    options: EncodingOptions,
-    curves: _Curves,
-    layer: int,
-) -> None:
-    for number, split in enumerate(splits):
-        plan = layer_plan(band.spectrum(split.outer), split, options)
+def _score_layer(layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves) -> None:
+    for number, split in enumerate(layers.splits):
+        plan = layer_plan(layers.spectrum(number, layer), split, layers.options)
         fit = plan.fit(responses[split.outer.train])
         measured = responses[split.outer.test]
         curves.r[number, layer] = pearson(measured, fit.predictions)
@@ -257,6 +253,7 @@ def _result(
     usable: IntArray,
     n_targets: int,
     unusable: tuple[Unusable, ...],
+    nuisance: NuisanceResult | None,
 ) -> EncodingResult:
     def at_chosen(curve: DoubleArray) -> DoubleArray:
         return scatter(np.take_along_axis(curve, chosen[:, None], axis=1)[:, 0], usable, n_targets)
@@ -283,6 +280,7 @@ def _result(
         grid_ends=curves.ends,
         unusable=unusable,
         warnings=_warnings(curves.ends, unusable, n_targets),
+        nuisance=nuisance,
     )
 
 

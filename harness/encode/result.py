@@ -31,7 +31,7 @@ class EncodingOptions:
     penalty_low, penalty_high : float
         Ends of the grid, relative to the training kernel's mean and largest eigenvalue.
     nuisance_penalties : int
-        Length of the grid of the nuisance band's own penalty, in the joint fit.
+        Length of the grid of the nuisance band's own penalty.
     metric : Metric
         What inner cross-validation maximises.
     precision : Precision
@@ -45,7 +45,7 @@ class EncodingOptions:
     penalties: int = 20
     penalty_low: float = 1e-3
     penalty_high: float = 10.0
-    nuisance_penalties: int = 8
+    nuisance_penalties: int = 10
     metric: Metric = Metric.R2
     precision: Precision = Precision.DOUBLE
 
@@ -82,6 +82,8 @@ class NuisanceResult:
         ``joint_r2 - r2``.
     split_r2 : array, shape (2, n_targets)
         Product-measure shares of ``joint_r2``: of the model, of the nuisance.
+    with_model : array, shape (n_targets,)
+        Share of folds in which the joint fit took the model in at all.
     fold_r, fold_r2, fold_joint_r, fold_joint_r2 : array, shape (n_folds, n_targets)
         The same scores per outer fold.
     """
@@ -92,6 +94,7 @@ class NuisanceResult:
     joint_r2: DoubleArray
     unique_r2: DoubleArray
     split_r2: DoubleArray
+    with_model: DoubleArray
     fold_r: DoubleArray
     fold_r2: DoubleArray
     fold_joint_r: DoubleArray

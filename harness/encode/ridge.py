@@ -25,7 +25,7 @@ import scipy.linalg
 
 from harness.encode.filters import FilterBlock, residual_filters
 from harness.encode.kernel import DoubleArray, FloatArray, Precision, Spectrum
-from harness.encode.scores import Metric
+from harness.encode.scores import FoldScore, Metric
 from harness.encode.splits import Fold, IntArray
 from harness.errors import DataError, ScoreError
 
@@ -80,15 +80,23 @@ class GridEnds:
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
-    """The inner fold's part of a plan.
+class Piece:
+    """An inner fold's part of a plan.
 
-    ``inverse[p]``, the rows of the test rows in ``inv(G[S, S])``, takes residuals of the full fit
-    in the left-out rows ``S`` to prediction errors of the test rows when ``S`` is left out.
+    Parameters
+    ----------
+    left_out : array of int, shape (n_left_out,)
+        Rows ``S`` to leave out, as positions among the training rows: first those of the inner
+        fold's held-out block, then those purged around it.
+    n_test : int
+        How many of them are scored.
+    inverse : array, shape (n_penalties, n_left_out, n_left_out)
+        ``inv(G[S, S])``: takes residuals of the full fit to prediction errors when ``S`` is left
+        out.
     """
 
     left_out: IntArray
-    test: IntArray
+    n_test: int
     inverse: FloatArray
 
 
@@ -108,22 +116,24 @@ class RidgePlan:
         What is averaged over inner folds and maximised.
     precision : Precision
         Of the products of the scan.
+    pieces : tuple of Piece
+        One for each inner fold.
     """
 
     spectrum: Spectrum
     penalties: DoubleArray
     metric: Metric
     precision: Precision
+    pieces: tuple[Piece, ...]
     _basis: FloatArray
     _filters: tuple[FilterBlock, ...]
     _weights: FloatArray
-    _pieces: tuple[_Piece, ...]
 
     @property
     def nbytes(self) -> int:
         """Memory the plan holds, in bytes."""
         arrays = [self.spectrum.basis, self.spectrum.heldout, self._basis]
-        return sum(a.nbytes for a in arrays) + sum(p.inverse.nbytes for p in self._pieces)
+        return sum(a.nbytes for a in arrays) + sum(p.inverse.nbytes for p in self.pieces)
 
     def fit(self, responses: FloatArray) -> RidgeFit:
         """Choose a penalty for each target and predict the held-out rows.
@@ -154,11 +164,15 @@ class RidgePlan:
         array, shape (n_penalties, n_targets)
             Mean over inner folds; NaN where a target does not vary in one of them.
         """
-        y = self._check(responses)
-        scores = np.empty((len(self.penalties), y.shape[1]))
-        for block in _blocks(y):
-            scores[:, block] = self._score_block(y[:, block])
-        return scores
+        y = self.checked(responses)
+        scores = np.zeros((len(self.penalties), y.shape[1]))
+        for block in target_blocks(y):
+            for piece, residuals in self.residuals(y[:, block]):
+                held_out = FoldScore(y[piece.left_out[: piece.n_test], block], self.metric)
+                for number, residual in enumerate(residuals):
+                    errors = piece.inverse[number, : piece.n_test] @ residual
+                    scores[number, block] += held_out(errors)
+        return scores / len(self.pieces)
 
     def predict(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
         """Predict the held-out rows from all training rows.
@@ -174,27 +188,32 @@ class RidgePlan:
         -------
         array, shape (n_heldout, n_targets)
         """
-        y = self._check(responses)
+        y = self.checked(responses)
         out = np.empty((len(self.spectrum.heldout), y.shape[1]))
         values = self.spectrum.values
-        for block in _blocks(y):
+        for block in target_blocks(y):
             mean = y[:, block].mean(axis=0, dtype=np.float64)
             axes = self.spectrum.basis.T @ (y[:, block] - mean)
             axes /= values[:, None] + self.penalties[chosen[block]]
             out[:, block] = self.spectrum.heldout @ axes + mean
         return out
 
-    def _check(self, responses: FloatArray) -> FloatArray:
-        y = np.asarray(responses)
-        if y.ndim != 2 or len(y) != self.spectrum.n_train:
-            raise ScoreError(
-                f"responses have shape {y.shape}; the plan has {self.spectrum.n_train} rows",
-                "give the training rows, shape (n_train, n_targets)",
-            )
-        return y
+    def residuals(self, responses: FloatArray) -> Iterator[tuple[Piece, FloatArray]]:
+        """Residuals of the fit to all training rows, in the rows that each inner fold leaves out.
 
-    def _score_block(self, responses: FloatArray) -> DoubleArray:
-        dtype = np.dtype(self.precision.value)
+        Parameters
+        ----------
+        responses : array, shape (n_train, n_targets)
+            A block of targets small enough to hold ``n_penalties`` times.
+
+        Yields
+        ------
+        piece : Piece
+            The inner fold.
+        residuals : array, shape (n_penalties, n_left_out, n_targets)
+            ``(G @ y)[S]`` for each penalty.
+        """
+        dtype = self._basis.dtype
         y = responses - responses.mean(axis=0, dtype=np.float64)
         axes = self.spectrum.basis.T @ y
         # What no feature reaches is left over whole, whatever the penalty.
@@ -203,71 +222,43 @@ class RidgePlan:
             (block.functions[:, :, None] * axes[block.columns]).astype(dtype, copy=False)
             for block in self._filters
         ]
-        y = y.astype(dtype, copy=False)
-        scores = np.zeros((len(self.penalties), y.shape[1]))
-        for piece in self._pieces:
-            held_out = FoldScore(y[piece.left_out[piece.test]], self.metric)
-            residuals = self._residuals(piece.left_out, terms, rest)
-            for number, residual in enumerate(residuals):
-                scores[number] += held_out(piece.inverse[number] @ residual)
-        return scores / len(self._pieces)
+        for piece in self.pieces:
+            rows = piece.left_out
+            parts = np.empty((self._weights.shape[1], len(rows), y.shape[1]), dtype=dtype)
+            start = 0
+            for block, term in zip(self._filters, terms, strict=True):
+                stop = start + len(term)
+                np.matmul(self._basis[rows, block.columns], term, out=parts[start:stop])
+                start = stop
+            found = (self._weights @ parts.reshape(len(parts), -1)).reshape(-1, *parts.shape[1:])
+            if rest is not None:
+                found += rest[rows]
+            yield piece, found
 
-    def _residuals(
-        self, rows: IntArray, terms: Sequence[FloatArray], rest: FloatArray | None
-    ) -> FloatArray:
-        """Residuals ``G @ y`` of the fit to all training rows, (penalty, row, target)."""
-        n_targets = terms[0].shape[-1]
-        parts = np.empty((self._weights.shape[1], len(rows), n_targets), dtype=terms[0].dtype)
-        start = 0
-        for block, term in zip(self._filters, terms, strict=True):
-            stop = start + len(term)
-            np.matmul(self._basis[rows, block.columns], term, out=parts[start:stop])
-            start = stop
-        residuals = (self._weights @ parts.reshape(len(parts), -1)).reshape(-1, *parts.shape[1:])
-        if rest is not None:
-            residuals += rest[rows]
-        return residuals
-
-
-class FoldScore:
-    """Scores many predictions of the same held-out responses.
-
-    Parameters
-    ----------
-    responses : array, shape (n_samples, n_targets)
-        Held-out responses.
-    metric : Metric
-        What to compute.
-    """
-
-    def __init__(self, responses: FloatArray, metric: Metric) -> None:
-        self._metric = metric
-        self._responses = responses
-        self._centred = responses - responses.mean(axis=0)
-        constant = np.ptp(responses, axis=0) == 0
-        self._total = np.where(constant, np.nan, _dot(self._centred, self._centred))
-
-    def __call__(self, errors: FloatArray) -> DoubleArray:
-        """Score predictions, given as responses - predictions, per target.
+    def checked(self, responses: FloatArray) -> FloatArray:
+        """Refuse responses that do not fit the plan.
 
         Parameters
         ----------
-        errors : array, shape (n_samples, n_targets)
-            Prediction errors.
+        responses : array, shape (n_train, n_targets)
+            Responses in the training rows.
 
         Returns
         -------
-        array, shape (n_targets,)
-            NaN where responses do not vary. A prediction without variance has correlation 0.
+        array, shape (n_train, n_targets)
+
+        Raises
+        ------
+        ScoreError
+            The shape is another one.
         """
-        if self._metric is Metric.R2:
-            return np.asarray(1 - _dot(errors, errors) / self._total)
-        predictions = self._responses - errors
-        predictions -= predictions.mean(axis=0)
-        norm = np.sqrt(_dot(predictions, predictions) * self._total)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            r = _dot(self._centred, predictions) / norm
-        return np.where(norm == 0, 0.0, r)
+        y = np.asarray(responses)
+        if y.ndim != 2 or len(y) != self.spectrum.n_train:
+            raise ScoreError(
+                f"responses have shape {y.shape}; the plan has {self.spectrum.n_train} rows",
+                "give the training rows, shape (n_train, n_targets)",
+            )
+        return y
 
 
 def plan_ridge(
@@ -314,10 +305,10 @@ def plan_ridge(
         grid,
         Metric(metric),
         Precision(precision),
+        tuple(_piece(spectrum, fold, grid, dtype) for fold in folds),
         spectrum.basis.astype(dtype, copy=False),
         filters,
         np.hstack([block.coefficients for block in filters]).astype(dtype),
-        tuple(_piece(spectrum, fold, grid, dtype) for fold in folds),
     )
 
 
@@ -358,15 +349,14 @@ def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
     return GridEnds(float((chosen == 0).mean()), float((chosen == n_penalties - 1).mean()))
 
 
-def _piece(spectrum: Spectrum, fold: Fold, penalties: DoubleArray, dtype: np.dtype[Any]) -> _Piece:
-    n_train = spectrum.n_train
-    left_out = np.setdiff1d(np.arange(n_train), fold.train)
-    test = np.searchsorted(left_out, fold.test)
+def _piece(spectrum: Spectrum, fold: Fold, penalties: DoubleArray, dtype: np.dtype[Any]) -> Piece:
+    purged = np.setdiff1d(np.arange(spectrum.n_train), np.r_[fold.train, fold.test])
+    left_out = np.r_[fold.test, purged]
     rows = spectrum.basis[left_out]
-    inverse = np.empty((len(penalties), len(test), len(left_out)), dtype=dtype)
+    inverse = np.empty((len(penalties), len(left_out), len(left_out)), dtype=dtype)
     for number, penalty in enumerate(penalties):
-        inverse[number] = _inverse(rows, spectrum, penalty)[test]
-    return _Piece(left_out, test, inverse)
+        inverse[number] = _inverse(rows, spectrum, penalty)
+    return Piece(left_out, len(fold.test), inverse)
 
 
 def _inverse(rows: DoubleArray, spectrum: Spectrum, penalty: float) -> DoubleArray:
@@ -390,10 +380,7 @@ def _inverse(rows: DoubleArray, spectrum: Spectrum, penalty: float) -> DoubleArr
     return np.asarray(inverse)
 
 
-def _blocks(responses: FloatArray) -> Iterator[slice]:
+def target_blocks(responses: FloatArray) -> Iterator[slice]:
+    """Slices of targets to work on one after another."""
     for start in range(0, responses.shape[1], BLOCK):
         yield slice(start, start + BLOCK)
-
-
-def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
-    return np.asarray(np.einsum("tv,tv->v", a, b))

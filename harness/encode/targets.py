@@ -1,29 +1,73 @@
-"""Which targets can be scored, and why the others cannot."""
+"""Outer folds with their inner ones, and which targets can be scored in all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.encode.kernel import FloatArray
-from harness.encode.result import Unusable
-from harness.encode.splits import Fold, IntArray
+from harness.encode.result import EncodingOptions, Unusable
+from harness.encode.splits import Fold, IntArray, contiguous_folds
 
 
-def unusable_targets(
-    responses: FloatArray, outer: Sequence[Fold], inner: Sequence[Sequence[Fold]]
-) -> tuple[Unusable, ...]:
+@dataclass(frozen=True, eq=False)
+class Split:
+    """An outer fold with its inner folds.
+
+    Parameters
+    ----------
+    outer : Fold
+        Rows of the recording.
+    inner : tuple of Fold
+        Positions among the training rows of ``outer``.
+    """
+
+    outer: Fold
+    inner: tuple[Fold, ...]
+
+
+def make_splits(
+    runs: npt.ArrayLike, options: EncodingOptions, folds: Sequence[Fold] | None = None
+) -> tuple[Split, ...]:
+    """Make outer folds, unless they are given, and the inner folds of each.
+
+    Parameters
+    ----------
+    runs : array, shape (n_samples,)
+        Run label of every row.
+    options : EncodingOptions
+        Numbers of folds and the purge gap.
+    folds : sequence of Fold, optional
+        Outer folds.
+
+    Returns
+    -------
+    tuple of Split
+    """
+    outer = contiguous_folds(runs, options.n_outer, options.gap) if folds is None else folds
+    splits = []
+    for fold in outer:
+        inner = contiguous_folds(runs, options.n_inner, options.gap, rows=fold.train)
+        positions = [
+            Fold(np.searchsorted(fold.train, part.train), np.searchsorted(fold.train, part.test))
+            for part in inner
+        ]
+        splits.append(Split(fold, tuple(positions)))
+    return tuple(splits)
+
+
+def unusable_targets(responses: FloatArray, splits: Sequence[Split]) -> tuple[Unusable, ...]:
     """Find targets with values that are not finite, or that do not vary where they must.
 
     Parameters
     ----------
     responses : array, shape (n_samples, n_targets)
         Responses.
-    outer : sequence of Fold
-        Outer folds.
-    inner : sequence of sequence of Fold
-        Inner folds of each outer fold.
+    splits : sequence of Split
+        The folds.
 
     Returns
     -------
@@ -36,34 +80,14 @@ def unusable_targets(
         bad = np.flatnonzero(~finite[:, target])
         reasons[int(target)] = f"{len(bad)} values are not finite (first at row {bad[0]})"
     checks: list[tuple[str, IntArray]] = [("all rows", np.arange(len(responses)))]
-    checks += [(f"the held-out rows of fold {k}", fold.test) for k, fold in enumerate(outer)]
+    checks += [(f"the held-out rows of fold {k}", s.outer.test) for k, s in enumerate(splits)]
     checks += [
-        (f"the validation rows of inner fold {i} of fold {k}", part.test)
-        for k, parts in enumerate(inner)
-        for i, part in enumerate(parts)
+        (f"the validation rows of inner fold {i} of fold {k}", s.outer.train[part.test])
+        for k, s in enumerate(splits)
+        for i, part in enumerate(s.inner)
     ]
     for where, rows in checks:
         part = responses[rows]
         for target in np.flatnonzero((part == part[0]).all(axis=0)):
             reasons.setdefault(int(target), f"constant in {where}")
     return tuple(Unusable(target, reasons[target]) for target in sorted(reasons))
-
-
-def within(outer: Fold, inner: Sequence[Fold]) -> tuple[Fold, ...]:
-    """Express inner folds as positions among the training rows of their outer fold.
-
-    Parameters
-    ----------
-    outer : Fold
-        The outer fold.
-    inner : sequence of Fold
-        Folds of its training rows, as row numbers of the recording.
-
-    Returns
-    -------
-    tuple of Fold
-    """
-    return tuple(
-        Fold(np.searchsorted(outer.train, fold.train), np.searchsorted(outer.train, fold.test))
-        for fold in inner
-    )
