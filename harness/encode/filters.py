@@ -17,6 +17,11 @@ import numpy as np
 from harness.encode.kernel import DoubleArray
 
 
+EIGENVALUES_PER_BLOCK = 64
+MOST_BLOCKS = 16
+"""More blocks need fewer functions each, but more weighted sums and thinner products."""
+
+
 @dataclass(frozen=True, eq=False)
 class FilterBlock:
     """The filters over one block of eigenvalues.
@@ -55,21 +60,11 @@ def residual_filters(
     Returns
     -------
     tuple of FilterBlock
-        The division into blocks that needs the fewest operations.
+        Blocks that span equal ratios of eigenvalues.
     """
-    candidates = []
-    for n_blocks in (1, 2, 4, 8, 16, 24):
-        if n_blocks == 1 or len(values) >= 32 * n_blocks:
-            blocks = _divide(values, penalties, n_blocks, tolerance)
-            candidates.append((_cost(blocks, len(penalties)), n_blocks, blocks))
-    return min(candidates, key=lambda candidate: candidate[:2])[2]
-
-
-def _divide(
-    values: DoubleArray, penalties: DoubleArray, n_blocks: int, tolerance: float
-) -> tuple[FilterBlock, ...]:
     # Below the smallest penalty all filters are flat: distances there count for nothing.
     position = np.log(values + penalties[0])
+    n_blocks = min(max(len(values) // EIGENVALUES_PER_BLOCK, 1), MOST_BLOCKS)
     inner = np.linspace(position[0], position[-1], n_blocks + 1)[1:-1]
     ends = np.unique(np.r_[0, np.searchsorted(-position, -inner), len(values)])
     blocks = []
@@ -82,8 +77,3 @@ def _divide(
         coefficients = largest[:, None] * left[:, :count] * singular[:count]
         blocks.append(FilterBlock(slice(int(start), int(stop)), functions[:count], coefficients))
     return tuple(blocks)
-
-
-def _cost(blocks: tuple[FilterBlock, ...], n_penalties: int) -> int:
-    """Operations for one row of one target: products, then weighted sums."""
-    return sum(len(block.functions) * (block.functions.shape[1] + n_penalties) for block in blocks)

@@ -94,6 +94,7 @@ def encode_layers(
     *,
     options: EncodingOptions = DEFAULT,
     nuisance: FloatArray | None = None,
+    nuisance_responses: FloatArray | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
 ) -> EncodingResult:
@@ -117,6 +118,9 @@ def encode_layers(
     nuisance : array, shape (n_samples, n_regressors), optional
         Regressors that the model has to beat, the same for all targets; z-scored and delayed like
         the features. Adds :class:`harness.encode.result.NuisanceResult`.
+    nuisance_responses : array, shape (n_samples, n_targets), optional
+        What nuisance and joint fits predict, where it is not ``responses``: the same after motion
+        was regressed out, say.
     target_groups : sequence, length n_targets, optional
         Targets of one label choose one layer together, by their mean inner score. By default each
         chooses its own.
@@ -152,7 +156,9 @@ def encode_layers(
     beyond = None
     if regressors is not None:
         plan = partial(layer_plan, options=options)
-        found = score_nuisance(regressors, y, splits, chosen, layers.spectrum, plan, options)
+        beneath = responses if nuisance_responses is None else np.asarray(nuisance_responses)
+        own = beneath[:, usable].astype(np.float64)
+        found = score_nuisance(regressors, own, splits, chosen, layers.spectrum, plan, options)
         beyond = among_all(found, usable, n_targets)
     return _result(options, splits, curves, chosen, usable, n_targets, unusable, beyond)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,8 @@ class Responses:
         Run of each sample.
     nuisance : mapping
         Regressors (sample,) that any account of the responses must beat, by name.
+    confounds : array (participant, sample, k), optional
+        What has nothing to do with the stimulus: motion.
     left_out : mapping
         Participants that were dropped, and why.
     """
@@ -45,12 +48,30 @@ class Responses:
     rois: tuple[str, ...]
     runs: npt.NDArray[np.int64]
     nuisance: Mapping[str, Floats] = field(default_factory=dict)
+    confounds: Floats | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.participants), len(self.runs), len(self.rois))
         if self.values.shape != shape:
             raise DataError(f"responses have shape {self.values.shape}, their labels say {shape}")
+        if self.confounds is not None and self.confounds.shape[:2] != shape[:2]:
+            raise DataError(f"confounds have shape {self.confounds.shape}, the responses {shape}")
+
+    @cached_property
+    def cleaned(self) -> Floats:
+        """Responses with each participant's confounds regressed out, run by run; z-scored."""
+        if self.confounds is None:
+            return self.values
+        cleaned = self.values.copy()
+        for response, confound in zip(cleaned, self.confounds, strict=True):
+            for run in np.unique(self.runs):
+                rows = self.runs == run
+                design = np.column_stack([np.ones(rows.sum()), confound[rows]])
+                weights = np.linalg.lstsq(design, response[rows], rcond=None)[0]
+                response[rows] -= design @ weights
+            response[:] = zscore_by_run(response, self.runs)
+        return cleaned
 
 
 def prepare(
@@ -63,7 +84,7 @@ def prepare(
     confounds: Mapping[str, npt.ArrayLike] | None = None,
     nuisance: Mapping[str, npt.ArrayLike] | None = None,
 ) -> Responses:
-    """High-pass, regress confounds out of and z-score each participant's responses.
+    """High-pass and z-score each participant's responses, and what goes with them.
 
     Parameters
     ----------
@@ -76,8 +97,8 @@ def prepare(
     cutoff : float, optional
         Longest period that is kept, in s.
     confounds : mapping, optional
-        What has nothing to do with the stimulus (motion), (sample, k) by participant: regressed
-        out of that participant's responses, by run, after both were high-passed alike.
+        What has nothing to do with the stimulus (motion), (sample, k) by participant; high-passed
+        and z-scored like the responses.
     nuisance : mapping, optional
         What has to do with the stimulus, but not with its meaning, (sample,) by name.
 
@@ -104,17 +125,20 @@ def prepare(
         if reason := _unusable(response, rois):
             left_out[name] = reason
             continue
-        confound = None if confounds is None else np.asarray(confounds[name], np.float64)
-        clean = _clean(response, confound, labels, tr, cutoff)
-        kept[name] = np.asarray(zscore_by_run(clean, labels), np.float64)
+        kept[name] = _filtered(response, labels, tr, cutoff)
     if not kept:
         raise DataError(f"no participant is left: {left_out}")
+    moved = None
+    if confounds is not None:
+        each = [np.asarray(confounds[name], np.float64) for name in kept]
+        moved = np.stack([_filtered(c, labels, tr, cutoff) for c in each])
     return Responses(
         np.stack(list(kept.values())),
         tuple(kept),
         rois,
         labels,
         {k: np.asarray(v, np.float64) for k, v in (nuisance or {}).items()},
+        moved,
         left_out,
     )
 
@@ -128,22 +152,12 @@ def _unusable(response: Floats, rois: tuple[str, ...]) -> str:
     return ""
 
 
-def _clean(
-    response: Floats, confound: Floats | None, runs: npt.ArrayLike, tr: float, cutoff: float | None
+def _filtered(
+    values: Floats, labels: npt.NDArray[np.int64], tr: float, cutoff: float | None
 ) -> Floats:
-    labels = np.asarray(runs)
-    parts = [response] if confound is None else [response, confound]
     if cutoff is not None:
-        parts = [np.asarray(highpass(p, labels, tr, cutoff), np.float64) for p in parts]
-    if len(parts) == 1:
-        return parts[0]
-    clean, regressors = parts[0].copy(), parts[1]
-    for run in np.unique(labels):
-        rows = labels == run
-        design = np.column_stack([np.ones(rows.sum()), regressors[rows]])
-        weights = np.linalg.lstsq(design, clean[rows], rcond=None)[0]
-        clean[rows] -= design @ weights
-    return clean
+        values = np.asarray(highpass(values, labels, tr, cutoff), np.float64)
+    return np.asarray(zscore_by_run(values, labels), np.float64)
 
 
 def score_responses(
@@ -167,9 +181,11 @@ def score_responses(
         ``low`` and ``high`` (95 % bootstrap over participants); ``ceiling``: leave-one-out
         inter-participant correlation, mean over the same; ``normalised``: their ratio, never
         clipped. By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
-        ``r2_best``, ``layer_best``, ``ceiling_loo``, ``nuisance_r``, ``nuisance_r2``, ``joint_r2``,
-        ``unique_r2``. For the mean of all participants, by (roi,) or (roi, layer):
-        ``group_…``, with ``group_ceiling``.
+        ``r2_best``, ``layer_best``, ``ceiling_loo``; ``nuisance_r``, ``nuisance_r2``, ``joint_r``,
+        ``joint_r2`` and ``unique_r2 = joint_r2 - nuisance_r2``, of responses with the confounds
+        regressed out; ``baseline_r`` and ``baseline_r2``, of nuisance and confounds together. For
+        the mean of all participants, by (roi,) or (roi, layer): ``group_…``, with
+        ``group_ceiling``.
 
     Notes
     -----
@@ -182,22 +198,19 @@ def score_responses(
         raise ScoreError(
             f"the recording has {recording.sizes['sample']} samples, the responses {len(data.runs)}"
         )
-    n = len(data.participants)
-    group = zscore_by_run(data.values.mean(axis=0), data.runs)
-    everyone = np.concatenate([*data.values, group], axis=1)
-    pools = [f"participants {roi}" for roi in data.rois] * n
+    pools = [f"participants {roi}" for roi in data.rois] * len(data.participants)
     pools += [f"group {roi}" for roi in data.rois]
-    nuisance = np.column_stack(list(data.nuisance.values())) if data.nuisance else None
     result = encode_layers(
         np.asarray(recording.values),
-        everyone,
+        _with_group(data.values, data.runs),
         data.runs,
         options=options,
         target_groups=pools,
-        nuisance=nuisance,
+        nuisance=np.column_stack(list(data.nuisance.values())) if data.nuisance else None,
+        nuisance_responses=_with_group(data.cleaned, data.runs),
     )
     score = _by_participant(result, data, np.asarray(recording["layer"].values))
-    score = score.merge(_ceilings(data, seed))
+    score = score.merge(_ceilings(data, seed)).merge(_baseline(data, options))
     r = score["r_best"].mean("roi")
     interval = bootstrap_interval(r.values, seed=seed)
     ceiling = float(score["ceiling_loo"].mean())
@@ -235,6 +248,7 @@ def _by_participant(result: EncodingResult, data: Responses, layers: npt.ArrayLi
         columns |= {
             "nuisance_r": (result.nuisance.r, ()),
             "nuisance_r2": (result.nuisance.r2, ()),
+            "joint_r": (result.nuisance.joint_r, ()),
             "joint_r2": (result.nuisance.joint_r2, ()),
             "unique_r2": (result.nuisance.unique_r2, ()),
         }
@@ -250,6 +264,34 @@ def _by_participant(result: EncodingResult, data: Responses, layers: npt.ArrayLi
             "roi": np.array(data.rois, object),
             "layer": np.asarray(layers),
         },
+    )
+
+
+def _with_group(values: Floats, runs: npt.NDArray[np.int64]) -> Floats:
+    """Targets of all participants side by side, then those of their mean: (sample, target)."""
+    return np.concatenate([*values, zscore_by_run(values.mean(axis=0), runs)], axis=1)
+
+
+def _baseline(data: Responses, options: EncodingOptions) -> xr.Dataset:
+    """Score nuisance and each participant's own confounds together, without any model."""
+    if data.confounds is None or not data.nuisance:
+        return xr.Dataset()
+    shared = np.column_stack(list(data.nuisance.values()))
+    found = [
+        encode_layers(
+            np.concatenate([shared, confound], axis=1)[:, None],
+            response,
+            data.runs,
+            options=options,
+        )
+        for response, confound in zip(data.values, data.confounds, strict=True)
+    ]
+    dims = ("participant", "roi")
+    return xr.Dataset(
+        {
+            "baseline_r": (dims, np.stack([f.r_best for f in found])),
+            "baseline_r2": (dims, np.stack([f.r2_best for f in found])),
+        }
     )
 
 

@@ -100,7 +100,7 @@ class Alice:
 
     @cached_property
     def responses(self) -> Responses:
-        """High-passed, motion regressed out, z-scored; with the nuisance regressors."""
+        """High-passed and z-scored; with nuisance regressors and motion."""
         import numpy as np
 
         from harness.encode.protocol import prepare
@@ -191,10 +191,11 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "homepage": f"https://github.com/daandouwe/Thesis/tree/{COMMIT}",
         "data": "27 listeners, 6 regions, 362 volumes (TR 2 s), 12 minutes of one audiobook",
         "notes": (
-            "Participant s33 is all zeros and left out. Responses are high-passed at 128 s, with"
-            " six motion parameters regressed out. One run of 12 minutes: held-out parts are"
-            " contiguous, with a purge gap of 8 volumes. Word rate alone predicts these regions"
-            " well: look at the unique part."
+            "Participant s33 is all zeros and left out. Responses are high-passed at 128 s. One run"
+            " of 12 minutes: held-out parts are contiguous, with a purge gap of 8 volumes. Nuisance"
+            " is word rate, word length, log frequency and sound power; the unique part is of"
+            " responses with six motion parameters regressed out. Word rate alone predicts these"
+            " regions well: look at the unique part, and at static:NAME."
         ),
     }
     return [
