@@ -13,6 +13,7 @@ from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 if TYPE_CHECKING:
     import xarray as xr
 
+    from harness.runner.cells import Cell
     from harness.runner.options import Overwrite
     from harness.runner.plan import Plan
     from harness.runner.progress import Progress
@@ -136,9 +137,6 @@ def run(
     >>> board = harness.run("quickstart")  # doctest: +SKIP
     >>> board["cells"]["value"].sel(benchmark="simulated-listening")  # doctest: +SKIP
     """
-    from harness.board.assemble import assemble
-    from harness.runner.engine import execute
-
     opened = open_store(store)
     made = plan(
         suite,
@@ -154,7 +152,31 @@ def run(
         batch_size=batch_size,
         store=opened,
     )
-    return assemble(made, execute(made, opened, progress), opened)
+    return carry_out(made, opened, progress)[1]
+
+
+def carry_out(
+    made: Plan, store: Store, progress: Progress | None = None
+) -> tuple[tuple[Cell, ...], xr.DataTree]:
+    """Compute what a plan asks for, and assemble the board.
+
+    A stored score that turns out to have decayed is computed again.
+
+    Returns
+    -------
+    cells : tuple of Cell
+        As they ended.
+    board : DataTree
+    """
+    from harness.board.assemble import assemble, read_scores
+    from harness.runner.engine import execute
+    from harness.runner.options import Overwrite
+
+    cells, scores = read_scores(execute(made, store, progress), store)
+    if made.options.overwrite is not Overwrite.NEVER and any(c.status == "to do" for c in cells):
+        again = replace(made, cells=cells)
+        cells, scores = read_scores(execute(again, store, progress), store)
+    return cells, assemble(made, cells, store, scores)
 
 
 def open_store(store: Store | Path | str | None = None) -> Store:

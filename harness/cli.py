@@ -135,12 +135,10 @@ def run(
     ] = None,
 ) -> None:
     """Score variants on benchmarks. What is done already is not done again."""
-    from harness.api import open_store, plan
-    from harness.board.assemble import assemble
+    from harness.api import carry_out, open_store, plan
     from harness.board.files import save_board
     from harness.fetch.network import offline as network_off
     from harness.report.live import Bars
-    from harness.runner.engine import execute
     from harness.runner.preflight import estimate
 
     opened = open_store(store)
@@ -163,8 +161,7 @@ def run(
         if dry_run:
             return
         with Bars(console, len(made.todo)) as bars:
-            cells = execute(made, opened, bars)
-    result = assemble(made, cells, opened)
+            cells, result = carry_out(made, opened, bars)
     where = save_board(result, board or opened.root / "board.nc")
     console.print()
     console.print(terminal.board_view(result))

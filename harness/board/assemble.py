@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,33 @@ COMPRESSION = (
 )
 
 
-def assemble(plan: Plan, cells: Sequence[Cell], store: Store) -> xr.DataTree:
+def read_scores(
+    cells: Sequence[Cell], store: Store
+) -> tuple[tuple[Cell, ...], dict[str, xr.Dataset]]:
+    """Read the scores of cells that are done.
+
+    Returns
+    -------
+    cells : tuple of Cell
+        As given; those whose score decayed in the store are to do again.
+    scores : dict
+        Scores by key.
+    """
+    scores: dict[str, xr.Dataset] = {}
+    sound: list[Cell] = []
+    for cell in cells:
+        if cell.status is Status.DONE:
+            try:
+                scores[cell.key] = store.read(Kind.SCORE, cell.key)
+            except CorruptError as error:
+                cell = replace(cell, status=Status.TODO, reason=error.message)
+        sound.append(cell)
+    return tuple(sound), scores
+
+
+def assemble(
+    plan: Plan, cells: Sequence[Cell], store: Store, stored: Mapping[str, xr.Dataset]
+) -> xr.DataTree:
     """Put the cells of a run on a board.
 
     Parameters
@@ -50,6 +77,9 @@ def assemble(plan: Plan, cells: Sequence[Cell], store: Store) -> xr.DataTree:
     cells : sequence of Cell
         The cells as they ended.
     store : Store
+        Where the reports of compressors are.
+    stored : mapping
+        Scores by key, from :func:`read_scores`.
 
     Returns
     -------
@@ -65,12 +95,7 @@ def assemble(plan: Plan, cells: Sequence[Cell], store: Store) -> xr.DataTree:
     scores: dict[str, list[tuple[Cell, xr.Dataset]]] = {b.name: [] for b in benchmarks}
     frame = _Frame(models, compressors, benchmarks)
     for cell in cells:
-        score = None
-        if cell.status is Status.DONE:
-            try:
-                score = store.read(Kind.SCORE, cell.key)
-            except CorruptError as error:
-                cell = Cell(cell.variant, cell.benchmark, Status.FAILED, str(error), cell.key)
+        score = stored.get(cell.key) if cell.status is Status.DONE else None
         frame.put(cell, score)
         if score is not None:
             scores[cell.benchmark.name].append((cell, score))

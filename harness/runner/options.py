@@ -51,5 +51,6 @@ class RunOptions:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "overwrite", Overwrite(self.overwrite))
         if self.dtype not in DTYPES:
             raise SelectionError(f"no dtype {self.dtype!r}", f"one of {', '.join(DTYPES)}")

@@ -39,7 +39,9 @@ def writing(path: Path) -> Iterator[Path]:
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:24]}.", dir=path.parent)
+        # mkstemp makes files for their owner alone; a lab shares its store.
         os.close(handle)
+        os.chmod(name, 0o666 & ~_umask())
     beside = Path(name)
     try:
         with explained(path.parent):
@@ -47,6 +49,12 @@ def writing(path: Path) -> Iterator[Path]:
             os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 @contextmanager
