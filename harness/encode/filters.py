@@ -16,7 +16,6 @@ import numpy as np
 
 from harness.encode.kernel import DoubleArray
 
-
 EIGENVALUES_PER_BLOCK = 64
 MOST_BLOCKS = 16
 """More blocks need fewer functions each, but more weighted sums and thinner products."""

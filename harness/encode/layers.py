@@ -17,6 +17,7 @@ from harness.encode.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
 from harness.encode.scores import pearson, r_squared
 from harness.encode.splits import Fold, IntArray, check_runs
 from harness.encode.targets import Split, make_splits, unusable_targets
+from harness.encode.threads import spread
 from harness.errors import DataError
 
 DEFAULT = EncodingOptions()
@@ -63,18 +64,8 @@ class _Layers:
         self._kept: dict[tuple[int, int], Spectrum] = {}
         self._bytes = 0
 
-    def spectrum(self, fold: int, layer: int) -> Spectrum:
-        """Decompose a layer in the training rows of a fold."""
-        found = self._kept.get((fold, layer))
-        if found is None:
-            found = self._layer(layer).spectrum(self.splits[fold].outer)
-            size = found.basis.nbytes + found.heldout.nbytes
-            if self._bytes + size <= self.LIMIT:
-                self._kept[fold, layer] = found
-                self._bytes += size
-        return found
-
-    def _layer(self, layer: int) -> Band:
+    def prepare(self, layer: int) -> Band:
+        """Make a layer's band, or find it still there."""
         if self._band is None or self._band[0] != layer:
             band = make_band(
                 self._features[:, layer],
@@ -85,6 +76,17 @@ class _Layers:
             )
             self._band = (layer, band)
         return self._band[1]
+
+    def spectrum(self, fold: int, layer: int) -> Spectrum:
+        """Decompose a layer in the training rows of a fold."""
+        found = self._kept.get((fold, layer))
+        if found is None:
+            found = self.prepare(layer).spectrum(self.splits[fold].outer)
+            size = found.basis.nbytes + found.heldout.nbytes
+            if self._bytes + size <= self.LIMIT:
+                self._kept[fold, layer] = found
+                self._bytes += size
+        return found
 
 
 def encode_layers(
@@ -143,23 +145,28 @@ def encode_layers(
     if nuisance is not None:
         regressors = make_columns(nuisance, labels, options.delays, name="nuisance")
     splits = make_splits(labels, options, folds)
-    unusable = unusable_targets(responses, splits)
+    beneath = responses
+    if nuisance_responses is not None:
+        _, beneath = _checked(features, nuisance_responses, len(labels))
+    unusable = unusable_targets(responses, beneath, splits)
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
     y = responses[:, usable].astype(np.float64)
     layers = _Layers(features, labels, splits, options)
     curves = _Curves.empty(len(splits), features.shape[1], len(usable))
-    for layer in range(features.shape[1]):
-        _score_layer(layers, layer, y, curves)
     groups = _groups(target_groups, n_targets)[usable]
-    chosen = choose_layers(curves.inner, groups)
-    beyond = None
-    if regressors is not None:
-        plan = partial(layer_plan, options=options)
-        beneath = responses if nuisance_responses is None else np.asarray(nuisance_responses)
-        own = beneath[:, usable].astype(np.float64)
-        found = score_nuisance(regressors, own, splits, chosen, layers.spectrum, plan, options)
-        beyond = among_all(found, usable, n_targets)
+    with spread(len(labels)) as each:
+        for layer in range(features.shape[1]):
+            # Folds share the layer's kernel: it is made before they part ways.
+            layers.prepare(layer)
+            each(partial(_score_layer, layers, layer, y, curves), range(len(splits)))
+        chosen = choose_layers(curves.inner, groups)
+        beyond = None
+        if regressors is not None:
+            plan = partial(layer_plan, options=options)
+            own = beneath[:, usable].astype(np.float64)
+            found = score_nuisance(regressors, own, splits, chosen, layers.spectrum, plan, options)
+            beyond = among_all(found, usable, n_targets)
     return _result(options, splits, curves, chosen, usable, n_targets, unusable, beyond)
 
 
@@ -238,17 +245,19 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
     return np.array([numbers.setdefault(g, len(numbers)) for g in target_groups], dtype=np.intp)
 
 
-def _score_layer(layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves) -> None:
-    for number, split in enumerate(layers.splits):
-        plan = layer_plan(layers.spectrum(number, layer), split, layers.options)
-        fit = plan.fit(responses[split.outer.train])
-        measured = responses[split.outer.test]
-        curves.r[number, layer] = pearson(measured, fit.predictions)
-        curves.r2[number, layer] = r_squared(measured, fit.predictions)
-        curves.inner[number, layer] = fit.inner_scores.max(axis=0)
-        curves.penalty[number, layer] = plan.penalties[fit.chosen]
-        ends = grid_ends(fit.chosen, len(plan.penalties))
-        curves.ends[:, number, layer] = ends.low, ends.high
+def _score_layer(
+    layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves, fold: int
+) -> None:
+    split = layers.splits[fold]
+    plan = layer_plan(layers.spectrum(fold, layer), split, layers.options)
+    fit = plan.fit(responses[split.outer.train])
+    measured = responses[split.outer.test]
+    curves.r[fold, layer] = pearson(measured, fit.predictions)
+    curves.r2[fold, layer] = r_squared(measured, fit.predictions)
+    curves.inner[fold, layer] = fit.inner_scores.max(axis=0)
+    curves.penalty[fold, layer] = plan.penalties[fit.chosen]
+    ends = grid_ends(fit.chosen, len(plan.penalties))
+    curves.ends[:, fold, layer] = ends.low, ends.high
 
 
 def _result(

@@ -32,7 +32,7 @@ from harness.errors import DataError, ScoreError
 BLOCK = 64
 """Targets worked on at a time: what the scan over penalties holds of them stays in cache."""
 
-TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-7}
+TOLERANCE = {Precision.DOUBLE: 1e-8, Precision.SINGLE: 1e-7}
 """Truncation error of the filters: below the rounding error of what they are applied to."""
 
 

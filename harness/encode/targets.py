@@ -59,13 +59,17 @@ def make_splits(
     return tuple(splits)
 
 
-def unusable_targets(responses: FloatArray, splits: Sequence[Split]) -> tuple[Unusable, ...]:
+def unusable_targets(
+    responses: FloatArray, beneath: FloatArray, splits: Sequence[Split]
+) -> tuple[Unusable, ...]:
     """Find targets with values that are not finite, or that do not vary where they must.
 
     Parameters
     ----------
     responses : array, shape (n_samples, n_targets)
         Responses.
+    beneath : array, shape (n_samples, n_targets)
+        What nuisance fits predict; may be ``responses`` itself.
     splits : sequence of Split
         The folds.
 
@@ -74,6 +78,14 @@ def unusable_targets(responses: FloatArray, splits: Sequence[Split]) -> tuple[Un
     tuple of Unusable
         By target; the first reason found.
     """
+    reasons = _reasons(responses, splits)
+    if beneath is not responses:
+        for target, reason in _reasons(beneath, splits).items():
+            reasons.setdefault(target, f"{reason} (responses for the nuisance fit)")
+    return tuple(Unusable(target, reasons[target]) for target in sorted(reasons))
+
+
+def _reasons(responses: FloatArray, splits: Sequence[Split]) -> dict[int, str]:
     reasons: dict[int, str] = {}
     finite = np.isfinite(responses)
     for target in np.flatnonzero(~finite.all(axis=0)):
@@ -90,4 +102,4 @@ def unusable_targets(responses: FloatArray, splits: Sequence[Split]) -> tuple[Un
         part = responses[rows]
         for target in np.flatnonzero((part == part[0]).all(axis=0)):
             reasons.setdefault(int(target), f"constant in {where}")
-    return tuple(Unusable(target, reasons[target]) for target in sorted(reasons))
+    return reasons
