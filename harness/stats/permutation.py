@@ -1,0 +1,149 @@
+"""Tests of whether a prediction is better than the same prediction at another time.
+
+Predictions are permuted in blocks that are longer than the noise remembers, within their run. The
+correlation under a permutation is a sum of inner products between blocks of responses and blocks of
+predictions; all pairs are computed once, so a permutation costs one addition a block.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from harness.errors import ScoreError
+from harness.stats.bootstrap import DoubleArray, FloatArray
+
+SHORTEST = 20
+"""Rows. At .05, smooth noise is significant in 7.2 % of tests with 10-TR blocks, 6.3 % with 20."""
+
+FEWEST = 6
+"""Blocks: 720 arrangements."""
+
+_BLOCK = 2**24
+"""Numbers a temporary array may hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class PermutationTest:
+    """How often permuted predictions do as well.
+
+    Parameters
+    ----------
+    r : array, shape (n_targets,)
+        Correlation over the rows used.
+    p : array, shape (n_targets,)
+        One-sided, ``(b + 1) / (n + 1)`` with ``b`` permutations at least as good (Phipson & Smyth
+        2010). NaN where responses or predictions do not vary.
+    n : int
+        Number of permutations.
+    n_blocks, block_length : int
+        Blocks, and rows in each.
+    rows : array of int
+        Rows used: the last ones of a run that do not fill a block are left out.
+    """
+
+    r: DoubleArray
+    p: DoubleArray
+    n: int
+    n_blocks: int
+    block_length: int
+    rows: npt.NDArray[np.intp]
+
+
+def block_permutation(
+    responses: FloatArray,
+    predictions: FloatArray,
+    runs: npt.ArrayLike,
+    *,
+    n: int = 1000,
+    seed: int = 0,
+    block_length: int = SHORTEST,
+) -> PermutationTest:
+    """Test correlations by permuting predictions in blocks.
+
+    Parameters
+    ----------
+    responses, predictions : array, shape (n_samples, n_targets)
+        Held-out responses and predictions, rows in order.
+    runs : array, shape (n_samples,)
+        Run label of every row; no block straddles runs.
+    n : int
+        Number of permutations, the same for all targets.
+    seed : int
+        Seed.
+    block_length : int
+        Rows in a block; at least 20.
+
+    Returns
+    -------
+    PermutationTest
+
+    Raises
+    ------
+    ScoreError
+        Blocks are too short, or too few.
+    """
+    if block_length < SHORTEST:
+        raise ScoreError(
+            f"blocks of {block_length} rows are shorter than fMRI noise remembers",
+            f"use blocks of at least {SHORTEST} rows",
+        )
+    starts = _block_starts(np.asarray(runs), block_length)
+    if len(starts) < FEWEST:
+        raise ScoreError(
+            f"{len(starts)} blocks of {block_length} rows cannot be permuted often enough",
+            f"at least {FEWEST} blocks are needed: join runs or use more data",
+        )
+    rows = (starts[:, None] + np.arange(block_length)).ravel()
+    y, x = _unit(responses[rows]), _unit(predictions[rows])
+    n_blocks = len(starts)
+    select = _selections(n, n_blocks, seed)
+    n_targets = y.shape[1]
+    r, p = np.empty((2, n_targets))
+    width = max(1, _BLOCK // max(n, n_blocks**2))
+    for start in range(0, n_targets, width):
+        block = slice(start, start + width)
+        pairs = _pairs(y[:, block], x[:, block], n_blocks)
+        null = select @ pairs
+        r[block] = pairs[:: n_blocks + 1].sum(axis=0)
+        # A permutation that only swaps equal blocks ties; rounding must not break the tie.
+        exceeding = (null >= r[block] - 1e-12).sum(axis=0)
+        p[block] = np.where(np.isnan(r[block]), np.nan, (exceeding + 1) / (n + 1))
+    return PermutationTest(r, p, n, n_blocks, block_length, rows)
+
+
+def _block_starts(runs: npt.NDArray[Any], length: int) -> npt.NDArray[np.intp]:
+    edges = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1], True])
+    return np.concatenate(
+        [np.arange(start, stop - length + 1, length) for start, stop in itertools.pairwise(edges)]
+    )
+
+
+def _unit(x: FloatArray) -> DoubleArray:
+    values = np.asarray(x, dtype=np.float64)
+    centred = values - values.mean(axis=0)
+    norm = np.sqrt(np.square(centred).sum(axis=0))
+    norm[np.ptp(values, axis=0) == 0] = np.nan
+    return np.asarray(centred / norm)
+
+
+def _pairs(y: DoubleArray, x: DoubleArray, n_blocks: int) -> DoubleArray:
+    """Inner products of all blocks of y with all blocks of x, (n_blocks ** 2, n_targets)."""
+    shape = (n_blocks, -1, y.shape[1])
+    left = y.reshape(shape).transpose(2, 0, 1)
+    right = x.reshape(shape).transpose(2, 1, 0)
+    return np.ascontiguousarray((left @ right).reshape(y.shape[1], -1).T)
+
+
+def _selections(n: int, n_blocks: int, seed: int) -> scipy.sparse.csr_array:
+    """One row a permutation: which pairs of blocks meet."""
+    order = np.argsort(np.random.default_rng(seed).random((n, n_blocks)), axis=1)
+    pairs = np.arange(n_blocks) * n_blocks + order
+    ones = np.ones(n * n_blocks)
+    offsets = np.arange(0, n * n_blocks + 1, n_blocks)
+    return scipy.sparse.csr_array((ones, pairs.ravel(), offsets), shape=(n, n_blocks**2))
