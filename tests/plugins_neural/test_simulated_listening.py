@@ -235,7 +235,7 @@ class TestBenchmark:
         r = score["r_best"].mean("participant")
         assert (r < score["true_ceiling"]).all()
         # A model without nuisance can reach the root of the unique share; what it misses is the
-        # price of learning from some 240 volumes.
+        # price of learning from some 250 volumes.
         assert (r > 0.6 * np.sqrt(score["true_unique"])).all()
 
     def test_a_region_of_noise_has_no_score(self):
