@@ -41,6 +41,8 @@ class Ceiling:
         Share of the variance of the mean response that is signal; ``value`` is its square root.
     per_participant : array, shape (n_participants, n_targets), optional
         A value for each participant.
+    excluded : array, shape (n_targets,), optional
+        Share of participants without a usable value.
     """
 
     kind: CeilingKind
@@ -48,6 +50,7 @@ class Ceiling:
     value: DoubleArray
     reliability: DoubleArray | None = None
     per_participant: DoubleArray | None = None
+    excluded: DoubleArray | None = None
 
 
 def split_half(responses: FloatArray, n_splits: int = 1000, seed: int = 0) -> Ceiling:
