@@ -72,6 +72,17 @@ def architecture(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def random_calibration() -> Any:
+    """Calibration "text" of random tokens, for tiny models."""
+    import torch
+
+    from harness.compress.calibration import Calibration, CalibrationSpec
+
+    tokens = torch.randint(3, 96, (32, 40), generator=torch.Generator().manual_seed(7))
+    return Calibration(CalibrationSpec(samples=32, length=40), tokens, ())
+
+
+@pytest.fixture(scope="session")
 def tiny_model() -> TinyModel:
     """Make a tiny random model: ``tiny_model("llama", hidden_size=48)``."""
 

@@ -59,8 +59,14 @@ class Compressed:
         Exact size of the packed form.
     detail : mapping
         What else there is to say: group, damping used.
+    input_scale : Tensor, optional
+        (in,): divided out of the input before it is rounded.
+    input_bits : int, optional
+        Round the input of the layer, token by token, to so many bits.
     """
 
     weight: Tensor
     packed_bits: int
     detail: Detail = field(default_factory=dict)
+    input_scale: Tensor | None = None
+    input_bits: int | None = None

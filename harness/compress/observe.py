@@ -11,25 +11,32 @@ from torch import Tensor, nn
 
 from harness.compress.layers import Layer
 from harness.compress.moments import InputAccumulator, InputStatistics
+from harness.compress.stream import Enough
 
 
 @dataclass(frozen=True)
-class Group:
-    """Layers of a block that read the same input: q, k and v; gate and up; most others alone.
+class SharedInput:
+    """Layers of a block that read one input: q, k and v; gate and up; most others alone.
 
     Parameters
     ----------
     layers : tuple of Layer
         In the order of the block.
-    inputs : InputStatistics
+    statistics : InputStatistics
         What they all see.
+    after_norm : bool
+        Whether the input is what a norm of the block puts out, as it is: a scale per input can then
+        be folded into the norm's weight.
     """
 
     layers: tuple[Layer, ...]
-    inputs: InputStatistics
+    statistics: InputStatistics
+    after_norm: bool = False
 
 
-def observe(layers: Sequence[Layer], passes: Iterable[Any]) -> list[Group]:
+def observe(
+    block: nn.Module, layers: Sequence[Layer], passes: Iterable[Any], *, to_the_end: bool = True
+) -> list[SharedInput]:
     """Collect the statistics of the layers' inputs while a block runs.
 
     Which layers share an input is seen in the first pass, by the identity of the tensor they are
@@ -38,14 +45,19 @@ def observe(layers: Sequence[Layer], passes: Iterable[Any]) -> list[Group]:
 
     Parameters
     ----------
+    block : nn.Module
+        The block.
     layers : sequence of Layer
-        The linear layers of the block.
+        Its linear layers.
     passes : iterable
         Runs the block once for each item that is taken from it.
+    to_the_end : bool
+        Whether what comes out of the block is wanted; else :class:`~harness.compress.stream.Enough`
+        is raised once the last layer's input has been seen.
 
     Returns
     -------
-    list of Group
+    list of SharedInput
         In the order of their first layers.
 
     Raises
@@ -53,8 +65,9 @@ def observe(layers: Sequence[Layer], passes: Iterable[Any]) -> list[Group]:
     CompressionError
         A layer saw no token, or values that are not finite.
     """
-    watch = _Watch(list(layers))
+    watch = _Watch(list(layers), to_the_end)
     handles = [layer.module.register_forward_pre_hook(watch.hook(layer)) for layer in layers]
+    handles += [norm.register_forward_hook(watch.see_norm) for norm in _norms(block)]
     try:
         for _ in passes:
             watch.end_pass()
@@ -64,44 +77,67 @@ def observe(layers: Sequence[Layer], passes: Iterable[Any]) -> list[Group]:
     return watch.groups()
 
 
+def _norms(block: nn.Module) -> list[nn.Module]:
+    return [module for module in block.modules() if "norm" in type(module).__name__.lower()]
+
+
 @dataclass
 class _Watch:
     """Hooks, and what they have seen."""
 
     layers: list[Layer]
+    to_the_end: bool
     leaders: dict[str, str] = field(default_factory=dict)
     accumulators: dict[str, InputAccumulator] = field(default_factory=dict)
+    after_norm: set[str] = field(default_factory=set)
     inputs: dict[int, tuple[str, Tensor]] = field(default_factory=dict)
+    normed: dict[int, Tensor] = field(default_factory=dict)
+    last: str = ""
 
     def hook(self, layer: Layer) -> Any:
         def see(module: nn.Module, arguments: tuple[Any, ...]) -> None:
             del module
-            self.see(layer, arguments[0])
+            self.see(layer.name, arguments[0])
+            if layer.name == self.last and not self.to_the_end:
+                raise Enough
 
         return see
 
-    def see(self, layer: Layer, value: Tensor) -> None:
+    def see_norm(self, module: nn.Module, arguments: tuple[Any, ...], out: Any) -> None:
+        """Remember what a norm puts out, until the pass ends."""
+        del module, arguments
+        if isinstance(out, Tensor) and not self.last:
+            self.normed[id(out)] = out
+
+    def see(self, name: str, value: Tensor) -> None:
         """Count an input where the layer leads its group."""
-        if layer.name not in self.leaders:
+        if name not in self.leaders:
             # The tensor is kept until the pass ends, so that its identity is not used again.
-            leader, _ = self.inputs.setdefault(id(value), (layer.name, value))
-            self.leaders[layer.name] = leader
-        if self.leaders[layer.name] != layer.name:
+            leader, _ = self.inputs.setdefault(id(value), (name, value))
+            self.leaders[name] = leader
+            if id(value) in self.normed:
+                self.after_norm.add(leader)
+        if self.leaders[name] != name:
             return
-        if layer.name not in self.accumulators:
-            self.accumulators[layer.name] = InputAccumulator(value.shape[-1], value.device)
-        self.accumulators[layer.name].add(value)
+        if name not in self.accumulators:
+            self.accumulators[name] = InputAccumulator(value.shape[-1], value.device)
+        self.accumulators[name].add(value)
 
     def end_pass(self) -> None:
-        """Let the inputs of the pass go."""
+        """Let the inputs of the pass go, and note which layer was called last."""
         self.inputs.clear()
+        self.normed.clear()
+        self.last = self.last or next(reversed(self.leaders), "")
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[SharedInput]:
         """Put layers with one input together; one that was never called is an error."""
         members: dict[str, list[Layer]] = {}
         for layer in self.layers:
             members.setdefault(self.leaders.get(layer.name, layer.name), []).append(layer)
-        return [Group(tuple(group), self._statistics(leader)) for leader, group in members.items()]
+        return [
+            SharedInput(tuple(layers), self._statistics(leader), leader in self.after_norm)
+            for leader, layers in members.items()
+        ]
 
     def _statistics(self, leader: str) -> InputStatistics:
         never = InputAccumulator(1, torch.device("cpu"))

@@ -11,6 +11,9 @@ from harness.compress.accounting import dense_bits, packed_bytes
 
 Detail = Mapping[str, float | int | str | bool | None]
 
+INPUT_BITS = "input_bits"
+"""What a layer's detail calls the bits its input is rounded to."""
+
 
 @dataclass(frozen=True)
 class LayerReport:
@@ -29,7 +32,8 @@ class LayerReport:
     weight_norm, weight_change : float
         Frobenius norms of the weight before, and of its change.
     output_error : float, optional
-        Relative error of the layer's output on the calibration text, ``||dW X|| / ||W X||``.
+        Relative error of the layer's output on the calibration text, ``||dW X|| / ||W X||``: of its
+        weight alone, not of a rounding of its input.
     detail : mapping
         What else the method has to say: group, damping used, rank.
     """

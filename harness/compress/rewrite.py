@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.compress.activations import round_inputs
 from harness.compress.checks import check_changed, check_finite
 from harness.compress.compressor import Compressed
 from harness.compress.layers import Layer, block_layers, left_alone
 from harness.compress.meter import Meter
 from harness.compress.moments import output_error
-from harness.compress.report import CompressionReport, LayerReport
+from harness.compress.report import INPUT_BITS, CompressionReport, LayerReport
 from harness.compress.workspace import Workspace
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
@@ -109,6 +110,10 @@ def put(
     )
     layer.assign(compressed.weight)
     after = layer.weight(before.device)
+    detail = dict(compressed.detail)
+    if compressed.input_bits is not None and compressed.input_scale is not None:
+        round_inputs(layer.module, compressed.input_scale, compressed.input_bits)
+        detail[INPUT_BITS] = compressed.input_bits
     return LayerReport(
         name=layer.name,
         shape=layer.shape,
@@ -117,7 +122,7 @@ def put(
         weight_norm=_norm(before),
         weight_change=_norm(after - before),
         output_error=None if moments is None else output_error(before, after, moments),
-        detail=compressed.detail,
+        detail=detail,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,10 @@ from harness.lm.anatomy import anatomy
 
 BATCH_TOKENS = 4096
 """Tokens that go through a block at once."""
+
+
+class Enough(Exception):
+    """Raised by a hook that has seen what it wants of a pass through a block."""
 
 
 @dataclass(frozen=True)
@@ -51,30 +55,26 @@ class Stream:
         self._calls = calls
         self._block = 0
 
-    @torch.no_grad()
-    def outputs(self, block: nn.Module, device: torch.device) -> Iterator[Tensor]:
-        """Run the next block on every batch, and give what comes out of it.
+    def looking(self, block: nn.Module, device: torch.device) -> Iterator[None]:
+        """Run the next block on every batch for the sake of its hooks, and stay before it.
 
-        Yields
-        ------
-        Tensor
-            (batch, length, unit), on the device.
+        A pass ends where a hook raises :class:`Enough`.
         """
-        for hidden in self._hidden:
-            call = self._calls[self._block][len(hidden)]
-            keywords = _on(device, dict(call.keywords))
-            out = block(hidden.to(device), *_on(device, call.arguments), **keywords)
-            yield out[0] if isinstance(out, tuple) else out
+        for place in range(len(self._hidden)):
+            with suppress(Enough):
+                self._run(block, place, device)
+            yield
 
     def passing(self, block: nn.Module, device: torch.device) -> Iterator[Tensor]:
-        """Run the next block as :meth:`outputs` does, and stand behind it at the end.
+        """Run the next block on every batch, and stand behind it at the end.
 
         Yields
         ------
         Tensor
-            (batch, length, unit), on the device.
+            (batch, length, unit): what came out, on the device.
         """
-        for place, out in enumerate(self.outputs(block, device)):
+        for place in range(len(self._hidden)):
+            out = self._run(block, place, device)
             self._hidden[place] = out.to(self._hidden[place].device)
             yield out
         self._block += 1
@@ -83,6 +83,15 @@ class Stream:
         """Run the next block on every batch, and stand behind it."""
         for _ in self.passing(block, device):
             pass
+
+    @torch.no_grad()
+    def _run(self, block: nn.Module, place: int, device: torch.device) -> Tensor:
+        hidden = self._hidden[place]
+        call = self._calls[self._block][len(hidden)]
+        keywords = _on(device, dict(call.keywords))
+        out = block(hidden.to(device), *_on(device, call.arguments), **keywords)
+        found: Tensor = out[0] if isinstance(out, tuple) else out
+        return found
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ of that input, and gives each its new weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 
 from torch import Tensor, nn
@@ -16,8 +16,7 @@ from harness.compress.calibration import Calibration
 from harness.compress.compressor import Compressed
 from harness.compress.layers import Layer, block_layers
 from harness.compress.meter import Meter
-from harness.compress.moments import InputStatistics
-from harness.compress.observe import Group, observe
+from harness.compress.observe import SharedInput, observe
 from harness.compress.report import CompressionReport, LayerReport
 from harness.compress.rewrite import count_parameters, naming, put, read_weight, summarise
 from harness.compress.stream import enter
@@ -25,8 +24,8 @@ from harness.compress.workspace import Workspace
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 
-GroupMethod = Callable[[Sequence[Tensor], InputStatistics], Sequence[Compressed]]
-"""From the weights (out, in) of layers with one input, and its statistics, to their new weights."""
+Method = Callable[[Sequence[Tensor], SharedInput], Sequence[Compressed]]
+"""From the weights (out, in) of layers with one input, and what is known of it, to new weights."""
 
 
 class Order(StrEnum):
@@ -43,7 +42,7 @@ class Order(StrEnum):
 def walk(
     model: nn.Module,
     calibration: Calibration | None,
-    method: GroupMethod,
+    method: Method,
     *,
     order: Order | str = Order.SEQUENTIAL,
     workspace: Workspace | None = None,
@@ -73,29 +72,29 @@ def walk(
         No calibration was given, no layer was found, nothing changed, or the method gave a layer up
         (the message names it).
     """
-    if calibration is None:
-        raise CompressionError(
-            "this compressor needs calibration text, and none was given",
-            "make some with harness.compress.calibration.calibrate",
-        )
     order, workspace = Order(order), workspace or Workspace()
+    tokens = required(calibration).tokens
     parts = anatomy(model)
     layers = block_layers(model)
     parameters = count_parameters(model)
     rows: list[LayerReport] = []
     with Meter(workspace.device_of(parts.blocks[0])) as meter:
-        stream = enter(model, calibration.tokens)
+        stream = enter(model, tokens)
         for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
             with workspace.visiting(block) as device:
                 kept = workspace.kept(name)
-                wanted = [] if kept else layers[index]
                 if order is Order.DENSE:
-                    groups = observe(wanted, stream.passing(block, device))
-                else:
-                    groups = observe(wanted, stream.outputs(block, device)) if wanted else []
-                done = kept.put_back(block) if kept else _compress(groups, wanted, method)
-                if not kept:
+                    # What comes out of the block as it was is what the next one sees.
+                    passes: Iterator[object] = stream.passing(block, device)
+                    seen = observe(block, [] if kept else layers[index], passes)
+                elif kept is None:
+                    passes = stream.looking(block, device)
+                    seen = observe(block, layers[index], passes, to_the_end=False)
+                if kept is None:
+                    done = _compress(seen, layers[index], method)
                     workspace.keep(name, block, done)
+                else:
+                    done = kept.put_back(block)
                 if order is Order.SEQUENTIAL and index + 1 < len(layers):
                     stream.advance(block, device)
             rows += done
@@ -103,16 +102,26 @@ def walk(
     return summarise(model, [layer for block in layers for layer in block], rows, parameters, meter)
 
 
+def required(calibration: Calibration | None) -> Calibration:
+    """Return the calibration text, or raise CompressionError when there is none."""
+    if calibration is None:
+        raise CompressionError(
+            "this compressor needs calibration text, and none was given",
+            "make some with harness.compress.calibration.calibrate",
+        )
+    return calibration
+
+
 def _compress(
-    groups: Sequence[Group], layers: Sequence[Layer], method: GroupMethod
+    seen: Sequence[SharedInput], layers: Sequence[Layer], method: Method
 ) -> list[LayerReport]:
     """Give the layers of a block their new weights; rows come in the order of the layers."""
     rows = {}
-    for group in groups:
-        device = group.inputs.moments.device
-        before = [read_weight(layer, device) for layer in group.layers]
-        with naming(" and ".join(layer.name for layer in group.layers)):
-            after = method(before, group.inputs)
-        for layer, old, new in zip(group.layers, before, after, strict=True):
-            rows[layer.name] = put(layer, old, new, group.inputs.moments)
+    for shared in seen:
+        moments = shared.statistics.moments
+        before = [read_weight(layer, moments.device) for layer in shared.layers]
+        with naming(" and ".join(layer.name for layer in shared.layers)):
+            after = method(before, shared)
+        for layer, old, new in zip(shared.layers, before, after, strict=True):
+            rows[layer.name] = put(layer, old, new, moments)
     return [rows[layer.name] for layer in layers]

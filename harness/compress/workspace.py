@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.compress.report import LayerReport
+from harness.compress.restore import restore_inputs
 from harness.store.atomic import writing
 
 
@@ -23,15 +24,19 @@ class KeptBlock:
     ----------
     state : mapping
         Its parameters and buffers.
+    name : str
+        Its path in the model.
     rows : tuple of LayerReport
         What became of its layers.
     """
 
     state: Mapping[str, Tensor]
+    name: str
     rows: tuple[LayerReport, ...]
 
     def put_back(self, block: nn.Module) -> list[LayerReport]:
         """Load the block, and return what became of its layers."""
+        restore_inputs(block, f"{self.name}.", self.rows)
         block.load_state_dict(dict(self.state))
         return list(self.rows)
 
@@ -83,7 +88,7 @@ class Workspace:
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         except (FileNotFoundError, SafetensorError, KeyError, ValueError):
             return None  # never finished, or cut short: it is made again
-        return KeptBlock(state, tuple(LayerReport.from_json(row) for row in rows))
+        return KeptBlock(state, name, tuple(LayerReport.from_json(row) for row in rows))
 
     def keep(self, name: str, block: nn.Module, rows: Sequence[LayerReport]) -> None:
         """Keep a block that is finished.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
     from harness.compress.grid import Grid
-    from harness.compress.moments import InputStatistics
+    from harness.compress.observe import SharedInput
     from harness.compress.report import CompressionReport
     from harness.compress.workspace import Workspace
 
@@ -47,7 +47,7 @@ class GPTQ:
     bits: int = 4
     group: int | Literal["auto", "channel"] = "auto"
     symmetric: bool = False
-    activation_order: bool = False
+    activation_order: bool = True
     damping: float = 0.01
     order: Literal["sequential", "dense"] = "sequential"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
@@ -73,13 +73,13 @@ class GPTQ:
         return walk(
             model,
             calibration,
-            lambda weights, inputs: self._round(weights, inputs, grid),
+            lambda weights, shared: self._round(weights, shared, grid),
             order=self.order,
             workspace=workspace,
         )
 
     def _round(
-        self, weights: Sequence[Tensor], inputs: InputStatistics, grid: Grid
+        self, weights: Sequence[Tensor], shared: SharedInput, grid: Grid
     ) -> list[Compressed]:
         """Round layers that share an input in one sweep: rows do not see each other."""
         import torch
@@ -89,7 +89,7 @@ class GPTQ:
         stacked = torch.cat(list(weights))
         group = grid.group_size(stacked.shape[1])
         sweep = _ordered_sweep if self.activation_order else _plain_sweep
-        rounded, damping = sweep(stacked, inputs.moments, grid, group, self.damping)
+        rounded, damping = sweep(stacked, shared.statistics.moments, grid, group, self.damping)
         detail = {"bits": grid.bits, "group": group, "damping": damping}
         parts = torch.split_with_sizes(rounded, [len(weight) for weight in weights])
         return [
@@ -134,7 +134,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
         _spec("gptq-int4-g128", bits=4, group=128),
         _spec("gptq-int4-channel", bits=4, group="channel"),
         _spec("gptq-int4-symmetric", bits=4, symmetric=True),
-        _spec("gptq-int4-actorder", bits=4, activation_order=True),
+        _spec("gptq-int4-inorder", bits=4, activation_order=False),
         _spec("gptq-int4-dense", bits=4, order="dense"),
         _spec("gptq-int3", bits=3),
         _spec("gptq-int2", bits=2),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
     from harness.compress.grid import Grid
-    from harness.compress.moments import InputStatistics
+    from harness.compress.observe import SharedInput
     from harness.compress.report import CompressionReport
     from harness.compress.sparsity import Pattern
     from harness.compress.workspace import Workspace
@@ -75,7 +75,7 @@ class SparseGPT:
         return walk(
             model,
             calibration,
-            lambda weights, inputs: self._prune(weights, inputs, pattern, grid),
+            lambda weights, shared: self._prune(weights, shared, pattern, grid),
             order=self.order,
             workspace=workspace,
         )
@@ -83,7 +83,7 @@ class SparseGPT:
     def _prune(
         self,
         weights: Sequence[Tensor],
-        inputs: InputStatistics,
+        shared: SharedInput,
         pattern: Pattern,
         grid: Grid | None,
     ) -> list[Compressed]:
@@ -100,7 +100,7 @@ class SparseGPT:
         rules: list[Rule] = [Pruning.of(pattern, group, rows)]
         if grid and group:
             rules.append(Rounding(grid, group))
-        factor, damping = inverse_factor(inputs.moments, self.damping)
+        factor, damping = inverse_factor(shared.statistics.moments, self.damping)
         parts = torch.split_with_sizes(sweep(stacked, factor, rules), list(rows))
         return [_packed(part, pattern, grid, damping) for part in parts]
 

@@ -1,0 +1,75 @@
+"""Rounding what goes into a layer, token by token, as an integer product would need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SCALE = "input_scale"
+"""Name of the buffer that holds the scale of each input."""
+
+
+@dataclass(frozen=True)
+class RoundedInput:
+    """A forward pre-hook that rounds the input of a layer.
+
+    Each token's vector x becomes ``s * round(x / s)`` on a symmetric grid over its own range
+    ("per-token dynamic quantisation"), with s a fixed scale an input. The layer's weight is then
+    ``Q(W s) / s``, and their product is that of the integers (Xiao et al. 2023, eq. 3).
+
+    Parameters
+    ----------
+    bits : int
+        Bits a code.
+    """
+
+    bits: int
+
+    def __call__(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Round the first argument."""
+        scale = module.get_buffer(SCALE)
+        return (round_tokens(arguments[0], scale, self.bits), *arguments[1:])
+
+
+def round_tokens(inputs: Tensor, scale: Tensor, bits: int) -> Tensor:
+    """Round each token's vector on a symmetric grid over its own range.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        (..., in), of any dtype; worked on in float32.
+    scale : Tensor
+        (in,): divided out before rounding.
+    bits : int
+        Bits a code.
+
+    Returns
+    -------
+    Tensor
+        (..., in), of the dtype of the inputs; zero where a token's vector is.
+    """
+    scaled = inputs.float() / scale
+    highest = 2 ** (bits - 1) - 1
+    step = scaled.abs().amax(-1, keepdim=True) / highest
+    step = torch.where(step > 0, step, 1)
+    return (torch.round(scaled / step) * step * scale).to(inputs.dtype)
+
+
+def round_inputs(module: nn.Module, scale: Tensor, bits: int) -> None:
+    """Make a layer round its input from now on.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A linear layer. It gets a buffer, saved with its weights.
+    scale : Tensor
+        (in,).
+    bits : int
+        Bits a code.
+    """
+    device = next(module.parameters()).device
+    module.register_buffer(SCALE, scale.detach().float().to(device))
+    module.register_forward_pre_hook(RoundedInput(bits))

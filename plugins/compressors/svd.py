@@ -1,0 +1,136 @@
+"""Low rank: the part of a layer's output that varies most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from harness.compress.calibration import CalibrationSpec
+from harness.errors import CompressionError
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import CompressorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from harness.compress.calibration import Calibration
+    from harness.compress.compressor import Compressed
+    from harness.compress.observe import SharedInput
+    from harness.compress.report import CompressionReport
+    from harness.compress.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """Replace each layer by the product of two thin matrices (Wang et al. 2025, SVD-LLM).
+
+    Of all matrices of the rank that the share allows, the one is taken whose output on the
+    calibration text is nearest.
+
+    Parameters
+    ----------
+    keep : float
+        Share of each layer's numbers that both factors together may have, in (0, 1).
+    order : {"sequential", "dense"}
+        What a block is measured on; see :class:`harness.compress.walk.Order`.
+    calibration : CalibrationSpec
+        The text.
+    """
+
+    keep: float = 0.8
+    order: Literal["sequential", "dense"] = "sequential"
+    calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
+
+    def compress(
+        self,
+        model: nn.Module,
+        calibration: Calibration | None = None,
+        workspace: Workspace | None = None,
+    ) -> CompressionReport:
+        """Replace every linear layer of the blocks, in place.
+
+        Raises
+        ------
+        CompressionError
+            The share is not in (0, 1), or leaves a layer without rank; or there is no calibration
+            text.
+        """
+        from harness.compress.walk import walk
+
+        if not 0 < self.keep < 1:
+            raise CompressionError(
+                f"keeping a share of {self.keep} cannot be", "give a share in (0, 1), such as 0.8"
+            )
+        return walk(model, calibration, self._replace, order=self.order, workspace=workspace)
+
+    def _replace(self, weights: Sequence[Tensor], shared: SharedInput) -> list[Compressed]:
+        from harness.compress.accounting import low_rank_bits
+        from harness.compress.compressor import Compressed
+
+        replaced = []
+        for weight in weights:
+            shape = (weight.shape[0], weight.shape[1])
+            rank = int(self.keep * shape[0] * shape[1] / sum(shape))
+            if rank < 1:
+                raise CompressionError(
+                    f"a share of {self.keep} leaves a layer of {shape} without rank",
+                    "keep a larger share",
+                )
+            thin = low_rank(weight, shared.statistics.moments, rank)
+            replaced.append(Compressed(thin, low_rank_bits(shape, rank), {"rank": rank}))
+        return replaced
+
+
+def low_rank(weight: Tensor, moments: Tensor, rank: int) -> Tensor:
+    """Return the matrix of a given rank whose output is nearest.
+
+    The outputs ``W x`` are projected on their leading principal directions: with E the leading
+    eigenvectors of ``W M W'``, the answer is ``E E' W``. It is the truncated singular value
+    decomposition of W times a root of M, times the inverse of that root (Eckart & Young 1936, in
+    the metric of M), without the root or the inverse, so M need not be positive definite.
+
+    Parameters
+    ----------
+    weight : Tensor
+        (out, in).
+    moments : Tensor
+        (in, in): second moments of the input.
+    rank : int
+        Largest rank.
+
+    Returns
+    -------
+    Tensor
+        (out, in), float32.
+    """
+    import torch
+
+    exact = weight.double()
+    directions: Tensor = torch.linalg.eigh(exact @ moments.double() @ exact.T).eigenvectors
+    leading = directions[:, -rank:]
+    return (leading @ (leading.T @ exact)).float()
+
+
+@hookimpl
+def brainpress_compressors() -> list[CompressorSpec]:
+    """Return low rank at 90, 80 and 60 percent of the numbers."""
+    return [_spec("svd-90", 0.9), _spec("svd-80", 0.8), _spec("svd-60", 0.6)]
+
+
+def _spec(name: str, keep: float) -> CompressorSpec:
+    return CompressorSpec(
+        name,
+        target="plugins.compressors.svd:LowRank",
+        options={"keep": keep, "calibration": CalibrationSpec()},
+        method="svd",
+        bits=16 * keep,
+        calibrated=True,
+        tags=("low-rank", "structured"),
+        citation=(
+            "Wang, Zheng, Wan, Zhang 2025, SVD-LLM: truncation-aware singular value decomposition "
+            "for large language model compression, ICLR"
+        ),
+        homepage="https://arxiv.org/abs/2403.07378",
+        notes="Without the paper's second step, which trains the factors.",
+    )
