@@ -1,7 +1,8 @@
-"""Tiny random models of every architecture that brainpress knows."""
+"""Tiny random models of every architecture that brainpress knows; what a marked test needs."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,50 @@ ARCHITECTURES = (
     "gpt_neox",
     "opt",
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose data or model cannot be had, and say which and why.
+
+    ``needs_data`` may name what it needs, as paths in a data folder: ``needs_data("blimp")``.
+    """
+    for marker in item.iter_markers("needs_data"):
+        if reason := _missing_data(marker.args):
+            pytest.skip(reason)
+    if item.get_closest_marker("needs_smollm2") and (reason := _missing_smollm2()):
+        pytest.skip(reason)
+
+
+def _missing_data(paths: tuple[str, ...]) -> str:
+    from harness.fetch.locate import DATA_VARIABLE, data_folders, find
+
+    if not any(folder.is_dir() for folder in data_folders()):
+        return f"needs real data: {DATA_VARIABLE} names no folder that is there"
+    missing = [path for path in paths if find(path) is None]
+    return f"needs {', '.join(missing)} in a folder of {DATA_VARIABLE}" if missing else ""
+
+
+@functools.cache
+def _missing_smollm2() -> str:
+    from harness.errors import HarnessError
+    from harness.fetch.network import is_offline
+    from harness.lm.source import resolve
+    from plugins.models import smollm2
+
+    spec = next(s for s in smollm2.brainpress_models() if s.name == "smollm2-135m")
+    try:
+        resolve(spec, offline=True)
+    except HarnessError:
+        pass
+    else:
+        return ""
+    try:
+        resolve(spec, offline=is_offline())
+    except HarnessError as error:
+        network = "; the network is off" if is_offline() else ""
+        return f"needs {spec.name}: {error.message.splitlines()[0].partition(';')[0]}{network}"
+    return ""
 
 
 @pytest.fixture(params=ARCHITECTURES)
