@@ -71,5 +71,6 @@ def round_inputs(module: nn.Module, scale: Tensor, bits: int) -> None:
         Bits a code.
     """
     device = next(module.parameters()).device
-    module.register_buffer(SCALE, scale.detach().float().to(device))
+    # A copy: layers that share an input have their own, as a file of weights wants them.
+    module.register_buffer(SCALE, scale.detach().float().to(device, copy=True))
     module.register_forward_pre_hook(RoundedInput(bits))
