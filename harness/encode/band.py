@@ -99,7 +99,7 @@ def make_band(
     Returns
     -------
     KernelBand or ColumnBand
-        The cheaper form: columns, where they are fewer than the rows.
+        The cheaper form: columns, where they are fewer than half the rows.
 
     Raises
     ------
@@ -108,7 +108,8 @@ def make_band(
     """
     with named(name):
         values = zscore_by_run(np.asarray(features, dtype=np.dtype(precision.value)), runs)
-        if values.shape[1] * len(delays) < len(values):
+        # A singular value decomposition costs more per column than an eigendecomposition per row.
+        if 2 * values.shape[1] * len(delays) < len(values):
             return ColumnBand(name, delayed(values, runs, delays))
         return KernelBand(name, delayed_gram(values, runs, delays))
 

@@ -161,7 +161,7 @@ def extrapolated(
                     spectrum = kernel_spectrum(
                         kernel[np.ix_(train, train)], kernel[np.ix_(test, train)]
                     )
-                    fit = layer_plan(spectrum, split, options).fit(y[held][train])
+                    fit = layer_plan(spectrum, split, options, y.shape[2]).fit(y[held][train])
                     found = pearson(y[held][test], fit.predictions)
                     scores[number, held] += found / (draws * len(splits))
     curves = fit_saturation(pools, scores.reshape(len(pools), -1))

@@ -1,6 +1,6 @@
 """Spectral filters of many penalties, written as few functions of the eigenvalues.
 
-Applying the filter ``a / (s + a)`` for each of 20 penalties ``a`` takes 20 products with the
+Applying the filter ``1 / (s + a)`` for each of 20 penalties ``a`` takes 20 products with the
 eigenvectors. Over a block of similar eigenvalues, though, the 20 curves are combinations of a few:
 the products are made for these, and the penalties by cheap weighted sums. The truncation is
 relative to each filter's own size, so that it stays as good as the arithmetic where filters are
@@ -10,11 +10,12 @@ tiny (large eigenvalues, small penalties).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.encode.kernel import DoubleArray
+from harness.encode.kernel import DoubleArray, FloatArray, Precision
 
 EIGENVALUES_PER_BLOCK = 64
 MOST_BLOCKS = 16
@@ -25,7 +26,7 @@ MOST_BLOCKS = 16
 class FilterBlock:
     """The filters over one block of eigenvalues.
 
-    ``a / (s + a) = coefficients @ functions`` for ``s`` in the block.
+    ``1 / (s + a) = coefficients @ functions`` for ``s`` in the block.
 
     Parameters
     ----------
@@ -42,10 +43,74 @@ class FilterBlock:
     coefficients: DoubleArray
 
 
-def residual_filters(
-    values: DoubleArray, penalties: DoubleArray, tolerance: float
-) -> tuple[FilterBlock, ...]:
-    """Approximate what ridge leaves of each eigenvector, ``penalty / (value + penalty)``.
+@dataclass(frozen=True, eq=False)
+class FilterBank:
+    """The filters of a penalty grid, ready to be applied.
+
+    Parameters
+    ----------
+    blocks : tuple of FilterBlock
+        Cover all eigenvalues.
+    precision : Precision
+        Of the products.
+    """
+
+    blocks: tuple[FilterBlock, ...]
+    precision: Precision
+
+    def terms(self, axes: FloatArray) -> list[FloatArray]:
+        """Multiply coordinates on the eigenvectors by the functions of each block.
+
+        Parameters
+        ----------
+        axes : array, shape (rank, n_targets)
+            Coordinates.
+
+        Returns
+        -------
+        list of array, shape (n_functions, n_columns, n_targets)
+        """
+        dtype = np.dtype(self.precision.value)
+        return [
+            (block.functions[:, :, None] * axes[block.columns]).astype(dtype, copy=False)
+            for block in self.blocks
+        ]
+
+    def apply(
+        self, rows: FloatArray, terms: Sequence[FloatArray], scale: DoubleArray
+    ) -> FloatArray:
+        """Filter coordinates with every penalty and come back to rows.
+
+        Parameters
+        ----------
+        rows : array, shape (n_rows, rank)
+            Rows to compute, on the eigenvectors.
+        terms : sequence of array
+            Made by :meth:`terms`.
+        scale : array, shape (n_penalties,)
+            Factor for each penalty.
+
+        Returns
+        -------
+        array, shape (n_penalties, n_rows, n_targets)
+            ``rows @ (scale / (values + penalty) * axes)`` for each penalty.
+        """
+        weights = np.hstack([scale[:, None] * block.coefficients for block in self.blocks])
+        n_targets = terms[0].shape[-1]
+        parts = np.empty((weights.shape[1], len(rows), n_targets), dtype=terms[0].dtype)
+        start = 0
+        for block, term in zip(self.blocks, terms, strict=True):
+            stop = start + len(term)
+            np.matmul(rows[:, block.columns], term, out=parts[start:stop])
+            start = stop
+        flat = weights.astype(parts.dtype, copy=False) @ parts.reshape(len(parts), -1)
+        return np.asarray(flat.reshape(-1, *parts.shape[1:]))
+
+
+def filter_bank(
+    values: DoubleArray, penalties: DoubleArray, tolerance: float, precision: Precision
+) -> FilterBank:
+    """Approximate the filters ``1 / (value + penalty)``, block by block of eigenvalues.
 
     Parameters
     ----------
@@ -55,11 +120,13 @@ def residual_filters(
         Penalties.
     tolerance : float
         Largest error, relative to the filter's value at the block's largest eigenvalue.
+    precision : Precision
+        Of the products that the filters are applied with.
 
     Returns
     -------
-    tuple of FilterBlock
-        Blocks that span equal ratios of eigenvalues.
+    FilterBank
+        Its blocks span equal ratios of eigenvalues.
     """
     # Below the smallest penalty all filters are flat: distances there count for nothing.
     position = np.log(values + penalties[0])
@@ -69,10 +136,9 @@ def residual_filters(
     blocks = []
     for start, stop in itertools.pairwise(ends):
         part = values[start:stop]
-        largest = penalties / (part[0] + penalties)
         relative = (part[0] + penalties[:, None]) / (part + penalties[:, None])
         left, singular, functions = np.linalg.svd(relative, full_matrices=False)
         count = max(1, int((singular > tolerance).sum()))
-        coefficients = largest[:, None] * left[:, :count] * singular[:count]
+        coefficients = left[:, :count] * singular[:count] / (part[0] + penalties)[:, None]
         blocks.append(FilterBlock(slice(int(start), int(stop)), functions[:count], coefficients))
-    return tuple(blocks)
+    return FilterBank(tuple(blocks), precision)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.encode.inner import FoldErrors
 from harness.encode.kernel import DoubleArray, FloatArray
-from harness.encode.ridge import Piece, RidgePlan, target_blocks
+from harness.encode.ridge import RidgePlan, target_blocks
 from harness.encode.scores import FoldScore
 from harness.encode.splits import IntArray
 from harness.errors import DataError
@@ -50,15 +51,16 @@ class JointFit:
 
 
 @dataclass(frozen=True, eq=False)
-class _NuisancePiece:
-    """What leaving out an inner fold's rows makes of the nuisance columns, for each model penalty.
+class _NuisanceFold:
+    """The nuisance columns in an inner fold, for each penalty of the model.
 
-    The nuisance columns are rotated so that ``X' G X`` over the remaining rows is diagonal.
+    They are rotated so that ``X' G X`` over the fold's training rows is diagonal.
     """
 
+    columns: FoldErrors
     curvature: DoubleArray  # (n_penalties, n_columns): that diagonal
     rotation: DoubleArray  # (n_penalties, n_columns, n_columns)
-    errors: FloatArray  # (n_penalties, n_left_out, n_columns): predicted from the remaining rows
+    errors: FloatArray  # (n_penalties, n_test, n_columns), rotated
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class JointPlan:
     _columns: DoubleArray
     _heldout: DoubleArray
     _axes: DoubleArray
-    _pieces: tuple[_NuisancePiece, ...]
+    _folds: tuple[_NuisanceFold, ...]
 
     def fit(self, responses: FloatArray) -> JointFit:
         """Choose both penalties for each target and predict the held-out rows.
@@ -129,24 +131,18 @@ class JointPlan:
 
     def _score_block(self, responses: FloatArray) -> DoubleArray:
         centred = responses - responses.mean(axis=0, dtype=np.float64)
-        axes = self.model.spectrum.basis.T @ centred
-        gains = [self._gain(centred, axes, k) for k in range(len(self.model.penalties))]
-        shape = (len(gains), len(self.penalties), responses.shape[1])
+        shape = (len(self.model.penalties), len(self.penalties), responses.shape[1])
         scores = np.zeros(shape)
-        blocks = zip(self.model.residuals(responses), self._pieces, strict=True)
-        for (piece, residuals), nuisance in blocks:
-            test = slice(piece.n_test)
-            held_out = FoldScore(responses[piece.left_out[test]], self.model.metric)
-            for number, residual in enumerate(residuals):
-                alone = piece.inverse[number, test] @ residual
-                errors = nuisance.errors[number]
-                inner = nuisance.rotation[number].T @ gains[number] - errors.T @ residual
-                weights = inner / (
-                    nuisance.curvature[number, :, None] + self.penalties[:, None, None]
-                )
-                predicted = errors[test] @ weights.astype(alone.dtype, copy=False)
-                scores[number] += held_out(alone - predicted)
-        return scores / len(self._pieces)
+        for fold, nuisance in zip(self.model.inner.each(centred), self._folds, strict=True):
+            held_out = FoldScore(centred[fold.test], self.model.metric)
+            inner = nuisance.rotation.swapaxes(1, 2) @ fold.gains(nuisance.columns)
+            for number, (alone, errors) in enumerate(
+                zip(fold.errors, nuisance.errors, strict=True)
+            ):
+                slope = nuisance.curvature[number, :, None] + self.penalties[:, None, None]
+                weights = (inner[number] / slope).astype(alone.dtype, copy=False)
+                scores[number] += held_out(alone - errors @ weights)
+        return scores / len(self._folds)
 
     def _gain(self, centred: FloatArray, axes: DoubleArray, number: int) -> DoubleArray:
         """``X' G y`` over all training rows."""
@@ -201,27 +197,23 @@ def plan_joint(
     x = np.asarray(model.checked(columns), dtype=np.float64)
     mean = x.mean(axis=0)
     x = x - mean
-    axes = model.spectrum.basis.T @ x
-    pieces = tuple(
-        _nuisance_piece(model, piece, residuals, x, axes) for piece, residuals in model.residuals(x)
+    return JointPlan(
+        model,
+        grid,
+        x,
+        np.asarray(heldout) - mean,
+        model.spectrum.basis.T @ x,
+        tuple(_nuisance_fold(fold) for fold in model.inner.each(x)),
     )
-    return JointPlan(model, grid, x, np.asarray(heldout) - mean, axes, pieces)
 
 
-def _nuisance_piece(
-    model: RidgePlan, piece: Piece, residuals: FloatArray, x: DoubleArray, axes: DoubleArray
-) -> _NuisancePiece:
-    n_penalties, n_columns = len(model.penalties), x.shape[1]
-    curvature = np.empty((n_penalties, n_columns))
-    rotation = np.empty((n_penalties, n_columns, n_columns))
-    errors = np.empty_like(residuals)
-    values = model.spectrum.values
-    for number, (penalty, residual) in enumerate(zip(model.penalties, residuals, strict=True)):
-        shrink = values / (values + penalty)
-        everywhere = x.T @ x - (axes.T * shrink) @ axes
-        predicted = piece.inverse[number] @ residual
-        remaining = everywhere - residual.T @ predicted
-        curvature[number], rotation[number] = np.linalg.eigh((remaining + remaining.T) / 2)
-        errors[number] = predicted @ rotation[number].astype(predicted.dtype, copy=False)
+def _nuisance_fold(columns: FoldErrors) -> _NuisanceFold:
+    curvature, rotation = np.linalg.eigh(columns.gains(columns))
+    errors = columns.errors
     # Rounding can leave the smallest a hair below 0.
-    return _NuisancePiece(np.maximum(curvature, 0), rotation, errors)
+    return _NuisanceFold(
+        columns,
+        np.maximum(curvature, 0),
+        rotation,
+        errors @ rotation.astype(errors.dtype, copy=False),
+    )

@@ -163,14 +163,16 @@ def encode_layers(
         chosen = choose_layers(curves.inner, groups)
         beyond = None
         if regressors is not None:
-            plan = partial(layer_plan, options=options)
+            plan = partial(layer_plan, options=options, n_targets=len(usable))
             own = beneath[:, usable].astype(np.float64)
             found = score_nuisance(regressors, own, splits, chosen, layers.spectrum, plan, options)
             beyond = among_all(found, usable, n_targets)
     return _result(options, splits, curves, chosen, usable, n_targets, unusable, beyond)
 
 
-def layer_plan(spectrum: Spectrum, split: Split, options: EncodingOptions) -> RidgePlan:
+def layer_plan(
+    spectrum: Spectrum, split: Split, options: EncodingOptions, n_targets: int
+) -> RidgePlan:
     """Plan the ridge regression of one layer in one outer fold.
 
     Parameters
@@ -181,6 +183,8 @@ def layer_plan(spectrum: Spectrum, split: Split, options: EncodingOptions) -> Ri
         The fold.
     options : EncodingOptions
         Penalty grid, metric, precision.
+    n_targets : int
+        About how many targets will go through the plan.
 
     Returns
     -------
@@ -194,7 +198,12 @@ def layer_plan(spectrum: Spectrum, split: Split, options: EncodingOptions) -> Ri
         options.penalty_high,
     )
     return plan_ridge(
-        spectrum, split.inner, grid, metric=options.metric, precision=options.precision
+        spectrum,
+        split.inner,
+        grid,
+        metric=options.metric,
+        precision=options.precision,
+        n_targets=n_targets,
     )
 
 
@@ -249,7 +258,7 @@ def _score_layer(
     layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves, fold: int
 ) -> None:
     split = layers.splits[fold]
-    plan = layer_plan(layers.spectrum(fold, layer), split, layers.options)
+    plan = layer_plan(layers.spectrum(fold, layer), split, layers.options, responses.shape[1])
     fit = plan.fit(responses[split.outer.train])
     measured = responses[split.outer.test]
     curves.r[fold, layer] = pearson(measured, fit.predictions)

@@ -77,7 +77,12 @@ def score_nuisance(
             options.penalty_high,
         )
         alone = plan_ridge(
-            spectrum, split.inner, grid, metric=options.metric, precision=options.precision
+            spectrum,
+            split.inner,
+            grid,
+            metric=options.metric,
+            precision=options.precision,
+            n_targets=responses.shape[1],
         )
         layers = {
             int(layer): plan_of(spectrum_of(number, int(layer)), split)

@@ -7,33 +7,27 @@ participants who had the same stimulus) then stream through it:
     for block in responses:
         fit = plan.fit(block)
 
-Inner cross-validation needs no decomposition per fold. With ``G = I - H`` (``H`` the hat matrix of
-the fit to all training rows, intercept included), the residuals of rows ``S`` predicted from the
-other rows are ``inv(G[S, S]) @ (G @ y)[S]``: the block form of the leave-one-out identity (Cook &
-Weisberg 1982, eq. 2.2.8). Purged rows are left out with the held-out block and not scored.
+Inner cross-validation is solved in one of two ways (:mod:`harness.encode.inner`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
-from harness.encode.filters import FilterBlock, residual_filters
+from harness.encode.inner import InnerFolds, InnerSolver, cheaper_solver
 from harness.encode.kernel import DoubleArray, FloatArray, Precision, Spectrum
+from harness.encode.leave_out import leave_block_out
+from harness.encode.refit import refit_each
 from harness.encode.scores import FoldScore, Metric
 from harness.encode.splits import Fold, IntArray
 from harness.errors import DataError, ScoreError
 
 BLOCK = 64
 """Targets worked on at a time: what the scan over penalties holds of them stays in cache."""
-
-TOLERANCE = {Precision.DOUBLE: 1e-8, Precision.SINGLE: 1e-7}
-"""Truncation error of the filters: below the rounding error of what they are applied to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,27 +74,6 @@ class GridEnds:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """An inner fold's part of a plan.
-
-    Parameters
-    ----------
-    left_out : array of int, shape (n_left_out,)
-        Rows ``S`` to leave out, as positions among the training rows: first those of the inner
-        fold's held-out block, then those purged around it.
-    n_test : int
-        How many of them are scored.
-    inverse : array, shape (n_penalties, n_left_out, n_left_out)
-        ``inv(G[S, S])``: takes residuals of the full fit to prediction errors when ``S`` is left
-        out.
-    """
-
-    left_out: IntArray
-    n_test: int
-    inverse: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
 class RidgePlan:
     """Everything about a ridge regression that does not depend on responses.
 
@@ -114,26 +87,19 @@ class RidgePlan:
         Ascending.
     metric : Metric
         What is averaged over inner folds and maximised.
-    precision : Precision
-        Of the products of the scan.
-    pieces : tuple of Piece
-        One for each inner fold.
+    inner : InnerFolds
+        Inner cross-validation.
     """
 
     spectrum: Spectrum
     penalties: DoubleArray
     metric: Metric
-    precision: Precision
-    pieces: tuple[Piece, ...]
-    _basis: FloatArray
-    _filters: tuple[FilterBlock, ...]
-    _weights: FloatArray
+    inner: InnerFolds
 
     @property
     def nbytes(self) -> int:
         """Memory the plan holds, in bytes."""
-        arrays = [self.spectrum.basis, self.spectrum.heldout, self._basis]
-        return sum(a.nbytes for a in arrays) + sum(p.inverse.nbytes for p in self.pieces)
+        return self.spectrum.basis.nbytes + self.spectrum.heldout.nbytes + self.inner.nbytes
 
     def fit(self, responses: FloatArray) -> RidgeFit:
         """Choose a penalty for each target and predict the held-out rows.
@@ -167,10 +133,13 @@ class RidgePlan:
         y = self.checked(responses)
         scores = np.zeros((len(self.penalties), y.shape[1]))
         for block in target_blocks(y):
-            for piece, residuals in self.residuals(y[:, block]):
-                held_out = FoldScore(y[piece.left_out[: piece.n_test], block], self.metric)
-                scores[:, block] += held_out(piece.inverse[:, : piece.n_test] @ residuals)
-        return scores / len(self.pieces)
+            centred = y[:, block] - y[:, block].mean(axis=0, dtype=np.float64)
+            n_folds = 0
+            for fold in self.inner.each(centred):
+                scores[:, block] += FoldScore(centred[fold.test], self.metric)(fold.errors)
+                n_folds += 1
+            scores[:, block] /= n_folds
+        return scores
 
     def predict(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
         """Predict the held-out rows from all training rows.
@@ -195,43 +164,6 @@ class RidgePlan:
             axes /= values[:, None] + self.penalties[chosen[block]]
             out[:, block] = self.spectrum.heldout @ axes + mean
         return out
-
-    def residuals(self, responses: FloatArray) -> Iterator[tuple[Piece, FloatArray]]:
-        """Residuals of the fit to all training rows, in the rows that each inner fold leaves out.
-
-        Parameters
-        ----------
-        responses : array, shape (n_train, n_targets)
-            A block of targets small enough to hold ``n_penalties`` times.
-
-        Yields
-        ------
-        piece : Piece
-            The inner fold.
-        residuals : array, shape (n_penalties, n_left_out, n_targets)
-            ``(G @ y)[S]`` for each penalty.
-        """
-        dtype = self._basis.dtype
-        y = responses - responses.mean(axis=0, dtype=np.float64)
-        axes = self.spectrum.basis.T @ y
-        # What no feature reaches is left over whole, whatever the penalty.
-        rest = None if self.spectrum.complete else (y - self.spectrum.basis @ axes).astype(dtype)
-        terms = [
-            (block.functions[:, :, None] * axes[block.columns]).astype(dtype, copy=False)
-            for block in self._filters
-        ]
-        for piece in self.pieces:
-            rows = piece.left_out
-            parts = np.empty((self._weights.shape[1], len(rows), y.shape[1]), dtype=dtype)
-            start = 0
-            for block, term in zip(self._filters, terms, strict=True):
-                stop = start + len(term)
-                np.matmul(self._basis[rows, block.columns], term, out=parts[start:stop])
-                start = stop
-            found = (self._weights @ parts.reshape(len(parts), -1)).reshape(-1, *parts.shape[1:])
-            if rest is not None:
-                found += rest[rows]
-            yield piece, found
 
     def checked(self, responses: FloatArray) -> FloatArray:
         """Refuse responses that do not fit the plan.
@@ -266,6 +198,8 @@ def plan_ridge(
     *,
     metric: Metric = Metric.R2,
     precision: Precision = Precision.DOUBLE,
+    n_targets: int = 1000,
+    solver: InnerSolver | None = None,
 ) -> RidgePlan:
     """Compute what all targets share.
 
@@ -283,6 +217,11 @@ def plan_ridge(
         the scale of a prediction, would choose a penalty at random.
     precision : Precision
         Of the products of the scan over penalties.
+    n_targets : int
+        About how many targets will go through the plan; it decides which way of solving inner
+        folds is cheaper.
+    solver : InnerSolver, optional
+        Solve inner folds this way instead.
 
     Returns
     -------
@@ -296,18 +235,13 @@ def plan_ridge(
     grid = np.asarray(penalties, dtype=np.float64)
     if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
         raise DataError(f"penalties {grid}", "penalties are positive and ascending")
-    dtype = np.dtype(precision.value)
-    filters = residual_filters(spectrum.values, grid, TOLERANCE[Precision(precision)])
-    return RidgePlan(
-        spectrum,
-        grid,
-        Metric(metric),
-        Precision(precision),
-        tuple(_piece(spectrum, fold, grid, dtype) for fold in folds),
-        spectrum.basis.astype(dtype, copy=False),
-        filters,
-        np.hstack([block.coefficients for block in filters]).astype(dtype),
-    )
+    inner: InnerFolds
+    match solver or cheaper_solver(spectrum, folds, len(grid), n_targets):
+        case InnerSolver.LEAVE_OUT:
+            inner = leave_block_out(spectrum, folds, grid, Precision(precision))
+        case InnerSolver.REFIT:
+            inner = refit_each(spectrum, folds, grid, Precision(precision))
+    return RidgePlan(spectrum, grid, Metric(metric), inner)
 
 
 def best_penalty(scores: DoubleArray) -> IntArray:
@@ -345,39 +279,6 @@ def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
     if chosen.size == 0 or n_penalties == 1:
         return GridEnds(0.0, 0.0)
     return GridEnds(float((chosen == 0).mean()), float((chosen == n_penalties - 1).mean()))
-
-
-def _piece(spectrum: Spectrum, fold: Fold, penalties: DoubleArray, dtype: np.dtype[Any]) -> Piece:
-    purged = np.setdiff1d(np.arange(spectrum.n_train), np.r_[fold.train, fold.test])
-    left_out = np.r_[fold.test, purged]
-    # Column-major, as LAPACK wants it: nothing is copied on the way in.
-    rows = np.asfortranarray(spectrum.basis[left_out].T)
-    inverse = np.empty((len(penalties), len(left_out), len(left_out)), dtype=dtype)
-    for number, penalty in enumerate(penalties):
-        inverse[number] = _inverse(rows, spectrum, penalty)
-    return Piece(left_out, len(fold.test), inverse)
-
-
-def _inverse(rows: DoubleArray, spectrum: Spectrum, penalty: float) -> DoubleArray:
-    """``inv(G[S, S])`` for the rows ``S`` of the eigenvectors, given as columns."""
-    size = rows.shape[1]
-    kept = np.sqrt(spectrum.values / (spectrum.values + penalty))
-    # I - H; H has the constant vector of the unpenalised intercept besides the eigenvectors.
-    rest = np.full((size, size), -1 / spectrum.n_train, order="F")
-    rest.ravel(order="K")[:: size + 1] += 1
-    rest = scipy.linalg.blas.dsyrk(
-        -1.0, rows * kept[:, None], beta=1.0, c=rest, trans=1, lower=1, overwrite_c=1
-    )
-    factor, failed = scipy.linalg.lapack.dpotrf(rest, lower=1, overwrite_a=1, clean=1)
-    if failed:
-        raise ScoreError(
-            f"penalty {penalty:g} is too small for this kernel: leaving rows out is singular",
-            "start the penalty grid higher (penalty_low)",
-        )
-    lower, _ = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    inverse = lower + lower.T
-    inverse.ravel(order="K")[:: size + 1] /= 2
-    return np.asarray(inverse)
 
 
 def target_blocks(responses: FloatArray) -> Iterator[slice]:

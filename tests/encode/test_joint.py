@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from harness.encode.inner import InnerSolver
 from harness.encode.joint import plan_joint
 from harness.encode.kernel import Precision, feature_spectrum, kernel_spectrum, penalty_grid
 from harness.encode.ridge import RidgePlan, plan_ridge
@@ -42,13 +43,16 @@ def design(x: np.ndarray, nuisance: np.ndarray, alpha: float, lam: float) -> np.
     return np.hstack([x / np.sqrt(alpha), nuisance / np.sqrt(lam)])
 
 
+@pytest.mark.parametrize("solver", list(InnerSolver))
 @pytest.mark.parametrize("metric", list(Metric))
 @pytest.mark.parametrize("p", [8, 200])
 @pytest.mark.parametrize("gap", [0, 5])
-def test_scores_and_predictions_are_those_of_one_fit_each(p: int, gap: int, metric: Metric) -> None:
+def test_scores_and_predictions_are_those_of_one_fit_each(
+    p: int, gap: int, metric: Metric, solver: InnerSolver
+) -> None:
     x, nuisance, y = problem(p)
     folds = contiguous_folds(np.zeros(N), 3, gap)
-    plan = model_plan(x, folds, metric=metric)
+    plan = model_plan(x, folds, metric=metric, solver=solver)
     joint = plan_joint(plan, nuisance[:N], nuisance[N:], NUISANCE)
     score = {Metric.R2: r_squared, Metric.CORRELATION: pearson}[metric]
     expected = np.zeros((6, 4, 6))
@@ -70,11 +74,14 @@ def test_scores_and_predictions_are_those_of_one_fit_each(p: int, gap: int, metr
         np.testing.assert_allclose(fit.model[:, v], part @ ridge.coef_[:p], atol=1e-7)
 
 
-def test_single_precision_agrees() -> None:
+@pytest.mark.parametrize("solver", list(InnerSolver))
+def test_single_precision_agrees(solver: InnerSolver) -> None:
     x, nuisance, y = problem(200)
     folds = contiguous_folds(np.zeros(N), 3, 0)
     double, single = (
-        plan_joint(model_plan(x, folds, precision=p), nuisance[:N], nuisance[N:], NUISANCE)
+        plan_joint(
+            model_plan(x, folds, precision=p, solver=solver), nuisance[:N], nuisance[N:], NUISANCE
+        )
         for p in Precision
     )
     np.testing.assert_allclose(single.score(y[:N]), double.score(y[:N]), atol=1e-4)

@@ -8,8 +8,8 @@ import scipy.stats
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
-from harness.encode.filters import residual_filters
-from harness.encode.kernel import feature_spectrum, kernel_spectrum, penalty_grid
+from harness.encode.filters import filter_bank
+from harness.encode.kernel import Precision, feature_spectrum, kernel_spectrum, penalty_grid
 from harness.encode.scores import pearson, r_squared
 from harness.errors import DataError
 
@@ -79,17 +79,32 @@ def test_filters_are_accurate_relative_to_their_own_size(
 ) -> None:
     values = 1e4 * np.arange(1.0, rank + 1) ** -decay
     penalties = penalty_grid(values, rank + 1, 20)
-    blocks = residual_filters(values, penalties, tolerance)
+    blocks = filter_bank(values, penalties, tolerance, Precision.DOUBLE).blocks
     assert sum(block.functions.shape[1] for block in blocks) == rank
     got = np.hstack([block.coefficients @ block.functions for block in blocks])
-    exact = penalties[:, None] / (values + penalties[:, None])
+    exact = 1 / (values + penalties[:, None])
     # An error is relative to the smallest filter value of its block, which is smaller still.
     np.testing.assert_allclose(got, exact, rtol=2 * tolerance, atol=0)
 
 
+def test_a_bank_applies_every_filter() -> None:
+    values = 1e4 * np.arange(1.0, 201) ** -1.2
+    penalties = penalty_grid(values, 201, 20)
+    rows, axes = RNG.normal(size=(7, 200)), RNG.normal(size=(200, 4))
+    for precision, tolerance in ((Precision.DOUBLE, 1e-9), (Precision.SINGLE, 1e-4)):
+        bank = filter_bank(values, penalties, 1e-9, precision)
+        typed = rows.astype(precision.value)
+        got = bank.apply(typed, bank.terms(axes), penalties)
+        assert got.dtype == precision.value
+        for number, a in enumerate(penalties):
+            expected = rows @ ((a / (values + a))[:, None] * axes)
+            np.testing.assert_allclose(got[number], expected, atol=tolerance)
+
+
 def test_filters_need_fewer_products_than_penalties() -> None:
     values = 1e4 * np.arange(1.0, 3000) ** -1.2
-    blocks = residual_filters(values, penalty_grid(values, 3000, 20), 1e-7)
+    penalties = penalty_grid(values, 3000, 20)
+    blocks = filter_bank(values, penalties, 1e-7, Precision.SINGLE).blocks
     products = sum(block.functions.size for block in blocks)
     assert products < 0.5 * 20 * len(values)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from harness.encode.inner import InnerSolver, cheaper_solver
 from harness.encode.kernel import (
     Precision,
     Spectrum,
@@ -49,7 +50,7 @@ def spectra(x: np.ndarray, held: np.ndarray) -> list[Spectrum]:
 
 
 @pytest.mark.parametrize("metric", list(Metric))
-@pytest.mark.parametrize("p", [3, 50, 400])
+@pytest.mark.parametrize("p", [3, 70, 400])
 @pytest.mark.parametrize("gap", [0, 6])
 def test_inner_scores_and_predictions_are_those_of_one_fit_each(
     p: int, gap: int, metric: Metric
@@ -58,25 +59,37 @@ def test_inner_scores_and_predictions_are_those_of_one_fit_each(
     folds = contiguous_folds(np.zeros(N), 4, gap)
     for spectrum in spectra(x, held):
         grid = penalty_grid(spectrum.values, N, 12)
-        plan = plan_ridge(spectrum, folds, grid, metric=metric)
-        fit = plan.fit(y)
         expected = loop(x, y, folds, grid, metric)
-        np.testing.assert_allclose(fit.inner_scores, expected, atol=1e-7)
-        np.testing.assert_array_equal(fit.chosen, expected.argmax(axis=0))
-        for v in range(y.shape[1]):
-            single = Ridge(grid[fit.chosen[v]], solver="svd").fit(x, y[:, v]).predict(held)
-            np.testing.assert_allclose(fit.predictions[:, v], single, rtol=1e-7)
+        for solver in InnerSolver:
+            fit = plan_ridge(spectrum, folds, grid, metric=metric, solver=solver).fit(y)
+            np.testing.assert_allclose(fit.inner_scores, expected, atol=1e-7)
+            np.testing.assert_array_equal(fit.chosen, expected.argmax(axis=0))
+            for v in range(y.shape[1]):
+                single = Ridge(grid[fit.chosen[v]], solver="svd").fit(x, y[:, v]).predict(held)
+                np.testing.assert_allclose(fit.predictions[:, v], single, rtol=1e-7)
 
 
+def test_the_solver_is_chosen_by_the_number_of_targets() -> None:
+    rng = np.random.default_rng(0)
+    basis = np.zeros((3500, 3499))
+    spectrum = Spectrum(basis, rng.random(3499), np.zeros((1, 3499)))
+    folds = contiguous_folds(np.zeros(3500), 5, 0)
+    assert cheaper_solver(spectrum, folds, 20, 500) is InnerSolver.LEAVE_OUT
+    assert cheaper_solver(spectrum, folds, 20, 80_000) is InnerSolver.REFIT
+
+
+@pytest.mark.parametrize("solver", list(InnerSolver))
 @pytest.mark.parametrize("metric", list(Metric))
 @pytest.mark.parametrize("steep", [1.0, 100.0])
-def test_single_precision_products_change_scores_little(metric: Metric, steep: float) -> None:
+def test_single_precision_products_change_scores_little(
+    metric: Metric, steep: float, solver: InnerSolver
+) -> None:
     x, held, y = problem(400, steep)
     spectrum = kernel_spectrum(x @ x.T, held @ x.T)
     folds = contiguous_folds(np.zeros(N), 4, 3)
     grid = penalty_grid(spectrum.values, N, 20)
     double, single = (
-        plan_ridge(spectrum, folds, grid, metric=metric, precision=precision).fit(y)
+        plan_ridge(spectrum, folds, grid, metric=metric, precision=precision, solver=solver).fit(y)
         for precision in Precision
     )
     np.testing.assert_allclose(single.inner_scores, double.inner_scores, atol=1e-4)
