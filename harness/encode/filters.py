@@ -71,8 +71,9 @@ class FilterBank:
         list of array, shape (n_functions, n_columns, n_targets)
         """
         dtype = np.dtype(self.precision.value)
+        typed = axes.astype(dtype, copy=False)
         return [
-            (block.functions[:, :, None] * axes[block.columns]).astype(dtype, copy=False)
+            block.functions.astype(dtype, copy=False)[:, :, None] * typed[block.columns]
             for block in self.blocks
         ]
 

@@ -12,6 +12,7 @@ Inner cross-validation is solved in one of two ways (:mod:`harness.encode.inner`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,8 +27,9 @@ from harness.encode.scores import FoldScore, Metric
 from harness.encode.splits import Fold, IntArray
 from harness.errors import DataError, ScoreError
 
-BLOCK = 64
-"""Targets worked on at a time: what the scan over penalties holds of them stays in cache."""
+NARROW, WIDE = 96, 256
+"""Targets worked on at a time: few enough that small scans over penalties stay in cache, and enough
+to keep large products efficient."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +284,9 @@ def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
 
 
 def target_blocks(responses: FloatArray) -> Iterator[slice]:
-    """Slices of targets to work on one after another."""
-    for start in range(0, responses.shape[1], BLOCK):
-        yield slice(start, start + BLOCK)
+    """Slices of targets to work on one after another, of nearly equal width."""
+    n_rows, n_targets = responses.shape
+    widest = min(max(n_rows // 14, NARROW), WIDE)
+    width = math.ceil(n_targets / max(1, math.ceil(n_targets / widest)))
+    for start in range(0, n_targets, max(1, width)):
+        yield slice(start, start + width)
