@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 
 from harness.compress.report import CompressionReport, LayerReport
 from harness.errors import DataError
+from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
@@ -80,6 +80,8 @@ class Round:
         self.steps = steps
 
     def compress(self, model: Any, calibration: Any = None, device: Any = None) -> Any:
+        import torch
+
         rows = []
         for name, module in model.named_modules():
             if isinstance(module, torch.nn.Linear) and name != "lm_head":
@@ -103,3 +105,15 @@ ROUND = CompressorSpec("round", target="toys:Round", method="round")
 
 def values(board: xr.DataTree) -> np.ndarray:
     return board["cells"]["value"].values
+
+
+@hookimpl
+def brainpress_benchmarks() -> list[BenchmarkSpec]:
+    """Return two toys, for runs of the command line."""
+    return [benchmark("Hidden"), benchmark("Logprob")]
+
+
+@hookimpl
+def brainpress_compressors() -> list[CompressorSpec]:
+    """Return one toy."""
+    return [ROUND]
