@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -213,7 +214,7 @@ def score_responses(
     score = score.merge(_ceilings(data, seed)).merge(_baseline(data, options))
     r = score["r_best"].mean("roi")
     interval = bootstrap_interval(r.values, seed=seed)
-    ceiling = float(score["ceiling_loo"].mean())
+    ceiling = float(score["ceiling_loo"].mean()) if "ceiling_loo" in score else math.nan
     value = float(r.mean())
     score = score.assign(
         value=value,
@@ -277,6 +278,8 @@ def _baseline(data: Responses, options: EncodingOptions) -> xr.Dataset:
     if data.confounds is None or not data.nuisance:
         return xr.Dataset()
     shared = np.column_stack(list(data.nuisance.values()))
+    # Motion is in the same volume as its effect: no delay, beside the haemodynamic ones.
+    options = replace(options, delays=tuple(sorted({0, *options.delays})))
     found = [
         encode_layers(
             np.concatenate([shared, confound], axis=1)[:, None],
