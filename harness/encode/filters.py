@@ -50,7 +50,7 @@ class FilterBank:
     Parameters
     ----------
     blocks : tuple of FilterBlock
-        Cover all eigenvalues.
+        Cover all eigenvalues; none where there are none.
     precision : Precision
         Of the products.
     """
@@ -129,6 +129,8 @@ def filter_bank(
     FilterBank
         Its blocks span equal ratios of eigenvalues.
     """
+    if values.size == 0:
+        return FilterBank((), precision)
     # Below the smallest penalty all filters are flat: distances there count for nothing.
     position = np.log(values + penalties[0])
     n_blocks = min(max(len(values) // EIGENVALUES_PER_BLOCK, 1), MOST_BLOCKS)

@@ -80,20 +80,7 @@ def kernel_spectrum(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
     DataError
         The kernel is not finite, or no feature varies over the training rows.
     """
-    k = np.array(kernel, dtype=np.float64)
-    if not np.isfinite(k).all():
-        raise DataError("the kernel of the training rows is not finite", "check the features")
-    scale = float(np.abs(np.diag(k)).mean())
-    column = k.mean(axis=0)
-    cross = np.asarray(heldout, dtype=np.float64) - column
-    k -= column
-    k -= k.mean(axis=1, keepdims=True)
-    cross = cross - cross.mean(axis=1, keepdims=True)
-    k = (k + k.T) / 2
-    values, basis = scipy.linalg.eigh(k, overwrite_a=True, check_finite=False, driver="evd")
-    kept = _kept(values, scale, len(k))
-    basis = np.ascontiguousarray(basis[:, ::-1][:, kept])
-    return Spectrum(basis, np.ascontiguousarray(values[::-1][kept]), cross @ basis)
+    return _varying(decompose_kernel(kernel, heldout))
 
 
 def feature_spectrum(features: FloatArray, heldout: FloatArray) -> Spectrum:
@@ -115,6 +102,63 @@ def feature_spectrum(features: FloatArray, heldout: FloatArray) -> Spectrum:
     ------
     DataError
         The features are not finite, or none varies over the training rows.
+    """
+    return _varying(decompose_features(features, heldout))
+
+
+def decompose_kernel(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
+    """Decompose a kernel as :func:`kernel_spectrum` does; its rank may be 0.
+
+    Parameters
+    ----------
+    kernel : array, shape (n_train, n_train)
+        Inner products of the training rows, not centred.
+    heldout : array, shape (n_heldout, n_train)
+        Inner products of held-out with training rows, not centred.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    DataError
+        The kernel is not finite.
+    """
+    k = np.array(kernel, dtype=np.float64)
+    if not np.isfinite(k).all():
+        raise DataError("the kernel of the training rows is not finite", "check the features")
+    scale = float(np.abs(np.diag(k)).mean())
+    column = k.mean(axis=0)
+    cross = np.asarray(heldout, dtype=np.float64) - column
+    k -= column
+    k -= k.mean(axis=1, keepdims=True)
+    cross = cross - cross.mean(axis=1, keepdims=True)
+    k = (k + k.T) / 2
+    values, basis = scipy.linalg.eigh(k, overwrite_a=True, check_finite=False, driver="evd")
+    kept = _kept(values, scale, len(k))
+    basis = np.ascontiguousarray(basis[:, ::-1][:, kept])
+    return Spectrum(basis, np.ascontiguousarray(values[::-1][kept]), cross @ basis)
+
+
+def decompose_features(features: FloatArray, heldout: FloatArray) -> Spectrum:
+    """Decompose features as :func:`feature_spectrum` does; their rank may be 0.
+
+    Parameters
+    ----------
+    features : array, shape (n_train, n_columns)
+        Training rows, not centred.
+    heldout : array, shape (n_heldout, n_columns)
+        Held-out rows.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    DataError
+        The features are not finite.
     """
     x = np.asarray(features, dtype=np.float64)
     if not np.isfinite(x).all():
@@ -138,13 +182,16 @@ def _kept(ascending: DoubleArray, scale: float, n_rows: int) -> slice:
     """Leading directions, counted from the largest eigenvalue, that are not rounding error."""
     # Centring cancels: rounding is relative to the scale of the kernel before it.
     floor = np.finfo(np.float64).eps * n_rows * max(float(ascending[-1]), scale)
-    rank = int((ascending > floor).sum())
-    if rank == 0:
+    return slice(0, int((ascending > floor).sum()))
+
+
+def _varying(spectrum: Spectrum) -> Spectrum:
+    if spectrum.values.size == 0:
         raise DataError(
             "no feature varies over the training rows",
             "check that the recording is not constant (a layer that is all zeros?)",
         )
-    return slice(0, rank)
+    return spectrum
 
 
 def penalty_grid(

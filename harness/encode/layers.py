@@ -41,10 +41,10 @@ class _Curves:
 
 
 class _Layers:
-    """Spectra of the layers in the outer folds, made on demand and kept while they fit in memory.
+    """Plans of the layers in the outer folds, made on demand and kept while they fit in memory.
 
-    A layer's kernel serves all folds, and a spectrum serves the layer curve and the joint fit with
-    nuisance regressors.
+    A layer's kernel serves all folds; a plan serves the layer curve, and the joint fit with
+    nuisance regressors where the layer is chosen.
     """
 
     LIMIT = 2**29
@@ -55,37 +55,41 @@ class _Layers:
         runs: npt.ArrayLike,
         splits: Sequence[Split],
         options: EncodingOptions,
+        n_targets: int,
     ) -> None:
         self.splits = splits
-        self.options = options
         self._features = features
         self._runs = runs
+        self._options = options
+        self._n_targets = n_targets
         self._band: tuple[int, Band] | None = None
-        self._kept: dict[tuple[int, int], Spectrum] = {}
+        self._kept: dict[tuple[int, int], RidgePlan] = {}
         self._bytes = 0
 
-    def prepare(self, layer: int) -> Band:
-        """Make a layer's band, or find it still there."""
-        if self._band is None or self._band[0] != layer:
+    def band(self, layer: int) -> Band:
+        """Make a layer's band, or find the one made last."""
+        kept = self._band
+        if kept is None or kept[0] != layer:
             band = make_band(
                 self._features[:, layer],
                 self._runs,
-                self.options.delays,
+                self._options.delays,
                 name=f"layer {layer}",
-                precision=self.options.precision,
+                precision=self._options.precision,
             )
-            self._band = (layer, band)
-        return self._band[1]
+            self._band = kept = (layer, band)
+        return kept[1]
 
-    def spectrum(self, fold: int, layer: int) -> Spectrum:
-        """Decompose a layer in the training rows of a fold."""
+    def plan(self, fold: int, layer: int) -> RidgePlan:
+        """Plan a layer's ridge regression in a fold."""
         found = self._kept.get((fold, layer))
         if found is None:
-            found = self.prepare(layer).spectrum(self.splits[fold].outer)
-            size = found.basis.nbytes + found.heldout.nbytes
-            if self._bytes + size <= self.LIMIT:
+            split = self.splits[fold]
+            spectrum = self.band(layer).spectrum(split.outer)
+            found = layer_plan(spectrum, split, self._options, self._n_targets)
+            if self._bytes + found.nbytes <= self.LIMIT:
                 self._kept[fold, layer] = found
-                self._bytes += size
+                self._bytes += found.nbytes
         return found
 
 
@@ -152,20 +156,19 @@ def encode_layers(
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
     y = responses[:, usable].astype(np.float64)
-    layers = _Layers(features, labels, splits, options)
+    layers = _Layers(features, labels, splits, options, len(usable))
     curves = _Curves.empty(len(splits), features.shape[1], len(usable))
     groups = _groups(target_groups, n_targets)[usable]
     with spread(len(labels)) as each:
         for layer in range(features.shape[1]):
             # Folds share the layer's kernel: it is made before they part ways.
-            layers.prepare(layer)
+            layers.band(layer)
             each(partial(_score_layer, layers, layer, y, curves), range(len(splits)))
         chosen = choose_layers(curves.inner, groups)
         beyond = None
         if regressors is not None:
-            plan = partial(layer_plan, options=options, n_targets=len(usable))
             own = beneath[:, usable].astype(np.float64)
-            found = score_nuisance(regressors, own, splits, chosen, layers.spectrum, plan, options)
+            found = score_nuisance(regressors, own, splits, chosen, layers.plan, options, each)
             beyond = among_all(found, usable, n_targets)
     return _result(options, splits, curves, chosen, usable, n_targets, unusable, beyond)
 
@@ -258,7 +261,7 @@ def _score_layer(
     layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves, fold: int
 ) -> None:
     split = layers.splits[fold]
-    plan = layer_plan(layers.spectrum(fold, layer), split, layers.options, responses.shape[1])
+    plan = layers.plan(fold, layer)
     fit = plan.fit(responses[split.outer.train])
     measured = responses[split.outer.test]
     curves.r[fold, layer] = pearson(measured, fit.predictions)

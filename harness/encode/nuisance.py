@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from harness.encode.band import ColumnBand
 from harness.encode.banded import product_measure
 from harness.encode.joint import plan_joint
-from harness.encode.kernel import DoubleArray, FloatArray, Spectrum, penalty_grid
+from harness.encode.kernel import DoubleArray, FloatArray, penalty_grid
 from harness.encode.result import EncodingOptions, NuisanceResult, scatter
 from harness.encode.ridge import RidgePlan, plan_ridge
 from harness.encode.scores import pearson, r_squared
 from harness.encode.splits import IntArray
 from harness.encode.targets import Split
+from harness.encode.threads import Each
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +37,9 @@ def score_nuisance(
     responses: DoubleArray,
     splits: Sequence[Split],
     chosen: IntArray,
-    spectrum_of: Callable[[int, int], Spectrum],
-    plan_of: Callable[[Spectrum, Split], RidgePlan],
+    plan_of: Callable[[int, int], RidgePlan],
     options: EncodingOptions,
+    each: Each,
 ) -> NuisanceResult:
     """Fit nuisance alone, and jointly with the chosen layer, in every outer fold.
 
@@ -55,19 +57,21 @@ def score_nuisance(
         Outer folds.
     chosen : array of int, shape (n_folds, n_targets)
         Layer of each target in each fold.
-    spectrum_of : callable
-        Spectrum of a layer in a fold, given the numbers of fold and layer.
     plan_of : callable
-        Ridge plan of a spectrum in a split.
+        Ridge plan of a layer, given the numbers of fold and layer.
     options : EncodingOptions
         Grids, metric, precision.
+    each : callable
+        How to spread the folds (:func:`harness.encode.threads.spread`).
 
     Returns
     -------
     NuisanceResult
     """
-    folds = []
-    for number, split in enumerate(splits):
+    found: dict[int, _Fold] = {}
+
+    def score(number: int) -> None:
+        split = splits[number]
         spectrum = nuisance.spectrum(split.outer)
         grid = penalty_grid(
             spectrum.values,
@@ -84,12 +88,11 @@ def score_nuisance(
             precision=options.precision,
             n_targets=responses.shape[1],
         )
-        layers = {
-            int(layer): plan_of(spectrum_of(number, int(layer)), split)
-            for layer in np.unique(chosen[number])
-        }
-        folds.append(_score_fold(nuisance.columns, responses, split, chosen[number], alone, layers))
-    return _averaged(folds)
+        plan = partial(plan_of, number)
+        found[number] = _score_fold(nuisance.columns, responses, split, chosen[number], alone, plan)
+
+    each(score, range(len(splits)))
+    return _averaged([found[number] for number in range(len(splits))])
 
 
 def among_all(result: NuisanceResult, usable: IntArray, n_targets: int) -> NuisanceResult:
@@ -123,7 +126,7 @@ def _score_fold(
     split: Split,
     chosen: IntArray,
     alone: RidgePlan,
-    layers: Mapping[int, RidgePlan],
+    plan_of: Callable[[int], RidgePlan],
 ) -> _Fold:
     train, test = split.outer.train, split.outer.test
     measured = responses[test]
@@ -133,9 +136,9 @@ def _score_fold(
     # What each target's joint prediction is made of, unless a layer improves on it.
     parts = np.stack([np.zeros_like(fit.predictions), fit.predictions - offset])
     with_model = np.zeros(len(chosen))
-    for layer, plan in layers.items():
+    for layer in np.unique(chosen):
         members = np.flatnonzero(chosen == layer)
-        joint = plan_joint(plan, columns[train], columns[test], alone.penalties).fit(
+        joint = plan_joint(plan_of(int(layer)), columns[train], columns[test], alone.penalties).fit(
             responses[train][:, members]
         )
         better = joint.inner_score > best[members]

@@ -20,8 +20,8 @@ from harness.encode.kernel import (
     FloatArray,
     Precision,
     Spectrum,
-    feature_spectrum,
-    kernel_spectrum,
+    decompose_features,
+    decompose_kernel,
 )
 from harness.encode.splits import Fold, IntArray
 
@@ -59,10 +59,14 @@ class Refitted:
     def errors(self) -> FloatArray:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         dtype = self.piece.basis.dtype
-        axes = self.piece.basis.T @ self.centred.astype(dtype, copy=False)
+        heldout = self.heldout.astype(dtype, copy=False)
         bank = self.piece.bank
+        if not bank.blocks:
+            # Features vary in the held-out rows only: nothing can be learned from the others.
+            return np.broadcast_to(heldout, (len(self.penalties), *heldout.shape))
+        axes = self.piece.basis.T @ self.centred.astype(dtype, copy=False)
         errors = bank.apply(self.piece.heldout, bank.terms(axes), -np.ones(len(self.penalties)))
-        errors += self.heldout.astype(dtype, copy=False)
+        errors += heldout
         return errors
 
     @cached_property
@@ -153,9 +157,9 @@ def refit_each(
     pieces = []
     for fold in folds:
         if kernel is None:
-            own = feature_spectrum(components[fold.train], components[fold.test])
+            own = decompose_features(components[fold.train], components[fold.test])
         else:
-            own = kernel_spectrum(
+            own = decompose_kernel(
                 kernel[np.ix_(fold.train, fold.train)], kernel[np.ix_(fold.test, fold.train)]
             )
         pieces.append(

@@ -28,6 +28,7 @@ def problem(n_bands: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     return kernels, cross, y[:N], y[N:]
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning:himalaya")
 @pytest.mark.parametrize("n_bands", [2, 3])
 @pytest.mark.parametrize("metric", list(Metric))
 def test_the_optimum_is_himalayas(n_bands: int, metric: Metric) -> None:

@@ -55,8 +55,8 @@ def test_too_few_sizes_are_refused(sizes: list[int]) -> None:
 
 
 def test_the_ceiling_is_near_the_truth_and_conservative() -> None:
-    y = RNG.normal(size=(600, 1)) + RNG.normal(size=(7, 600, 1))
-    got = extrapolated(y, np.zeros(600), options=OPTIONS, sizes=(1, 2, 3, 4, 6), n_draws=1)
+    y = RNG.normal(size=(450, 1)) + RNG.normal(size=(7, 450, 1))
+    got = extrapolated(y, np.zeros(450), options=OPTIONS, sizes=(1, 2, 3, 6), n_draws=1)
     truth = 1 / np.sqrt(2)  # what the true signal reaches in one participant
     assert got.kind is CeilingKind.EXTRAPOLATED
     assert truth - 0.1 < got.value[0] < truth + 0.02
@@ -67,10 +67,10 @@ def test_the_ceiling_is_near_the_truth_and_conservative() -> None:
 
 
 def test_a_signal_held_in_different_targets_is_found() -> None:
-    signal = RNG.normal(size=(500, 3))
+    signal = RNG.normal(size=(400, 3))
     rotations = [np.linalg.qr(RNG.normal(size=(3, 3)))[0] for _ in range(7)]
-    y = np.stack([signal @ q for q in rotations]) + 0.5 * RNG.normal(size=(7, 500, 3))
-    got = extrapolated(y, np.zeros(500), options=OPTIONS, sizes=(1, 2, 3, 6), n_draws=1)
+    y = np.stack([signal @ q for q in rotations]) + 0.5 * RNG.normal(size=(7, 400, 3))
+    got = extrapolated(y, np.zeros(400), options=OPTIONS, sizes=(1, 2, 3, 6), n_draws=1)
     assert (leave_one_out(y).value < 0.5).all()
     np.testing.assert_allclose(got.value, 1 / np.sqrt(1.25), atol=0.05)
 

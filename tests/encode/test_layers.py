@@ -150,6 +150,17 @@ def test_nothing_but_bad_targets_is_still_a_result() -> None:
     assert len(result.unusable) == TARGETS
 
 
+def test_plans_that_do_not_fit_in_memory_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, y, runs = recording()
+    nuisance = np.random.default_rng(3).normal(size=(N, 2))
+    kept = encode_layers(features, y, runs, options=OPTIONS, nuisance=nuisance).nuisance
+    monkeypatch.setattr("harness.encode.layers._Layers.LIMIT", 0)
+    again = encode_layers(features, y, runs, options=OPTIONS, nuisance=nuisance).nuisance
+    assert kept is not None
+    assert again is not None
+    np.testing.assert_array_equal(kept.unique_r2, again.unique_r2)
+
+
 def test_one_target_of_one_layer_of_one_unit() -> None:
     features, y, runs = recording()
     result = encode_layers(features[:, 1:2, :1], y[:, :1], runs, options=OPTIONS)

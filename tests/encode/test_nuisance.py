@@ -83,7 +83,7 @@ def test_it_is_the_best_of_explicit_fits() -> None:
         grid_n = penalty_grid(
             feature_spectrum(n[fold.train], n[fold.test]).values, len(fold.train), 4
         )
-        for v in range(4):
+        for v in (0, 3):
             layer = layers[:, result.chosen[f, v]]
             x = delayed(zscore_by_run(layer, runs), runs, OPTIONS.delays)
             grid = penalty_grid(
@@ -135,6 +135,30 @@ def test_bad_targets_are_nan_here_too() -> None:
         assert np.isnan(values[..., 1]).all(), field.name
         np.testing.assert_allclose(
             values[..., [0, 2, 3]], getattr(clean, field.name)[..., [0, 2, 3]]
+        )
+
+
+def test_nuisance_fits_may_predict_other_responses() -> None:
+    layers, y, nuisance, runs = recording()
+    other = np.random.default_rng(3).normal(size=y.shape)
+    mixed = encode_layers(
+        layers, y, runs, options=OPTIONS, nuisance=nuisance, nuisance_responses=other
+    )
+    plain = encode_layers(layers, y, runs, options=OPTIONS, nuisance=nuisance)
+    assert plain.nuisance is not None
+    assert mixed.nuisance is not None
+    np.testing.assert_array_equal(mixed.fold_r, plain.fold_r)
+    assert plain.nuisance.r2[1] > 0.4
+    assert (mixed.nuisance.r2 < 0.05).all()
+    other[7, 2] = np.nan
+    spoiled = encode_layers(
+        layers, y, runs, options=OPTIONS, nuisance=nuisance, nuisance_responses=other
+    )
+    assert [item.target for item in spoiled.unusable] == [2]
+    assert "nuisance fit" in spoiled.unusable[0].reason
+    with pytest.raises(DataError, match="do not fit"):
+        encode_layers(
+            layers, y, runs, options=OPTIONS, nuisance=nuisance, nuisance_responses=other[:9]
         )
 
 

@@ -98,6 +98,17 @@ def test_single_precision_products_change_scores_little(
     np.testing.assert_allclose(reached, best, atol=1e-4)
 
 
+@pytest.mark.parametrize("solver", list(InnerSolver))
+def test_features_that_vary_in_one_inner_fold_only(solver: InnerSolver) -> None:
+    x, held, y = problem(2)
+    x[:90] = 1.0
+    spectrum = feature_spectrum(x, held)
+    folds = contiguous_folds(np.zeros(N), 4, 0)
+    grid = penalty_grid(spectrum.values, N, 5)
+    got = plan_ridge(spectrum, folds, grid, solver=solver).score(y)
+    np.testing.assert_allclose(got, loop(x, y, folds, grid, Metric.R2), atol=1e-7)
+
+
 def test_a_target_scores_the_same_alone_and_among_many() -> None:
     x, held, y = problem(300)
     spectrum = kernel_spectrum(x @ x.T, held @ x.T)
