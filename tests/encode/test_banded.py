@@ -18,6 +18,12 @@ N, HELD, V = 80, 15, 12
 PENALTIES = np.geomspace(1e-2, 1e3, 7)
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test the same numbers, whichever tests run before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(21))
+
+
 def problem(n_bands: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     xs = [RNG.normal(1, 1, size=(N + HELD, 30 * (b + 1))) for b in range(n_bands)]
     y = 3 + RNG.normal(size=(N + HELD, V))

@@ -14,6 +14,12 @@ RNG = np.random.default_rng(11)
 RUNS = np.repeat(["a", "b", "c"], [30, 3, 27])
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test the same numbers, whichever tests run before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(11))
+
+
 def test_zscore_is_scipys_within_each_run() -> None:
     x = RNG.normal(3, 5, size=(60, 4))
     got = zscore_by_run(x, RUNS)

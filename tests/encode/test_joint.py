@@ -19,6 +19,12 @@ N, HELD, Q = 90, 20, 5
 NUISANCE = np.geomspace(0.3, 300, 4)
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test the same numbers, whichever tests run before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(12))
+
+
 def problem(p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = N + HELD
     nuisance = RNG.normal(2, 1, size=(n, Q))

@@ -16,6 +16,12 @@ from harness.errors import DataError
 RNG = np.random.default_rng(3)
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test the same numbers, whichever tests run before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(3))
+
+
 @pytest.mark.parametrize(("n", "p"), [(40, 15), (30, 90), (30, 30), (20, 1)])
 def test_both_forms_predict_what_scikit_learn_predicts(n: int, p: int) -> None:
     x, held = RNG.normal(2, 1, size=(n, p)), RNG.normal(2, 1, size=(7, p))

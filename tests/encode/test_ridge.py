@@ -23,6 +23,12 @@ RNG = np.random.default_rng(5)
 N, HELD = 120, 25
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test the same numbers, whichever tests run before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(5))
+
+
 def problem(p: int, steep: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features with an offset, a decaying spectrum, and responses of mixed predictability."""
     n = N + HELD

@@ -14,6 +14,12 @@ from harness.stats.fdr import benjamini_hochberg, holm
 RNG = np.random.default_rng(31)
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test the same numbers, whichever tests run before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(31))
+
+
 def scores(n: int = 14, shift: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     b = RNG.normal(size=(n, 2, 3))
     return b + shift + RNG.normal(size=b.shape), b

@@ -13,6 +13,12 @@ from harness.stats.permutation import block_permutation
 RNG = np.random.default_rng(17)
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test the same numbers, whichever tests run before it."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(17))
+
+
 def smooth(n: int, targets: int, seed: int = 0, rho: float = 0.7) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(n + 100, targets))
     return scipy.signal.lfilter([1], [1, -rho], noise, axis=0)[100:]
