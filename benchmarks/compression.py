@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import time
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +79,7 @@ def matching(globs: list[str]) -> list[str]:
     """Return the names of the compressors on offer that match."""
     from harness.plugin.registry import registry
 
-    names = [spec.name for spec in registry().compressors.specs]
-    return [name for name in names if any(fnmatch(name, glob) for glob in globs)]
+    return [spec.name for spec in registry().compressors.select(globs)]
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
