@@ -19,7 +19,8 @@ from harness.encode.kernel import DoubleArray, FloatArray, kernel_spectrum
 from harness.encode.layers import layer_plan
 from harness.encode.result import EncodingOptions
 from harness.encode.scores import pearson
-from harness.encode.targets import make_splits
+from harness.encode.targets import Split, make_splits
+from harness.encode.threads import spread
 from harness.errors import DataError
 
 SCALES = 100
@@ -134,7 +135,7 @@ def extrapolated(
     Raises
     ------
     DataError
-        There are fewer than four participants, or a response is not finite or constant.
+        There are fewer than four participants, or a response is not finite.
     """
     y = np.asarray(responses, dtype=np.float64)
     if y.ndim != 3 or len(y) < 4 or not np.isfinite(y).all():
@@ -147,32 +148,38 @@ def extrapolated(
     standard = np.stack([zscore_by_run(one, runs) for one in y])
     grams = standard @ standard.swapaxes(1, 2)
     splits = make_splits(runs, replace(options, delays=(0,)))
-    rng = np.random.default_rng(seed)
     scores = np.zeros((len(pools), n, y.shape[2]))
-    for held in range(n):
+
+    def score(held: int) -> None:
+        rng = np.random.default_rng([seed, held])
         others = np.delete(np.arange(n), held)
         for number, size in enumerate(pools):
             draws = min(n_draws, math.comb(n - 1, size))
             for _ in range(draws):
-                pool = rng.choice(others, size, replace=False)
-                kernel = grams[pool].sum(axis=0)
-                for split in splits:
-                    train, test = split.outer.train, split.outer.test
-                    spectrum = kernel_spectrum(
-                        kernel[np.ix_(train, train)], kernel[np.ix_(test, train)]
-                    )
-                    fit = layer_plan(spectrum, split, options, y.shape[2]).fit(y[held][train])
-                    found = pearson(y[held][test], fit.predictions)
-                    scores[number, held] += found / (draws * len(splits))
+                kernel = grams[rng.choice(others, size, replace=False)].sum(axis=0)
+                found = [_held_out_r(kernel, y[held], split, options) for split in splits]
+                scores[number, held] += np.mean(found, axis=0) / draws
+
+    with spread(y.shape[1]) as each:
+        each(score, range(n))
     curves = fit_saturation(pools, scores.reshape(len(pools), -1))
-    each = curves.asymptote.reshape(n, -1)
-    refused = np.isnan(each)
-    value = np.full(each.shape[1], np.nan)
+    own = curves.asymptote.reshape(n, -1)
+    refused = np.isnan(own)
+    value = np.full(own.shape[1], np.nan)
     some = ~refused.all(axis=0)
-    value[some] = np.nanmedian(each[:, some], axis=0)
+    value[some] = np.nanmedian(own[:, some], axis=0)
     return Ceiling(
-        CeilingKind.EXTRAPOLATED, n, value, per_participant=each, excluded=refused.mean(axis=0)
+        CeilingKind.EXTRAPOLATED, n, value, per_participant=own, excluded=refused.mean(axis=0)
     )
+
+
+def _held_out_r(
+    kernel: DoubleArray, responses: DoubleArray, split: Split, options: EncodingOptions
+) -> DoubleArray:
+    train, test = split.outer.train, split.outer.test
+    spectrum = kernel_spectrum(kernel[np.ix_(train, train)], kernel[np.ix_(test, train)])
+    fit = layer_plan(spectrum, split, options, responses.shape[1]).fit(responses[train])
+    return pearson(responses[test], fit.predictions)
 
 
 def _sizes(largest: int) -> tuple[int, ...]:
