@@ -128,9 +128,18 @@ def output_error(before: Tensor, after: Tensor, moments: Tensor) -> float:
     float
         0 for a layer whose output is always zero.
     """
-    power = _power(before, moments)
-    return (_power(after - before, moments) / power) ** 0.5 if power > 0 else 0.0
+    power = output_power(before, moments)
+    return (output_power(after - before, moments) / power) ** 0.5 if power > 0 else 0.0
 
 
-def _power(weight: Tensor, moments: Tensor) -> float:
+def output_power(weight: Tensor, moments: Tensor) -> float:
+    """Return the mean squared length of a layer's output, ``tr(W M W')``.
+
+    Parameters
+    ----------
+    weight : Tensor
+        (out, in).
+    moments : Tensor
+        (in, in): second moments of the input.
+    """
     return max(0.0, float(((weight @ moments) * weight).sum(dtype=torch.float64)))

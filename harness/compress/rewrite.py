@@ -55,7 +55,7 @@ def rewrite_layers(
     rows: list[LayerReport] = []
     with Meter(workspace.device_of(parts.blocks[0])) as meter:
         for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
-            with workspace.visiting(block) as device:
+            with workspace.visiting(name, block) as device:
                 kept = workspace.kept(name)
                 done = kept.put_back(block) if kept else _rewrite(layers[index], method, device)
                 if not kept:

@@ -81,7 +81,7 @@ def walk(
     with Meter(workspace.device_of(parts.blocks[0])) as meter:
         stream = enter(model, tokens)
         for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
-            with workspace.visiting(block) as device:
+            with workspace.visiting(name, block) as device:
                 kept = workspace.kept(name)
                 if order is Order.DENSE:
                     # What comes out of the block as it was is what the next one sees.

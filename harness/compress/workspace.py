@@ -11,8 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from harness.compress.offload import read_tensors
 from harness.compress.report import LayerReport
 from harness.compress.restore import restore_inputs
+from harness.errors import CompressionError
 from harness.store.atomic import writing
 
 
@@ -53,28 +55,60 @@ class Workspace:
         Finished blocks are kept here as safetensors, so that a run that was killed goes on with the
         first block that is not here. It belongs to one model, compressor and calibration; remove it
         afterwards.
+    source : Path, optional
+        Folder of safetensors from which blocks on the ``meta`` device are read when they are
+        visited; see :mod:`harness.compress.offload`. It needs a ``folder`` to keep them in.
     progress : callable, optional
         Called with blocks done and blocks in all.
+
+    Raises
+    ------
+    CompressionError
+        There is a source, and no folder.
     """
 
     device: torch.device | str | None = None
     folder: Path | None = None
+    source: Path | None = None
     progress: Callable[[int, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.source is not None and self.folder is None:
+            raise CompressionError(
+                "blocks that are read from disk have nowhere to go when they are compressed",
+                "give the workspace a folder",
+            )
 
     def device_of(self, block: nn.Module) -> torch.device:
         """Return where a block is worked on."""
-        return torch.device(self.device or next(block.parameters()).device)
+        home = next(block.parameters()).device
+        return torch.device(self.device or ("cpu" if home.type == "meta" else home))
 
     @contextmanager
-    def visiting(self, block: nn.Module) -> Iterator[torch.device]:
+    def visiting(self, name: str, block: nn.Module) -> Iterator[torch.device]:
         """Bring a block to the device, and take it back."""
         home = next(block.parameters()).device
         device = self.device_of(block)
+        if home.type == "meta":
+            self._read(name, block, device)
+        elif device != home:
+            block.to(device)
         try:
-            yield device if device == home else _moved(block, device)
+            yield device
         finally:
             if device != home:
                 block.to(home)
+
+    def _read(self, name: str, block: nn.Module, device: torch.device) -> None:
+        if self.source is None:
+            raise CompressionError(
+                f"{name} has shapes and no values (it is on the meta device)",
+                "load the model whole, or give the workspace the folder it comes from",
+            )
+        block.to_empty(device=device)
+        state = block.state_dict()
+        tensors = read_tensors(self.source, [f"{name}.{key}" for key in state])
+        block.load_state_dict({key: tensors[f"{name}.{key}"] for key in state})
 
     def kept(self, name: str) -> KeptBlock | None:
         """Return a block that an earlier run finished; None when none did."""
@@ -115,8 +149,3 @@ class Workspace:
     def _path(self, name: str) -> Path:
         assert self.folder is not None
         return self.folder / f"{name}.safetensors"
-
-
-def _moved(block: nn.Module, device: torch.device) -> torch.device:
-    block.to(device)
-    return device

@@ -144,7 +144,7 @@ def search_scale(weight: Tensor, shared: SharedInput, grid: Grid) -> tuple[Tenso
         Of the mean magnitude; 0 is plain rounding.
     """
     from harness.compress.grid import round_to_grid
-    from harness.compress.moments import output_error
+    from harness.compress.moments import output_power
 
     best: tuple[float, Tensor, float] | None = None
     for step in range(_STEPS):
@@ -152,7 +152,7 @@ def search_scale(weight: Tensor, shared: SharedInput, grid: Grid) -> tuple[Tenso
         scale = shared.statistics.magnitude.pow(power).clamp(min=_SMALLEST_SCALE)
         scale = scale / (scale.max() * scale.min()).sqrt()
         rounded = round_to_grid(weight * scale, grid) / scale
-        error = output_error(weight, rounded, shared.statistics.moments)
+        error = output_power(rounded - weight, shared.statistics.moments)
         if best is None or error < best[0]:
             best = error, scale, power
     assert best is not None

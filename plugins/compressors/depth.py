@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import CompressorSpec
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
     from harness.compress.calibration import Calibration
@@ -60,13 +60,13 @@ class DropBlocks:
         count = self._count(len(layers))
         parameters = count_parameters(model)
         with Meter(workspace.device or layers[0][0].device) as meter:
-            influence = block_influence(model, calibration, workspace)
-        order = sorted(range(len(layers)), key=lambda place: influence[place])
+            looked = list(look_at_blocks(model, calibration, workspace))
+        order = sorted(range(len(looked)), key=lambda place: looked[place].influence)
         dropped = sorted(order[:count])
         rows = [
-            _row(layer, dropped=place in dropped, influence=influence[place])
+            _row(layer, norm, zeros, dropped=place in dropped, influence=looked[place].influence)
             for place, block in enumerate(layers)
-            for layer in block
+            for layer, (norm, zeros) in zip(block, looked[place].weights, strict=True)
         ]
         drop_blocks(model, dropped)
         kept = sum(row.weights for row in rows if row.packed_bits)
@@ -90,9 +90,25 @@ class DropBlocks:
         return count
 
 
-def block_influence(
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a block while the calibration text passes.
+
+    Parameters
+    ----------
+    influence : float
+        One minus the mean cosine between a token's hidden state before and after the block.
+    weights : tuple
+        For each linear layer, the norm of its weight and how many weights are zero.
+    """
+
+    influence: float
+    weights: tuple[tuple[float, int], ...]
+
+
+def look_at_blocks(
     model: nn.Module, calibration: Calibration | None, workspace: Workspace
-) -> list[float]:
+) -> Iterator[Look]:
     """Measure how much each block turns the residual stream (Men et al. 2025, eq. 1).
 
     Parameters
@@ -104,32 +120,34 @@ def block_influence(
     workspace : Workspace
         The device.
 
-    Returns
-    -------
-    list of float
-        One minus the mean cosine between a token's hidden state before and after the block.
+    Yields
+    ------
+    Look
+        A block after the other.
 
     Raises
     ------
     CompressionError
-        There is no calibration text.
+        There is no calibration text, or a weight is not finite.
     """
+    from harness.compress.layers import block_layers
     from harness.compress.stream import enter
     from harness.compress.walk import required
     from harness.lm.anatomy import anatomy
 
     stream = enter(model, required(calibration).tokens)
-    influence = []
-    for block in anatomy(model).blocks:
+    parts = anatomy(model)
+    layers = block_layers(model)
+    for name, block, inside in zip(parts.block_names, parts.blocks, layers, strict=True):
         turn = _Turn()
         handle = block.register_forward_hook(turn, with_kwargs=True)
         try:
-            with workspace.visiting(block) as device:
+            with workspace.visiting(name, block) as device:
                 stream.advance(block, device)
+                weights = tuple(_size(layer) for layer in inside)
         finally:
             handle.remove()
-        influence.append(1 - turn.total / turn.tokens)
-    return influence
+        yield Look(1 - turn.total / turn.tokens, weights)
 
 
 @dataclass
@@ -152,28 +170,31 @@ class _Turn:
         self.tokens += cosine.numel()
 
 
-def _row(layer: Layer, *, dropped: bool, influence: float) -> LayerReport:
-    from harness.compress.accounting import dense_bits
-    from harness.compress.report import LayerReport
+def _size(layer: Layer) -> tuple[float, int]:
+    """Return the norm of a layer's weight, and how many weights are zero."""
+    import torch
+
     from harness.compress.rewrite import read_weight
 
     weight = read_weight(layer, layer.device)
-    norm = _norm(weight)
+    norm = torch.linalg.vector_norm(weight, dtype=torch.float64)
+    return float(norm), int((weight == 0).sum())
+
+
+def _row(layer: Layer, norm: float, zeros: int, *, dropped: bool, influence: float) -> LayerReport:
+    from harness.compress.accounting import dense_bits
+    from harness.compress.report import LayerReport
+
+    weights = layer.shape[0] * layer.shape[1]
     return LayerReport(
         name=layer.name,
         shape=layer.shape,
-        packed_bits=0 if dropped else dense_bits(weight.numel()),
-        zeros=weight.numel() if dropped else int((weight == 0).sum()),
+        packed_bits=0 if dropped else dense_bits(weights),
+        zeros=weights if dropped else zeros,
         weight_norm=norm,
         weight_change=norm if dropped else 0.0,
         detail={"influence": influence, "dropped": dropped},
     )
-
-
-def _norm(weight: torch.Tensor) -> float:
-    import torch
-
-    return float(torch.linalg.vector_norm(weight, dtype=torch.float64))
 
 
 @hookimpl

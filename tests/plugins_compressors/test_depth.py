@@ -13,7 +13,7 @@ from torch import nn
 
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
-from plugins.compressors.depth import DropBlocks, block_influence
+from plugins.compressors.depth import DropBlocks, look_at_blocks
 
 TinyModel = Callable[..., nn.Module]
 
@@ -46,7 +46,7 @@ def test_influence_is_one_minus_the_mean_cosine(
         1 - float(nn.functional.cosine_similarity(a.double(), b.double(), dim=-1).mean())
         for a, b in pairwise(states)
     ]
-    found = block_influence(model, random_calibration, Workspace())
+    found = [look.influence for look in look_at_blocks(model, random_calibration, Workspace())]
     assert found == pytest.approx(expected, abs=1e-5)
 
 
