@@ -24,7 +24,10 @@ SHORTEST = 20
 FEWEST = 6
 """Blocks: 720 arrangements."""
 
-_BLOCK = 2**24
+DENSE = 48
+"""Up to this many blocks, permutations are a dense matrix."""
+
+_BLOCK = 2**22
 """Numbers a temporary array may hold."""
 
 
@@ -140,10 +143,12 @@ def _pairs(y: DoubleArray, x: DoubleArray, n_blocks: int) -> DoubleArray:
     return np.ascontiguousarray((left @ right).reshape(y.shape[1], -1).T)
 
 
-def _selections(n: int, n_blocks: int, seed: int) -> scipy.sparse.csr_array:
+def _selections(n: int, n_blocks: int, seed: int) -> scipy.sparse.csr_array | DoubleArray:
     """One row a permutation: which pairs of blocks meet."""
     order = np.argsort(np.random.default_rng(seed).random((n, n_blocks)), axis=1)
     pairs = np.arange(n_blocks) * n_blocks + order
     ones = np.ones(n * n_blocks)
     offsets = np.arange(0, n * n_blocks + 1, n_blocks)
-    return scipy.sparse.csr_array((ones, pairs.ravel(), offsets), shape=(n, n_blocks**2))
+    select = scipy.sparse.csr_array((ones, pairs.ravel(), offsets), shape=(n, n_blocks**2))
+    # With few blocks a dense product, though mostly of zeros, is several times faster.
+    return select.toarray() if n_blocks <= DENSE else select

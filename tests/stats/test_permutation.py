@@ -24,7 +24,9 @@ def smooth(n: int, targets: int, seed: int = 0, rho: float = 0.7) -> np.ndarray:
     return scipy.signal.lfilter([1], [1, -rho], noise, axis=0)[100:]
 
 
-def test_it_is_a_loop_over_permutations() -> None:
+@pytest.mark.parametrize("dense", [0, 48])
+def test_it_is_a_loop_over_permutations(dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.stats.permutation.DENSE", dense)
     y, x = smooth(170, 5, 1), smooth(170, 5, 2)
     x += 0.3 * y
     got = block_permutation(y, x, np.zeros(170), n=200, seed=5)
