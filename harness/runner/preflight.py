@@ -13,7 +13,7 @@ from harness.runner.plan import Plan, missing_models
 from harness.store.store import Kind, Store
 
 TOKENS_PER_WORD = 1.35
-FLOPS = {"cpu": 4e10, "cuda": 5e13}
+FLOPS = {"cpu": 6e10, "cuda": 5e13}
 """Floating-point operations a second that forward passes sustain: a core; a card."""
 ACTIVATION_BYTES = 700 * 2**20
 SCORE_SECONDS = 10.0
