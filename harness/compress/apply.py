@@ -1,0 +1,78 @@
+"""A compressor at work on a loaded model, with all that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.compress.calibration import Calibration, calibrate
+from harness.compress.contamination import check_contamination
+from harness.compress.workspace import Workspace
+
+if TYPE_CHECKING:
+    from harness.compress.compressor import Compressor
+    from harness.compress.report import CompressionReport
+    from harness.lm.load import LanguageModel
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A model that was compressed.
+
+    Parameters
+    ----------
+    report : CompressionReport
+        What became of it.
+    calibration : Calibration, optional
+        The text it was measured on; None when it wanted none.
+    """
+
+    report: CompressionReport
+    calibration: Calibration | None
+
+
+def apply(
+    compressor: Compressor,
+    model: LanguageModel,
+    *,
+    cache: Path,
+    stimuli: Mapping[str, str] | None = None,
+    workspace: Workspace | None = None,
+    offline: bool = False,
+) -> Applied:
+    """Get the calibration text a compressor wants, check it, and compress a model in place.
+
+    Parameters
+    ----------
+    compressor : Compressor
+        What to do.
+    model : LanguageModel
+        The model before compression.
+    cache : Path
+        Folder for calibration text.
+    stimuli : mapping, optional
+        Name and running text of whatever the model will be tested on: text that shares 13 words in
+        a row with it is refused.
+    workspace : Workspace, optional
+        Device, and where finished blocks are kept.
+    offline : bool
+        Never use the network.
+
+    Returns
+    -------
+    Applied
+
+    Raises
+    ------
+    CompressionError
+        The text is contaminated or too short, or the compressor failed.
+    FetchError
+        The text cannot be had.
+    """
+    calibration = None
+    if compressor.calibration is not None:
+        calibration = calibrate(model, compressor.calibration, cache=cache, offline=offline)
+        check_contamination(calibration.passages, stimuli or {})
+    return Applied(compressor.compress(model.model, calibration, workspace), calibration)

@@ -1,0 +1,88 @@
+"""Calibration, contamination and compression together, on a real tokenizer and a real model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from harness.compress.apply import apply
+from harness.compress.calibration import CalibrationSpec
+from harness.compress.perplexity import embedded_text, perplexity
+from harness.errors import CompressionError
+from harness.fetch.locate import find
+from plugins.compressors.gptq import GPTQ
+from plugins.compressors.rtn import RoundToNearest
+from plugins.compressors.smoothquant import SmoothQuant
+from plugins.compressors.sparsegpt import SparseGPT
+from plugins.compressors.wanda import Wanda
+
+FOLDER = find("models/stories260K")
+pytestmark = pytest.mark.needs_data
+if FOLDER is None:
+    pytest.skip("stories260K is not on BRAINPRESS_DATA", allow_module_level=True)
+
+SPEC = CalibrationSpec(samples=48, length=256)
+
+
+@pytest.fixture
+def stories() -> Any:
+    """A fresh copy of a small trained model."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(FOLDER).eval().requires_grad_(False)
+    return SimpleNamespace(
+        model=model,
+        tokenizer=AutoTokenizer.from_pretrained(FOLDER),
+        context=512,
+        files=SimpleNamespace(fingerprint="stories"),
+        spec=SimpleNamespace(name="stories260k"),
+    )
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for the module: the text is sampled once."""
+    return tmp_path_factory.mktemp("calibration")
+
+
+def test_the_orderings_of_the_literature(stories: Any, cache: Path) -> None:
+    text = embedded_text("ferry")
+    weights = {name: value.clone() for name, value in stories.model.state_dict().items()}
+
+    def after(compressor: Any) -> float:
+        stories.model.load_state_dict(weights)
+        apply(compressor, stories, cache=cache)
+        return perplexity(stories, text).perplexity
+
+    base = perplexity(stories, text).perplexity
+    rounded, second_order = after(RoundToNearest(3)), after(GPTQ(3, calibration=SPEC))
+    assert base < second_order < rounded
+    assert after(SparseGPT(0.5, calibration=SPEC)) < after(Wanda(0.5, calibration=SPEC))
+    assert after(SparseGPT(0.5, calibration=SPEC)) < after(SparseGPT("2:4", calibration=SPEC))
+    # Last, because it adds buffers to the model.
+    assert after(SmoothQuant(8, calibration=SPEC)) < 1.02 * base
+
+
+def test_what_was_calibrated_on_is_told(stories: Any, cache: Path) -> None:
+    applied = apply(GPTQ(4, calibration=SPEC), stories, cache=cache)
+    assert applied.calibration is not None
+    assert applied.calibration.tokens.shape == (48, 256)
+    assert len(applied.calibration.sha256) == 64
+    assert applied.report.output_error is not None
+    assert apply(RoundToNearest(2), stories, cache=cache).calibration is None
+
+
+def test_contaminated_text_is_refused_before_anything_is_changed(
+    stories: Any, cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "prose.txt").write_text(embedded_text("ferry"))
+    before = {name: value.clone() for name, value in stories.model.state_dict().items()}
+    compressor = GPTQ(4, calibration=CalibrationSpec(f"file:{tmp_path / 'prose.txt'}", 8, 256))
+    with pytest.raises(CompressionError, match="shares a passage with the ferry story, from word"):
+        apply(compressor, stories, cache=cache, stimuli={"the ferry story": embedded_text("ferry")})
+    assert all(torch.equal(before[name], v) for name, v in stories.model.state_dict().items())
+    apply(compressor, stories, cache=cache, stimuli={"soil": embedded_text("soil")})
