@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.compress.apply import apply
 from harness.compress.compressor import Compressor
 from harness.compress.perplexity import embedded_text, perplexity
 from harness.compress.report import CompressionReport
+from harness.fetch.locate import cache_folder
 
 if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
@@ -39,9 +41,12 @@ def compress(
         Attributes: totals, and perplexity on the embedded text before and after.
     """
     before = before or _perplexity(model)
-    report = compressor.compress(model.model)
-    after = _perplexity(model) if report.layers else before
-    return report_dataset(report, before, after)
+    applied = apply(compressor, model, cache=cache_folder() / "calibration")
+    after = _perplexity(model) if applied.report.layers else before
+    dataset = report_dataset(applied.report, before, after)
+    # What two calibrated results must share to be compared; empty when there was no such text.
+    dataset.attrs["calibration_sha256"] = applied.calibration.sha256 if applied.calibration else ""
+    return dataset
 
 
 def _perplexity(model: LanguageModel) -> tuple[float, float]:

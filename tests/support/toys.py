@@ -74,12 +74,12 @@ class NoData(Hidden):
 class Round:
     """Round weights to a grid."""
 
-    needs_calibration = False
+    calibration = None
 
     def __init__(self, steps: int = 4) -> None:
         self.steps = steps
 
-    def compress(self, model: Any, calibration: Any = None, device: Any = None) -> Any:
+    def compress(self, model: Any, calibration: Any = None, workspace: Any = None) -> Any:
         import torch
 
         rows = []

@@ -6,9 +6,9 @@ from harness.compress.report import CompressionReport, LayerReport
 class Halve:
     """Round weights to multiples of a quarter of their largest."""
 
-    needs_calibration = False
+    calibration = None
 
-    def compress(self, model, calibration=None, device=None):
+    def compress(self, model, calibration=None, workspace=None):
         """Compress in place and report."""
         from harness.lm.anatomy import anatomy, linear_layers
 
