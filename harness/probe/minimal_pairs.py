@@ -94,8 +94,9 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
     -------
     Dataset
         ``value``, ``low``, ``high``; over dim ``task``: ``accuracy``, ``accuracy_low``,
-        ``accuracy_high``, ``pairs`` with coordinates ``task``, ``category``, ``phenomenon``; over
-        dim ``pair``: ``margin`` (natural-log probability of the good sentence minus the bad one's)
+        ``accuracy_high``, ``pairs`` with coordinates ``task``, ``task_category``, ``phenomenon``;
+        over dim ``category``: ``category_accuracy`` (mean over its tasks), ``category_low``,
+        ``category_high``, ``category_tasks``, ``category_pairs``; over dim ``pair``: ``margin`` (natural-log probability of the good sentence minus the bad one's)
         with coordinate ``pair_task``, the number of its task.
 
     Raises
@@ -115,7 +116,7 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
     low, high = wilson(accuracy, counts)
     value = accuracy.mean()
     value_low, value_high = wilson(value, effective_trials(counts))
-    return xr.Dataset(
+    score = xr.Dataset(
         {
             "value": value,
             "low": value_low,
@@ -128,30 +129,18 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
         },
         coords={
             "task": list(names),
-            "category": ("task", [pair.category for pair in first]),
+            "task_category": ("task", [pair.category for pair in first]),
             "phenomenon": ("task", [pair.phenomenon for pair in first]),
             "pair_task": ("pair", member),
         },
     )
+    return score.merge(_category_profile(score))
 
 
-def category_profile(score: xr.Dataset) -> xr.Dataset:
-    """Accuracies by category.
-
-    Parameters
-    ----------
-    score : Dataset
-        From :func:`score_pairs`.
-
-    Returns
-    -------
-    Dataset
-        Over dim ``category``: ``value`` (mean over its tasks), ``low``, ``high``, ``tasks``,
-        ``pairs``.
-    """
+def _category_profile(score: xr.Dataset) -> xr.Dataset:
     import xarray as xr
 
-    of_task = score["category"].values
+    of_task = score["task_category"].values
     names = tuple(dict.fromkeys(of_task.tolist()))
     rows = []
     for name in names:
@@ -160,9 +149,10 @@ def category_profile(score: xr.Dataset) -> xr.Dataset:
         value = score["accuracy"].values[inside].mean()
         low, high = wilson(value, effective_trials(counts))
         rows.append((value, float(low), float(high), len(counts), int(counts.sum())))
-    columns = zip(("value", "low", "high", "tasks", "pairs"), zip(*rows, strict=True), strict=True)
+    names_of = ("accuracy", "low", "high", "tasks", "pairs")
+    columns = zip(names_of, zip(*rows, strict=True), strict=True)
     return xr.Dataset(
-        {column: ("category", list(values)) for column, values in columns},
+        {f"category_{column}": ("category", list(values)) for column, values in columns},
         coords={"category": list(names)},
     )
 

@@ -172,10 +172,10 @@ def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
             over = [d for d in detail[variable].dims if d != "variant"]
             means = detail[variable].mean(over).values
             columns[head] = dict(zip(names, map(float, means), strict=True))
-    if "accuracy" in detail and "category" in detail["accuracy"].coords:
-        for category, tasks in detail["accuracy"].groupby("category"):
-            means = tasks.mean("task").values
-            columns[str(category)] = dict(zip(names, map(float, means), strict=True))
+    if "category_accuracy" in detail:
+        for category in detail["category"].values:
+            column = detail["category_accuracy"].sel(category=category).values
+            columns[str(category)] = dict(zip(names, map(float, column), strict=True))
     return columns
 
 

@@ -8,5 +8,5 @@ COMPRESS = 1
 """Compressed weights and their report."""
 ENCODE = 1
 """Neural scores from recordings."""
-PROBE = 1
+PROBE = 2
 """Linguistic scores from recordings."""

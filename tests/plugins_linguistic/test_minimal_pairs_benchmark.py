@@ -11,7 +11,6 @@ import xarray as xr
 
 from harness.fetch.locate import find
 from harness.plugin.specs import load_target
-from harness.probe.minimal_pairs import category_profile
 from harness.record.request import Recordings
 from plugins.benchmarks.linguistic.minimal_pairs import SPEC, brainpress_benchmarks
 from plugins.benchmarks.linguistic.minimal_pairs.generate import pairs
@@ -60,7 +59,7 @@ def test_a_unigram_model_scores_a_half_in_every_task():
 
     score = scored(unigram)
     assert (score["accuracy"] == 0.5).all()
-    assert (category_profile(score)["value"] == 0.5).all()
+    assert (score["category_accuracy"] == 0.5).all()
 
 
 @pytest.mark.needs_data

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from harness.errors import ScoreError
-from harness.probe.minimal_pairs import Pair, category_profile, pair_request, score_pairs
+from harness.probe.minimal_pairs import Pair, pair_request, score_pairs
 from harness.probe.proportion import wilson
 from harness.record.context import Start
 from harness.record.request import Measure
@@ -32,7 +32,7 @@ def test_by_hand():
     np.testing.assert_allclose(score["accuracy"], [3 / 4, 1 / 4, 5.5 / 6])
     assert float(score["value"]) == pytest.approx((3 / 4 + 1 / 4 + 5.5 / 6) / 3)
     assert list(score["task"].values) == ["task0", "task1", "task2"]
-    assert list(score["category"].values) == ["syntax", "syntax", "reasoning"]
+    assert list(score["task_category"].values) == ["syntax", "syntax", "reasoning"]
     assert list(score["phenomenon"].values) == ["term"] * 3
     assert list(score["pairs"].values) == [4, 4, 6]
     assert list(score["pair_task"].values) == [0] * 4 + [1] * 4 + [2] * 6
@@ -91,14 +91,13 @@ def test_an_interval_has_width_when_all_is_right():
 
 def test_categories():
     score = score_pairs(made(), recording([1, 1, 1, -1, 1, -1, -1, -1, 1, 1, 1, 1, 1, 1]))
-    profile = category_profile(score)
-    assert list(profile["category"].values) == ["syntax", "reasoning"]
-    np.testing.assert_allclose(profile["value"], [0.5, 1.0])
-    assert list(profile["tasks"].values) == [2, 1]
-    assert list(profile["pairs"].values) == [8, 6]
+    assert list(score["category"].values) == ["syntax", "reasoning"]
+    np.testing.assert_allclose(score["category_accuracy"], [0.5, 1.0])
+    assert list(score["category_tasks"].values) == [2, 1]
+    assert list(score["category_pairs"].values) == [8, 6]
     low, high = wilson([0.5, 1.0], [8, 6])
-    np.testing.assert_allclose(profile["low"], low)
-    np.testing.assert_allclose(profile["high"], high)
+    np.testing.assert_allclose(score["category_low"], low)
+    np.testing.assert_allclose(score["category_high"], high)
 
 
 def test_a_score_survives_netcdf(tmp_path):
