@@ -97,7 +97,8 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
         ``accuracy_high``, ``pairs`` with coordinates ``task``, ``task_category``, ``phenomenon``;
         over dim ``category``: ``category_accuracy`` (mean over its tasks), ``category_low``,
         ``category_high``, ``category_tasks``, ``category_pairs``; over dim ``pair``: ``margin``
-        (natural-log probability of the good sentence minus the bad one's) with coordinate ``pair_task``, the number of its task.
+        (natural-log probability of the good sentence minus the bad one's) with coordinate
+        ``pair_task``, the number of its task.
 
     Raises
     ------
