@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +16,7 @@ from harness.compress.apply import apply
 from harness.compress.compressor import Compressor
 from harness.compress.perplexity import embedded_text, perplexity
 from harness.compress.report import CompressionReport
+from harness.compress.workspace import Workspace
 from harness.fetch.locate import cache_folder
 
 if TYPE_CHECKING:
@@ -23,7 +27,13 @@ TEXT = "ferry"
 
 
 def compress(
-    model: LanguageModel, compressor: Compressor, before: tuple[float, float] | None = None
+    model: LanguageModel,
+    compressor: Compressor,
+    before: tuple[float, float] | None = None,
+    *,
+    stimuli: Mapping[str, str] | None = None,
+    blocks: Path | None = None,
+    offline: bool = False,
 ) -> xr.Dataset:
     """Compress a loaded model in place and report.
 
@@ -33,6 +43,13 @@ def compress(
     compressor : Compressor
     before : tuple of float, optional
         Perplexity and bits per byte of the model as it is, where they are known already.
+    stimuli : mapping, optional
+        Texts that the model will be tested on, by name: calibration text must not hold them.
+    blocks : Path, optional
+        Folder for finished blocks, so that a run that was killed goes on with the next; removed
+        when all are finished.
+    offline : bool
+        Never use the network.
 
     Returns
     -------
@@ -41,7 +58,16 @@ def compress(
         Attributes: totals, and perplexity on the embedded text before and after.
     """
     before = before or _perplexity(model)
-    applied = apply(compressor, model, cache=cache_folder() / "calibration")
+    applied = apply(
+        compressor,
+        model,
+        cache=cache_folder() / "calibration",
+        stimuli=stimuli,
+        workspace=None if blocks is None else Workspace(folder=blocks),
+        offline=offline,
+    )
+    if blocks is not None:
+        shutil.rmtree(blocks, ignore_errors=True)
     after = _perplexity(model) if applied.report.layers else before
     dataset = report_dataset(applied.report, before, after)
     # What two calibrated results must share to be compared; empty when there was no such text.

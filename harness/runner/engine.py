@@ -46,14 +46,25 @@ def execute(plan: Plan, store: Store, progress: Progress | None = None) -> tuple
         return plan.cells
     if plan.todo:
         store.check_writable()
+    texts = _texts(plan) if any(c.variant.compressor.calibrated for c in plan.todo) else {}
     ended: list[Cell] = []
     for variant in plan.variants:
         cells = [c for c in plan.cells if c.variant.name == variant.name]
         if any(c.status is Status.TODO for c in cells):
-            with session(variant, store, plan.options, listener) as opened:
+            with session(variant, store, plan.options, listener, texts) as opened:
                 cells = _run_variant(plan, cells, opened)
         ended += cells
     return tuple(ended)
+
+
+def _texts(plan: Plan) -> dict[str, str]:
+    """Return what the variants will be tested on, by name."""
+    return {
+        f"{loaded.spec.name}/{passage.name}": passage.text
+        for loaded in plan.benchmarks.values()
+        for request in loaded.requests
+        for passage in request.stimuli.passages
+    }
 
 
 def _run_variant(plan: Plan, cells: list[Cell], opened: Session) -> list[Cell]:

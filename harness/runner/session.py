@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -37,12 +37,15 @@ class Session:
     store : Store
     options : RunOptions
     progress : Progress
+    stimuli : mapping
+        Texts that the variant will be tested on, by name: calibration text must not hold them.
     """
 
     variant: Variant
     store: Store
     options: RunOptions
     progress: Progress
+    stimuli: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> ModelFiles:
@@ -157,7 +160,15 @@ class Session:
         model = load(self.files, self.variant.model, device=self.device, dtype=self.options.dtype)
         if self.variant.compressor.method != "none":
             self.progress.stage(self.variant, "compressing")
-        report = compress(model, load_target(self.variant.compressor), self._base_perplexity())
+        compressor = self.variant.compressor
+        report = compress(
+            model,
+            load_target(compressor),
+            self._base_perplexity(),
+            stimuli=self.stimuli,
+            blocks=self.store.root / "blocks" / self.key if compressor.calibrated else None,
+            offline=self.options.offline,
+        )
         self.store.write(Kind.COMPRESSION, self.key, report)
         return model
 
@@ -171,10 +182,14 @@ class Session:
 
 @contextmanager
 def session(
-    variant: Variant, store: Store, options: RunOptions, progress: Progress
+    variant: Variant,
+    store: Store,
+    options: RunOptions,
+    progress: Progress,
+    stimuli: Mapping[str, str],
 ) -> Iterator[Session]:
     """Open a variant, and let its model go afterwards."""
-    opened = Session(variant, store, options, progress)
+    opened = Session(variant, store, options, progress, stimuli)
     try:
         yield opened
     finally:
