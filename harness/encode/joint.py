@@ -1,10 +1,11 @@
 """A model and nuisance regressors fitted jointly, with a penalty for each.
 
 Banded ridge regression whose second band has few columns needs no decomposition of its own. With
-``G`` the residual operator of the model band alone (:mod:`harness.encode.ridge`), nuisance weights
-are those of generalised least squares, ``(X' G X + lambda)^-1 X' G y``, and leaving rows out acts
-on the columns of ``X`` as it does on responses: they pass through the model's plan as if they were
-targets. Every pair of penalties then costs a product with as many columns as there are regressors.
+``G`` the operator that leaves the model band's residuals (:mod:`harness.encode.leave_out`),
+nuisance weights are those of generalised least squares, ``(X' G X + lambda)^-1 X' G y``, and inner
+folds act on the columns of ``X`` as they do on responses: they pass through the model's plan as if
+they were targets. Every pair of penalties then costs a product with as many columns as there are
+regressors.
 """
 
 from __future__ import annotations
