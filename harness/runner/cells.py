@@ -85,13 +85,19 @@ def variant_key(fingerprint: str, compressor: CompressorSpec, dtype: str) -> str
     if compressor.method != "none":
         parts["compressor"] = {
             "target": compressor.target,
-            "options": dict(compressor.options),
+            "options": {k: _content(v) for k, v in compressor.options.items()},
             "version": compressor.version,
             "seed": compressor.seed,
             "torch": version("torch"),
             "stage": stages.COMPRESS,
         }
     return content_key(**parts)
+
+
+def _content(value: object) -> object:
+    """Return what an option stands for: a calibration text in a file is what the file says."""
+    fingerprint = getattr(value, "fingerprint", None)
+    return fingerprint() if callable(fingerprint) else value
 
 
 def recording_key(variant: str, request: Request) -> str:

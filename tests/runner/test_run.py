@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys import NONE, ROUND, benchmark, values
+from toys import NONE, ROUND, WORDS, benchmark, values
 
 from harness.api import carry_out
 from harness.errors import StoreError
@@ -208,3 +208,30 @@ def test_every_score_says_where_it_comes_from(planning, store):
     assert json.loads(said["versions"])["torch"]
     assert said["record_seconds"] > 0
     assert said["peak_memory"] > 0
+
+
+def calibrated(path):
+    from harness.compress.calibration import CalibrationSpec
+    from harness.plugin.specs import CompressorSpec
+
+    spec = CalibrationSpec(f"file:{path}", samples=16, length=63)
+    options = {"calibration": spec}
+    return CompressorSpec(
+        "calibrated", target="toys:Calibrated", options=options, method="toy", calibrated=True
+    )
+
+
+def test_calibration_text_that_holds_a_stimulus_is_refused(planning, store, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the hero is on a ferry then " * 160)
+    fine = carry_out(
+        planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]), store
+    )
+    assert statuses(fine[0]) == ["done"]
+    path.write_text(f"{' '.join(WORDS)} " * 80)
+    cells, _ = carry_out(
+        planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]), store
+    )
+    # another text under the same name is another compressor: the old result is not found
+    assert statuses(cells) == ["failed"]
+    assert "toy-hidden/run" in cells[0].reason

@@ -16,7 +16,21 @@ from harness.record.request import Measure, Request
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Items, Pool, Whole
 
-WORDS = ["on", "a", "thorn", "her", "tone", "is", "odd", "other", "then", "on", "the", "hero"]
+WORDS = [
+    "on",
+    "a",
+    "thorn",
+    "her",
+    "tone",
+    "is",
+    "odd",
+    "other",
+    "then",
+    "on",
+    "the",
+    "hero",
+    "too",
+]
 
 
 class Hidden:
@@ -105,6 +119,14 @@ ROUND = CompressorSpec("round", target="toys:Round", method="round")
 
 def values(board: xr.DataTree) -> np.ndarray:
     return board["cells"]["value"].values
+
+
+class Calibrated(Round):
+    """A compressor that wants a text, and does not read it."""
+
+    def __init__(self, calibration: Any) -> None:
+        super().__init__()
+        self.calibration = calibration
 
 
 @hookimpl
