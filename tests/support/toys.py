@@ -36,7 +36,7 @@ WORDS = [
 class Hidden:
     """Mean of the last layer."""
 
-    def __init__(self, words: int = 12) -> None:
+    def __init__(self, words: int = 13) -> None:
         self.words = words
 
     def requests(self) -> tuple[Request, ...]:
