@@ -157,15 +157,15 @@ def _detail(board: xr.DataTree, kind: str, name: str) -> xr.Dataset | None:
 
 
 def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
-    """Columns that one kind of benchmark has: the group mean and unique part, or the categories."""
+    """Columns that one kind of benchmark has: three of the group mean, or the categories."""
     if detail is None:
         return {}
     names = [str(v) for v in detail["variant"].values]
     columns = {}
     wanted = {
-        "group_r_best": "group mean r",
-        "nuisance_r2": "nuisance R2",
-        "unique_r2": "unique R2",
+        "group_r_best": "group r",
+        "group_nuisance_r": "nuisance r",
+        "group_unique_r2": "unique R2",
     }
     for variable, head in wanted.items():
         if variable in detail:
