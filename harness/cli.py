@@ -138,6 +138,7 @@ def run(
     from harness.api import carry_out, open_store, plan
     from harness.board.files import save_board
     from harness.fetch.network import offline as network_off
+    from harness.report.board_view import board_view
     from harness.report.live import Bars
     from harness.runner.preflight import estimate
 
@@ -164,7 +165,7 @@ def run(
             cells, result = carry_out(made, opened, bars)
     where = save_board(result, board or opened.root / "board.nc")
     console.print()
-    console.print(terminal.board_view(result))
+    console.print(board_view(result, console.width))
     console.print(f"board: {where}", soft_wrap=True)
     unfinished = [c for c in cells if str(c.status) in ("failed", "to do")]
     if unfinished:
@@ -218,12 +219,13 @@ def board(
     """Show a board, and export it."""
     from harness.api import open_store
     from harness.board.files import export, open_board
+    from harness.report.board_view import board_view
 
     result = open_board(path or open_store(store).root / "board.nc")
     for target in (csv, parquet):
         if target is not None:
             console.print(f"written: {export(result, target)}", soft_wrap=True)
-    console.print(terminal.board_view(result))
+    console.print(board_view(result, console.width))
 
 
 def _seeds(text: str | None) -> tuple[int, ...] | None:

@@ -16,8 +16,6 @@ from harness.plugin.registry import Shelf
 from harness.plugin.specs import CompressorSpec, ModelSpec, Spec
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from harness.runner.cells import Cell
     from harness.runner.plan import Plan
     from harness.runner.preflight import Estimate
@@ -95,103 +93,6 @@ def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
 
 def _status(cell: Cell) -> Text:
     return Text(str(cell.status), style=STYLES[str(cell.status)])
-
-
-def board_view(board: xr.DataTree) -> RenderableType:
-    """Show a board: one table a benchmark, best first, then what failed."""
-    cells = board["cells"].to_dataset()
-    parts: list[RenderableType] = []
-    for name in cells["benchmark"].values:
-        parts += [_benchmark_table(board, cells.sel(benchmark=name), str(name)), Text()]
-    parts += _failures(cells)
-    return Group(*parts)
-
-
-def _benchmark_table(board: xr.DataTree, cells: xr.Dataset, name: str) -> Table:
-    about = board["benchmarks"].to_dataset().sel(benchmark=name)
-    size_of = board["compression"].to_dataset()
-    simulated = "  [SIMULATED DATA]" if int(about["simulated"]) else ""
-    table = Table(
-        title=f"{name}{simulated}: {about['metric'].item()}", title_justify="left", box=None
-    )
-    detail = _detail(board, str(about["kind"].item()), name)
-    extra = _extra_columns(detail)
-    heads = ("model", "compressor", "value", "95 % interval", "ceiling", "of ceiling")
-    for head in (*heads, *extra, "bits/weight", "perplexity"):
-        table.add_column(head, justify="left" if head in heads[:2] else "right", no_wrap=True)
-    rows = [
-        (model, compressor)
-        for model in cells["model"].values
-        for compressor in cells["compressor"].values
-    ]
-    values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
-    for model, compressor in sorted(rows, key=lambda r: _rank(values[r])):
-        cell = cells.sel(model=model, compressor=compressor)
-        if cell["status"].item() not in ("done",):
-            status = str(cell["status"].item())
-            table.add_row(str(model), str(compressor), Text(status, style=STYLES[status]))
-            continue
-        size = size_of.sel(model=model, compressor=compressor)
-        table.add_row(
-            str(model),
-            str(compressor),
-            number(cell["value"].item(), 3),
-            f"{number(cell['low'].item(), 3)} .. {number(cell['high'].item(), 3)}",
-            number(cell["ceiling"].item(), 3),
-            number(cell["normalised"].item(), 2),
-            *(number(column.get(f"{model}+{compressor}"), 3) for column in extra.values()),
-            number(size["bits_per_weight"].item(), 2),
-            number(size["perplexity"].item(), 1),
-        )
-    return table
-
-
-def _rank(value: float) -> tuple[bool, float]:
-    return (math.isnan(value), -value)
-
-
-def _detail(board: xr.DataTree, kind: str, name: str) -> xr.Dataset | None:
-    if kind in board.children and name in board[kind].children:
-        return board[f"{kind}/{name}"].to_dataset()
-    return None
-
-
-def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
-    """Columns that one kind of benchmark has: three of the group mean, or the categories."""
-    if detail is None:
-        return {}
-    names = [str(v) for v in detail["variant"].values]
-    columns = {}
-    wanted = {
-        "group_r_best": "group r",
-        "group_nuisance_r": "nuisance r",
-        "group_unique_r2": "unique R2",
-    }
-    for variable, head in wanted.items():
-        if variable in detail:
-            over = [d for d in detail[variable].dims if d != "variant"]
-            means = detail[variable].mean(over).values
-            columns[head] = dict(zip(names, map(float, means), strict=True))
-    if "category_accuracy" in detail:
-        for category in detail["category"].values:
-            column = detail["category_accuracy"].sel(category=category).values
-            columns[str(category)] = dict(zip(names, map(float, column), strict=True))
-    return columns
-
-
-def _failures(cells: xr.Dataset) -> list[RenderableType]:
-    parts: list[RenderableType] = []
-    for status, style in (("failed", "red"), ("not applicable", "dim")):
-        reasons: dict[str, list[str]] = {}
-        where = cells["status"].values == status
-        for at in zip(*where.nonzero(), strict=True):
-            cell = cells.isel(dict(zip(("model", "compressor", "benchmark"), at, strict=True)))
-            name = " x ".join(str(cell[d].item()) for d in ("model", "compressor", "benchmark"))
-            reasons.setdefault(str(cell["reason"].item()), []).append(name)
-        for reason, names in reasons.items():
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            parts.append(Text(f"{status}: {names[0]}{more}: {reason}", style=style))
-    return parts
 
 
 def size(parameters: float | None) -> str:

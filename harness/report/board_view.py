@@ -1,0 +1,167 @@
+"""A board in the terminal: one table a benchmark, as many columns as fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.terminal import STYLES, number
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+GAP = 2
+"""Characters between columns."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column: how soon it is left out where room is short, its head, and its cells."""
+
+    rank: int
+    head: str
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        return max(len(text) for text in (self.head, *self.cells)) + GAP
+
+
+def board_view(board: xr.DataTree, width: int = 200) -> RenderableType:
+    """Show a board: one table a benchmark, best first, then what failed.
+
+    Parameters
+    ----------
+    board : DataTree
+    width : int
+        Characters in a line; columns that do not fit are named below the tables.
+    """
+    cells = board["cells"].to_dataset()
+    parts: list[RenderableType] = []
+    left_out: dict[str, None] = {}
+    for name in cells["benchmark"].values:
+        table, without = _benchmark_table(board, cells.sel(benchmark=name), str(name), width)
+        parts += [table, Text()]
+        left_out |= dict.fromkeys(without)
+    if left_out:
+        parts.append(Text(f"in a wider terminal: {', '.join(left_out)}", style="dim"))
+    parts += _failures(cells)
+    return Group(*parts)
+
+
+def _benchmark_table(
+    board: xr.DataTree, cells: xr.Dataset, name: str, width: int
+) -> tuple[Table, list[str]]:
+    about = board["benchmarks"].to_dataset().sel(benchmark=name)
+    simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
+    title = Text(f"{name}{simulated}: {about['metric'].item()}", style="italic")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, GAP, 0, 0))
+    rows = [
+        (str(model), str(compressor))
+        for model in cells["model"].values
+        for compressor in cells["compressor"].values
+    ]
+    values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
+    rows.sort(key=lambda row: (math.isnan(values[row]), -values[row]))
+    detail = _detail(board, str(about["kind"].item()), name)
+    columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
+    kept = _fitting(columns, width)
+    for column in kept:
+        table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
+    for i in range(len(rows)):
+        texts = (column.cells[i] for column in kept)
+        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
+    heads = {column.head for column in kept}
+    return table, [column.head for column in columns if column.head not in heads]
+
+
+def _columns(
+    rows: list[tuple[str, str]],
+    cells: xr.Dataset,
+    sizes: xr.Dataset,
+    extra: dict[str, dict[str, float]],
+) -> list[_Column]:
+    def of(dataset: xr.Dataset, name: str, digits: int) -> list[str]:
+        at = [dataset[name].sel(model=m, compressor=c).item() for m, c in rows]
+        return [number(value, digits) for value in at]
+
+    statuses = [str(cells["status"].sel(model=m, compressor=c).item()) for m, c in rows]
+    values = [
+        value if status == "done" else status
+        for status, value in zip(statuses, of(cells, "value", 3), strict=True)
+    ]
+    low, high = of(cells, "low", 3), of(cells, "high", 3)
+    interval = [f"{a} .. {b}" if a else "" for a, b in zip(low, high, strict=True)]
+    found = [
+        _Column(0, "model", [model for model, _ in rows]),
+        _Column(0, "compressor", [compressor for _, compressor in rows]),
+        _Column(1, "value", values),
+        _Column(2, "95 % interval", interval),
+        _Column(6, "ceiling", of(cells, "ceiling", 3)),
+        _Column(5, "of ceiling", of(cells, "normalised", 2)),
+        *(
+            _Column(4, head, [number(column.get(f"{m}+{c}"), 3) for m, c in rows])
+            for head, column in extra.items()
+        ),
+        _Column(3, "bits/weight", of(sizes, "bits_per_weight", 2)),
+        _Column(3, "perplexity", of(sizes, "perplexity", 1)),
+    ]
+    return [column for column in found if column.rank < 2 or any(column.cells)]
+
+
+def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+    """Leave out the least important columns until the rest fits."""
+    kept = list(columns)
+    while sum(c.width for c in kept) > width and max(c.rank for c in kept) > 1:
+        worst = max(kept, key=lambda c: c.rank)
+        kept.remove(worst)
+    return kept
+
+
+def _detail(board: xr.DataTree, kind: str, name: str) -> xr.Dataset | None:
+    if kind in board.children and name in board[kind].children:
+        return board[f"{kind}/{name}"].to_dataset()
+    return None
+
+
+def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
+    """Columns that one kind of benchmark has: three of the group mean, or the categories."""
+    if detail is None:
+        return {}
+    names = [str(v) for v in detail["variant"].values]
+    columns = {}
+    wanted = {
+        "group_r_best": "group r",
+        "group_nuisance_r": "nuisance r",
+        "group_unique_r2": "unique R2",
+    }
+    for variable, head in wanted.items():
+        if variable in detail:
+            over = [d for d in detail[variable].dims if d != "variant"]
+            means = detail[variable].mean(over).values
+            columns[head] = dict(zip(names, map(float, means), strict=True))
+    if "category_accuracy" in detail:
+        for category in detail["category"].values:
+            column = detail["category_accuracy"].sel(category=category).values
+            columns[str(category)] = dict(zip(names, map(float, column), strict=True))
+    return columns
+
+
+def _failures(cells: xr.Dataset) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for status, style in (("failed", "red"), ("not applicable", "dim")):
+        reasons: dict[str, list[str]] = {}
+        where = cells["status"].values == status
+        for at in zip(*where.nonzero(), strict=True):
+            cell = cells.isel(dict(zip(("model", "compressor", "benchmark"), at, strict=True)))
+            name = " x ".join(str(cell[d].item()) for d in ("model", "compressor", "benchmark"))
+            reasons.setdefault(str(cell["reason"].item()), []).append(name)
+        for reason, names in reasons.items():
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            parts.append(Text(f"{status}: {names[0]}{more}: {reason}", style=style))
+    return parts
