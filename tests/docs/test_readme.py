@@ -151,11 +151,13 @@ def kept(
 def reader(
     tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Reader]:
-    """A reader with a model, a story and responses to it; without data, cache or network."""
+    """A reader with a model, prose, a story and responses; without data, cache or network."""
     folder, site = tmp_path / "here", tmp_path / "site"
     folder.mkdir()
     site.mkdir()
     (folder / "my-model").symlink_to(kept / "model")
+    prose = ROOT / "harness/compress/texts/soil.txt"
+    (folder / "prose.txt").symlink_to(prose)
     rows = [f"{w},{0.4 * i:.1f},{0.4 * i + 0.3:.1f}" for i, w in enumerate(STORY.split() * 40)]
     (folder / "words.csv").write_text("\n".join(["word,onset,offset", *rows]))
     rng = np.random.default_rng(0)
