@@ -22,6 +22,9 @@ from harness.errors import DataError
 
 DEFAULT = EncodingOptions()
 
+KEPT = 2**29
+"""Bytes of plans kept for the joint fit with nuisance regressors; further ones are made again."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Curves:
@@ -47,8 +50,6 @@ class _Layers:
     nuisance regressors where the layer is chosen.
     """
 
-    LIMIT = 2**29
-
     def __init__(
         self,
         features: FloatArray,
@@ -56,12 +57,14 @@ class _Layers:
         splits: Sequence[Split],
         options: EncodingOptions,
         n_targets: int,
+        memory: int,
     ) -> None:
         self.splits = splits
         self._features = features
         self._runs = runs
         self._options = options
         self._n_targets = n_targets
+        self._memory = memory
         self._band: tuple[int, Band] | None = None
         self._kept: dict[tuple[int, int], RidgePlan] = {}
         self._bytes = 0
@@ -87,7 +90,7 @@ class _Layers:
             split = self.splits[fold]
             spectrum = self.band(layer).spectrum(split.outer)
             found = layer_plan(spectrum, split, self._options, self._n_targets)
-            if self._bytes + found.nbytes <= self.LIMIT:
+            if self._bytes + found.nbytes <= self._memory:
                 self._kept[fold, layer] = found
                 self._bytes += found.nbytes
         return found
@@ -156,7 +159,9 @@ def encode_layers(
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
     y = responses[:, usable].astype(np.float64)
-    layers = _Layers(features, labels, splits, options, len(usable))
+    # Without nuisance nobody asks for a plan again.
+    memory = 0 if regressors is None else KEPT
+    layers = _Layers(features, labels, splits, options, len(usable), memory)
     curves = _Curves.empty(len(splits), features.shape[1], len(usable))
     groups = _groups(target_groups, n_targets)[usable]
     with spread(len(labels)) as each:

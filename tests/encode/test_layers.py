@@ -154,7 +154,7 @@ def test_plans_that_do_not_fit_in_memory_are_made_again(monkeypatch: pytest.Monk
     features, y, runs = recording()
     nuisance = np.random.default_rng(3).normal(size=(N, 2))
     kept = encode_layers(features, y, runs, options=OPTIONS, nuisance=nuisance).nuisance
-    monkeypatch.setattr("harness.encode.layers._Layers.LIMIT", 0)
+    monkeypatch.setattr("harness.encode.layers.KEPT", 0)
     again = encode_layers(features, y, runs, options=OPTIONS, nuisance=nuisance).nuisance
     assert kept is not None
     assert again is not None
