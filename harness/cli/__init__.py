@@ -1,0 +1,24 @@
+"""The command line: parse, call the API, render. One module for each group of commands."""
+
+from __future__ import annotations
+
+import sys
+
+from harness.cli import board, look, run
+from harness.cli.app import app, stderr
+from harness.errors import HarnessError
+from harness.report import terminal
+
+__all__ = ["app", "board", "look", "main", "run"]
+
+
+def main() -> None:
+    """Run the command line. Errors a user can mend are told in two lines; exit code 2."""
+    try:
+        app()
+    except HarnessError as error:
+        terminal.say(stderr, error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        stderr.print("stopped; the same command goes on where it was")
+        sys.exit(130)

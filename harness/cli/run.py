@@ -1,0 +1,128 @@
+"""``run`` and ``status``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app, console
+from harness.cli.options import (
+    Benchmarks,
+    Compressors,
+    Device,
+    Dtype,
+    Models,
+    Offline,
+    Seeds,
+    StoreOption,
+    SuiteArgument,
+    Tags,
+    parse_seeds,
+)
+from harness.report import terminal
+
+
+class OverwriteChoice(StrEnum):
+    """What to do with results that are there."""
+
+    NEVER = "never"
+    MISSING = "missing"
+    ALWAYS = "always"
+
+
+@app.command()
+def run(
+    suite: SuiteArgument = None,
+    model: Models = None,
+    compressor: Compressors = None,
+    benchmark: Benchmarks = None,
+    tag: Tags = None,
+    seeds: Seeds = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    overwrite: Annotated[
+        OverwriteChoice, typer.Option("--overwrite", help="What to compute.")
+    ] = OverwriteChoice.MISSING,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
+    store: StoreOption = None,
+    offline: Offline = False,
+    board: Annotated[
+        Path | None,
+        typer.Option("--board", help="Where the board is written.", show_default="STORE/board.nc"),
+    ] = None,
+) -> None:
+    """Score variants on benchmarks. What is done already is not done again."""
+    from harness.api import carry_out, open_store, plan
+    from harness.board.files import save_board
+    from harness.fetch.network import offline as network_off
+    from harness.report.board_view import board_view
+    from harness.report.live import Bars
+    from harness.runner.preflight import estimate
+
+    opened = open_store(store)
+    with network_off(offline):
+        made = plan(
+            suite,
+            models=model,
+            compressors=compressor,
+            benchmarks=benchmark,
+            tags=tag,
+            seeds=parse_seeds(seeds),
+            device=device,
+            dtype=dtype,
+            overwrite=overwrite.value,
+            offline=offline,
+            batch_size=batch_size,
+            store=opened,
+        )
+        console.print(terminal.plan_view(made, estimate(made, opened)))
+        if dry_run:
+            return
+        with Bars(console, len(made.todo)) as bars:
+            cells, result = carry_out(made, opened, bars)
+    where = save_board(result, board or opened.root / "board.nc")
+    console.print()
+    console.print(board_view(result, console.width))
+    console.print(f"board: {where}", soft_wrap=True)
+    unfinished = [c for c in cells if str(c.status) in ("failed", "to do")]
+    if unfinished:
+        console.print(
+            f"[red]{len(unfinished)} cells have no score[/]; the same command tries again"
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    suite: SuiteArgument = None,
+    model: Models = None,
+    compressor: Compressors = None,
+    benchmark: Benchmarks = None,
+    tag: Tags = None,
+    seeds: Seeds = None,
+    dtype: Dtype = "float32",
+    store: StoreOption = None,
+) -> None:
+    """Show which cells of a run are done, to do, or failed and why. Computes nothing."""
+    from harness.api import open_store, plan
+    from harness.fetch.network import offline as network_off
+    from harness.runner.preflight import estimate
+
+    opened = open_store(store)
+    with network_off():
+        made = plan(
+            suite or (None if model or tag else "quickstart"),
+            models=model,
+            compressors=compressor,
+            benchmarks=benchmark,
+            tags=tag,
+            seeds=parse_seeds(seeds),
+            dtype=dtype,
+            overwrite="never",
+            store=opened,
+        )
+    console.print(terminal.plan_view(made, estimate(made, opened)))
