@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
+from typing import Any
 
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.record.request import Request
@@ -81,6 +82,11 @@ def variant_key(fingerprint: str, compressor: CompressorSpec, dtype: str) -> str
     compressor : CompressorSpec
     dtype : str
     """
+    return content_key(**variant_parts(fingerprint, compressor, dtype))
+
+
+def variant_parts(fingerprint: str, compressor: CompressorSpec, dtype: str) -> dict[str, object]:
+    """Return what the key of a variant is made of."""
     parts: dict[str, object] = {"model": fingerprint, "dtype": dtype}
     if compressor.method != "none":
         parts["compressor"] = {
@@ -91,7 +97,7 @@ def variant_key(fingerprint: str, compressor: CompressorSpec, dtype: str) -> str
             "torch": version("torch"),
             "stage": stages.COMPRESS,
         }
-    return content_key(**parts)
+    return parts
 
 
 def _content(value: object) -> object:
@@ -107,10 +113,46 @@ def recording_key(variant: str, request: Request) -> str:
 
 def score_key(spec: BenchmarkSpec, recordings: Sequence[str]) -> str:
     """Key of a score: the recordings' keys, the benchmark's version and options, the stages."""
-    return content_key(
-        benchmark=spec.target,
-        options=dict(spec.options),
-        version=spec.version,
-        recordings=list(recordings),
-        stages=[stages.ENCODE, stages.PROBE],
-    )
+    return content_key(**score_parts(spec), recordings=list(recordings))
+
+
+def score_parts(spec: BenchmarkSpec) -> dict[str, object]:
+    """Return what the key of a score is made of, its recordings apart."""
+    return {
+        "benchmark": spec.target,
+        "options": dict(spec.options),
+        "version": spec.version,
+        "stages": [stages.ENCODE, stages.PROBE],
+    }
+
+
+def cell_parts(
+    fingerprint: str,
+    compressor: CompressorSpec,
+    dtype: str,
+    requests: Sequence[Request],
+    spec: BenchmarkSpec,
+) -> dict[str, object]:
+    """Return what the keys of a cell are made of, for whoever has to make them again."""
+    return {
+        "variant": variant_parts(fingerprint, compressor, dtype),
+        "requests": [request.key for request in requests],
+        "record": stages.RECORD,
+        "score": score_parts(spec),
+    }
+
+
+def keys_of(parts: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Make the keys of a cell's recordings and of its score from :func:`cell_parts`.
+
+    Raises
+    ------
+    KeyError, TypeError
+        Something is missing, or has no canonical form.
+    """
+    variant = content_key(**parts["variant"])
+    recordings = [
+        content_key(variant=variant, request=request, stage=parts["record"])
+        for request in parts["requests"]
+    ]
+    return recordings, content_key(**parts["score"], recordings=recordings)

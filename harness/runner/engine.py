@@ -11,7 +11,7 @@ import xarray as xr
 
 from harness.errors import CorruptError, HarnessError, StoreError
 from harness.record.request import Recordings, Request
-from harness.runner.cells import Cell, Status, recording_key
+from harness.runner.cells import Cell, Status, cell_parts, recording_key
 from harness.runner.options import Overwrite
 from harness.runner.plan import Loaded, Plan, cell_key, planned
 from harness.runner.progress import Progress, Silent
@@ -130,7 +130,14 @@ def _score(loaded: Loaded, opened: Session) -> xr.Dataset:
 
     score = loaded.benchmark.score(Recordings(loaded.requests, load))
     keys = [recording_key(opened.key, r) for r in loaded.requests]
-    said = provenance(opened.variant, loaded.spec, opened.files, read, keys)
+    parts = cell_parts(
+        opened.files.fingerprint,
+        opened.variant.compressor,
+        opened.options.dtype,
+        loaded.requests,
+        loaded.spec,
+    )
+    said = provenance(opened.variant, loaded.spec, opened.files, read, keys, parts)
     return score.assign_attrs(score.attrs | said | {"score_seconds": time.perf_counter() - start})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.lm.files import ModelFiles
 from harness.plugin.specs import BenchmarkSpec
 from harness.runner.cells import Variant
 from harness.store import stages
+from harness.store.keys import canonical_json
 
 PACKAGES = ("brainpress", "torch", "transformers", "numpy", "scipy", "xarray", "himalaya")
 
@@ -35,10 +36,12 @@ def provenance(
     files: ModelFiles,
     recordings: Sequence[xr.DataArray],
     recording_keys: Sequence[str],
+    parts: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """Return what a score must carry, as netCDF attributes.
 
-    Structures are JSON text, because netCDF attributes hold none.
+    Structures are JSON text, because netCDF attributes hold none. ``parts`` are those of
+    :func:`harness.runner.cells.cell_parts`: whoever checks the score makes its key again from them.
     """
     compressor = variant.compressor
     attrs = [r.attrs for r in recordings]
@@ -68,6 +71,8 @@ def provenance(
             {k: v for k, v in vars(stages).items() if k.isupper()}, sort_keys=True
         ),
     }
+    if parts is not None:
+        said["parts"] = canonical_json(parts)
     if variant.model.seed is not None:
         said["model_seed"] = variant.model.seed
     return said
