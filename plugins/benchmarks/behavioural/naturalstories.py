@@ -1,0 +1,168 @@
+"""Natural Stories (Futrell et al. 2021): self-paced reading of ten stories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DataError
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import BenchmarkSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.fetch.resource import Resource
+    from harness.record.request import Recordings, Request
+    from harness.stimuli.passages import Passage
+    from plugins.benchmarks.behavioural.naturalstories_times import ReadingTimes
+
+ADDRESS = "https://github.com/languageMIT/naturalstories/raw/4700daa/naturalstories_RTS"
+FOLDS = 5
+
+
+class Linking(StrEnum):
+    """What of the model is linked to reading times."""
+
+    SURPRISAL = "surprisal"
+    STATES = "states"
+
+
+@dataclass(frozen=True)
+class NaturalStories:
+    """Predict how long readers stay on each word of ten stories.
+
+    Parameters
+    ----------
+    linking : str
+        ``surprisal`` or ``states`` (hidden states of the layer that training stories favour).
+    context : str
+        Context policy of the recording.
+
+    Raises
+    ------
+    DataError
+        There is no such linking, or the reading times do not sit on their words.
+    """
+
+    linking: str = "surprisal"
+    context: str = "strided(256,128)"
+
+    def __post_init__(self) -> None:
+        if self.linking not in list(Linking):
+            raise DataError(
+                f"no linking {self.linking!r}", f"one of {', '.join(str(k) for k in Linking)}"
+            )
+        _ = self.passages  # data that is missing is found when the run is planned
+
+    @staticmethod
+    def resources() -> tuple[Resource, ...]:
+        """Files the benchmark reads."""
+        from harness.fetch.resource import Resource
+
+        return (
+            Resource(
+                name="processed_wordinfo.tsv",
+                address=f"{ADDRESS}/processed_wordinfo.tsv",
+                sha256="047d2a0b84eff99d90535d1517f7fa7d466b81fbd60e990f2f08caac04d8aa56",
+                size=901515,
+                licence="CC-BY-NC-SA-4.0",
+                where="natural_stories/processed_wordinfo.tsv",
+            ),
+        )
+
+    def requests(self) -> tuple[Request, ...]:
+        """Ask for the log-probability of every word, or for its hidden states."""
+        from harness.record.context import Context, Start
+        from harness.record.request import Measure, Request
+        from harness.stimuli.passages import Stimuli
+        from harness.stimuli.readouts import Items, Pool
+
+        stimuli = Stimuli("natural-stories", self.passages)
+        context = Context.parse(self.context, start=Start.BOS)
+        if self.linking == Linking.SURPRISAL:
+            return (Request(stimuli, Measure.LOGPROB, context, Items(Pool.SUM)),)
+        return (Request(stimuli, Measure.HIDDEN, context, Items(Pool.MEAN)),)
+
+    def score(self, recordings: Recordings) -> xr.Dataset:
+        """Score what the model adds to frequency, length and position.
+
+        See :func:`plugins.benchmarks.behavioural.naturalstories_times.score_times`.
+        """
+        from plugins.benchmarks.behavioural.naturalstories_times import (
+            check_alignment,
+            score_times,
+        )
+
+        (recording,) = recordings.values()
+        check_alignment(self.times)
+        return score_times(recording, self.times, surprisal=self.linking == Linking.SURPRISAL)
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """The ten stories, each a running text."""
+        from harness.stimuli.passages import Passage
+
+        return tuple(Passage.from_words(f"story {s}", w) for s, w in self.times.stories.items())
+
+    @cached_property
+    def times(self) -> ReadingTimes:
+        """Reading times on the words they were measured at."""
+        from plugins.benchmarks.behavioural.naturalstories_times import read_times, realigned
+
+        return realigned(read_times(self._file()))
+
+    def _file(self) -> Path:
+        from harness.fetch.download import fetch
+        from harness.fetch.network import is_offline
+
+        (resource,) = self.resources()
+        return fetch(resource, offline=is_offline())
+
+
+@hookimpl
+def brainpress_benchmarks() -> list[BenchmarkSpec]:
+    """Return the benchmark with surprisal, and with hidden states."""
+    common: dict[str, Any] = {
+        "target": "plugins.benchmarks.behavioural.naturalstories:NaturalStories",
+        "kind": "behavioural",
+        "margin": 0.005,
+        "licence": "CC-BY-NC-SA-4.0",
+        "citation": (
+            "Futrell, Gibson, Tily, Blank, Vishnevetsky, Piantadosi & Fedorenko (2021). The Natural"
+            " Stories corpus: a reading-time corpus of English texts containing rare syntactic"
+            " constructions. Language Resources and Evaluation 55, 63-77."
+        ),
+        "homepage": "https://github.com/languageMIT/naturalstories",
+        "data": "10 stories, 10,256 words, self-paced reading, 62 to 97 readers a word",
+        "notes": (
+            "Value: held-out log-likelihood per word (nats) that the model adds to a regression on"
+            " frequency, length and punctuation of the word and the two before it (spill-over), and"
+            " position; whole stories are held out, two at a time. The file is the one before the"
+            " realignment of May 2025: each time belongs to the next word and is moved there, which"
+            " every score checks: with two earlier words accounted for, the word itself must matter"
+            " and the word after it must not. (Comparing the word with the next one is not enough:"
+            " spill-over lets even the misaligned file pass.) Times are means of log times over"
+            " readers; the ceiling is what is left when only the sampling error of these means"
+            " remains, which counts differences in speed between readers as error: it is low."
+        ),
+    }
+    gain = "log-likelihood per word beyond frequency, length and position (nats)"
+    return [
+        BenchmarkSpec(
+            "naturalstories",
+            metric=f"{gain}, surprisal",
+            tags=("behavioural", "reading-times", "real"),
+            **common,
+        ),
+        BenchmarkSpec(
+            "naturalstories-states",
+            options={"linking": "states"},
+            metric=f"{gain}, hidden states",
+            tags=("behavioural", "reading-times", "real"),
+            **common,
+        ),
+    ]
