@@ -50,6 +50,7 @@ def plan(
     overwrite: Overwrite | str = "missing",
     offline: bool = False,
     batch_size: int | None = None,
+    keep_weights: bool = True,
     store: Store | Path | str | None = None,
 ) -> Plan:
     """Find out what a run would do. Takes the arguments of :func:`run`; loads no model."""
@@ -66,7 +67,9 @@ def plan(
     }
     said = {axis: names for axis, names in given.items() if names}
     chosen = replace(chosen, **said)  # type: ignore[arg-type]  # mypy sees str for every field
-    options = RunOptions(device, dtype, Overwrite(overwrite), offline, batch_size)
+    options = RunOptions(
+        device, dtype, Overwrite(overwrite), offline, batch_size, keep_weights=keep_weights
+    )
     selection = select(chosen, registry(), SEEDS if seeds is None else tuple(seeds))
     return make_plan(selection, open_store(store), options)
 
@@ -84,6 +87,7 @@ def run(
     overwrite: Overwrite | str = "missing",
     offline: bool = False,
     batch_size: int | None = None,
+    keep_weights: bool = True,
     store: Store | Path | str | None = None,
     progress: Progress | None = None,
 ) -> xr.DataTree:
@@ -115,6 +119,8 @@ def run(
         Never use the network.
     batch_size : int, optional
         Most windows of a batch; does not change results.
+    keep_weights : bool
+        Whether the weights of models compressed with calibration stay in the store.
     store : Store or path, optional
         Default: ``BRAINPRESS_STORE``, else the user's cache folder.
     progress : Progress, optional
@@ -150,6 +156,7 @@ def run(
         overwrite=overwrite,
         offline=offline,
         batch_size=batch_size,
+        keep_weights=keep_weights,
         store=opened,
     )
     return carry_out(made, opened, progress)[1]

@@ -48,6 +48,13 @@ def run(
     device: Device = "auto",
     dtype: Dtype = "float32",
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
+    keep_weights: Annotated[
+        bool,
+        typer.Option(
+            "--keep-weights/--no-keep-weights",
+            help="Keep the weights of models compressed with calibration in the store.",
+        ),
+    ] = True,
     store: StoreOption = None,
     offline: Offline = False,
     board: Annotated[
@@ -77,6 +84,7 @@ def run(
             overwrite=overwrite.value,
             offline=offline,
             batch_size=batch_size,
+            keep_weights=keep_weights,
             store=opened,
         )
         console.print(terminal.plan_view(made, estimate(made, opened)))

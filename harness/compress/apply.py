@@ -71,8 +71,27 @@ def apply(
     FetchError
         The text cannot be had.
     """
-    calibration = None
-    if compressor.calibration is not None:
-        calibration = calibrate(model, compressor.calibration, cache=cache, offline=offline)
-        check_contamination(calibration.passages, stimuli or {})
+    calibration = checked_calibration(
+        compressor, model, cache=cache, stimuli=stimuli, offline=offline
+    )
     return Applied(compressor.compress(model.model, calibration, workspace), calibration)
+
+
+def checked_calibration(
+    compressor: Compressor,
+    model: LanguageModel,
+    *,
+    cache: Path,
+    stimuli: Mapping[str, str] | None = None,
+    offline: bool = False,
+) -> Calibration | None:
+    """Get the calibration text a compressor wants, and hold it against what will be tested.
+
+    Takes the arguments of :func:`apply` and raises what it raises before it compresses. Needed even
+    where the compressed weights are there: they may meet other stimuli now.
+    """
+    if compressor.calibration is None:
+        return None
+    calibration = calibrate(model, compressor.calibration, cache=cache, offline=offline)
+    check_contamination(calibration.passages, stimuli or {})
+    return calibration

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.compress.apply import apply
+from harness.compress.apply import apply, checked_calibration
 from harness.compress.compressor import Compressor
 from harness.compress.perplexity import embedded_text, perplexity
 from harness.compress.report import CompressionReport
+from harness.compress.saved import load_compressed, save_compressed
 from harness.compress.workspace import Workspace
 from harness.fetch.locate import cache_folder
 
@@ -33,6 +34,7 @@ def compress(
     *,
     stimuli: Mapping[str, str] | None = None,
     blocks: Path | None = None,
+    save: Path | None = None,
     offline: bool = False,
 ) -> xr.Dataset:
     """Compress a loaded model in place and report.
@@ -48,6 +50,8 @@ def compress(
     blocks : Path, optional
         Folder for finished blocks, so that a run that was killed goes on with the next; removed
         when all are finished.
+    save : Path, optional
+        File for the compressed weights.
     offline : bool
         Never use the network.
 
@@ -66,6 +70,8 @@ def compress(
         workspace=None if blocks is None else Workspace(folder=blocks),
         offline=offline,
     )
+    if save is not None:
+        save_compressed(model.model, applied.report, save)
     if blocks is not None:
         shutil.rmtree(blocks, ignore_errors=True)
     after = _perplexity(model) if applied.report.layers else before
@@ -73,6 +79,35 @@ def compress(
     # What two calibrated results must share to be compared; empty when there was no such text.
     dataset.attrs["calibration_sha256"] = applied.calibration.sha256 if applied.calibration else ""
     return dataset
+
+
+def reload(
+    model: LanguageModel,
+    compressor: Compressor,
+    saved: Path,
+    *,
+    stimuli: Mapping[str, str] | None = None,
+    offline: bool = False,
+) -> None:
+    """Turn a loaded model into the compressed one that an earlier run saved, in place.
+
+    Parameters
+    ----------
+    model, compressor, stimuli, offline
+        As for :func:`compress`.
+    saved : Path
+        Its ``save``.
+
+    Raises
+    ------
+    CorruptError
+        The file does not read back; the model must be loaded anew.
+    CompressionError
+        The calibration text holds a stimulus.
+    """
+    cache = cache_folder() / "calibration"
+    checked_calibration(compressor, model, cache=cache, stimuli=stimuli, offline=offline)
+    load_compressed(model.model, saved)
 
 
 def _perplexity(model: LanguageModel) -> tuple[float, float]:

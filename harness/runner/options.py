@@ -37,6 +37,9 @@ class RunOptions:
         Whether the network is off.
     batch_size : int, optional
         Most windows of a batch. Does not change results, and is in no key.
+    keep_weights : bool
+        Whether the weights of models that were compressed with calibration stay in the store, so
+        that a later benchmark need not compress again.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class RunOptions:
     overwrite: Overwrite = Overwrite.MISSING
     offline: bool = False
     batch_size: int | None = None
+    keep_weights: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "overwrite", Overwrite(self.overwrite))

@@ -33,7 +33,7 @@ class Estimate:
     memory : int
         Peak, bytes.
     disk : int
-        Bytes of recordings.
+        Bytes of recordings, and of compressed weights that are kept.
     free : int
         Bytes free on the store's disk.
     fetch : tuple of str
@@ -81,6 +81,7 @@ def estimate(plan: Plan, store: Store) -> Estimate:
         flops = sum(_tokens(r) for r in passes.values()) * 2.0 * _parameters(files, variant)
         seconds += flops / _speed(plan.options) + SCORE_SECONDS * len(todo)
         weights = files.parameters * BYTES[plan.options.dtype]
+        disk += _weights_kept(variant, weights, plan, store)
         recorded = [_recording_bytes(r, files) for r in missing]
         disk += sum(recorded)
         memory = max(memory, weights + ACTIVATION_BYTES + 2 * max(recorded, default=0))
@@ -103,6 +104,14 @@ def _there(variant: Variant, request: Request, plan: Plan, store: Store) -> bool
     fingerprint = plan.files[variant.model.name].fingerprint
     key = variant_key(fingerprint, variant.compressor, plan.options.dtype)
     return store.has(Kind.RECORDING, recording_key(key, request))
+
+
+def _weights_kept(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
+    key = variant_key(
+        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
+    )
+    kept = plan.options.keep_weights and variant.compressor.calibrated
+    return 0 if not kept or store.weights_path(key).is_file() else weights
 
 
 def _tokens(request: Request) -> float:

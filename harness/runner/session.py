@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -99,7 +100,8 @@ class Session:
                     self._record(missing)
 
     def forget(self, requests: Iterable[Request]) -> None:
-        """Drop recordings from the store, so that they are made again."""
+        """Drop recordings and kept weights from the store, so that they are made again."""
+        self.store.remove_weights(self.key)
         for request in requests:
             self.store.remove(Kind.RECORDING, recording_key(self.key, request))
 
@@ -153,11 +155,13 @@ class Session:
 
     @cached_property
     def _loaded(self) -> LanguageModel:
-        from harness.lm.load import load
         from harness.runner.compression import compress
 
-        self.progress.stage(self.variant, "loading")
-        model = load(self.files, self.variant.model, device=self.device, dtype=self.options.dtype)
+        saved = self.store.weights_path(self.key) if self._keeps_weights else None
+        if saved and saved.is_file() and self.store.has(Kind.COMPRESSION, self.key):
+            with suppress(CorruptError):
+                return self._reloaded(saved)
+        model = self._base()
         if self.variant.compressor.method != "none":
             self.progress.stage(self.variant, "compressing")
         compressor = self.variant.compressor
@@ -167,10 +171,30 @@ class Session:
             self._base_perplexity(),
             stimuli=self.stimuli,
             blocks=self.store.root / "blocks" / self.key if compressor.calibrated else None,
+            save=saved,
             offline=self.options.offline,
         )
         self.store.write(Kind.COMPRESSION, self.key, report)
         return model
+
+    def _base(self) -> LanguageModel:
+        from harness.lm.load import load
+
+        self.progress.stage(self.variant, "loading")
+        return load(self.files, self.variant.model, device=self.device, dtype=self.options.dtype)
+
+    def _reloaded(self, saved: Path) -> LanguageModel:
+        from harness.runner.compression import reload
+
+        model = self._base()
+        compressor = load_target(self.variant.compressor)
+        reload(model, compressor, saved, stimuli=self.stimuli, offline=self.options.offline)
+        return model
+
+    @property
+    def _keeps_weights(self) -> bool:
+        """What takes seconds to compress takes longer to read."""
+        return self.options.keep_weights and self.variant.compressor.calibrated
 
     def _base_perplexity(self) -> tuple[float, float] | None:
         base = variant_key(self.files.fingerprint, NONE, self.options.dtype)

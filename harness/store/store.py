@@ -57,6 +57,15 @@ class Store:
         """Where a result is, or would be."""
         return self.root / kind / key[:2] / f"{key}.nc"
 
+    def weights_path(self, key: str) -> Path:
+        """Where the weights of a compressed model are, or would be."""
+        return self.root / "weights" / key[:2] / f"{key}.safetensors"
+
+    def remove_weights(self, key: str) -> None:
+        """Forget the weights of a compressed model."""
+        with explained(self.root):
+            self.weights_path(key).unlink(missing_ok=True)
+
     def has(self, kind: Kind, key: str) -> bool:
         """Whether a result is there."""
         return self.path(kind, key).is_file()
