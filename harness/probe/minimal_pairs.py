@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ScoreError
-from harness.probe.proportion import effective_trials, wilson
+from harness.probe.accuracy import CountedTask, count_accuracy
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.stimuli.passages import Passage, Stimuli
@@ -105,56 +105,16 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
     ScoreError
         The recording has another shape than the pairs ask for, or is not finite.
     """
-    import xarray as xr
-
     margin = _margins(pairs, recording)
-    names = tuple(dict.fromkeys(pair.paradigm for pair in pairs))
-    number = {name: i for i, name in enumerate(names)}
+    tasks: dict[str, CountedTask] = {}
+    for pair in pairs:
+        tasks.setdefault(pair.paradigm, CountedTask(pair.paradigm, pair.category, pair.phenomenon))
+    number = {name: i for i, name in enumerate(tasks)}
     member = np.array([number[pair.paradigm] for pair in pairs])
-    first = [pairs[int(np.argmax(member == i))] for i in range(len(names))]
-    counts = np.bincount(member)
-    accuracy = np.bincount(member, (np.sign(margin) + 1) / 2) / counts
-    low, high = wilson(accuracy, counts)
-    value = accuracy.mean()
-    value_low, value_high = wilson(value, effective_trials(counts))
-    score = xr.Dataset(
-        {
-            "value": value,
-            "low": value_low,
-            "high": value_high,
-            "accuracy": ("task", accuracy),
-            "accuracy_low": ("task", low),
-            "accuracy_high": ("task", high),
-            "pairs": ("task", counts),
-            "margin": ("pair", margin.astype(np.float32)),
-        },
-        coords={
-            "task": list(names),
-            "task_category": ("task", [pair.category for pair in first]),
-            "phenomenon": ("task", [pair.phenomenon for pair in first]),
-            "pair_task": ("pair", member),
-        },
-    )
-    return score.merge(_category_profile(score))
-
-
-def _category_profile(score: xr.Dataset) -> xr.Dataset:
-    import xarray as xr
-
-    of_task = score["task_category"].values
-    names = tuple(dict.fromkeys(of_task.tolist()))
-    rows = []
-    for name in names:
-        inside = of_task == name
-        counts = score["pairs"].values[inside]
-        value = score["accuracy"].values[inside].mean()
-        low, high = wilson(value, effective_trials(counts))
-        rows.append((value, float(low), float(high), len(counts), int(counts.sum())))
-    names_of = ("accuracy", "low", "high", "tasks", "pairs")
-    columns = zip(names_of, zip(*rows, strict=True), strict=True)
-    return xr.Dataset(
-        {f"category_{column}": ("category", list(values)) for column, values in columns},
-        coords={"category": list(names)},
+    right = (np.sign(margin) + 1) / 2
+    score = count_accuracy(tuple(tasks.values()), member, right, counted="pairs")
+    return score.assign(margin=("pair", margin.astype(np.float32))).assign_coords(
+        pair_task=("pair", member)
     )
 
 

@@ -1,0 +1,86 @@
+"""Features of a task in the coordinates in which probes are quick to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from harness.errors import ScoreError
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Standardised features, rotated onto the axes of their covariance.
+
+    The rotation leaves an L2 penalty as it is, so a probe in these coordinates is the probe of the
+    standardised features; but its Hessian is nearly diagonal, which is worth a factor of ten in
+    iterations.
+
+    Parameters
+    ----------
+    mean, sd : array (n_units,)
+        Of the training items; a unit that does not vary has ``sd`` 1.
+    axes : array (n_units, n_axes)
+        Orthonormal columns.
+    variances : array (n_axes,)
+        Of the training items along each axis.
+    """
+
+    mean: Floats
+    sd: Floats
+    axes: Floats
+    variances: Floats
+
+    @classmethod
+    def of(cls, x: Floats) -> Basis:
+        """Take the basis of training items.
+
+        Parameters
+        ----------
+        x : array (n_items, n_units)
+
+        Raises
+        ------
+        ScoreError
+            A feature is not finite.
+        """
+        if not np.isfinite(x).all():
+            raise ScoreError(
+                "a feature of a training item is not finite",
+                "record again in float32; a compressed model that gives NaN is broken",
+            )
+        mean = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+        sd = x.std(axis=0, dtype=np.float64).astype(x.dtype)
+        # A constant unit has the rounding of its mean for a standard deviation.
+        flat = sd <= 8 * np.finfo(x.dtype).eps * np.maximum(np.abs(mean), 1e-30)
+        sd = np.where(flat, 1, sd).astype(x.dtype)
+        standard = _standardised(x, mean, sd)
+        standard[:, flat] = 0
+        n_items, n_units = x.shape
+        if n_items < n_units:
+            # Weights have no part outside the span of the items: n_items axes are enough.
+            gram = standard @ standard.T
+            squares, vectors = scipy.linalg.eigh(gram, check_finite=False)
+            kept = squares > n_items * np.finfo(x.dtype).eps * max(squares[-1], 1e-30)
+            axes = standard.T @ (vectors[:, kept] / np.sqrt(squares[kept]))
+            # Small ones lose their right angles to rounding; the penalty needs them.
+            axes, _ = np.linalg.qr(axes)
+        else:
+            _, axes = scipy.linalg.eigh(standard.T @ standard, check_finite=False)
+        axes = np.ascontiguousarray(axes[:, ::-1], x.dtype)
+        variances = np.square(standard @ axes).mean(axis=0)
+        return cls(mean, np.where(flat, np.inf, sd).astype(x.dtype), axes, variances)
+
+    def rotate(self, x: Floats) -> Floats:
+        """Express items in the basis: (n_items, n_units) to (n_items, n_axes)."""
+        return np.ascontiguousarray(_standardised(x, self.mean, self.sd) @ self.axes)
+
+
+def _standardised(x: Floats, mean: Floats, sd: Floats) -> Floats:
+    return np.asarray((x - mean) / sd)

@@ -1,0 +1,324 @@
+"""All probes of one task on one layer: every seed, its control task and its online code at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import ScoreError
+from harness.probe.agreement import Counts, Moments
+from harness.probe.chance import code_order, code_stops, control_labels, training_weights
+from harness.probe.code_length import code_length, prefix_weights
+from harness.probe.features import Basis
+from harness.probe.hidden import fit_hidden
+from harness.probe.linear import fit_logistic, fit_ridge
+from harness.probe.options import Probe, ProbeOptions
+from harness.probe.tasks import Part, ProbeTask, Target
+
+Floats = npt.NDArray[np.floating[Any]]
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Fitted(Protocol):
+    """A batch of fitted probes."""
+
+    def outputs(self, x: Floats) -> Floats:
+        """Logits or predicted numbers, (n_problems, n_outputs, n_items)."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A task as arrays, with what its seeds draw.
+
+    Parameters
+    ----------
+    task : ProbeTask
+    rows : array (n_items, n_places)
+        Rows of the recording.
+    labels : array (n_items,)
+        Class numbers (those beyond ``n_classes`` do not occur in training) or numbers.
+    n_classes, n_labels : int
+        Classes of the training part; of all parts. 1 and 0 for numbers.
+    train, dev, test : array
+        Item numbers of each part.
+    groups : array (n_test,)
+        Group numbers of the test items.
+    group_names : tuple of str
+    weights : array (seeds, n_train)
+        What each seed trains on.
+    control : array (seeds, n_items)
+        Labels of the control task.
+    order : array (seeds, n_train)
+        Order of the online code.
+    """
+
+    task: ProbeTask
+    rows: Ints
+    labels: npt.NDArray[Any]
+    n_classes: int
+    n_labels: int
+    train: Ints
+    dev: Ints
+    test: Ints
+    groups: Ints
+    group_names: tuple[str, ...]
+    weights: Floats
+    control: npt.NDArray[Any]
+    order: Ints
+
+    @classmethod
+    def of(cls, task: ProbeTask, rows: Ints, seeds: int) -> Labelled:
+        """Give the classes numbers and draw what is random; numbers are standardised."""
+        items = task.items
+        train, dev, test = (
+            np.array([i for i, item in enumerate(items) if item.part is part]) for part in Part
+        )
+        if task.target is Target.CLASS:
+            late = {str(i.label) for i in items} - set(task.classes)
+            number = {label: k for k, label in enumerate([*task.classes, *sorted(late)])}
+            labels = np.array([number[str(item.label)] for item in items])
+            n_classes, n_labels = len(task.classes), len(number)
+        else:
+            labels = np.array([float(item.label) for item in items])
+            labels = (labels - labels[train].mean()) / labels[train].std()
+            n_classes, n_labels = 1, 0
+        clusters = [item.cluster for item in items]
+        names, groups = np.unique([clusters[i] for i in test], return_inverse=True)
+        types = [item.type or f"item {i}" for i, item in enumerate(items)]
+        trained = [clusters[i] for i in train]
+        return cls(
+            task,
+            rows,
+            labels,
+            n_classes,
+            n_labels,
+            train,
+            dev,
+            test,
+            groups.astype(np.int64),
+            tuple(str(n) for n in names),
+            training_weights(task.name, trained, seeds),
+            control_labels(task.name, types, labels, train, seeds),
+            code_order(task.name, trained, seeds),
+        )
+
+    @property
+    def is_class(self) -> bool:
+        """Whether labels are classes."""
+        return self.task.target is Target.CLASS
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """How the probes of one layer did; arrays over seeds unless said otherwise.
+
+    Parameters
+    ----------
+    penalty : float
+        Chosen by the loss on the dev part.
+    dev : array (seeds,)
+        Score on the dev part.
+    test, control : Counts or Moments
+        Of the test part.
+    bits : array (seeds,)
+        Length of the online code; NaN for numbers, which have no code without a precision.
+    """
+
+    penalty: float
+    dev: Doubles
+    test: Counts | Moments
+    control: Counts | Moments
+    bits: Doubles
+
+
+def probe_layer(labelled: Labelled, states: Floats, options: ProbeOptions) -> LayerResult:
+    """Fit and judge the probes of one task on one layer.
+
+    Parameters
+    ----------
+    labelled : Labelled
+    states : array (n_rows, n_units)
+        One layer of the recording.
+    options : ProbeOptions
+
+    Returns
+    -------
+    LayerResult
+
+    Raises
+    ------
+    ScoreError
+        No dev item has a label that occurs in training.
+    """
+    x = states[labelled.rows].reshape(len(labelled.rows), -1)
+    if x.dtype not in (np.float32, np.float64):
+        x = x.astype(np.float32)
+    basis = Basis.of(x[labelled.train])
+    z = {name: basis.rotate(x[getattr(labelled, name)]) for name in ("train", "dev", "test")}
+    penalty = _penalty(labelled, z, options)
+    return _judged(labelled, z, penalty, options)
+
+
+def _penalty(labelled: Labelled, z: dict[str, Floats], options: ProbeOptions) -> float:
+    """Choose the penalty: fit all training items under each, and compare losses on dev."""
+    m = len(options.penalties)
+    if m == 1:
+        return options.penalties[0]
+    targets = np.tile(labelled.labels[labelled.train], (m, 1))
+    fitted = _fit(
+        labelled,
+        z["train"],
+        targets,
+        np.array(options.penalties),
+        np.ones(targets.shape, np.float32),
+        np.zeros(m, np.int64),
+        options,
+    )
+    outputs = fitted.outputs(z["dev"]).astype(np.float64)
+    labels = labelled.labels[labelled.dev]
+    if labelled.is_class:
+        known = labels < labelled.n_classes
+        if not known.any():
+            raise ScoreError(
+                f"task {labelled.task.name!r}: no dev item has a label that occurs in training"
+            )
+        outputs, labels = outputs[:, :, known], labels[known]
+        outputs -= outputs.max(axis=1, keepdims=True)
+        own = outputs[:, labels, np.arange(len(labels))]
+        loss = (np.log(np.exp(outputs).sum(axis=1)) - own).mean(axis=1)
+    else:
+        loss = np.square(outputs[:, 0] - labels).mean(axis=1)
+    return options.penalties[int(np.argmin(loss))]
+
+
+def _judged(
+    labelled: Labelled, z: dict[str, Floats], penalty: float, options: ProbeOptions
+) -> LayerResult:
+    seeds, n_train = labelled.weights.shape
+    own = np.tile(labelled.labels[labelled.train], (seeds, 1))
+    targets: list[npt.NDArray[Any]] = [own, labelled.control[:, labelled.train]]
+    weights = [labelled.weights] * 2
+    penalties: list[Doubles] = [np.full(2 * seeds, penalty)]
+    numbers = [np.tile(np.arange(seeds), 2)]
+    stops = code_stops(n_train)
+    n_fits = len(stops) - 1 if labelled.is_class else 0
+    if n_fits:
+        targets.append(np.repeat(own, n_fits, axis=0))
+        weights.append(prefix_weights(labelled.order, stops).reshape(-1, n_train))
+        # The same prior whatever was sent: a penalty a training item grows as they are fewer.
+        penalties.append(np.tile(penalty * n_train / np.asarray(stops[:-1]), seeds))
+        numbers.append(np.repeat(np.arange(seeds), n_fits))
+    fitted = _fit(
+        labelled,
+        z["train"],
+        np.concatenate(targets),
+        np.concatenate(penalties),
+        np.concatenate(weights),
+        np.concatenate(numbers),
+        options,
+    )
+    bits = np.full(seeds, np.nan)
+    if n_fits:
+        logits = fitted.outputs(z["train"])[2 * seeds :]
+        shape = (seeds, n_fits, labelled.n_classes, n_train)
+        bits = code_length(logits.reshape(shape), own[0], labelled.order, stops)
+    dev, test = fitted.outputs(z["dev"]), fitted.outputs(z["test"])
+    one = np.zeros(len(labelled.dev), np.int64)
+    labels = labelled.labels
+    return LayerResult(
+        penalty,
+        score(_agreement(labelled, labels[labelled.dev], dev[:seeds], one, 1), np.ones((1, 1)))[0],
+        _agreement(
+            labelled,
+            labels[labelled.test],
+            test[:seeds],
+            labelled.groups,
+            len(labelled.group_names),
+        ),
+        _control_agreement(labelled, test[seeds : 2 * seeds]),
+        bits,
+    )
+
+
+def score(agreement: Counts | Moments, weights: Doubles) -> Doubles:
+    """Macro-F1 of classes, Pearson r of numbers: (n_draws, n_fits)."""
+    if isinstance(agreement, Counts):
+        return agreement.macro_f1(weights)
+    return agreement.pearson(weights)
+
+
+def plain(agreement: Counts | Moments, weights: Doubles) -> Doubles:
+    """Accuracy of classes, Pearson r of numbers: what selectivity is a difference of."""
+    if isinstance(agreement, Counts):
+        return agreement.accuracy(weights)
+    return agreement.pearson(weights)
+
+
+def _agreement(
+    labelled: Labelled,
+    labels: npt.NDArray[Any],
+    outputs: Floats,
+    groups: Ints,
+    n_groups: int,
+) -> Counts | Moments:
+    if labelled.is_class:
+        predicted = outputs.argmax(axis=1)
+        return Counts.of(labels, predicted, groups, n_groups, labelled.n_labels)
+    return Moments.of(labels, outputs[:, 0], groups, n_groups)
+
+
+def _control_agreement(labelled: Labelled, outputs: Floats) -> Counts | Moments:
+    """Each seed has control labels of its own: agreement one by one, then side by side."""
+    n_groups = len(labelled.group_names)
+    parts = [
+        _agreement(labelled, labels[labelled.test], outputs[s : s + 1], labelled.groups, n_groups)
+        for s, labels in enumerate(labelled.control)
+    ]
+    if labelled.is_class:
+        counts = [p for p in parts if isinstance(p, Counts)]
+        # Only accuracy is asked of the control task: its hits and its number of items.
+        return Counts(
+            np.concatenate([c.hits for c in counts], axis=1),
+            np.concatenate([c.predicted for c in counts], axis=1),
+            counts[0].actual,
+        )
+    return Moments(np.concatenate([p.sums for p in parts if isinstance(p, Moments)], axis=2))
+
+
+def _fit(
+    labelled: Labelled,
+    x: Floats,
+    targets: npt.NDArray[Any],
+    penalties: Doubles,
+    weights: Floats,
+    seeds: Ints,
+    options: ProbeOptions,
+) -> Fitted:
+    if options.probe is Probe.HIDDEN:
+        goals = targets if labelled.is_class else targets.astype(x.dtype)
+        return fit_hidden(x, goals, labelled.n_classes, penalties, weights, seeds, options.n_hidden)
+    if labelled.is_class:
+        return fit_logistic(x, targets, labelled.n_classes, penalties, weights, options.tolerance)
+    return fit_ridge(x, targets, penalties, weights)
+
+
+def majority(labelled: Labelled) -> float:
+    """Score of always saying the most frequent training class; 0 for numbers."""
+    if not labelled.is_class:
+        return 0.0
+    common = int(np.bincount(labelled.labels[labelled.train]).argmax())
+    n_test = len(labelled.test)
+    said = np.full((1, n_test), common)
+    one = np.zeros(n_test, np.int64)
+    counts = Counts.of(labelled.labels[labelled.test], said, one, 1, labelled.n_labels)
+    return float(counts.macro_f1(np.ones((1, 1)))[0, 0])
+
+
+def all_groups(tasks: Sequence[Labelled]) -> tuple[str, ...]:
+    """Names of the test groups of all tasks, sorted."""
+    return tuple(sorted({name for t in tasks for name in t.group_names}))
