@@ -22,8 +22,15 @@ def sha256_of(path: Path) -> str:
     OSError
         The file cannot be read.
     """
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """Return the ``sha256``, ``sha1`` or ``md5`` of a file, in hexadecimal digits, read now."""
+    # md5 and sha1 are what some hosts publish; they find damage here, not forgery.
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        found = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    return found.hexdigest()
 
 
 def git_blob_sha1(path: Path) -> str:
@@ -46,15 +53,27 @@ def remembered_sha256(path: Path) -> str:
     OSError
         The file cannot be read.
     """
+    return remembered_digest(path, "sha256")
+
+
+def remembered_digest(path: Path, algorithm: str) -> str:
+    """Return the ``sha256``, ``sha1`` or ``md5`` of a file, remembered in the same way.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
     real = path.resolve(strict=True)
     status = real.stat()
     facts = {"path": str(real), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
     memory = cache_folder() / "checksums" / f"{hashlib.sha256(str(real).encode()).hexdigest()}.json"
-    remembered = _read(memory)
-    if remembered is not None and all(remembered.get(key) == facts[key] for key in facts):
-        return str(remembered["sha256"])
-    digest = sha256_of(real)
-    _write(memory, {**facts, "sha256": digest})
+    remembered = _read(memory) or {}
+    fresh = all(remembered.get(key) == facts[key] for key in facts)
+    if fresh and algorithm in remembered:
+        return str(remembered[algorithm])
+    digest = digest_of(real, algorithm)
+    _write(memory, {**(remembered if fresh else facts), algorithm: digest})
     return digest
 
 
@@ -63,7 +82,7 @@ def _read(memory: Path) -> dict[str, object] | None:
         content = json.loads(memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) and "sha256" in content else None
+    return content if isinstance(content, dict) else None
 
 
 def _write(memory: Path, content: dict[str, object]) -> None:

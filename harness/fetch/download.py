@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from harness.errors import ChecksumError, OfflineError
-from harness.fetch.checksum import remembered_sha256
+from harness.fetch.checksum import remembered_digest
 from harness.fetch.locate import DATA_VARIABLE, cache_folder, candidates
 from harness.fetch.network import is_offline
 from harness.fetch.package_index import fetch_member
@@ -74,6 +74,13 @@ def fetch(
             progress=progress,
             patience=patience,
         )
+        if problem := _problem(target, resource):
+            with explained(target.parent):
+                target.unlink(missing_ok=True)
+            raise ChecksumError(
+                f"{resource.address} gave a file with {problem}",
+                "the file at this address has changed, or something on the way rewrites it",
+            )
     finally:
         lock.release()
     return target
@@ -90,16 +97,16 @@ def located(resource: Resource) -> Path | None:
     """
     for path in candidates(resource.where) if resource.where else ():
         if path.is_file():
-            if resource.sha256 and (found := remembered_sha256(path)) != resource.sha256:
+            if problem := _problem(path, resource):
                 raise ChecksumError(
-                    f"{path} has sha256 {found} where {resource.sha256} is expected",
+                    f"{path} has {problem}",
                     f"replace it by the file at {resource.address}, or move it away",
                 )
             return path
     cached = cached_path(resource)
     if not cached.is_file():
         return None
-    if resource.sha256 and remembered_sha256(cached) != resource.sha256:
+    if _problem(cached, resource):
         with explained(cached.parent):
             cached.unlink(missing_ok=True)
         return None
@@ -108,9 +115,18 @@ def located(resource: Resource) -> Path | None:
 
 def cached_path(resource: Resource) -> Path:
     """Return where a resource is kept in the cache: under its checksum, else under its address."""
+    # Files that are known by another checksum lie under their address: md5 and sha1 collide.
     key = resource.sha256 or hashlib.sha256(resource.address.encode()).hexdigest()
     group = "files" if resource.sha256 else "unpinned"
     return cache_folder() / group / key[:16] / resource.name
+
+
+def _problem(path: Path, resource: Resource) -> str:
+    """Say how a file differs from what it should be; nothing where it does not."""
+    algorithm, _, expected = resource.digest.partition(":")
+    if expected and (found := remembered_digest(path, algorithm)) != expected:
+        return f"{algorithm} {found} where {expected} is expected"
+    return ""
 
 
 def _absence(resource: Resource, target: Path) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from harness.errors import FetchError
 
 SCHEMES = ("https://", "http://", "pypi:")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHECKSUM = re.compile(r"md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Resource:
         SPDX identifier, or the name of the licence.
     where : str
         Where the file is under a data folder (``BRAINPRESS_DATA``), as a relative path with ``/``.
+    checksum : str
+        ``md5:…`` or ``sha1:…``, for hosts that publish no sha256. It tells a damaged file from a
+        whole one; it does not keep a forged one out.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class Resource:
     size: int | None = None
     licence: str = ""
     where: str = ""
+    checksum: str = ""
 
     def __post_init__(self) -> None:
         if self.name in {"", ".", ".."} or "\\" in self.name or "/" in self.name:
@@ -57,3 +62,12 @@ class Resource:
             raise FetchError(
                 f"{self.name}: {self.sha256!r} is not a sha256 (64 lower-case hex digits)"
             )
+        if self.checksum and not _CHECKSUM.fullmatch(self.checksum):
+            raise FetchError(
+                f"{self.name}: {self.checksum!r} is not a checksum", "md5:HEX or sha1:HEX"
+            )
+
+    @property
+    def digest(self) -> str:
+        """``algorithm:hex`` of the whole file: the sha256 where there is one; empty: not pinned."""
+        return f"sha256:{self.sha256}" if self.sha256 else self.checksum

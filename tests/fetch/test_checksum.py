@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from harness.fetch import checksum
-from harness.fetch.checksum import git_blob_sha1, remembered_sha256, sha256_of
+from harness.fetch.checksum import (
+    digest_of,
+    git_blob_sha1,
+    remembered_digest,
+    remembered_sha256,
+    sha256_of,
+)
 
 BODY = bytes(range(251)) * 9000  # more than a block, and no multiple of one
 
@@ -26,11 +32,11 @@ def path(tmp_path: Path) -> Path:
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     reads: list[Path] = []
 
-    def counting(path: Path) -> str:
+    def counting(path: Path, algorithm: str) -> str:
         reads.append(path)
-        return sha256_of(path)
+        return digest_of(path, algorithm)
 
-    monkeypatch.setattr(checksum, "sha256_of", counting)
+    monkeypatch.setattr(checksum, "digest_of", counting)
     return reads
 
 
@@ -54,6 +60,19 @@ def test_a_file_is_read_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     first = remembered_sha256(path)
     assert remembered_sha256(path) == first == hashlib.sha256(BODY).hexdigest()
     assert len(reads) == 1
+
+
+def test_two_checksums_of_a_file_are_remembered_beside_each_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = count_reads(monkeypatch)
+    for _ in range(2):
+        assert remembered_digest(path, "sha1") == hashlib.sha1(BODY).hexdigest()
+        assert remembered_digest(path, "md5") == hashlib.md5(BODY).hexdigest()
+        assert remembered_sha256(path) == hashlib.sha256(BODY).hexdigest()
+    assert len(reads) == 3
+    path.write_bytes(BODY + b"!")
+    assert remembered_digest(path, "md5") == hashlib.md5(BODY + b"!").hexdigest()
 
 
 def test_a_link_is_remembered_as_what_it_points_to(

@@ -152,3 +152,24 @@ def test_a_cache_that_cannot_be_written_is_named(
     with pytest.raises(StoreError, match=str(cache)) as caught:
         fetch(resource, patience=impatient)
     assert "BRAINPRESS_CACHE" in caught.value.hint
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "md5"])
+def test_a_file_known_by_another_checksum_is_checked(
+    host: Any, data: Path, cache: Path, impatient: Patience, algorithm: str
+) -> None:
+    address = host.put("/alice.txt", BODY)
+    right = f"{algorithm}:{hashlib.new(algorithm, BODY).hexdigest()}"
+    resource = Resource("a.txt", address, "", where="texts/a.txt", checksum=right)
+    path = fetch(resource, patience=impatient)
+    assert path.read_bytes() == BODY
+    path.write_bytes(BODY[:-1])  # damage in the cache is mended
+    assert fetch(resource, patience=impatient).read_bytes() == BODY
+    (data / "texts" / "a.txt").write_bytes(BODY[:-1])
+    with pytest.raises(ChecksumError, match=algorithm):
+        fetch(resource)
+    host.put("/b.txt", BODY[1:])
+    wrong = Resource("b.txt", address.replace("alice", "b"), "", checksum=right)
+    with pytest.raises(ChecksumError, match=f"{algorithm} .* is expected"):
+        fetch(wrong, patience=impatient)
+    assert not cached_path(wrong).exists()

@@ -31,3 +31,12 @@ def test_an_address_has_a_known_scheme(address: str) -> None:
 def test_a_checksum_is_a_sha256(sha256: str) -> None:
     with pytest.raises(FetchError, match="not a sha256"):
         Resource("a", "https://host.org/a", sha256)
+
+
+@pytest.mark.parametrize("checksum", ["md5:123", "sha256:" + SHA256, "sha1:" + "A" * 40, "0" * 32])
+def test_another_checksum_names_its_algorithm(checksum: str) -> None:
+    with pytest.raises(FetchError, match="not a checksum"):
+        Resource("a", "https://host.org/a", "", checksum=checksum)
+    assert Resource("a", "https://host.org/a", "", checksum="md5:" + "0" * 32).digest == (
+        "md5:" + "0" * 32
+    )
