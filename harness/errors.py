@@ -93,3 +93,7 @@ class DataError(HarnessError):
 
 class ScoreError(HarnessError):
     """A benchmark could not score its recordings."""
+
+
+class SubmissionError(HarnessError):
+    """A submission cannot be read, or does not hold what it should."""

@@ -1,18 +1,44 @@
-"""``board``: show one, export it."""
+"""``board``: show one, export it; check, verify, accept and build what others hand in."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
 
 from harness.cli.app import app, console
-from harness.cli.options import StoreOption
+from harness.cli.options import Device, Offline, StoreOption
 
 
-@app.command()
-def board(
+class ShowByDefault(TyperGroup):
+    """A group whose command is ``show`` where none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``show`` before arguments that do not start with a command."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+board = typer.Typer(cls=ShowByDefault, help="Show a board (`board [PATH]`); accept submissions.")
+app.add_typer(board, name="board")
+
+Bundles = Annotated[
+    list[Path],
+    typer.Argument(help="Bundles, or a leaderboard's folder as a pull request would leave it."),
+]
+Leaderboard = Annotated[
+    Path, typer.Option("--leaderboard", help="The folder that holds `submissions`.")
+]
+LEADERBOARD = Path("leaderboard")
+
+
+@board.command()
+def show(
     path: Annotated[
         Path | None, typer.Argument(help="A board.", show_default="STORE/board.nc")
     ] = None,
@@ -30,3 +56,112 @@ def board(
         if target is not None:
             console.print(f"written: {export(result, target)}", soft_wrap=True)
     console.print(board_view(result, console.width))
+
+
+@board.command()
+def check(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
+    """Check submissions without computing anything. Exit code 1 if there is a problem."""
+    from harness.board.submission.check import check as examine
+    from harness.plugin.registry import registry
+
+    report = examine(bundles, leaderboard, registry())
+    _print_changes(report)
+    for remark in report.remarks:
+        console.print(Text(f"note: {remark.where}: {remark.what}", style="yellow"))
+    for problem in report.problems:
+        console.print(Text(f"problem: {problem.where}: {problem.what}", style="red"))
+    console.print(_verdict(report))
+    raise typer.Exit(1 if report.problems else 0)
+
+
+@board.command()
+def verify(
+    bundles: Bundles,
+    sample: Annotated[int, typer.Option("--sample", min=1, help="Cells to compute again.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 0,
+    leaderboard: Leaderboard = LEADERBOARD,
+    device: Device = "auto",
+    offline: Offline = False,
+) -> None:
+    """Compute cells of submissions again, and compare. Exit code 1 if one differs."""
+    from harness.board.submission.desk import read_all, record
+    from harness.board.submission.verify import verify as examine
+    from harness.fetch.network import offline as network_off
+    from harness.plugin.registry import registry
+    from harness.report.live import Bars
+
+    entries = read_all(bundles, leaderboard)
+    with network_off(offline), Bars(console, min(sample, len(entries))) as bars:
+        found = examine(
+            entries,
+            registry(),
+            sample=sample,
+            seed=seed,
+            device=device,
+            offline=offline,
+            progress=bars,
+        )
+    for verification in found:
+        for finding in verification.findings:
+            where = f"{verification.entry.name}, {finding.compressor}"
+            console.print(Text(f"{where}: {finding.outcome}. {_numbers(finding)}"), soft_wrap=True)
+    for path in record(found, bundles, leaderboard, sample=sample, seed=seed):
+        console.print(f"written: {path}", soft_wrap=True)
+    raise typer.Exit(1 if any(v.outcome == "failed" for v in found) else 0)
+
+
+@board.command()
+def add(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
+    """Check submissions, and accept them if there is no problem."""
+    from harness.board.submission.check import check as examine
+    from harness.board.submission.desk import accept
+    from harness.plugin.registry import registry
+
+    report = examine(bundles, leaderboard, registry())
+    for problem in report.problems:
+        console.print(Text(f"problem: {problem.where}: {problem.what}", style="red"))
+    if report.problems:
+        console.print(_verdict(report))
+        raise typer.Exit(1)
+    _print_changes(report)
+    for path in accept(report.entries, bundles, leaderboard):
+        console.print(f"written: {path}", soft_wrap=True)
+
+
+@board.command()
+def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
+    """Merge the accepted submissions into LEADERBOARD/board.nc, and make the page."""
+    from harness.board.submission.desk import build as make
+
+    for path in make(leaderboard):
+        console.print(f"written: {path}", soft_wrap=True)
+
+
+def _print_changes(report: Any) -> None:
+    table = Table(title="what would change", title_justify="left", box=None)
+    for column in ("benchmark", "model", "compressor"):
+        table.add_column(column, no_wrap=True)
+    for column in ("accepted", "handed in"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for c in report.changes:
+        before, after = ("" if v is None else f"{v:.4f}" for v in (c.before, c.after))
+        table.add_row(*map(Text, (c.benchmark, c.model, c.compressor, before, after, c.kind)))
+    console.print(table)
+
+
+def _verdict(report: Any) -> Text:
+    entries = f"{len(report.entries)} entries, {len(report.changes)} cells"
+    if not report.problems:
+        return Text(f"{entries}: no problem", style="green")
+    return Text(f"{entries}: {len(report.problems)} problems", style="bold red")
+
+
+def _numbers(finding: Any) -> str:
+    if finding.computed is None:
+        return str(finding.reason)
+    said = (
+        f"handed in {finding.submitted:.6f}, computed {finding.computed:.6f}, "
+        f"tolerance {finding.tolerance:.4g}"
+    )
+    return said + (f"; {finding.reason}" if finding.reason else "")

@@ -1,0 +1,1 @@
+"""Submissions: results made elsewhere, offered to a leaderboard, checked, and merged."""

@@ -1,0 +1,156 @@
+"""What a maintainer does with submissions: read, record, accept, build."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.board.files import save_board
+from harness.board.submission.bundle import Opened, open_bundle
+from harness.board.submission.entry import Entry, parse_json
+from harness.board.submission.merge import merge
+from harness.board.submission.shelf import (
+    VERIFIED,
+    put,
+    read_shelf,
+    record_verification,
+    verification,
+)
+from harness.board.submission.verify import Verification
+from harness.errors import SubmissionError
+from harness.store.atomic import writing
+
+BOARD = "board.nc"
+PAGE = "index.html"
+
+
+def read_all(sources: Sequence[Path], leaderboard: Path) -> list[Entry]:
+    """Read the entries of sound sources; of a folder, those that are not accepted yet.
+
+    Raises
+    ------
+    SubmissionError
+        A source is not there, or something is wrong with it.
+    """
+    accepted = {entry.id for entry in read_shelf(leaderboard).entries}
+    entries: dict[str, Entry] = {}
+    for source in sources:
+        opened = _open(source)
+        if opened.problems:
+            raise SubmissionError(
+                f"{source}: {opened.problems[0].where}: {opened.problems[0].what}",
+                f"`brainpress board check {source}` lists all that is wrong",
+            )
+        # A leaderboard's own folder is all accepted; to verify it again is what was asked for.
+        own = source.is_dir() and source.resolve() == Path(leaderboard).resolve()
+        for entry in opened.entries:
+            if own or not source.is_dir() or entry.id not in accepted:
+                entries[entry.id] = entry
+    return list(entries.values())
+
+
+def _open(source: Path) -> Opened:
+    if source.is_dir():
+        return read_shelf(source)
+    if not source.is_file():
+        raise SubmissionError(f"no bundle at {source}", "`brainpress submit` writes one")
+    return open_bundle(source)
+
+
+def beside(bundle: Path) -> Path:
+    """Where the verification of a bundle is recorded until the bundle is accepted."""
+    return bundle.with_name(bundle.name + VERIFIED)
+
+
+def record(
+    found: Sequence[Verification],
+    sources: Sequence[Path],
+    leaderboard: Path,
+    *,
+    sample: int,
+    seed: int,
+) -> list[Path]:
+    """Write what a verification found: beside a bundle, or beside the entries of a folder.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written.
+    """
+    written = []
+    said = {v.entry.id: v.to_json(sample, seed) for v in found}
+    for source in sources:
+        if source.is_dir():
+            entries = {e.id: e for e in read_shelf(source).entries}
+            for name in sorted(set(said) & set(entries)):
+                written.append(record_verification(source, entries[name], said[name]))
+        else:
+            here = {e.id for e in open_bundle(source).entries}
+            mine = {name: said[name] for name in sorted(set(said) & here)}
+            with writing(beside(source)) as path:
+                path.write_text(json.dumps(mine, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            written.append(beside(source))
+    return written
+
+
+def accept(entries: Sequence[Entry], sources: Sequence[Path], leaderboard: Path) -> list[Path]:
+    """Put entries that were checked on the shelf, and beside them what verification found.
+
+    Raises
+    ------
+    SubmissionError, StoreError
+        The shelf cannot be written, or leads elsewhere.
+    """
+    written = put(leaderboard, entries)
+    for source in sources:
+        if source.is_dir() or not beside(source).is_file():
+            continue
+        found = parse_json(beside(source).read_bytes(), str(beside(source)))
+        for entry in entries:
+            if isinstance(found.get(entry.id), dict):
+                written.append(record_verification(leaderboard, entry, found[entry.id]))
+    return written
+
+
+def build(leaderboard: Path) -> list[Path]:
+    """Merge what is accepted to a board, and make the page of it where that can be made.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    SubmissionError
+        Something on the shelf is not as it was accepted, or nothing is on it.
+    """
+    opened = read_shelf(leaderboard)
+    if opened.problems:
+        first = opened.problems[0]
+        raise SubmissionError(
+            f"{first.where}: {first.what}",
+            "accepted files are never edited: take them back from the history",
+        )
+
+    def state(entry: Entry) -> str:
+        found = verification(leaderboard, entry)
+        return "unverified" if found is None else str(found.get("outcome", "unverified"))
+
+    board = merge(opened.entries, state)
+    written = [save_board(board, Path(leaderboard) / BOARD)]
+    if page := _page_writer():
+        written.append(Path(page(board, Path(leaderboard) / PAGE)))
+    return written
+
+
+def _page_writer() -> Any:
+    """Return what writes the page, or nothing where it is not installed."""
+    if importlib.util.find_spec("harness.report.page") is None:
+        return None
+    if importlib.util.find_spec("altair") is None:
+        return None
+    return getattr(importlib.import_module("harness.report.page"), "write_page", None)

@@ -1,0 +1,159 @@
+"""Keys of a submission, made again from the parts that its provenance names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.board.submission.entry import Entry
+from harness.plugin.registry import Registry
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec
+from harness.runner.cells import cell_parts, keys_of
+from harness.store import stages
+from harness.store.keys import canonical, content_key
+
+
+def key_faults(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> Iterator[str]:
+    """Say what does not fit between a cell's key, its parts, and what is installed here.
+
+    Parameters
+    ----------
+    entry : Entry
+    cell : mapping
+        A finished cell of the entry.
+    registry : Registry
+        Plugins of this environment: they say what each name stands for.
+    """
+    said = cell["provenance"]
+    try:
+        recordings = json.loads(said["recordings"])
+        parts = json.loads(said["parts"]) if "parts" in said else None
+        told = _told(entry, said)
+        measured = json.loads(said["stages"])
+    except (KeyError, TypeError, ValueError) as error:
+        yield f"its provenance lacks what its key is made of: {error!r}"
+        return
+    yield from _identity(entry, cell, told)
+    yield from _stage_faults(measured)
+    spec = registry.benchmarks.specs.get(entry.record["benchmark"]["name"])
+    if parts is None:
+        yield from _key_from_spec(cell["key"], spec, said, recordings, measured)
+        return
+    try:
+        made_recordings, made = keys_of(parts)
+        faults = list(_part_faults(parts, told, spec))
+    except (KeyError, TypeError, AttributeError) as error:
+        yield f"the parts of its key are not what they should be: {error!r}"
+        return
+    if made_recordings != recordings:
+        yield "the keys of its recordings do not follow from their parts"
+    if made != cell["key"]:
+        yield f"its key {cell['key'][:12]}… does not follow from its parts ({made[:12]}…)"
+    yield from faults
+    compressor = registry.compressors.specs.get(cell["compressor"]["name"])
+    if compressor is not None:
+        yield from _compressor_faults(parts["variant"], compressor)
+
+
+def requests_of(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of what a cell's benchmark asked; nothing where the cell does not say."""
+    try:
+        return tuple(map(str, json.loads(cell["provenance"]["parts"])["requests"]))
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _told(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "model": said["model"],
+        "compressor": said["compressor"],
+        "benchmark": said["benchmark"],
+        "benchmark_version": said["benchmark_version"],
+        "options": json.loads(said["benchmark_options"]),
+        "fingerprint": said["fingerprint"],
+        "dtype": said["dtype"],
+        "revision": said["revision"],
+        "source": said["source"],
+    }
+
+
+def _identity(entry: Entry, cell: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
+    model, benchmark = entry.record["model"], entry.record["benchmark"]
+    expected = {
+        "model": model["name"],
+        "revision": model["revision"],
+        "source": model["source"],
+        "compressor": cell["compressor"]["name"],
+        "benchmark": benchmark["name"],
+        "benchmark_version": benchmark["version"],
+    }
+    for name, value in expected.items():
+        if told[name] != value:
+            yield f"its provenance says {name} {told[name]!r}, its record {value!r}"
+
+
+def _stage_faults(measured: Mapping[str, int]) -> Iterator[str]:
+    ours = {name: value for name, value in vars(stages).items() if name.isupper()}
+    old = {n: v for n, v in measured.items() if ours.get(n) != v}
+    for name, value in sorted(old.items()):
+        yield f"it was computed by version {value} of {name.lower()}; here it is {ours.get(name)}"
+
+
+def _key_from_spec(
+    key: str,
+    spec: BenchmarkSpec | None,
+    said: Mapping[str, Any],
+    recordings: list[str],
+    measured: Mapping[str, int],
+) -> Iterator[str]:
+    """Hold the key of a score that came without its parts against the benchmark installed here."""
+    if spec is None:
+        return
+    made = content_key(
+        benchmark=spec.target,
+        options=json.loads(said["benchmark_options"]),
+        version=said["benchmark_version"],
+        recordings=recordings,
+        stages=[measured.get("ENCODE"), measured.get("PROBE")],
+    )
+    if made != key:
+        yield f"its key {key[:12]}… does not follow from its provenance ({made[:12]}…)"
+
+
+def _part_faults(
+    parts: Mapping[str, Any], told: Mapping[str, Any], spec: BenchmarkSpec | None
+) -> Iterator[str]:
+    score, variant = parts["score"], parts["variant"]
+    pairs = {
+        "benchmark version": (score["version"], told["benchmark_version"]),
+        "fingerprint of the model": (variant["model"], told["fingerprint"]),
+        "dtype": (variant["dtype"], told["dtype"]),
+    }
+    for name, (part, provenance) in pairs.items():
+        if part != provenance:
+            yield f"{name}: its key is made of {part!r}, its provenance says {provenance!r}"
+    if spec is None:
+        return
+    ours = {"benchmark": spec.target, "options": canonical(dict(spec.options))}
+    for name, value in ours.items():
+        if score[name] != value:
+            yield f"{name} of {spec.name}: its key is made of {score[name]!r}; here it is {value!r}"
+
+
+def _compressor_faults(variant: Mapping[str, Any], spec: CompressorSpec) -> Iterator[str]:
+    # The benchmark does not matter to the part that is taken.
+    blank = BenchmarkSpec("", target="", kind="")
+    parts = cell_parts("", spec, "", (), blank)["variant"]
+    ours = canonical(parts).get("compressor")
+    theirs = variant.get("compressor")
+    if (ours is None) != (theirs is None):
+        negation = "not " if theirs is None else ""
+        yield f"{spec.name}: its key is {negation}that of a compressed model"
+        return
+    for name in ("target", "options", "version", "seed", "stage"):
+        if ours is not None and theirs.get(name) != ours[name]:
+            yield (
+                f"{name} of {spec.name}: its key is made of {theirs.get(name)!r}; "
+                f"here it is {ours[name]!r}"
+            )

@@ -1,0 +1,138 @@
+"""Whether the numbers of an entry can be true, and whether they agree with each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from harness.board.submission.detail import prose, raw_dimensions
+from harness.board.submission.entry import Entry
+from harness.board.submission.schema import NUMBERS
+from harness.errors import SubmissionError
+
+AGREE = 1e-6
+"""Largest difference between a value and the mean of its own detail: rounding."""
+LOWER_BOUND = "leave-one-out"
+"""A ceiling of this kind may be exceeded."""
+_PRIMARY = {"r_best": ("participant", "roi"), "accuracy": ("task",)}
+"""What a value is the plain mean of, where a detail has it."""
+_RANGES = {"bits_per_weight": (0, 64), "sparsity": (0, 1), "perplexity": (1, math.inf)}
+
+
+def cell_faults(entry: Entry, cell: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is impossible about one cell."""
+    if cell["status"] != "done":
+        if cell["key"] or any(cell[n] is not None for n in NUMBERS):
+            yield "it does not apply, and yet has a result"
+        return
+    value, low, high, ceiling = (cell[n] for n in ("value", "low", "high", "ceiling"))
+    if not cell["key"]:
+        yield "it has no key"
+    if value is None:
+        yield "it is done, and has no value"
+        return
+    if (low is None) != (high is None):
+        yield "its interval has one end"
+    elif low is not None and not low - AGREE <= value <= high + AGREE:
+        yield f"its interval [{low:.4g}, {high:.4g}] does not contain its value {value:.4g}"
+    yield from _range(entry.record["benchmark"], value)
+    if ceiling is not None:
+        yield from _ceiling(cell, value, low, ceiling)
+    for name, (least, most) in _RANGES.items():
+        number = cell["compression"].get(name)
+        if number is not None and not least <= number <= most:
+            yield f"{name} is {number:.4g}, not from {least} to {most}"
+
+
+def _range(benchmark: Mapping[str, Any], value: float) -> Iterator[str]:
+    metric = benchmark["metric"].lower()
+    if "accuracy" in metric and not 0 <= value <= 1:
+        yield f"an accuracy of {value:.4g}"
+    if "pearson" in metric and not -1 <= value <= 1:
+        yield f"a correlation of {value:.4g}"
+
+
+def _ceiling(
+    cell: Mapping[str, Any], value: float, low: float | None, ceiling: float
+) -> Iterator[str]:
+    if ceiling <= 0:
+        yield f"its ceiling is {ceiling:.4g}"
+        return
+    kind = str(cell["provenance"].get("ceiling_kind", ""))
+    if low is not None and low > ceiling and LOWER_BOUND not in kind:
+        yield f"its whole interval, from {low:.4g}, is above its ceiling {ceiling:.4g}"
+    share = cell["normalised"]
+    if share is not None and abs(share * ceiling - value) > AGREE:
+        yield f"{value:.4g} of a ceiling of {ceiling:.4g} is not the share {share:.4g}"
+
+
+def detail_faults(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with an entry's detail, compressor by compressor.
+
+    Yields
+    ------
+    where, what : str
+        ``where`` is a compressor, or nothing for the detail as a whole.
+    """
+    done = {c["compressor"]["name"]: c for c in entry.record["cells"] if c["status"] == "done"}
+    try:
+        dataset = entry.dataset()
+    except SubmissionError as error:
+        yield "", error.message
+        return
+    if dataset is None:
+        yield "", "it has values, and no detail behind them"
+        return
+    for dimension in raw_dimensions(dataset):
+        yield "", f"its detail is over {dimension}: stimuli and responses are not handed in"
+    for name in prose(dataset):
+        yield "", f"its detail holds text ({name})"
+    names = [str(n) for n in np.atleast_1d(dataset.get("compressor", xr.DataArray([])).values)]
+    if sorted(names) != sorted(done) or "compressor" not in dataset.dims:
+        yield "", f"its detail is of {sorted(names)}, its values of {sorted(done)}"
+        return
+    for i, name in enumerate(names):
+        for fault in _variant_faults(dataset.isel(compressor=i), done[name]):
+            yield name, fault
+
+
+def _variant_faults(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[str]:
+    for name, variable in dataset.data_vars.items():
+        if variable.dtype.kind != "f":
+            continue
+        if np.isinf(variable.values).any():
+            yield f"{name} holds an infinite number"
+        if variable.size and np.isnan(variable.values).all():
+            yield f"{name} holds no number"
+    for name, dims in _PRIMARY.items():
+        if name in dataset and dataset[name].dims == dims and cell["value"] is not None:
+            mean = float(dataset[name].mean(skipna=False))
+            if not abs(mean - cell["value"]) <= AGREE:
+                yield f"its value {cell['value']:.6g} is not the mean of {name}, {mean:.6g}"
+    said = cell["provenance"].get("participants")
+    there = dataset.sizes.get("participant")
+    if said is not None and there is not None and said != there:
+        yield f"its provenance says {said} participants, its detail has {there}"
+
+
+def samples_of(entry: Entry) -> dict[str, tuple[str, ...]]:
+    """Return who and what an entry was measured on: the names along each dimension of its detail.
+
+    Layers and compressors are left out: they are the model's.
+    """
+    try:
+        dataset = entry.dataset()
+    except SubmissionError:
+        return {}
+    if dataset is None:
+        return {}
+    found = {}
+    for dimension, size in dataset.sizes.items():
+        if dimension not in ("layer", "compressor"):
+            names = dataset[dimension].values if dimension in dataset.coords else range(size)
+            found[str(dimension)] = tuple(map(str, names))
+    return found

@@ -1,0 +1,275 @@
+"""Cells of a submission computed again, from public inputs, in a store that holds nothing."""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from harness.board.submission.entry import Entry
+from harness.errors import HarnessError
+from harness.plugin.registry import Registry
+from harness.runner.provenance import versions
+
+if TYPE_CHECKING:
+    from harness.runner.progress import Progress
+
+SHARE_OF_MARGIN = 0.1
+"""A cell agrees when it comes back within this share of the benchmark's margin of equivalence."""
+TOLERANCE = 0.002
+"""Where a benchmark states no margin."""
+HALF_PRECISION = 5.0
+"""How much wider for bfloat16 and float16, whose rounding differs between devices."""
+DETAIL = 5.0
+"""How much wider for the root mean square of the detail, which is not averaged over people."""
+_CHOICES = ("layer", "penalty")
+"""Variables with this in their name are choices, which flip where two are as good."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one cell.
+
+    Parameters
+    ----------
+    compressor : str
+    outcome : str
+        ``agrees``, ``differs``, or ``not computed``: the inputs are not to be had, or the run
+        failed.
+    submitted, computed : float, optional
+        Values.
+    tolerance : float
+        Largest difference of the values that is agreement.
+    detail : float, optional
+        Largest root mean square difference of a variable of the detail.
+    key : bool
+        Whether the key came out the same; libraries of another version change it.
+    reason : str
+        Why it was not computed, or what differs.
+    """
+
+    compressor: str
+    outcome: str
+    submitted: float | None
+    computed: float | None
+    tolerance: float
+    detail: float | None = None
+    key: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification found out about one entry.
+
+    Parameters
+    ----------
+    entry : Entry
+    findings : tuple of Finding
+    """
+
+    entry: Entry
+    findings: tuple[Finding, ...]
+
+    @property
+    def outcome(self) -> str:
+        """``failed`` if a cell differs, ``verified`` if all agree, else ``unverified``."""
+        outcomes = {finding.outcome for finding in self.findings}
+        if "differs" in outcomes:
+            return "failed"
+        return "verified" if outcomes == {"agrees"} else "unverified"
+
+    def to_json(self, sample: int, seed: int) -> dict[str, Any]:
+        """Return what is recorded beside the entry."""
+        return {
+            "entry": self.entry.id,
+            "outcome": self.outcome,
+            "sample": sample,
+            "seed": seed,
+            "versions": versions(),
+            "cells": [asdict(finding) for finding in self.findings],
+        }
+
+
+def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, Mapping[str, Any]]]:
+    """Draw finished cells at random; the order of the entries does not matter."""
+    cells = [
+        (entry, cell)
+        for entry in sorted(entries, key=lambda e: e.id)
+        for cell in entry.record["cells"]
+        if cell["status"] == "done"
+    ]
+    return random.Random(seed).sample(cells, min(sample, len(cells)))  # noqa: S311 - no secret
+
+
+def verify(
+    entries: Sequence[Entry],
+    registry: Registry,
+    *,
+    sample: int = 3,
+    seed: int = 0,
+    device: str = "auto",
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> list[Verification]:
+    """Compute cells of a submission again and compare.
+
+    The store is a new one, so nothing of the submitter's, and nothing computed here before, is
+    taken over.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        Checked before: see :func:`harness.board.submission.check.check`.
+    registry : Registry
+    sample : int
+        Number of cells.
+    seed : int
+        Of the draw. A maintainer chooses it after the submission is in.
+    device : str
+    offline : bool
+    progress : Progress, optional
+
+    Returns
+    -------
+    list of Verification
+        Of each entry of which a cell was drawn.
+    """
+    found: dict[str, list[Finding]] = {}
+    by_id = {entry.id: entry for entry in entries}
+    with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
+        for entry, cell in draw(entries, sample, seed):
+            try:
+                board = _again(entry, cell, registry, Path(folder), device, offline, progress)
+                finding = compare(entry, cell, board)
+            except HarnessError as error:
+                finding = _missing(entry, cell, error.message)
+            found.setdefault(entry.id, []).append(finding)
+    return [Verification(by_id[i], tuple(found[i])) for i in sorted(found)]
+
+
+def _again(
+    entry: Entry,
+    cell: Mapping[str, Any],
+    registry: Registry,
+    store: Path,
+    device: str,
+    offline: bool,
+    progress: Progress | None,
+) -> xr.DataTree:
+    from harness.api import run
+
+    return run(
+        models=[address(entry.record["model"], registry)],
+        compressors=[cell["compressor"]["name"]],
+        benchmarks=[entry.record["benchmark"]["name"]],
+        device=device,
+        dtype=str(cell["provenance"].get("dtype") or "float32"),
+        offline=offline,
+        store=store,
+        progress=progress,
+    )
+
+
+def address(model: Mapping[str, Any], registry: Registry) -> str:
+    """Return what to select a model by: its name where a plugin has it, else where it is from.
+
+    Raises
+    ------
+    HarnessError
+        It is a file of the submitter's.
+    """
+    base = model["base"] or model["name"]
+    if base not in registry.models.specs:
+        scheme = model["source"].partition(":")[0]
+        if scheme == "hf":
+            base = f"{model['source']}@{model['revision']}"
+        elif scheme == "https":
+            base = f"{model['source']}#sha256={model['revision']}"
+        else:
+            raise HarnessError(f"{base} cannot be had: its source is {model['source']}")
+    if not model["control"]:
+        return str(base)
+    seed = model["name"].rpartition("#")[2] if model["control"] == "untrained" else ""
+    return f"{model['control']}:{base}" + (f"#{seed}" if seed else "")
+
+
+def tolerance(entry: Entry, cell: Mapping[str, Any]) -> float:
+    """Return the largest difference of two values of a cell that is agreement."""
+    margin = entry.record["benchmark"]["margin"]
+    wide = 1.0 if cell["provenance"].get("dtype") == "float32" else HALF_PRECISION
+    return float(wide * (SHARE_OF_MARGIN * margin if margin else TOLERANCE))
+
+
+def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Finding:
+    """Compare a submitted cell with the one cell of a board."""
+    (at,) = _cells(board)
+    if at["status"].item() != "done":
+        return _missing(entry, cell, str(at["reason"].item()))
+    limit = tolerance(entry, cell)
+    differs = []
+    for name in ("value", "low", "high", "ceiling"):
+        theirs, ours = cell[name], float(at[name])
+        if theirs is None and math.isnan(ours):
+            continue
+        if theirs is None or not abs(theirs - ours) <= limit:
+            differs.append(f"{name} is {ours:.6g}, was handed in as {theirs}")
+    detail, worst = _detail_difference(entry, cell, board)
+    if detail is None:
+        differs.append(f"the detail has {worst}")
+    elif not detail <= DETAIL * limit:
+        differs.append(f"{worst} differs by {detail:.3g} (root mean square)")
+    return Finding(
+        cell["compressor"]["name"],
+        "differs" if differs else "agrees",
+        cell["value"],
+        float(at["value"]),
+        limit,
+        detail,
+        at["key"].item() == cell["key"],
+        "; ".join(differs),
+    )
+
+
+def _cells(board: xr.DataTree) -> list[xr.Dataset]:
+    cells = board["cells"].to_dataset()
+    flat = cells.stack(cell=("model", "compressor", "benchmark"))
+    return [flat.isel(cell=i) for i in range(flat.sizes["cell"])]
+
+
+def _missing(entry: Entry, cell: Mapping[str, Any], reason: str) -> Finding:
+    limit = tolerance(entry, cell)
+    name = cell["compressor"]["name"]
+    return Finding(name, "not computed", cell["value"], None, limit, reason=reason)
+
+
+def _detail_difference(
+    entry: Entry, cell: Mapping[str, Any], board: xr.DataTree
+) -> tuple[float | None, str]:
+    """Return the largest root mean square difference of a variable, and its name."""
+    theirs = entry.dataset()
+    benchmark = entry.record["benchmark"]
+    if theirs is None:
+        return None, "not been handed in"
+    mine = board[f"{benchmark['kind']}/{benchmark['name']}"].to_dataset().isel(variant=0)
+    theirs = theirs.sel(compressor=cell["compressor"]["name"])
+    found = {}
+    for name in sorted(map(str, set(theirs.data_vars) & set(mine.data_vars))):
+        a, b = theirs[name], mine[name]
+        if a.dtype.kind != "f" or any(choice in name for choice in _CHOICES):
+            continue
+        if a.dims != b.dims or a.shape != b.shape:
+            return None, f"another shape ({name})"
+        if not (np.isnan(a.values) == np.isnan(b.values)).all():
+            return None, f"numbers where there are none ({name})"
+        square = np.square(a.values.astype(float) - b.values.astype(float))
+        found[name] = float(np.sqrt(np.nanmean(square))) if np.isfinite(square).any() else 0.0
+    worst = max(found, key=lambda n: found[n], default="")
+    return found.get(worst, 0.0), worst
