@@ -30,14 +30,26 @@ TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
-    """One inner fold."""
+class RefitFold:
+    """One inner fold.
+
+    Parameters
+    ----------
+    train, test : array of int
+        Rows, as positions among the training rows of the plan.
+    spectrum : Spectrum
+        Of the fold's own training rows.
+    basis, heldout : array
+        Its eigenvectors and held-out rows in the precision of the scan.
+    bank : FilterBank
+        Filters of all penalties.
+    """
 
     train: IntArray
     test: IntArray
-    spectrum: Spectrum  # of the fold's own training rows
-    basis: FloatArray  # its eigenvectors and
-    heldout: FloatArray  # held-out rows in the precision of the scan
+    spectrum: Spectrum
+    basis: FloatArray
+    heldout: FloatArray
     bank: FilterBank
 
 
@@ -45,7 +57,7 @@ class _Piece:
 class Refitted:
     """A block of targets in one inner fold."""
 
-    piece: _Piece
+    piece: RefitFold
     penalties: DoubleArray
     centred: DoubleArray  # (n_inner_train, n_targets)
     heldout: DoubleArray  # (n_test, n_targets), about the mean of the training rows
@@ -90,7 +102,7 @@ class RefitEach:
     """
 
     _penalties: DoubleArray
-    _pieces: tuple[_Piece, ...]
+    _pieces: tuple[RefitFold, ...]
 
     @property
     def nbytes(self) -> int:
@@ -147,14 +159,26 @@ def refit_each(
     -------
     RefitEach
     """
+    return RefitEach(penalties, tuple(refitted_folds(spectrum, folds, penalties, precision)))
+
+
+def refitted_folds(
+    spectrum: Spectrum, folds: Sequence[Fold], penalties: DoubleArray, precision: Precision
+) -> Iterator[RefitFold]:
+    """Decompose inner folds one after another; arguments as for :func:`refit_each`.
+
+    Yields
+    ------
+    RefitFold
+    """
     # Principal components of the training rows stand in for their features.
     components = spectrum.basis * np.sqrt(spectrum.values)
     shortest = min(len(fold.train) for fold in folds)
     kernel = None
     if 2 * components.shape[1] > shortest:
         kernel = components @ components.T
+        del components
     dtype = np.dtype(precision.value)
-    pieces = []
     for fold in folds:
         if kernel is None:
             own = decompose_features(components[fold.train], components[fold.test])
@@ -162,14 +186,11 @@ def refit_each(
             own = decompose_kernel(
                 kernel[np.ix_(fold.train, fold.train)], kernel[np.ix_(fold.test, fold.train)]
             )
-        pieces.append(
-            _Piece(
-                fold.train,
-                fold.test,
-                own,
-                own.basis.astype(dtype, copy=False),
-                own.heldout.astype(dtype, copy=False),
-                filter_bank(own.values, penalties, TOLERANCE[precision], precision),
-            )
+        yield RefitFold(
+            fold.train,
+            fold.test,
+            own,
+            own.basis.astype(dtype, copy=False),
+            own.heldout.astype(dtype, copy=False),
+            filter_bank(own.values, penalties, TOLERANCE[precision], precision),
         )
-    return RefitEach(penalties, tuple(pieces))

@@ -7,7 +7,7 @@ blocks of runs with a purge gap around them. No other splitter exists.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,32 @@ def grouped_folds(
     members = [chosen[labels[chosen] == name] for name in names[np.argsort(first)]]
     blocks = [np.sort(np.concatenate(group)) for group in _deal(members, n_folds)]
     return _folds(labels, chosen, blocks, gap)
+
+
+def held_out_run(runs: npt.ArrayLike, run: Hashable) -> tuple[Fold, ...]:
+    """Train on all runs but one and test on that: the split that a data set prescribes.
+
+    Parameters
+    ----------
+    runs : array, shape (n_samples,)
+        Run label of every row.
+    run : hashable
+        Label of the test run.
+
+    Returns
+    -------
+    tuple of one Fold
+
+    Raises
+    ------
+    DataError
+        There is no such run, or a part would be too short.
+    """
+    labels = check_runs(runs)
+    test = np.flatnonzero(labels == run)
+    if len(test) == 0:
+        raise DataError(f"there is no run {run!s}", f"runs: {', '.join(map(str, set(labels)))}")
+    return _folds(labels, np.arange(len(labels)), [test], 0)
 
 
 def check_runs(runs: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -8,6 +8,7 @@ predictions; all pairs are computed once, so a permutation costs one addition a 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +119,74 @@ def block_permutation(
         exceeding = (null >= r[block] - 1e-12).sum(axis=0)
         p[block] = np.where(np.isnan(r[block]), np.nan, (exceeding + 1) / (n + 1))
     return PermutationTest(r, p, n, n_blocks, block_length, rows)
+
+
+def fold_permutation(
+    responses: FloatArray,
+    predictions: FloatArray,
+    runs: npt.ArrayLike,
+    tests: Sequence[npt.NDArray[np.intp]],
+    *,
+    n: int = 1000,
+    seed: int = 0,
+    block_length: int = SHORTEST,
+) -> PermutationTest:
+    """Test scores of cross-validation by permuting held-out predictions in blocks.
+
+    Responses and predictions are standardised within each fold first, as the score is computed
+    within folds: predictions of a fold carry the mean of its own training rows, and put together as
+    they are would correlate with responses below 0. The statistic is then the folds' mean r,
+    weighted by their length.
+
+    Parameters
+    ----------
+    responses, predictions : array, shape (n_heldout, n_targets)
+        Held-out rows of all folds, one fold after another.
+    runs : array, shape (n_samples,)
+        Run label of every row of the recording.
+    tests : sequence of array of int
+        Held-out rows of each fold, as rows of the recording, ascending.
+    n, seed, block_length : int
+        As in :func:`block_permutation`. No block straddles runs, folds or holes in time.
+
+    Returns
+    -------
+    PermutationTest
+        Its ``rows`` are positions in ``responses``.
+
+    Raises
+    ------
+    ScoreError
+        Rows are not those of the folds; blocks are too short, or too few.
+    """
+    rows = np.concatenate(tests)
+    if len(responses) != len(rows) or np.shape(predictions) != np.shape(responses):
+        raise ScoreError(
+            f"responses {np.shape(responses)} and predictions {np.shape(predictions)} are not the"
+            f" {len(rows)} held-out rows of {len(tests)} folds",
+            "give the held-out rows of all folds, one fold after another",
+        )
+    labels = np.asarray(runs)[rows]
+    ends = np.cumsum([len(test) for test in tests])
+    broken = (labels[1:] != labels[:-1]) | (np.diff(rows) != 1)
+    broken[ends[:-1] - 1] = True
+    parts = list(itertools.pairwise(np.r_[0, ends]))
+    return block_permutation(
+        np.concatenate([_standardised(responses[a:b]) for a, b in parts]),
+        np.concatenate([_standardised(predictions[a:b]) for a, b in parts]),
+        np.r_[0, np.cumsum(broken)],
+        n=n,
+        seed=seed,
+        block_length=block_length,
+    )
+
+
+def _standardised(x: FloatArray) -> DoubleArray:
+    """Mean 0 and standard deviation 1; 0 where nothing varies."""
+    values = np.asarray(x, dtype=np.float64)
+    spread = values.std(axis=0)
+    spread[np.ptp(values, axis=0) == 0] = np.inf
+    return np.asarray((values - values.mean(axis=0)) / spread)
 
 
 def _block_starts(runs: npt.NDArray[Any], length: int) -> npt.NDArray[np.intp]:
