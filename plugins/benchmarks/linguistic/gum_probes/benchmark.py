@@ -1,0 +1,80 @@
+"""Probes of what a model's states say about the annotations of GUM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from harness.errors import DataError
+from harness.probe.options import Probe, ProbeOptions
+from harness.probe.tasks import ProbeTask, probe_request
+from plugins.benchmarks.linguistic.gum_probes import (
+    discourse,
+    morphology,
+    reasoning,
+    semantics,
+    syntax,
+)
+from plugins.benchmarks.linguistic.gum_probes.choose import make_task
+from plugins.benchmarks.linguistic.gum_probes.corpus import texts
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.record.request import Recordings, Request
+
+DEFINITIONS = (
+    *morphology.TASKS,
+    *syntax.TASKS,
+    *semantics.TASKS,
+    *reasoning.TASKS,
+    *discourse.TASKS,
+)
+
+
+@cache
+def tasks() -> tuple[ProbeTask, ...]:
+    """All tasks, made once for the process."""
+    return tuple(make_task(definition, texts()) for definition in DEFINITIONS)
+
+
+@dataclass(frozen=True)
+class GumProbes:
+    """31 probing tasks in five categories.
+
+    Parameters
+    ----------
+    probe : str
+        ``linear`` or ``hidden``.
+
+    Raises
+    ------
+    DataError
+        There is no such probe.
+    OfflineError
+        A file of the corpus is not on this machine and the network is off.
+    """
+
+    probe: str = "linear"
+
+    def __post_init__(self) -> None:
+        if self.probe not in tuple(Probe):
+            raise DataError(f"no probe {self.probe!r}", f"one of {', '.join(Probe)}")
+        _ = tasks()  # data that is missing is found when the run is planned
+
+    @cached_property
+    def request(self) -> Request:
+        """Hidden states of every place that a task looks at."""
+        return probe_request("gum", {t.name: t.text for t in texts()}, tasks())
+
+    def requests(self) -> tuple[Request, ...]:
+        """Return the one request."""
+        return (self.request,)
+
+    def score(self, recordings: Recordings) -> xr.Dataset:
+        """Fit and score all probes, see :func:`harness.probe.score.score_probes`."""
+        from harness.probe.score import score_probes
+
+        options = ProbeOptions(probe=Probe(self.probe))
+        return score_probes(tasks(), self.request, recordings[self.request], options)

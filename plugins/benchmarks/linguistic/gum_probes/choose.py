@@ -1,0 +1,135 @@
+"""Which items of a task are taken: a fixed order, and caps."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from harness.probe.tasks import Inputs, Part, Place, ProbeItem, ProbeTask, Target
+from harness.stimuli.passages import Span
+from plugins.benchmarks.linguistic.gum_probes.corpus import Text
+
+MOST = {Part.TRAIN: 600, Part.DEV: 200, Part.TEST: 300}
+"""Items of a task."""
+MOST_TEXTS = {Part.TRAIN: 1000, Part.DEV: 300, Part.TEST: 400}
+"""Texts that a task may look at. What is recorded stays affordable."""
+MOST_OF_TEXT = 6
+"""Items of a task from one text, so that many documents take part."""
+FEWEST = 15
+"""Training items of a class; rarer classes are left out."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What could become an item.
+
+    Parameters
+    ----------
+    spans : tuple of (int, int)
+        Characters of the text.
+    label : str or float
+    type : str
+        For the control task.
+    """
+
+    spans: tuple[Span, ...]
+    label: str | float
+    type: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How a task is made from texts.
+
+    Parameters
+    ----------
+    name, category, phenomenon : str
+    candidates : callable
+        Yields what a text offers.
+    inputs : Inputs
+    target : Target
+    notes : str
+    """
+
+    name: str
+    category: str
+    phenomenon: str
+    candidates: Callable[[Text], Iterator[Candidate]]
+    inputs: Inputs = Inputs.SPAN
+    target: Target = Target.CLASS
+    notes: str = ""
+
+
+def make_task(definition: Definition, texts: Sequence[Text]) -> ProbeTask:
+    """Make a task from the texts.
+
+    Texts come in the order of a hash of their names, candidates of a text in that of their places:
+    the same for all tasks, so that tasks read the same texts and words where they can.
+    """
+    chosen = [t for part, most in MOST_TEXTS.items() for t in ordered(texts, part)[:most]]
+    offered = [
+        (text, found)
+        for text in chosen
+        for found in sorted(definition.candidates(text), key=lambda c: _rank(text.name, c.spans))
+    ]
+    classes = {c.label for t, c in offered if t.part is Part.TRAIN}
+    if definition.target is Target.CLASS:
+        # Rare classes go one after the other: the places they took may suffice for another.
+        while rare := _rarest(_taken(Part.TRAIN, offered, classes)):
+            classes.discard(rare)
+    items = [item for part in Part for item in _taken(part, offered, classes)]
+    return ProbeTask(
+        name=definition.name,
+        category=definition.category,
+        inputs=definition.inputs,
+        target=definition.target,
+        items=tuple(items),
+        phenomenon=definition.phenomenon,
+        licence="annotations CC-BY-4.0",
+        notes=definition.notes,
+    )
+
+
+def ordered(texts: Sequence[Text], part: Part) -> list[Text]:
+    """Texts of one part in the order in which tasks look at them."""
+    return sorted((t for t in texts if t.part is part), key=lambda t: _rank(t.name))
+
+
+def _rarest(items: Sequence[ProbeItem]) -> str | float | None:
+    """Return the rarest class, if it is too rare."""
+    counts = Counter(item.label for item in items)
+    label, count = min(counts.items(), key=lambda pair: (pair[1], str(pair[0])))
+    return label if count < FEWEST else None
+
+
+def _taken(
+    part: Part, offered: Sequence[tuple[Text, Candidate]], classes: AbstractSet[str | float]
+) -> list[ProbeItem]:
+    """Take items of a part in order, until a cap is reached."""
+    most = MOST[part]
+    # Twice the even share, so that a frequent class does not swallow a task.
+    most_of_class = math.ceil(most * min(1, 2 / len(classes))) if len(classes) > 2 else most // 2
+    of_text: Counter[str] = Counter()
+    of_class: Counter[str] = Counter()
+    items: list[ProbeItem] = []
+    for text, found in offered:
+        if text.part is not part or of_text[text.name] >= MOST_OF_TEXT:
+            continue
+        if isinstance(found.label, str):
+            if found.label not in classes or of_class[found.label] >= most_of_class:
+                continue
+            of_class[found.label] += 1
+        of_text[text.name] += 1
+        places = tuple(Place(text.name, start, end) for start, end in found.spans)
+        items.append(ProbeItem(places, found.label, part, text.document, found.type))
+        if len(items) == most:
+            break
+    return items
+
+
+def _rank(*names: object) -> bytes:
+    return hashlib.sha256(repr(names).encode()).digest()
