@@ -1,7 +1,8 @@
 """How small, and how compressed, can a language model be and still predict the human brain.
 
-The verbs are :func:`run`, :func:`plan`, :func:`open_board`, :func:`export`, :func:`models`,
-:func:`compressors` and :func:`benchmarks`; a plugin needs :data:`hookimpl` and the three specs.
+The verbs are :func:`run`, :func:`plan`, :func:`open_board`, :func:`answer`, :func:`export`,
+:func:`models`, :func:`compressors` and :func:`benchmarks`; a plugin needs :data:`hookimpl` and the
+three specs.
 Names are imported on use: ``import harness`` loads neither torch nor transformers.
 """
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from harness.api import models as models
     from harness.api import plan as plan
     from harness.api import run as run
+    from harness.board.answers import answer as answer
     from harness.board.files import export as export
     from harness.board.files import open_board as open_board
     from harness.errors import HarnessError as HarnessError
@@ -43,6 +45,7 @@ _HOMES = {
     "Recordings": "harness.record.request",
     "Request": "harness.record.request",
     "Stimuli": "harness.stimuli.passages",
+    "answer": "harness.board.answers",
     "benchmarks": "harness.api",
     "compressors": "harness.api",
     "export": "harness.board.files",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from harness.cli import board, look, run
+from harness.cli import answer, board, look, run, submit
 from harness.cli.app import app, stderr
 from harness.errors import HarnessError
 from harness.report import terminal
 
-__all__ = ["app", "board", "look", "main", "run"]
+__all__ = ["answer", "app", "board", "look", "main", "run", "submit"]
 
 
 def main() -> None:

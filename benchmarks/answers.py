@@ -1,0 +1,174 @@
+"""How often do answers claim what is not so, and find what is? 200 simulated boards each.
+
+``python benchmarks/answers.py [BOARDS]`` prints a table. "at most" rows are error rates that the
+level bounds (.05); "power" rows have no bound; an interval should hold the truth in 95 % of boards.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from simulated_boards import CATEGORIES, Truth, simulate
+
+import harness
+
+SIZES = {"a-1": 1e8, "a-2": 3e8, "a-3": 1e9, "a-4": 3e9, "a-5": 1e10, "a-6": 3e10, "a-7": 1e11}
+METHODS = ("rtn-int4", "gptq-int4", "awq-int4", "nf4-b", "gptq@other-int4")
+Measure = Callable[[xr.Dataset], Mapping[str, float]]
+
+
+def models(alignment: Callable[[float], float]) -> dict[str, tuple[str, float, float]]:
+    """A family of seven sizes, whose alignment is a function of log10 parameters."""
+    return {n: ("a", size, alignment(float(np.log10(size)))) for n, size in SIZES.items()}
+
+
+def plateau(x: float) -> float:
+    """Grow by .1 a decade up to 1e9 parameters, then not at all."""
+    return 0.3 + 0.1 * (min(x, 9.0) - 9.0)
+
+
+def line(x: float) -> float:
+    """Grow by .03 a decade throughout."""
+    return 0.3 + 0.03 * (x - 9.0)
+
+
+def saturated(said: xr.Dataset) -> dict[str, float]:
+    """The truth is a-3: a-2 is .05 below."""
+    row = said.sel(family="a", roi="mean").isel(benchmark=0)
+    size = SIZES["a-3"]
+    found = float(row["point"])
+    return {
+        "saturation: claimed too small (at most .05)": float(found < size),
+        "saturation: found exactly (power)": float(found == size),
+        "saturation: interval holds the truth": float(
+            float(row["point_low"]) <= size <= float(row["point_high"])
+        ),
+        "plateau found (power)": float(row["curve_p"].sel(curve="plateau") < 0.05),
+        "broken stick found (power)": float(row["curve_p"].sel(curve="broken stick") < 0.05),
+    }
+
+
+def straight(said: xr.Dataset) -> dict[str, float]:
+    row = said.sel(family="a", roi="mean").isel(benchmark=0)
+    p = row["curve_p"]
+    return {
+        "line: plateau claimed (at most .05)": float(p.sel(curve="plateau") < 0.05),
+        "line: broken stick claimed (at most .05)": float(p.sel(curve="broken stick") < 0.05),
+    }
+
+
+def at_margin(said: xr.Dataset) -> dict[str, float]:
+    return {
+        "loss = margin: any equivalence claimed (at most .05)": float(
+            (said["outcome"] == "equivalent").any()
+        )
+    }
+
+
+def without_effect(said: xr.Dataset) -> dict[str, float]:
+    outcome = said["outcome"]
+    return {
+        "no loss: any difference claimed (at most .05)": float((said["p_holm"] < 0.05).any()),
+        "no loss: any exception claimed (at most .05)": float(said["exception"].any()),
+        "no loss: equivalent, of pairs (power)": float((outcome == "equivalent").mean()),
+    }
+
+
+def with_exception(said: xr.Dataset) -> dict[str, float]:
+    flags = said["exception"].isel(benchmark=0)
+    both = [c for c in METHODS if "gptq" in c]
+    true = flags.sel(compressor=both).all()
+    return {
+        "exception: found in both implementations (power)": float(true),
+        "exception: a sound method accused (at most .05)": float(
+            flags.drop_sel(compressor=both).any()
+        ),
+    }
+
+
+def dissociated(said: xr.Dataset) -> dict[str, float]:
+    found = said["dissociates"].isel(benchmark=0, linguistic=0)
+    found = found.transpose("category", "model", "compressor")
+    hit = found.sel(category="syntax", compressor="rtn-int4")
+    rest = float(found.sum()) - float(hit.sum())
+    return {
+        "dissociation: found where it is (power)": float(hit.mean()),
+        "dissociation: any claimed elsewhere (at most .05)": float(rest > 0),
+    }
+
+
+def undissociated(said: xr.Dataset) -> dict[str, float]:
+    return {
+        "no dissociation: any claimed (at most .05)": float((said["dissociates"] == 1).any()),
+    }
+
+
+def equal_shares(said: xr.Dataset) -> dict[str, float]:
+    return {
+        "equal shares lost: any dissociation claimed (at most .05)": float(
+            (said["dissociates"] == 1).any()
+        )
+    }
+
+
+FEW = {"a-1": ("a", 1e8, 0.25), "a-2": ("a", 1e9, 0.28)}
+SCENES: tuple[tuple[str, Truth, Measure], ...] = (
+    ("saturation", Truth(models(plateau)), saturated),
+    ("saturation", Truth(models(line), noise=0.06), straight),
+    ("robustness", Truth(FEW, dict.fromkeys(METHODS, 0.02)), at_margin),
+    ("robustness", Truth(FEW, dict.fromkeys(METHODS, 0.0)), without_effect),
+    (
+        "robustness",
+        Truth(FEW, {m: 0.05 if "gptq" in m else 0.005 for m in METHODS}),
+        with_exception,
+    ),
+    (
+        "dissociation",
+        Truth(
+            FEW,
+            dict.fromkeys(METHODS[:3], 0.0),
+            falls={"rtn-int4": {"syntax": 0.15}},
+            linguistic=1,
+        ),
+        dissociated,
+    ),
+    (
+        "dissociation",
+        Truth(FEW, dict.fromkeys(METHODS[:3], 0.0), linguistic=1),
+        undissociated,
+    ),
+    (
+        "dissociation",
+        Truth(
+            {"a-1": ("a", 1e8, 0.1)},
+            {"rtn-int4": 0.01},
+            falls={"rtn-int4": dict.fromkeys(CATEGORIES, 0.035)},
+            linguistic=1,
+        ),
+        equal_shares,
+    ),
+)
+
+
+def rates(boards: int) -> dict[str, float]:
+    """Return each rate over the simulated boards."""
+    found: dict[str, list[float]] = {}
+    for question, truth, measure in SCENES:
+        for seed in range(boards):
+            said = harness.answer(simulate(truth, seed), question, draws=400, seed=seed)
+            for name, value in measure(said).items():
+                found.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+if __name__ == "__main__":
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    print(f"| over {n} simulated boards | rate |\n|---|---|")
+    for name, rate in rates(n).items():
+        print(f"| {name} | {rate:.3f} |")

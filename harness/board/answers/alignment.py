@@ -1,0 +1,191 @@
+"""What a board knows participant by participant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.errors import SelectionError
+from harness.stats.bootstrap import DoubleArray
+
+BASE = "none"
+"""The compressor that compresses nothing."""
+
+PARTICIPANT_SCORES = ("r_best",)
+"""Variables by participant whose mean is a benchmark's value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Scores of one benchmark by variant, participant and region.
+
+    Parameters
+    ----------
+    benchmark : str
+    values : DataArray, dims (variant, participant, roi)
+        With coordinates ``model`` and ``compressor``. A benchmark without regions has one, "all".
+    margin : float
+        The difference that counts as none; NaN where the benchmark states none.
+    chance : float
+        The value of a guess.
+    simulated : bool
+    """
+
+    benchmark: str
+    values: xr.DataArray
+    margin: float
+    chance: float
+    simulated: bool
+
+    @property
+    def label(self) -> str:
+        """The benchmark's name, marked where its data are simulated."""
+        return f"{self.benchmark} (simulated data)" if self.simulated else self.benchmark
+
+    @property
+    def means(self) -> DoubleArray:
+        """Mean over regions, shape (n_participants, n_variants)."""
+        values = self.values.transpose("participant", "variant", "roi").values
+        return mean_present(values, axis=2)
+
+    @property
+    def with_regions(self) -> DoubleArray:
+        """Mean over regions first, then every region: (n_participants, 1 + n_rois, n_variants)."""
+        by_roi = self.values.transpose("participant", "roi", "variant").values
+        return np.concatenate([mean_present(by_roi, axis=1)[:, None], by_roi], axis=1)
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Model and compressor of every variant."""
+        models, compressors = self.values["model"].values, self.values["compressor"].values
+        return [(str(m), str(c)) for m, c in zip(models, compressors, strict=True)]
+
+
+def mean_present(values: DoubleArray, axis: int) -> DoubleArray:
+    """Mean of what is not NaN; NaN (without a warning) where nothing is."""
+    present = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(
+            np.where(present, values, 0.0).sum(axis=axis) / present.sum(axis=axis), np.float64
+        )
+
+
+def selected(board: xr.DataTree, patterns: Sequence[str] | None) -> list[str]:
+    """Names of the benchmarks that patterns select; all without patterns.
+
+    Raises
+    ------
+    SelectionError
+        A pattern selects nothing.
+    """
+    names = [str(n) for n in board["benchmarks"].to_dataset()["benchmark"].values]
+    for pattern in patterns or ():
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise SelectionError(
+                f"no benchmark on the board matches {pattern!r}", f"it has: {', '.join(names)}"
+            )
+    return [n for n in names if not patterns or any(fnmatchcase(n, p) for p in patterns)]
+
+
+def detail(board: xr.DataTree, benchmark: str) -> xr.Dataset | None:
+    """Return what a board knows of a benchmark beyond its value, or None."""
+    kind = str(board["benchmarks"].to_dataset()["kind"].sel(benchmark=benchmark).item())
+    if kind in board.children and benchmark in board[kind].children:
+        return board[f"{kind}/{benchmark}"].to_dataset()
+    return None
+
+
+def alignments(
+    board: xr.DataTree, patterns: Sequence[str] | None
+) -> tuple[list[Alignment], list[str]]:
+    """Read the scores by participant of the selected benchmarks.
+
+    Returns
+    -------
+    alignments : list of Alignment
+        Of the benchmarks that have participants, at least two of them.
+    gaps : list of str
+        What cannot be answered, and why.
+    """
+    about = board["benchmarks"].to_dataset()
+    found, gaps = [], []
+    for name in selected(board, patterns):
+        known = detail(board, name)
+        variable = next((v for v in PARTICIPANT_SCORES if known is not None and v in known), None)
+        if known is None:
+            gaps.append(f"{name}: no cell is done")
+            continue
+        if variable is None or "participant" not in known[variable].dims:
+            if str(about["kind"].sel(benchmark=name).item()) != "linguistic":
+                gaps.append(f"{name}: the board has no scores by participant")
+            continue
+        values = known[variable]
+        if values.sizes["participant"] < 2:
+            gaps.append(f"{name}: one participant; a difference needs at least two to be tested")
+            continue
+        if "roi" not in values.dims:
+            values = values.expand_dims(roi=np.array(["all"], object))
+        row = about.sel(benchmark=name)
+        found.append(
+            Alignment(
+                name,
+                values.transpose("variant", "participant", "roi"),
+                float(row["margin"]),
+                float(row["chance"]),
+                bool(row["simulated"]),
+            )
+        )
+        gaps += list(_lacks(board, found[-1]))
+    if not found and not gaps:
+        gaps.append("none of the selected benchmarks has participants")
+    return found, gaps
+
+
+def _lacks(board: xr.DataTree, alignment: Alignment) -> Iterator[str]:
+    name = alignment.benchmark
+    if math.isnan(alignment.margin):
+        yield f"{name}: its spec has no margin, so that equivalence cannot be tested"
+    if not any(controls(board).get(model) for model, _ in alignment.names):
+        yield f"{name}: no control (untrained:NAME, static:NAME) is on the board"
+
+
+def controls(board: xr.DataTree) -> dict[str, str]:
+    """Kind of control of every model; empty for a model proper."""
+    models = board["models"].to_dataset()
+    pairs = zip(models["model"].values, models["control"].values, strict=True)
+    return {str(name): str(control) for name, control in pairs}
+
+
+def resampled(values: DoubleArray, draws: int, seed: int) -> DoubleArray:
+    """Means over resampled participants.
+
+    Parameters
+    ----------
+    values : array, shape (n_participants, ...)
+        NaN where a participant has no score: left out of that mean.
+    draws, seed : int
+        Number and seed of the resamples, the same participants for every column.
+
+    Returns
+    -------
+    array, shape (draws, ...)
+    """
+    n = len(values)
+    flat = values.reshape(n, -1)
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
+    weights = weights.astype(np.float64)
+    present = np.isfinite(flat)
+    with np.errstate(invalid="ignore"):
+        means = (weights @ np.where(present, flat, 0.0)) / (weights @ present.astype(np.float64))
+    return np.asarray(means.reshape(draws, *values.shape[1:]))
+
+
+def texts(values: Sequence[str]) -> npt.NDArray[np.object_]:
+    """Texts as xarray stores them."""
+    return np.array([str(v) for v in values], dtype=object)

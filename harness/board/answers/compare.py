@@ -1,0 +1,208 @@
+"""Two variants on everything they share."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.stats
+import xarray as xr
+
+from harness.board.answers.alignment import BASE, alignments, detail, selected, texts
+from harness.board.answers.claims import (
+    Claim,
+    Verdict,
+    equivalence,
+    interval,
+    probability,
+    short,
+    with_claims,
+)
+from harness.board.answers.competence import competence
+from harness.board.answers.paired import paired
+from harness.errors import SelectionError
+from harness.stats.bootstrap import DoubleArray
+from harness.stats.fdr import holm
+
+
+def compare(
+    board: xr.DataTree,
+    variants: Sequence[str],
+    benchmarks: Sequence[str] | None = None,
+    *,
+    alpha: float = 0.05,
+    draws: int = 2000,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Compare two variants on every benchmark that both have a score on.
+
+    Over participants where a benchmark has them, else over its pairs; first minus second.
+
+    Parameters
+    ----------
+    board : DataTree
+    variants : sequence of two str
+        ``MODEL`` or ``MODEL+COMPRESSOR``.
+    benchmarks : sequence of str, optional
+        Names and globs; all.
+    alpha : float
+        Level.
+    draws, seed : int
+        Resamples of pairs.
+
+    Returns
+    -------
+    Dataset
+        Over dim benchmark: ``first``, ``second``, ``difference``, 95 % interval ``low``, ``high``,
+        90 % interval ``low90``, ``high90``, ``p``, ``p_holm``, ``p_equivalence``, ``margin``,
+        ``n`` and ``unit`` (what n counts; empty where there is no detail). And claims.
+
+    Raises
+    ------
+    SelectionError
+        A variant is not on the board, or there are not two.
+    """
+    if len(variants) != 2:
+        raise SelectionError("compare takes two variants", "as MODEL or MODEL+COMPRESSOR")
+    first, second = (_variant(board, name) for name in variants)
+    found, _ = alignments(board, benchmarks)
+    by_name = {a.benchmark: a for a in found}
+    about, cells = board["benchmarks"].to_dataset(), board["cells"].to_dataset()
+    rows: list[dict[str, float | str]] = []
+    gaps = []
+    for name in selected(board, benchmarks):
+        values = [
+            float(cells["value"].sel(model=m, compressor=c, benchmark=name))
+            for m, c in (first, second)
+        ]
+        if not np.isfinite(values).all():
+            gaps.append(f"{name}: one of the two has no score")
+            continue
+        margin = float(about["margin"].sel(benchmark=name))
+        row = _empty(name, values, margin)
+        if (alignment := by_name.get(name)) is not None:
+            names, means = alignment.names, alignment.means
+            tests = paired(
+                (means[:, names.index(first)] - means[:, names.index(second)])[:, None], margin
+            )
+            columns = ("difference", "low", "high", "low90", "high90", "p", "p_equivalence", "n")
+            row |= {c: float(getattr(tests, c)[0]) for c in columns} | {"unit": "participants"}
+        elif (pairs := _over_pairs(board, name, first, second, margin, draws, seed)) is not None:
+            row |= pairs
+        else:
+            gaps.append(f"{name}: neither participants nor pairs, so that nothing can be tested")
+        rows.append(row)
+    if not rows:
+        gaps.append("the two variants share no benchmark")
+        empty = xr.Dataset(attrs={"answer": "compare"})
+        return with_claims(empty, [], gaps)
+    adjusted = holm([float(row["p"]) for row in rows])
+    for row, p in zip(rows, adjusted, strict=True):
+        row["p_holm"] = float(p)
+    claims = [_claim(variants, row, alpha) for row in rows if row["unit"]]
+    names_of = texts([str(row.pop("benchmark")) for row in rows])
+    answer = xr.Dataset(
+        {key: ("benchmark", _column([row[key] for row in rows])) for key in rows[0]},
+        coords={"benchmark": names_of},
+        attrs={"answer": "compare", "first": "+".join(first), "second": "+".join(second)},
+    )
+    return with_claims(answer, claims, gaps)
+
+
+def _column(
+    values: list[float | str],
+) -> np.ndarray[tuple[int], np.dtype[np.object_]] | DoubleArray:
+    if isinstance(values[0], str):
+        return texts([str(v) for v in values])
+    return np.array(values, np.float64)
+
+
+def _variant(board: xr.DataTree, name: str) -> tuple[str, str]:
+    cells = board["cells"].to_dataset()
+    models = [str(m) for m in cells["model"].values]
+    compressors = [str(c) for c in cells["compressor"].values]
+    model, _, compressor = name.rpartition("+") if name not in models else (name, "", BASE)
+    if model in models and compressor in compressors:
+        return model, compressor
+    known = [f"{m}+{c}" for m in models for c in compressors] + models
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"models: {', '.join(models)}"
+    raise SelectionError(f"no variant {name!r} on the board", hint)
+
+
+def _empty(name: str, values: list[float], margin: float) -> dict[str, float | str]:
+    unknown = ("low", "high", "low90", "high90", "p", "p_equivalence", "n")
+    return {
+        "benchmark": name,
+        "first": values[0],
+        "second": values[1],
+        "difference": values[0] - values[1],
+        **dict.fromkeys(unknown, math.nan),
+        "margin": margin,
+        "unit": "",
+    }
+
+
+def _over_pairs(
+    board: xr.DataTree,
+    name: str,
+    first: tuple[str, str],
+    second: tuple[str, str],
+    margin: float,
+    draws: int,
+    seed: int,
+) -> dict[str, float | str] | None:
+    known = detail(board, name)
+    if known is None:
+        return None
+    names = list(zip(known["model"].values, known["compressor"].values, strict=True))
+    known = known.isel(variant=[names.index(first), names.index(second)])
+    read = competence(known, name, 0.0, draws, seed)
+    if read is None:
+        return None
+    # The benchmark's value is a mean over tasks: categories weigh by their number of tasks.
+    of_task = [str(c) for c in known["task_category"].values]
+    weights = np.array([of_task.count(c) for c in read.categories]) / len(of_task)
+    difference = float(weights @ (read.accuracy[:, 0] - read.accuracy[:, 1]))
+    drawn = (read.draws[:, :, 0] - read.draws[:, :, 1]) @ weights
+    error = float(drawn.std())
+    low, low90, high90, high = np.quantile(drawn, [0.025, 0.05, 0.95, 0.975])
+    normal = scipy.stats.norm
+    p = 2 * normal.sf(abs(difference) / error) if error else float(difference == 0)
+    same = math.nan
+    if not math.isnan(margin) and error:
+        same = normal.sf((margin - abs(difference)) / error)
+    return {
+        "difference": difference,
+        "low": float(low),
+        "high": float(high),
+        "low90": float(low90),
+        "high90": float(high90),
+        "p": float(p),
+        "p_equivalence": float(same),
+        "n": float(read.pairs.sum()),
+        "unit": "pairs",
+    }
+
+
+def _claim(variants: Sequence[str], row: dict[str, float | str], alpha: float) -> Claim:
+    low90, high90, margin = float(row["low90"]), float(row["high90"]), float(row["margin"])
+    said = (
+        f"{variants[0]} minus {variants[1]}: {short(float(row['difference']))}, 95 % CI "
+        f"{interval(float(row['low']), float(row['high']))}, {probability(float(row['p_holm']))} "
+        f"(Holm)"
+    )
+    verdict = Verdict.YES if float(row["p_holm"]) < alpha else Verdict.UNDECIDED
+    if math.isnan(margin):
+        said += f", n = {int(row['n'])} {row['unit']}"
+    else:
+        verdict = Verdict.UNDECIDED
+        if float(row["p_equivalence"]) < alpha:
+            verdict = Verdict.YES
+        elif low90 > margin or high90 < -margin:
+            verdict = Verdict.NO
+        n = int(row["n"])
+        said = f"{equivalence(margin, verdict, low90, high90, n)} {row['unit']}; {said}"
+    return Claim(str(row["benchmark"]), said, verdict)

@@ -1,0 +1,144 @@
+"""What a compressor does to each category of linguistic competence, pair by pair."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from harness.board.answers.alignment import BASE
+from harness.stats.bootstrap import DoubleArray
+
+_BLOCK = 2**24
+"""Numbers a temporary array may hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Competence:
+    """Accuracy of variants in each category, with resamples over pairs.
+
+    Parameters
+    ----------
+    benchmark : str
+    categories : tuple of str
+    names : list of (model, compressor)
+    accuracy : array, shape (n_categories, n_variants)
+        Mean over the category's tasks.
+    draws : array, shape (n_draws, n_categories, n_variants)
+        The same from pairs drawn with replacement within each task; the same pairs for all
+        variants.
+    pairs : array, shape (n_categories,)
+        Number of pairs.
+    chance : float
+        Accuracy of a guess.
+    """
+
+    benchmark: str
+    categories: tuple[str, ...]
+    names: list[tuple[str, str]]
+    accuracy: DoubleArray
+    draws: DoubleArray
+    pairs: DoubleArray
+    chance: float
+
+    def relative_change(self) -> tuple[list[int], DoubleArray, DoubleArray]:
+        """Change of every compressed variant, in heights of its base above chance.
+
+        Returns
+        -------
+        variants : list of int
+            Compressed variants whose base is there.
+        change : array, shape (n_categories, len(variants))
+        draws : array, shape (n_draws, n_categories, len(variants))
+        """
+        variants, bases = compressed(self.names)
+        return (
+            variants,
+            relative(self.accuracy, variants, bases, self.chance),
+            relative(self.draws, variants, bases, self.chance),
+        )
+
+
+def compressed(names: list[tuple[str, str]]) -> tuple[list[int], list[int]]:
+    """Return where compressed variants are, and where their bases are."""
+    at = {name: i for i, name in enumerate(names)}
+    found = [
+        (i, at[model, BASE])
+        for i, (model, compressor) in enumerate(names)
+        if compressor != BASE and (model, BASE) in at
+    ]
+    return [i for i, _ in found], [j for _, j in found]
+
+
+def relative(
+    values: DoubleArray, variants: list[int], bases: list[int], chance: float
+) -> DoubleArray:
+    """Change from base to variant (last axis), as a share of the base's height above chance."""
+    base = values[..., bases]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = (values[..., variants] - base) / (base - chance)
+    return np.asarray(np.where(base > chance, change, math.nan))
+
+
+def competence(
+    known: xr.Dataset, benchmark: str, chance: float, draws: int, seed: int
+) -> Competence | None:
+    """Read a benchmark of minimal pairs from a board.
+
+    Parameters
+    ----------
+    known : Dataset
+        The board's detail: ``margin`` (variant, pair), ``pair_task`` and ``task_category``.
+    benchmark : str
+    chance : float
+    draws, seed : int
+        Resamples of pairs within tasks.
+
+    Returns
+    -------
+    Competence or None
+        None where the board has no pairs.
+    """
+    if not {"margin", "pair_task", "task_category"} <= set(known.variables):
+        return None
+    # A tie counts one half, as in the score.
+    right = (np.sign(known["margin"].transpose("variant", "pair").values) + 1) / 2
+    task = known["pair_task"].values.astype(int)
+    of_task = [str(c) for c in known["task_category"].values]
+    categories = tuple(dict.fromkeys(of_task))
+    member = np.array([categories.index(c) for c in of_task])[task]
+    n_variants = right.shape[0]
+    accuracy = np.empty((len(categories), n_variants))
+    resampled = np.empty((draws, len(categories), n_variants))
+    pairs = np.bincount(member, minlength=len(categories)).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    for i in range(len(categories)):
+        inside = np.flatnonzero(member == i)
+        inside = inside[np.argsort(task[inside], kind="stable")]
+        counts = np.unique(task[inside], return_counts=True)[1]
+        outcome = right[:, inside].T
+        # Every task weighs the same, whatever its number of pairs.
+        accuracy[i] = np.repeat(1 / counts / len(counts), counts) @ outcome
+        at = 0
+        for weights in _weights(rng, counts, draws):
+            resampled[at : at + len(weights), i] = weights @ outcome
+            at += len(weights)
+    models, compressors = known["model"].values, known["compressor"].values
+    names = [(str(m), str(c)) for m, c in zip(models, compressors, strict=True)]
+    return Competence(benchmark, categories, names, accuracy, resampled, pairs, chance)
+
+
+def _weights(
+    rng: np.random.Generator, counts: np.ndarray[tuple[int], np.dtype[np.intp]], draws: int
+) -> Iterator[DoubleArray]:
+    """Weights of pairs in resamples, some draws at a time."""
+    width = max(1, _BLOCK // int(counts.sum()))
+    for start in range(0, draws, width):
+        size = min(width, draws - start)
+        parts = [
+            rng.multinomial(n, np.full(n, 1 / n), size=size) / (n * len(counts)) for n in counts
+        ]
+        yield np.concatenate(parts, axis=1)

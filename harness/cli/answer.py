@@ -1,0 +1,46 @@
+"""``answer``: what a board says to a question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app, console
+from harness.cli.options import Benchmarks, StoreOption
+
+
+@app.command()
+def answer(
+    name: Annotated[
+        str, typer.Argument(help="saturation, robustness, dissociation, or compare A B.")
+    ],
+    variants: Annotated[
+        list[str] | None, typer.Argument(help="For compare: MODEL or MODEL+COMPRESSOR, twice.")
+    ] = None,
+    board: Annotated[
+        Path | None, typer.Option("--board", help="A board.", show_default="STORE/board.nc")
+    ] = None,
+    benchmark: Benchmarks = None,
+    alpha: Annotated[float, typer.Option("--alpha", min=0.0001, max=0.49)] = 0.05,
+    seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the numbers here, as netCDF.")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Answer a question from a board: one sentence a claim, and what the board lacks."""
+    from harness.api import open_store
+    from harness.board.answers import answer as ask
+    from harness.board.files import open_board
+    from harness.report.answers_view import answer_view
+    from harness.store.atomic import writing
+
+    opened = open_board(board or open_store(store).root / "board.nc")
+    said = ask(opened, name, *(variants or ()), benchmarks=benchmark, alpha=alpha, seed=seed)
+    console.print(answer_view(said))
+    if out is not None:
+        with writing(out) as beside:
+            said.to_netcdf(beside, engine="netcdf4")
+        console.print(f"written: {out}", soft_wrap=True)
