@@ -94,7 +94,7 @@ class Regions:
             shared = int(np.flatnonzero(np.bincount(token) > 1)[0])
             between = [passage.item(int(r)) for r in region[token == shared]]
             raise StimulusError(
-                f"passage {passage.name!r}: one token is part of {' and of '.join(map(repr, between))}",
+                f"passage {passage.name!r}: one token is part of regions {between}",
                 "this tokenizer merges across regions; spacing='published' keeps them apart",
             )
         # Owned tokens are in order: the next owned one says where a token without owner goes.

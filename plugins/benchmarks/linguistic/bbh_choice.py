@@ -229,9 +229,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "bbh-choice-short",
-            options={"first": 20, "longest": 900},
-            chance=0.317,
-            data="22 tasks x 20 questions of at most 900 bytes",
+            options={"first": 20, "longest": 700},
+            chance=0.326,
+            data="21 tasks x 20 questions of at most 700 bytes",
             notes=notes,
             **common,
         ),
