@@ -245,15 +245,19 @@ def _check(
     predictors: FloatArray, baseline: FloatArray, response: FloatArray, n_rows: int, n_folds: int
 ) -> None:
     shapes = np.shape(predictors), np.shape(baseline), np.shape(response)
-    if (len(shapes[0]), len(shapes[1]), len(shapes[2])) != (3, 2, 1) or {
-        s[0] for s in shapes
-    } != {n_rows}:
+    if (len(shapes[0]), len(shapes[1]), len(shapes[2])) != (3, 2, 1) or {s[0] for s in shapes} != {
+        n_rows
+    }:
         raise DataError(
             f"predictors {shapes[0]}, baseline {shapes[1]}, response {shapes[2]} and {n_rows}"
             " group labels do not fit",
             "expected (row, layer, column), (row, regressor), (row,) and a label for every row",
         )
-    for name, values in (("predictors", predictors), ("baseline", baseline), ("response", response)):
+    for name, values in (
+        ("predictors", predictors),
+        ("baseline", baseline),
+        ("response", response),
+    ):
         if not np.isfinite(values).all():
             raise DataError(f"the {name} hold values that are not finite")
     if n_folds < 3:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
@@ -16,10 +16,16 @@ from harness.encode.ceilings import leave_one_out, split_half
 from harness.encode.design import highpass, zscore_by_run
 from harness.encode.layers import encode_layers
 from harness.encode.result import EncodingOptions, EncodingResult
+from harness.encode.splits import Fold
 from harness.errors import DataError, ScoreError
 from harness.stats.bootstrap import bootstrap_interval
+from harness.stats.fdr import benjamini_hochberg
+from harness.stats.permutation import fold_permutation
 
 Floats = npt.NDArray[np.float64]
+
+PERMUTATIONS = 1000
+"""Block permutations behind a p-value; the smallest is 1 / 1001."""
 
 SPLITS = 200
 """Random halves of the participants that the split-half ceiling averages over."""
@@ -162,7 +168,11 @@ def _filtered(
 
 
 def score_responses(
-    recording: xr.DataArray, data: Responses, options: EncodingOptions, seed: int = 0
+    recording: xr.DataArray,
+    data: Responses,
+    options: EncodingOptions,
+    seed: int = 0,
+    folds: Sequence[Fold] | None = None,
 ) -> xr.Dataset:
     """Score a recording against responses, per participant and for the group mean.
 
@@ -174,6 +184,8 @@ def score_responses(
     options : EncodingOptions
     seed : int
         Of the bootstrap and of the random halves.
+    folds : sequence of Fold, optional
+        Outer folds, where the data set prescribes them (a test story).
 
     Returns
     -------
@@ -184,7 +196,8 @@ def score_responses(
         clipped. By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
         ``r2_best``, ``layer_best``, ``ceiling_loo``; ``nuisance_r``, ``nuisance_r2``, ``joint_r``,
         ``joint_r2`` and ``unique_r2 = joint_r2 - nuisance_r2``, of responses with the confounds
-        regressed out; ``baseline_r`` and ``baseline_r2``, of nuisance and confounds together. For
+        regressed out; ``p``, of ``r_best`` by permuting predictions in blocks of 20 samples, and
+        ``q``, adjusted over the ROIs of a participant (Benjamini-Hochberg); ``baseline_r`` and ``baseline_r2``, of nuisance and confounds together. For
         the mean of all participants, by (roi,) or (roi, layer): ``group_…``, with
         ``group_ceiling``.
 
@@ -193,7 +206,8 @@ def score_responses(
     Layers are chosen on training folds, one per ROI for all participants and one per ROI for the
     group mean. ``group_reliability`` is the split-half reliability of the group mean
     (Spearman-Brown); the highest correlation that a model is expected to reach with it is its
-    square root, ``group_ceiling``.
+    square root, ``group_ceiling``. Where there are too few blocks to permute there is no ``p``;
+    the attribute ``no_p`` says so.
     """
     if recording.sizes["sample"] != len(data.runs):
         raise ScoreError(
@@ -201,17 +215,21 @@ def score_responses(
         )
     pools = [f"participants {roi}" for roi in data.rois] * len(data.participants)
     pools += [f"group {roi}" for roi in data.rois]
+    targets = _with_group(data.values, data.runs)
     result = encode_layers(
         np.asarray(recording.values),
-        _with_group(data.values, data.runs),
+        targets,
         data.runs,
         options=options,
         target_groups=pools,
         nuisance=np.column_stack(list(data.nuisance.values())) if data.nuisance else None,
         nuisance_responses=_with_group(data.cleaned, data.runs),
+        folds=folds,
     )
     score = _by_participant(result, data, np.asarray(recording["layer"].values))
-    score = score.merge(_ceilings(data, seed)).merge(_baseline(data, options))
+    score = score.merge(_ceilings(data, seed)).merge(_baseline(data, options, folds))
+    permuted = _p_values(result, targets, data, seed)
+    score = score.merge(permuted)
     r = score["r_best"].mean("roi")
     interval = bootstrap_interval(r.values, seed=seed)
     ceiling = float(score["ceiling_loo"].mean()) if "ceiling_loo" in score else math.nan
@@ -223,7 +241,34 @@ def score_responses(
         ceiling=ceiling,
         normalised=value / ceiling if ceiling > 0 else np.nan,
     )
-    return score.assign_attrs(_said(result, data, options, seed))
+    return score.assign_attrs(_said(result, data, options, seed) | permuted.attrs)
+
+
+def _p_values(result: EncodingResult, targets: Floats, data: Responses, seed: int) -> xr.Dataset:
+    tests = [fold.test for fold in result.folds]
+    try:
+        found = fold_permutation(
+            targets[np.concatenate(tests)],
+            result.predictions,
+            data.runs,
+            tests,
+            n=PERMUTATIONS,
+            seed=seed,
+        )
+    except ScoreError as error:
+        return xr.Dataset(attrs={"no_p": error.message})
+    each = found.p.reshape(-1, len(data.rois))  # participants, then the group mean
+    q = np.stack([benjamini_hochberg(family) for family in each])
+    dims = ("participant", "roi")
+    return xr.Dataset(
+        {
+            "p": (dims, each[:-1]),
+            "q": (dims, q[:-1]),
+            "group_p": ("roi", each[-1]),
+            "group_q": ("roi", q[-1]),
+        },
+        attrs={"permutations": found.n, "permutation_blocks": found.n_blocks},
+    )
 
 
 def _by_participant(result: EncodingResult, data: Responses, layers: npt.ArrayLike) -> xr.Dataset:
@@ -273,7 +318,9 @@ def _with_group(values: Floats, runs: npt.NDArray[np.int64]) -> Floats:
     return np.concatenate([*values, zscore_by_run(values.mean(axis=0), runs)], axis=1)
 
 
-def _baseline(data: Responses, options: EncodingOptions) -> xr.Dataset:
+def _baseline(
+    data: Responses, options: EncodingOptions, folds: Sequence[Fold] | None
+) -> xr.Dataset:
     """Score nuisance and each participant's own confounds together, without any model."""
     if data.confounds is None or not data.nuisance:
         return xr.Dataset()
@@ -286,6 +333,7 @@ def _baseline(data: Responses, options: EncodingOptions) -> xr.Dataset:
             response,
             data.runs,
             options=options,
+            folds=folds,
         )
         for response, confound in zip(data.values, data.confounds, strict=True)
     ]

@@ -249,15 +249,33 @@ def hdf5_part(path: Path, key: str, rows: slice = slice(None)) -> Part:
         h5py is not installed.
     """
     try:
-        import h5py
-    except ImportError as error:
-        raise ExtraMissing("h5py is not installed", "pip install h5py") from error
-    try:
-        values = h5py.File(path, "r")[key]
-    except OSError as error:
-        raise DataError(f"{path} is not a whole HDF5 file: {error}", "fetch it again") from error
+        values = hdf5_file(path)[key]
     except KeyError as error:
         raise DataError(f"{path} holds no data set {key!r}") from error
-    if not isinstance(values, h5py.Dataset) or values.ndim not in (2, 3):
+    if not hasattr(values, "ndim") or values.ndim not in (2, 3):
         raise DataError(f"{path}: {key!r} is not an array of responses")
     return Part(values, rows)
+
+
+def hdf5_file(path: Path) -> Any:
+    """Open an HDF5 file for reading.
+
+    Returns
+    -------
+    h5py.File
+
+    Raises
+    ------
+    DataError
+        The file is not whole.
+    ExtraMissing
+        h5py is not installed.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise ExtraMissing("h5py is not installed", "pip install 'brainpress[neural]'") from error
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(f"{path} is not a whole HDF5 file: {error}", "fetch it again") from error

@@ -79,7 +79,9 @@ def read_times(path: Path) -> ReadingTimes:
         own = np.flatnonzero(story == number)
         own = own[np.argsort(zone[own])]
         if not np.array_equal(zone[own], np.arange(1, len(own) + 1)):
-            raise DataError(f"{path}: the words of story {number:g} are not numbered 1 to {len(own)}")
+            raise DataError(
+                f"{path}: the words of story {number:g} are not numbered 1 to {len(own)}"
+            )
         stories[int(number)] = tuple(words[own])
         times[int(number)] = np.log(mean[own])
         errors[int(number)] = np.log(spread[own]) ** 2 / n[own]
@@ -317,4 +319,6 @@ def _warnings(gain: Gain, penalties: tuple[float, ...]) -> str:
     if len(penalties) == 1:
         return ""
     ends = np.isin(gain.penalty, (penalties[0], penalties[-1]))
-    return f"penalties at the ends of their grid in {ends.mean():.0%} of folds" if ends.any() else ""
+    return (
+        f"penalties at the ends of their grid in {ends.mean():.0%} of folds" if ends.any() else ""
+    )

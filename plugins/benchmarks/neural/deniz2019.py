@@ -1,0 +1,404 @@
+"""Deniz et al. (2019): fMRI of people who listened to, and read, eleven stories."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DataError
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import BenchmarkSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.encode.naturalistic import Naturalistic
+    from harness.encode.sources import Part
+    from harness.fetch.resource import Resource
+    from harness.record.request import Recordings, Request
+    from harness.stimuli.passages import Passage
+    from harness.stimuli.triggers import TriggerReport
+
+COMMIT = "d51d64bf5026441edfbec804d6ffeaea92bb3018"
+ADDRESS = f"https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri/raw/{COMMIT}"
+STIMULI = "https://raw.githubusercontent.com/denizenslab/brain-informed-fine-tuning/9a39d38"
+CEILINGS = "https://raw.githubusercontent.com/subbareddy248/speech-llm-brain/17a8e46/Noise_Ceiling"
+STORIES = (
+    "alternateithicatom",
+    "avatar",
+    "howtodraw",
+    "legacy",
+    "life",
+    "myfirstdaywiththeyankees",
+    "naked",
+    "odetostepfather",
+    "souls",
+    "undertheinfluence",
+    "wheretheressmoke",
+)
+"""In the order of the response files; the last one is the test story, presented twice."""
+TEST = len(STORIES) - 1
+TR = 2.0045
+VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
+"""Cortical voxels of the participants with masks of regions."""
+PARTICIPANTS = tuple(f"{i:02d}" for i in range(1, 10))
+FOLDS = 5
+
+
+class Modality(StrEnum):
+    """How the stories were presented."""
+
+    LISTENING = "listening"
+    READING = "reading"
+
+
+class Profile(StrEnum):
+    """Whose choices are made."""
+
+    STRICT = "strict"
+    """Whole stories held out in turn, mean of the repeats, the times at which words were shown."""
+    OOTA2026 = "oota2026"
+    """The test story held out, one of its repeats, times of the spoken words, given ceilings."""
+
+
+@dataclass(frozen=True)
+class Deniz2019:
+    """Predict cortical responses to eleven stories of the Moth Radio Hour.
+
+    Parameters
+    ----------
+    modality : str
+        ``listening`` or ``reading``.
+    profile : str
+        ``strict`` or ``oota2026``.
+    resolution : str
+        ``roi`` or ``voxel``.
+    participants : tuple of str, or str
+        Numbers, as ``("01", "02")`` or ``"01+02"``.
+    context : str
+        Context policy of the recording.
+
+    Raises
+    ------
+    DataError
+        An option has no such value, or a response file is not what it should be.
+    OfflineError
+        A file is not on this machine.
+    """
+
+    modality: str = "listening"
+    profile: str = "strict"
+    resolution: str = "roi"
+    participants: tuple[str, ...] | str = tuple(VOXELS)
+    context: str = "strided(256,128)"
+
+    def __post_init__(self) -> None:
+        from harness.encode.naturalistic import Resolution
+
+        for value, allowed in (
+            (self.modality, Modality),
+            (self.profile, Profile),
+            (self.resolution, Resolution),
+        ):
+            if value not in list(allowed):
+                raise DataError(f"no {allowed.__name__.lower()} {value!r}", f"{list(allowed)}")
+        _ = self.passages, self.data  # what is missing is found when the run is planned
+
+    @staticmethod
+    def resources(
+        modality: str = "listening",
+        participants: tuple[str, ...] | str = tuple(VOXELS),
+        **_: object,
+    ) -> tuple[Resource, ...]:
+        """Files for these participants: stimuli, responses, masks, ceilings."""
+        wanted = [n for n in _listed() if not n.startswith("noise_ceiling")]
+        wanted += [
+            f"{kind}/subject{person}_{end}"
+            for person in _people(participants)
+            for kind, end in (
+                ("responses", f"{modality}_fmri_data_trn.hdf"),
+                ("responses", f"{modality}_fmri_data_val.hdf"),
+                ("mappers", "mappers.hdf"),
+            )
+        ]
+        ceilings = [
+            n for n in (_ceiling_name(p, modality) for p in _people(participants)) if n in _listed()
+        ]
+        return tuple(_resource(name) for name in [*wanted, *ceilings])
+
+    def requests(self) -> tuple[Request, ...]:
+        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
+        from harness.record.context import Context
+        from harness.record.request import Measure, Request
+        from harness.stimuli.passages import Stimuli
+        from harness.stimuli.readouts import Lanczos
+
+        stimuli = Stimuli(f"deniz2019-{self.modality}", self.passages)
+        context = Context.parse(self.context)
+        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
+
+    def score(self, recordings: Recordings) -> xr.Dataset:
+        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
+        from harness.encode.naturalistic import Resolution, score_stories
+        from harness.encode.result import EncodingOptions
+        from harness.encode.splits import held_out_run
+
+        (recording,) = recordings.values()
+        options = EncodingOptions(n_outer=FOLDS)
+        folds = None
+        if self.profile == Profile.OOTA2026:
+            options = replace(options, penalties=10)
+            folds = held_out_run(self.data.source.runs, TEST)
+        resolution = Resolution(self.resolution)
+        score = score_stories(recording, self.data, options, resolution=resolution, folds=folds)
+        return score.assign_attrs(profile=self.profile, word_times=self._times_from)
+
+    @property
+    def _times_from(self) -> str:
+        strict_reading = self.modality == Modality.READING and self.profile == Profile.STRICT
+        return "words as they were shown" if strict_reading else "words as they were spoken"
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """The words of each story, with times from the start of the story."""
+        from harness.stimuli.speech import spoken, word_tier
+        from harness.stimuli.textgrid import read_textgrid
+
+        if self._times_from == "words as they were shown":
+            return tuple(_shown(s, self._report(s)) for s in STORIES)
+        return tuple(
+            spoken(s, word_tier(read_textgrid(self._file(f"textgrids/{s}.TextGrid")), s))
+            for s in STORIES
+        )
+
+    @cached_property
+    def clocks(self) -> tuple[tuple[float, ...], ...]:
+        """Times of the volumes used, from the start of each story."""
+        from harness.stimuli.triggers import story_clock
+
+        reports = (self._report(s) for s in STORIES)
+        return tuple(story_clock(r.triggers, r.start) for r in reports)
+
+    @cached_property
+    def data(self) -> Naturalistic:
+        """Responses, masks, nuisance regressors."""
+        import numpy as np
+
+        from harness.encode.naturalistic import Naturalistic
+        from harness.encode.sources import PartedResponses
+        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
+
+        people = _people(self.participants)
+        source = PartedResponses({p: self._parts(p) for p in people}, STORIES)
+        lexical = np.concatenate(
+            [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]
+        )
+        ceilings = {}
+        if self.profile == Profile.OOTA2026:
+            names = {p: _ceiling_name(p, self.modality) for p in people}
+            known = {p: n for p, n in names.items() if n in _listed()}
+            ceilings = {p: _ceiling(self._file(n)) for p, n in known.items()}
+        return Naturalistic(
+            source,
+            TR,
+            dict(zip(LEXICAL, lexical.T, strict=True)),
+            {p: region_masks(self._file(f"mappers/subject{p}_mappers.hdf")) for p in people},
+            ceilings,
+            cutoff=None,  # the published responses are detrended
+        )
+
+    def _parts(self, person: str) -> list[Part]:
+        from harness.encode.sources import hdf5_part
+
+        start = f"responses/subject{person}_{self.modality}_fmri_data"
+        parts = []
+        for number, (story, clock) in enumerate(zip(STORIES, self.clocks, strict=True)):
+            path = self._file(f"{start}_{'val' if number == TEST else 'trn'}.hdf")
+            part = hdf5_part(path, f"story_{number + 1:02d}")
+            wide = 3 if number == TEST else 2
+            shape = part.values.shape
+            if len(shape) != wide or shape[-1] != VOXELS.get(person, shape[-1]):
+                raise DataError(
+                    f"{path.name}: story_{number + 1:02d} ({story}) has shape {shape}; expected"
+                    f" {'2 repeats, ' if wide == 3 else ''}volumes,"
+                    f" {VOXELS.get(person, 'voxels')} voxels"
+                )
+            if wide == 3 and self.profile == Profile.OOTA2026:
+                part = replace(part, values=_FirstRepeat(part.values))
+            parts.append(replace(part, rows=_rows(shape[-2], len(clock), path, story)))
+        return parts
+
+    def _report(self, story: str) -> TriggerReport:
+        from harness.stimuli.triggers import read_report
+
+        return read_report(self._file(f"trfiles/{story}.report"))
+
+    def _file(self, name: str) -> Path:
+        from harness.fetch.present import present
+
+        return present(_resource(name), f"deniz2019-{self.modality}")
+
+
+def region_masks(path: Path) -> dict[str, Any]:
+    """Read the regions of a participant from a mapper file.
+
+    Returns
+    -------
+    dict
+        Boolean arrays (n_voxels,) by the name after ``roi_mask_``; empty where there are none.
+
+    Raises
+    ------
+    DataError
+        The file is not whole.
+    """
+    import numpy as np
+
+    from harness.encode.sources import hdf5_file
+
+    with hdf5_file(path) as stored:
+        names = sorted(name for name in stored if name.startswith("roi_mask_"))
+        return {n.removeprefix("roi_mask_"): np.asarray(stored[n][()]) > 0 for n in names}
+
+
+def _shown(story: str, report: TriggerReport) -> Passage:
+    """Words as the screen showed them, each until the next change."""
+    from harness.stimuli.speech import spoken
+    from harness.stimuli.textgrid import Interval
+
+    times = [t - report.start for t, _ in report.words] + [report.end - report.start]
+    return spoken(
+        story,
+        [
+            Interval(on, max(on, off), word)
+            for (_, word), on, off in zip(report.words, times, times[1:], strict=False)
+        ],
+    )
+
+
+def _rows(n_rows: int, n_used: int, path: Path, story: str) -> slice:
+    from harness.errors import StimulusError
+    from harness.stimuli.triggers import used_rows
+
+    try:
+        return used_rows(n_rows, n_used, f"{path.name}: {story}")
+    except StimulusError as error:
+        raise DataError(error.message, error.hint) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _FirstRepeat:
+    """The first of several repeats, read when it is asked for."""
+
+    values: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.values.shape[1:])
+
+    def __getitem__(self, index: tuple[slice, slice]) -> Any:
+        return self.values[(0, *index)]
+
+
+def _ceiling(path: Path) -> Any:
+    """Cross-participant ceilings; fits outside (0, 1] did not converge."""
+    import numpy as np
+
+    values = np.load(path, allow_pickle=False).astype(np.float64)
+    return np.where((values > 0) & (values <= 1), values, np.nan)
+
+
+def _ceiling_name(person: str, modality: str) -> str:
+    return f"noise_ceiling/subject_{person}_{modality}.npy"
+
+
+def _people(participants: tuple[str, ...] | str) -> tuple[str, ...]:
+    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
+    people = tuple(chosen or participants)
+    if unknown := [p for p in people if p not in PARTICIPANTS]:
+        raise DataError(f"no participants {unknown}", f"there are {', '.join(PARTICIPANTS)}")
+    return people
+
+
+@cache
+def _listed() -> dict[str, tuple[int, str]]:
+    text = files("plugins.benchmarks.neural").joinpath("deniz2019.json").read_text()
+    return {name: (size, sha256) for name, (size, sha256) in json.loads(text).items()}
+
+
+def _resource(name: str) -> Resource:
+    from harness.fetch.resource import Resource
+
+    size, sha256 = _listed().get(name, (None, ""))
+    folder, _, file = name.partition("/")
+    address = f"{ADDRESS}/{name}"
+    if folder == "textgrids":
+        address = f"{STIMULI}/grid_files/{file}"
+    elif folder == "trfiles":
+        address = f"{STIMULI}/tr_files/{file}"
+    elif folder == "noise_ceiling":
+        person, modality = file.removesuffix(".npy").removeprefix("subject_").split("_")
+        address = f"{CEILINGS}/{modality}/subject_{person}_kernel_ridge.npy"
+    where = f"deniz2019/{name}"
+    return Resource(file, address, sha256, size, licence="CC0-1.0", where=where)
+
+
+@hookimpl
+def brainpress_benchmarks() -> list[BenchmarkSpec]:
+    """Return both modalities: by region, by voxel, and in the profile ``oota2026``."""
+    common: dict[str, Any] = {
+        "target": "plugins.benchmarks.neural.deniz2019:Deniz2019",
+        "kind": "neural",
+        "margin": 0.02,
+        "licence": "CC0-1.0",
+        "citation": (
+            "Deniz, Nunez-Elizalde, Huth & Gallant (2019). The representation of semantic"
+            " information across human cerebral cortex during listening versus reading is"
+            " invariant to stimulus modality. Journal of Neuroscience 39(39), 7722-7736."
+        ),
+        "homepage": "https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri",
+    }
+    notes = (
+        "Responses are trimmed [10:-10] and must have as many volumes as the triggers say (one more"
+        " at the end is dropped). Voxels with NaN are unusable, and counted. Participants 04, 06"
+        " and 09 have no masks of regions. In two stories (naked, wheretheressmoke) words were"
+        " shown to readers up to 9.8 s earlier than the recording says: the strict profile takes"
+        " the times of the screen for readers. Published cross-participant ceilings hold fits that"
+        " did not converge; what is not in (0, 1] is masked. The random held-out volumes of the"
+        " paper, which leak, are not offered: penalties are chosen on held-out stories."
+    )
+    specs = []
+    for modality in Modality:
+        data = f"9 people, {modality}, 11 stories (TR 2.0045 s), 73 to 93 thousand voxels each"
+        for suffix, options, metric, tag in (
+            ("", {}, "Pearson r, mean over regions and participants", "roi"),
+            (
+                "-voxels",
+                {"resolution": "voxel", "participants": PARTICIPANTS},
+                "Pearson r, mean over voxels and participants",
+                "voxels",
+            ),
+            (
+                "-oota2026",
+                {"resolution": "voxel", "profile": "oota2026", "context": "words(20)"},
+                "Pearson r, mean over voxels of known regions and participants",
+                "oota2026",
+            ),
+        ):
+            specs.append(
+                BenchmarkSpec(
+                    f"deniz2019-{modality}{suffix}",
+                    options={"modality": str(modality), **options},
+                    metric=metric,
+                    tags=("neural", "fmri", str(modality), tag, "real"),
+                    data=data,
+                    notes=notes,
+                    **common,
+                )
+            )
+    return specs

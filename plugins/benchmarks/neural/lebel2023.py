@@ -1,0 +1,251 @@
+"""LeBel et al. (2023): fMRI of eight people who listened to up to 84 stories."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DataError
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import BenchmarkSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.encode.naturalistic import Naturalistic
+    from harness.encode.sources import Part
+    from harness.fetch.resource import Resource
+    from harness.record.request import Recordings, Request
+    from harness.stimuli.passages import Passage
+
+ADDRESS = "https://s3.amazonaws.com/openneuro.org/ds003020"
+EIGHT = ("UTS01", "UTS02", "UTS03", "UTS05", "UTS06", "UTS07", "UTS08", "UTS09")
+THREE = ("UTS01", "UTS02", "UTS03")
+"""Those with all 84 stories."""
+TEST = "wheretheressmoke"
+TR = 2.0
+SILENCE = 10.0
+"""Seconds from the first volume to the start of the story."""
+AFTER = 5
+"""Volumes in ``respdict.json`` after the end of a story."""
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class LeBel2023:
+    """Predict every cortical voxel of listeners to a chosen number of stories.
+
+    Parameters
+    ----------
+    participants : tuple of str, or str
+        As ``("UTS01", "UTS02")`` or ``"UTS01+UTS02"``.
+    stories : int
+        How many: the first ones in alphabetical order that all participants heard, and the test
+        story.
+    context : str
+        Context policy of the recording.
+
+    Raises
+    ------
+    DataError
+        Participants did not hear so many stories, or a response file is not what it should be.
+    OfflineError
+        A file is not on this machine.
+    """
+
+    participants: tuple[str, ...] | str = EIGHT
+    stories: int = 25
+    context: str = "strided(256,128)"
+
+    def __post_init__(self) -> None:
+        _ = self.passages, self.data  # what is missing is found when the run is planned
+
+    @staticmethod
+    def resources(
+        participants: tuple[str, ...] | str = EIGHT, stories: int = 25, **_: object
+    ) -> tuple[Resource, ...]:
+        """Files for these participants and stories."""
+        people = _people(participants)
+        chosen = heard(people, int(stories))
+        names = ["derivative/respdict.json"]
+        names += [f"derivative/TextGrids/{story}.TextGrid" for story in chosen]
+        names += [_responses(person, story) for person in people for story in chosen]
+        return tuple(_resource(name) for name in names)
+
+    def requests(self) -> tuple[Request, ...]:
+        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
+        from harness.record.context import Context
+        from harness.record.request import Measure, Request
+        from harness.stimuli.passages import Stimuli
+        from harness.stimuli.readouts import Lanczos
+
+        stimuli = Stimuli("lebel2023", self.passages)
+        context = Context.parse(self.context)
+        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
+
+    def score(self, recordings: Recordings) -> xr.Dataset:
+        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
+        from harness.encode.naturalistic import Resolution, score_stories
+        from harness.encode.result import EncodingOptions
+
+        (recording,) = recordings.values()
+        options = EncodingOptions(n_outer=FOLDS)
+        return score_stories(recording, self.data, options, resolution=Resolution.VOXEL)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The stories."""
+        return heard(_people(self.participants), int(self.stories))
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """The words of each story, with times from its start."""
+        from harness.stimuli.speech import spoken, word_tier
+        from harness.stimuli.textgrid import read_textgrid
+
+        def words(story: str) -> Passage:
+            grid = read_textgrid(self._file(f"derivative/TextGrids/{story}.TextGrid"))
+            return spoken(story, word_tier(grid, story))
+
+        return tuple(words(story) for story in self.names)
+
+    @cached_property
+    def clocks(self) -> tuple[tuple[float, ...], ...]:
+        """Times of the volumes used, from the start of each story."""
+        from harness.stimuli.triggers import story_clock
+
+        path = self._file("derivative/respdict.json")
+        lengths = json.loads(path.read_text(encoding="utf-8"))
+        if missing := [s for s in self.names if not isinstance(lengths.get(s), int)]:
+            raise DataError(f"{path.name} does not say how long {', '.join(missing)} lasted")
+        each = ([TR * i for i in range(lengths[s] - AFTER)] for s in self.names)
+        return tuple(story_clock(triggers, SILENCE) for triggers in each)
+
+    @cached_property
+    def data(self) -> Naturalistic:
+        """Responses of all participants, read when they are asked for."""
+        from harness.encode.naturalistic import Naturalistic
+        from harness.encode.sources import PartedResponses
+
+        parts = {p: [self._part(p, s) for s in self.names] for p in _people(self.participants)}
+        return Naturalistic(PartedResponses(parts, self.names), TR)
+
+    def _part(self, person: str, story: str) -> Part:
+        from dataclasses import replace
+
+        from harness.encode.sources import hdf5_part
+        from harness.errors import StimulusError
+        from harness.stimuli.triggers import used_rows
+
+        path = self._file(_responses(person, story))
+        part = hdf5_part(path, "data")
+        n_used = len(self.clocks[self.names.index(story)])
+        try:
+            rows = used_rows(part.values.shape[-2], n_used, f"{person}/{path.name}")
+        except StimulusError as error:
+            raise DataError(error.message, error.hint) from error
+        return replace(part, rows=rows)
+
+    @staticmethod
+    def _file(name: str) -> Path:
+        from harness.fetch.present import present
+
+        return present(_resource(name), "lebel2023")
+
+
+def heard(people: tuple[str, ...], number: int) -> tuple[str, ...]:
+    """Return the first stories, by name, that all participants heard, and the test story.
+
+    Raises
+    ------
+    DataError
+        They did not hear so many.
+    """
+    start = "derivative/preprocessed_data/"
+    each = [
+        {Path(n).stem for n in _listed() if n.startswith(f"{start}{person}/")} for person in people
+    ]
+    shared = sorted(set.intersection(*each) - {TEST})
+    if not 2 <= number <= len(shared) + 1:
+        raise DataError(
+            f"{', '.join(people)} share {len(shared) + 1} stories, not {number}",
+            "ask for fewer stories (at least 2) or other participants",
+        )
+    return (*shared[: number - 1], TEST)
+
+
+def _people(participants: tuple[str, ...] | str) -> tuple[str, ...]:
+    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
+    people = tuple(chosen or participants)
+    known = {n.split("/")[2] for n in _listed() if n.endswith(".hf5")}
+    if unknown := sorted(set(people) - known):
+        raise DataError(f"no participants {unknown}", f"there are {', '.join(sorted(known))}")
+    return people
+
+
+def _responses(person: str, story: str) -> str:
+    return f"derivative/preprocessed_data/{person}/{story}.hf5"
+
+
+@cache
+def _listed() -> dict[str, tuple[int, str]]:
+    text = files("plugins.benchmarks.neural").joinpath("lebel2023.json").read_text()
+    return {name: (size, checksum) for name, (size, checksum) in json.loads(text).items()}
+
+
+def _resource(name: str) -> Resource:
+    from harness.fetch.resource import Resource
+
+    size, checksum = _listed()[name]
+    return Resource(
+        Path(name).name,
+        f"{ADDRESS}/{name}",
+        "",
+        size,
+        licence="CC0-1.0",
+        where=f"ds003020/{name}",
+        checksum=checksum,
+    )
+
+
+@hookimpl
+def brainpress_benchmarks() -> list[BenchmarkSpec]:
+    """Return eight listeners with 25 stories, and three with all 84."""
+    common: dict[str, Any] = {
+        "target": "plugins.benchmarks.neural.lebel2023:LeBel2023",
+        "kind": "neural",
+        "metric": "Pearson r, mean over voxels and participants",
+        "margin": 0.01,
+        "licence": "CC0-1.0",
+        "citation": (
+            "LeBel, Wagner, Jain, Adhikari-Desai, Gupta, Morgenthal, Tang, Xu & Huth (2023). A"
+            " natural language fMRI dataset for voxelwise encoding models. Scientific Data 10, 555."
+        ),
+        "homepage": "https://openneuro.org/datasets/ds003020/versions/3.1.0",
+        "notes": (
+            "Published responses are trimmed (20 volumes fewer than respdict.json says); raw ones"
+            " are trimmed alike, any other length is an error. UTS04 lacks a story and is left"
+            " out. Whole stories are held out. No repeats and no shared space: no ceiling, and no"
+            " regions."
+        ),
+    }
+    tags = ("neural", "fmri", "listening", "voxels", "real")
+    return [
+        BenchmarkSpec(
+            "lebel2023",
+            tags=tags,
+            data="8 listeners, 25 stories (TR 2 s), every cortical voxel",
+            **common,
+        ),
+        BenchmarkSpec(
+            "lebel2023-three",
+            options={"participants": THREE, "stories": 84},
+            tags=tags,
+            data="3 listeners, 84 stories (TR 2 s), every cortical voxel",
+            **common,
+        ),
+    ]
