@@ -45,7 +45,7 @@ class ProbeOptions:
 
     probe: Probe = Probe.LINEAR
     seeds: int = 5
-    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
     n_hidden: int = 32
     draws: int = 1000
     tolerance: float = 1e-5
