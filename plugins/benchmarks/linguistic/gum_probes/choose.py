@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -70,18 +70,12 @@ def make_task(definition: Definition, texts: Sequence[Text]) -> ProbeTask:
     Texts come in the order of a hash of their names, candidates of a text in that of their places:
     the same for all tasks, so that tasks read the same texts and words where they can.
     """
-    chosen = [t for part, most in MOST_TEXTS.items() for t in ordered(texts, part)[:most]]
-    offered = [
-        (text, found)
-        for text in chosen
-        for found in sorted(definition.candidates(text), key=lambda c: _rank(text.name, c.spans))
-    ]
-    classes = {c.label for t, c in offered if t.part is Part.TRAIN}
-    if definition.target is Target.CLASS:
-        # Rare classes go one after the other: the places they took may suffice for another.
-        while rare := _rarest(_taken(Part.TRAIN, offered, classes)):
-            classes.discard(rare)
-    items = [item for part in Part for item in _taken(part, offered, classes)]
+    offers = _Offers(definition, {part: ordered(texts, part)[:n] for part, n in MOST_TEXTS.items()})
+    classes = offers.labels(Part.TRAIN) if definition.target is Target.CLASS else set()
+    # Rare classes go one after the other: the places they took may suffice for another.
+    while classes and (rare := _rarest(_taken(Part.TRAIN, offers, classes))):
+        classes.discard(rare)
+    items = [item for part in Part for item in _taken(part, offers, classes)]
     return ProbeTask(
         name=definition.name,
         category=definition.category,
@@ -99,6 +93,34 @@ def ordered(texts: Sequence[Text], part: Part) -> list[Text]:
     return sorted((t for t in texts if t.part is part), key=lambda t: _rank(t.name))
 
 
+class _Offers:
+    """What texts offer to one task, found when first asked for."""
+
+    def __init__(self, definition: Definition, texts: Mapping[Part, Sequence[Text]]) -> None:
+        self._definition, self._texts = definition, texts
+        self._found: dict[str, list[Candidate]] = {}
+        self._sorted: set[str] = set()
+
+    def labels(self, part: Part) -> set[str | float]:
+        """Return all labels of a part."""
+        return {c.label for text in self._texts[part] for c in self._of(text)}
+
+    def of(self, part: Part) -> Iterator[tuple[Text, Candidate]]:
+        """Yield the candidates of a part in their order."""
+        for text in self._texts[part]:
+            found = self._of(text)
+            if text.name not in self._sorted:
+                found.sort(key=lambda c: _rank(text.name, c.spans))
+                self._sorted.add(text.name)
+            for candidate in found:
+                yield text, candidate
+
+    def _of(self, text: Text) -> list[Candidate]:
+        if text.name not in self._found:
+            self._found[text.name] = list(self._definition.candidates(text))
+        return self._found[text.name]
+
+
 def _rarest(items: Sequence[ProbeItem]) -> str | float | None:
     """Return the rarest class, if it is too rare."""
     counts = Counter(item.label for item in items)
@@ -106,9 +128,7 @@ def _rarest(items: Sequence[ProbeItem]) -> str | float | None:
     return label if count < FEWEST else None
 
 
-def _taken(
-    part: Part, offered: Sequence[tuple[Text, Candidate]], classes: AbstractSet[str | float]
-) -> list[ProbeItem]:
+def _taken(part: Part, offers: _Offers, classes: AbstractSet[str | float]) -> list[ProbeItem]:
     """Take items of a part in order, until a cap is reached."""
     most = MOST[part]
     # Twice the even share, so that a frequent class does not swallow a task.
@@ -116,8 +136,8 @@ def _taken(
     of_text: Counter[str] = Counter()
     of_class: Counter[str] = Counter()
     items: list[ProbeItem] = []
-    for text, found in offered:
-        if text.part is not part or of_text[text.name] >= MOST_OF_TEXT:
+    for text, found in offers.of(part):
+        if of_text[text.name] >= MOST_OF_TEXT:
             continue
         if isinstance(found.label, str):
             if found.label not in classes or of_class[found.label] >= most_of_class:

@@ -43,15 +43,15 @@ class Token:
     at: int
     head: int
 
-    @property
+    @cached_property
     def relation(self) -> str:
         """Relation to the head without its subtype."""
         return self.word.relation.partition(":")[0]
 
-    @property
+    @cached_property
     def own(self) -> bool:
         """Whether its characters are its own, and hold a letter or digit."""
-        return not self.word.contracted and any(c.isalnum() for c in self.word.form)
+        return not self.word.contracted and any(map(str.isalnum, self.word.form))
 
 
 @dataclass(frozen=True)

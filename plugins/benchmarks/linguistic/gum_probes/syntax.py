@@ -39,10 +39,10 @@ def _head_directions(text: Text) -> Iterator[Candidate]:
 
 def _depths(text: Text) -> Iterator[Candidate]:
     for token in text.tokens:
-        depth, above = 0, token
-        while above.head >= 0:
-            depth, above = depth + 1, text.tokens[above.head]
         if token.own:
+            depth, above = 0, token
+            while above.head >= 0:
+                depth, above = depth + 1, text.tokens[above.head]
             yield word_candidate(token, float(min(depth, 8)))
 
 
