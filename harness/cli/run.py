@@ -48,6 +48,10 @@ def run(
     device: Device = "auto",
     dtype: Dtype = "float32",
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option("--memory", help="What scoring voxels may take.", show_default="8GiB"),
+    ] = None,
     keep_weights: Annotated[
         bool,
         typer.Option(
@@ -65,13 +69,15 @@ def run(
     """Score variants on benchmarks. What is done already is not done again."""
     from harness.api import carry_out, open_store, plan
     from harness.board.files import save_board
+    from harness.encode.memory import memory_budget, parse_size
     from harness.fetch.network import offline as network_off
     from harness.report.board_view import board_view
     from harness.report.live import Bars
     from harness.runner.preflight import estimate
 
     opened = open_store(store)
-    with network_off(offline):
+    size = None if memory is None else parse_size(memory)
+    with network_off(offline), memory_budget(size):
         made = plan(
             suite,
             models=model,

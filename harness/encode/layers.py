@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.band import Band, make_band, make_columns
+from harness.encode.choice import LayerChoice
 from harness.encode.kernel import DoubleArray, FloatArray, Spectrum, penalty_grid
 from harness.encode.nuisance import among_all, score_nuisance
 from harness.encode.result import EncodingOptions, EncodingResult, NuisanceResult, Unusable, scatter
@@ -28,19 +29,26 @@ KEPT = 2**29
 
 @dataclass(frozen=True, eq=False)
 class _Curves:
-    """Arrays of shape (n_folds, n_layers, n_usable) that fill up as layers are scored."""
+    """What fills up as layers are scored: arrays of shape (n_folds, n_layers, n_usable)."""
 
     r: DoubleArray
     r2: DoubleArray
     inner: DoubleArray
     penalty: DoubleArray
     ends: DoubleArray
+    choices: tuple[LayerChoice, ...]
 
     @classmethod
-    def empty(cls, n_folds: int, n_layers: int, n_targets: int) -> _Curves:
-        shape = (n_folds, n_layers, n_targets)
+    def empty(cls, splits: Sequence[Split], n_layers: int, groups: IntArray) -> _Curves:
+        shape = (len(splits), n_layers, len(groups))
         r, r2, inner, penalty = (np.full(shape, np.nan) for _ in range(4))
-        return cls(r, r2, inner, penalty, np.zeros((2, n_folds, n_layers)))
+        choices = tuple(LayerChoice(groups, len(split.outer.test)) for split in splits)
+        return cls(r, r2, inner, penalty, np.zeros((2, *shape[:2])), choices)
+
+    @property
+    def chosen(self) -> IntArray:
+        """Layer of each target in each fold, (n_folds, n_usable)."""
+        return np.stack([choice.chosen for choice in self.choices])
 
 
 class _Layers:
@@ -162,20 +170,21 @@ def encode_layers(
     # Without nuisance nobody asks for a plan again.
     memory = 0 if regressors is None else KEPT
     layers = _Layers(features, labels, splits, options, len(usable), memory)
-    curves = _Curves.empty(len(splits), features.shape[1], len(usable))
     groups = _groups(target_groups, n_targets)[usable]
+    curves = _Curves.empty(splits, features.shape[1], groups)
     with spread(len(labels)) as each:
         for layer in range(features.shape[1]):
             # Folds share the layer's kernel: it is made before they part ways.
             layers.band(layer)
             each(partial(_score_layer, layers, layer, y, curves), range(len(splits)))
-        chosen = choose_layers(curves.inner, groups)
         beyond = None
         if regressors is not None:
             own = beneath[:, usable].astype(np.float64)
-            found = score_nuisance(regressors, own, splits, chosen, layers.plan, options, each)
+            found = score_nuisance(
+                regressors, own, splits, curves.chosen, layers.plan, options, each
+            )
             beyond = among_all(found, usable, n_targets)
-    return _result(options, splits, curves, chosen, usable, n_targets, unusable, beyond)
+    return _result(options, splits, curves, usable, n_targets, unusable, beyond)
 
 
 def layer_plan(
@@ -215,29 +224,6 @@ def layer_plan(
     )
 
 
-def choose_layers(inner_score: DoubleArray, groups: IntArray) -> IntArray:
-    """Choose a layer for each group of targets from scores on training rows.
-
-    Parameters
-    ----------
-    inner_score : array, shape (n_folds, n_layers, n_targets)
-        Inner cross-validation scores.
-    groups : array of int, shape (n_targets,)
-        Group of each target.
-
-    Returns
-    -------
-    array of int, shape (n_folds, n_targets)
-        The earlier layer where two score the same.
-    """
-    chosen = np.zeros((len(inner_score), len(groups)), dtype=np.intp)
-    for group in np.unique(groups):
-        members = groups == group
-        best = inner_score[:, :, members].mean(axis=2).argmax(axis=1)
-        chosen[:, members] = best[:, None]
-    return chosen
-
-
 def _checked(
     features: FloatArray, responses: FloatArray, n_samples: int
 ) -> tuple[FloatArray, FloatArray]:
@@ -272,6 +258,7 @@ def _score_layer(
     curves.r[fold, layer] = pearson(measured, fit.predictions)
     curves.r2[fold, layer] = r_squared(measured, fit.predictions)
     curves.inner[fold, layer] = fit.inner_scores.max(axis=0)
+    curves.choices[fold].offer(layer, curves.inner[fold, layer], fit.predictions)
     curves.penalty[fold, layer] = plan.penalties[fit.chosen]
     ends = grid_ends(fit.chosen, len(plan.penalties))
     curves.ends[:, fold, layer] = ends.low, ends.high
@@ -281,12 +268,13 @@ def _result(
     options: EncodingOptions,
     splits: Sequence[Split],
     curves: _Curves,
-    chosen: IntArray,
     usable: IntArray,
     n_targets: int,
     unusable: tuple[Unusable, ...],
     nuisance: NuisanceResult | None,
 ) -> EncodingResult:
+    chosen = curves.chosen
+
     def at_chosen(curve: DoubleArray) -> DoubleArray:
         return scatter(np.take_along_axis(curve, chosen[:, None], axis=1)[:, 0], usable, n_targets)
 
@@ -308,6 +296,9 @@ def _result(
         r2_best=fold_r2_best.mean(axis=0),
         fold_r_best=fold_r_best,
         fold_r2_best=fold_r2_best,
+        predictions=scatter(
+            np.concatenate([choice.predictions for choice in curves.choices]), usable, n_targets
+        ),
         penalty=scatter(curves.penalty, usable, n_targets),
         grid_ends=curves.ends,
         unusable=unusable,

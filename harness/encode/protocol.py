@@ -197,9 +197,9 @@ def score_responses(
         ``r2_best``, ``layer_best``, ``ceiling_loo``; ``nuisance_r``, ``nuisance_r2``, ``joint_r``,
         ``joint_r2`` and ``unique_r2 = joint_r2 - nuisance_r2``, of responses with the confounds
         regressed out; ``p``, of ``r_best`` by permuting predictions in blocks of 20 samples, and
-        ``q``, adjusted over the ROIs of a participant (Benjamini-Hochberg); ``baseline_r`` and ``baseline_r2``, of nuisance and confounds together. For
-        the mean of all participants, by (roi,) or (roi, layer): ``group_…``, with
-        ``group_ceiling``.
+        ``q``, adjusted over the ROIs of a participant (Benjamini-Hochberg); ``baseline_r`` and
+        ``baseline_r2``, of nuisance and confounds together. For the mean of all participants, by
+        (roi,) or (roi, layer): ``group_…``, with ``group_ceiling``.
 
     Notes
     -----

@@ -128,6 +128,8 @@ class EncodingResult:
         Held-out scores at the chosen layers.
     fold_r_best, fold_r2_best : array, shape (n_folds, n_targets)
         The same per outer fold.
+    predictions : array, shape (n_heldout, n_targets)
+        Of the held-out rows of all folds, one fold after another, at the chosen layers.
     penalty : array, shape (n_folds, n_layers, n_targets)
         Chosen penalties.
     grid_ends : array, shape (2, n_folds, n_layers)
@@ -152,6 +154,7 @@ class EncodingResult:
     r2_best: DoubleArray
     fold_r_best: DoubleArray
     fold_r2_best: DoubleArray
+    predictions: DoubleArray
     penalty: DoubleArray
     grid_ends: DoubleArray
     unusable: tuple[Unusable, ...]

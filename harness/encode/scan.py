@@ -255,4 +255,5 @@ def _fold_score(held: Tensor, errors: Tensor, metric: Metric) -> Tensor:
 def _best(scores: Tensor) -> Tensor:
     """Index of the best penalty; the larger of two that score the same."""
     usable = scores.nan_to_num(nan=-np.inf)
-    return len(scores) - 1 - usable.flip(0).argmax(dim=0)
+    best: Tensor = len(scores) - 1 - usable.flip(0).argmax(dim=0)
+    return best

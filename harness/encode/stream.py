@@ -188,7 +188,7 @@ def stream_layers(
             _width(labels, recording.sizes["unit"], options, stream),
             {
                 name: Tally.empty(
-                    len(splits), len(layers), source.n_voxels(name), n_heldout, folder, name
+                    len(splits), len(layers), source.n_voxels(name), n_heldout, folder
                 )
                 for name in source.participants
             },

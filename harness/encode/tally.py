@@ -61,14 +61,13 @@ class Tally:
         n_voxels: int,
         n_heldout: int,
         folder: Path | None,
-        name: str,
     ) -> Tally:
         """Make one, with a file for predictions where there is a folder for it."""
-        predictions = None
+        predictions: Single | None = None
         if folder is not None:
             number = len(list(folder.iterdir()))
-            predictions = np.lib.format.open_memmap(
-                folder / f"{number}.npy", "w+", np.float32, (n_voxels, n_heldout)
+            predictions = np.memmap(
+                folder / f"{number}.bin", np.float32, "w+", shape=(n_voxels, n_heldout)
             )
         each = (n_folds, n_voxels)
         return cls(

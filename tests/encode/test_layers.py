@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from harness.encode.choice import LayerChoice
 from harness.encode.design import delayed, zscore_by_run
 from harness.encode.kernel import Precision, feature_spectrum, penalty_grid
-from harness.encode.layers import choose_layers, encode_layers
+from harness.encode.layers import encode_layers
 from harness.encode.result import EncodingOptions
 from harness.encode.scores import pearson, r_squared
 from harness.encode.splits import Fold, contiguous_folds
@@ -115,9 +116,13 @@ def test_a_group_of_targets_chooses_one_layer_by_its_mean() -> None:
 
 
 def test_a_group_outvotes_its_weakest_member() -> None:
-    inner = np.array([[[0.5, 0.1], [0.1, 0.2]]])
-    np.testing.assert_array_equal(choose_layers(inner, np.array([0, 1])), [[0, 1]])
-    np.testing.assert_array_equal(choose_layers(inner, np.array([0, 0])), [[0, 0]])
+    inner = np.array([[0.5, 0.1], [0.1, 0.2], [0.5, 0.2]])
+    for groups, expected in ([0, 1], [0, 1]), ([3, 3], [2, 2]):
+        choice = LayerChoice(np.array(groups), 1)
+        for layer, scores in enumerate(inner):
+            choice.offer(layer, scores, np.full((1, 2), float(layer)))
+        np.testing.assert_array_equal(choice.chosen, expected)
+        np.testing.assert_array_equal(choice.predictions, [expected])
 
 
 def test_bad_targets_are_named_and_harm_no_other() -> None:
@@ -217,3 +222,21 @@ def test_groups_must_fit() -> None:
 
 def test_options_are_json() -> None:
     assert json.loads(json.dumps(dataclasses.asdict(OPTIONS)))["metric"] == "r2"
+
+
+def test_predictions_are_those_of_the_chosen_layers() -> None:
+    """What the scores at the chosen layers are computed from, in every fold."""
+    rng = np.random.default_rng(8)
+    runs = np.repeat(np.arange(4), 40)
+    features = rng.normal(size=(160, 3, 5))
+    y = features[:, [0, 2], 0] + rng.normal(size=(160, 2))
+    options = EncodingOptions(delays=(0, 1), n_outer=4, n_inner=3, penalties=5)
+    found = encode_layers(features, y, runs, options=options)
+    start = 0
+    for number, fold in enumerate(found.folds):
+        predicted = found.predictions[start : start + len(fold.test)]
+        start += len(fold.test)
+        for target in range(2):
+            r = np.corrcoef(predicted[:, target], y[fold.test, target])[0, 1]
+            assert r == pytest.approx(found.fold_r_best[number, target], abs=1e-5)
+    assert start == 160
