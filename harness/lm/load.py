@@ -6,6 +6,7 @@ import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from harness.lm.anatomy import StaticEmbedding, anatomy
 from harness.lm.capabilities import capabilities
 from harness.lm.controls import STATIC, UNTRAINED
 from harness.lm.files import ModelFiles
+from harness.lm.packed import METHODS, dense_state
 from harness.lm.quiet import quiet_transformers
 from harness.plugin.specs import ModelSpec
 
@@ -25,12 +27,10 @@ DTYPES: Mapping[str, torch.dtype] = {
     "float16": torch.float16,
 }
 _PACKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "gptq": ("gptq", ("optimum", "gptqmodel")),
-    "awq": ("gptq", ("gptqmodel",)),
     "bitsandbytes": ("bnb", ("bitsandbytes",)),
     "compressed-tensors": ("llmcompressor", ("compressed_tensors",)),
 }
-"""Published quantised checkpoints: the extra that reads them, and the modules it brings."""
+"""Quantised checkpoints that a library reads: its extra, and the modules it brings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +102,14 @@ def load(
         model = _drawn(config, spec.seed or 0).to(DTYPES[dtype])
     elif spec.control == STATIC:
         model = _embedding(files, spec, config, DTYPES[dtype])
+    elif packing in METHODS:
+        model, more = _read_packed(files, spec, config, DTYPES[dtype])
+        notes += more
     else:
         model, more = _read(files, spec, config, DTYPES[dtype], where if packing else None)
         notes += more
     _check_vocabulary(model, tokenizer, spec)
-    if not packing:
+    if packing not in _PACKED:
         model = _moved(model, where, spec)
     return LanguageModel(
         model=model.eval().requires_grad_(False),
@@ -219,23 +222,50 @@ def _embedding(files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dty
 def _read(
     files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype, place: torch.device | None
 ) -> tuple[nn.Module, list[str]]:
+    return _filled(
+        files,
+        spec,
+        files.folder,
+        config=config,
+        dtype=dtype,
+        device_map=None if place is None else {"": place},
+    )
+
+
+def _read_packed(
+    files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype
+) -> tuple[nn.Module, list[str]]:
+    """Load a GPTQ or AWQ checkpoint as dense weights of its rounded values."""
+    described = files.config["quantization_config"]
+    del config.quantization_config
+    state = dense_state(files.folder, described, dtype)
+    model, notes = _filled(files, spec, None, config=config, dtype=dtype, state_dict=state)
+    said = f"weights are those of a {described['bits']}-bit {described['quant_method']} checkpoint"
+    return model, [said, *notes]
+
+
+def _filled(
+    files: ModelFiles, spec: ModelSpec, source: Path | None, **settings: Any
+) -> tuple[nn.Module, list[str]]:
     """Load the weights, and refuse what transformers would fill with random numbers."""
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
 
+    # A state dict alone is taken by the model's own class only.
+    factory = AutoModelForCausalLM
+    if source is None:
+        factory = MODEL_FOR_CAUSAL_LM_MAPPING[type(settings["config"])]
     try:
         with quiet_transformers():
-            model, info = AutoModelForCausalLM.from_pretrained(
-                files.folder,
-                config=config,
-                dtype=dtype,
+            model, info = factory.from_pretrained(
+                source,
                 attn_implementation="sdpa",
-                device_map=None if place is None else {"": place},
                 ignore_mismatched_sizes=True,  # reported below, by name
                 local_files_only=True,
                 output_loading_info=True,
                 trust_remote_code=False,
                 use_safetensors=True,
+                **settings,
             )
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise ModelError(

@@ -209,7 +209,7 @@ class TestWhatIsNotAModel:
 
 @pytest.mark.parametrize(
     ("method", "extra"),
-    [("gptq", "gptq"), ("awq", "gptq"), ("bitsandbytes", "bnb"), ("compressed-tensors", "llm")],
+    [("bitsandbytes", "bnb"), ("compressed-tensors", "llm")],
 )
 def test_quantised_checkpoints_name_the_extra(
     release: Release, monkeypatch: pytest.MonkeyPatch, method: str, extra: str
