@@ -134,6 +134,7 @@ SCENES: tuple[tuple[str, Truth, Measure], ...] = (
             FEW,
             dict.fromkeys(METHODS[:3], 0.0),
             falls={"rtn-int4": {"syntax": 0.15}},
+            noise=0.01,
             linguistic=1,
         ),
         dissociated,
@@ -161,7 +162,7 @@ def rates(boards: int) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for question, truth, measure in SCENES:
         for seed in range(boards):
-            said = harness.answer(simulate(truth, seed), question, draws=400, seed=seed)
+            said = harness.answer(simulate(truth, 10_000 + seed), question, draws=400, seed=seed)
             for name, value in measure(said).items():
                 found.setdefault(name, []).append(value)
     return {name: float(np.mean(values)) for name, values in found.items()}

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import scipy.stats
 import xarray as xr
 
@@ -111,9 +112,7 @@ def compare(
     return with_claims(answer, claims, gaps)
 
 
-def _column(
-    values: list[float | str],
-) -> np.ndarray[tuple[int], np.dtype[np.object_]] | DoubleArray:
+def _column(values: list[float | str]) -> npt.NDArray[np.object_] | DoubleArray:
     if isinstance(values[0], str):
         return texts([str(v) for v in values])
     return np.array(values, np.float64)

@@ -81,19 +81,18 @@ def fit_curves(x: DoubleArray, y: DoubleArray, draws: int = 1000, seed: int = 0)
     fitted = line @ np.linalg.lstsq(line, y, rcond=None)[0]
     scatter = np.sqrt(np.square(y - fitted).sum(axis=0) / (len(x) - 2))
     noise = np.random.default_rng(seed).standard_normal((len(x), draws))
-    # The error of every curve is shift-invariant along the line: pure noise is enough, and a
-    # target's scatter only scales it.
-    null = {name: _left_out_error(designs[name], noise)[0] for name in usable}
-    for name in usable[1:]:
-        i = CURVES.index(name)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            gain = (error[0] ** 2 - error[i] ** 2) / scatter**2
-        chance = null["line"] ** 2 - null[name] ** 2
-        # Both in units of the estimated residual variance, so that the statistic is pivotal.
-        residual = noise - line @ np.linalg.lstsq(line, noise, rcond=None)[0]
-        chance = chance / (np.square(residual).sum(axis=0) / (len(x) - 2))
-        p[i] = ((chance[:, None] >= gain).sum(axis=0) + 1) / (draws + 1)
-        p[i][~np.isfinite(gain)] = np.nan
+    for target in range(n_targets):
+        drawn = fitted[:, [target]] + scatter[target] * noise
+        spread = np.square(drawn - line @ np.linalg.lstsq(line, drawn, rcond=None)[0]).sum(axis=0)
+        null = _left_out_error(designs["line"], drawn)[0] ** 2
+        for name in usable[1:]:
+            i = CURVES.index(name)
+            # In units of the line's residuals, as a t statistic is of its error.
+            gain = (error[0, target] ** 2 - error[i, target] ** 2) / scatter[target] ** 2
+            chance = null - _left_out_error(designs[name], drawn)[0] ** 2
+            chance *= (len(x) - 2) / spread
+            if np.isfinite(gain):
+                p[i, target] = ((chance >= gain).sum() + 1) / (draws + 1)
     return CurveFit(error, knot, p, sizes)
 
 

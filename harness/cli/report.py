@@ -1,0 +1,62 @@
+"""``report``: a board as a page and figures."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app, console
+from harness.cli.options import Benchmarks, StoreOption
+
+
+class Figures(StrEnum):
+    """Which files of figures to write."""
+
+    ALL = "all"
+    SVG = "svg"
+    PNG = "png"
+    PDF = "pdf"
+    NONE = "none"
+
+
+@app.command()
+def report(
+    board: Annotated[
+        Path | None, typer.Argument(help="A board.", show_default="STORE/board.nc")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the page and the figures.")] = Path(
+        "report"
+    ),
+    benchmark: Benchmarks = None,
+    figures: Annotated[
+        Figures, typer.Option("--figures", help="Formats of the figures beside the page.")
+    ] = Figures.ALL,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--maps", help="Folder of brain maps: BENCHMARK/*.png go on the page."),
+    ] = None,
+    title: Annotated[str, typer.Option("--title")] = "brainpress leaderboard",
+    store: StoreOption = None,
+) -> None:
+    """Write a board as one HTML page that needs no network, and its figures as files."""
+    from harness.api import open_store
+    from harness.board.files import open_board
+    from harness.report.page import Page, write_page
+    from harness.report.page_data import page_data
+    from harness.report.page_files import FORMATS, safe_name, write_figures
+
+    opened = open_board(board or open_store(store).root / "board.nc")
+    data = page_data(opened, benchmark)
+    pictures = {
+        name: sorted((maps / safe_name(name)).glob("*.png")) for name in data.benchmarks if maps
+    }
+    where = write_page(opened, out / "index.html", data, Page(title, pictures))
+    formats = FORMATS if figures is Figures.ALL else (figures.value,)
+    written = 0 if figures is Figures.NONE else sum(1 for _ in write_figures(data, out, formats))
+    console.print(
+        f"{where} ({where.stat().st_size / 2**20:.1f} MiB), {written} files of figures beside it",
+        soft_wrap=True,
+    )

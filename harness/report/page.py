@@ -1,0 +1,254 @@
+"""A board as one HTML file that works from disk.
+
+Nothing is fetched: scripts, styles, data and pictures are in the file, and its content security
+policy forbids every request and every script but its own, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from harness.errors import ExtraMissing
+from harness.report.charts import FIGURES, Figure
+from harness.report.page_data import PageData, page_data
+from harness.report.page_sections import SIMULATED, benchmarks_html, claims_html, models_html
+from harness.store.atomic import writing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIZES = {"1e9": "1 B", "2e9": "2 B", "4e9": "4 B", "8e9": "8 B", "16e9": "16 B"}
+HEADS = {
+    "model": "model",
+    "compressor": "compressor",
+    "value": "value",
+    "": "95 % interval and ceiling",
+    "normalised": "of ceiling",
+    "parameters": "parameters",
+    "bits": "bits/weight",
+    "perplexity": "perplexity",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page is made of, besides the board.
+
+    Parameters
+    ----------
+    title : str
+    maps : mapping
+        PNG files of brain maps by benchmark.
+    """
+
+    title: str = "brainpress leaderboard"
+    maps: Mapping[str, Sequence[Path]] | None = None
+
+
+def write_page(
+    board: xr.DataTree, path: Path, data: PageData | None = None, page: Page | None = None
+) -> Path:
+    """Write a board as one self-contained HTML file.
+
+    Parameters
+    ----------
+    board : DataTree
+    path : Path
+        Of the file.
+    data : PageData, optional
+        From :func:`page_data`; made here if left out.
+    page : Page, optional
+
+    Raises
+    ------
+    ExtraMissing
+        altair or vl-convert-python is not installed.
+    StoreError
+        The folder cannot be written.
+    """
+    text = page_html(board, data or page_data(board), page or Page())
+    with writing(Path(path)) as beside:
+        beside.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def page_html(board: xr.DataTree, data: PageData, page: Page) -> str:
+    """Return the page; see :func:`write_page`."""
+    source = files("harness.report")
+    scripts = (_vega(), source.joinpath("page.js").read_text(encoding="utf-8"))
+    allowed = " ".join(f"'sha256-{_digest(s)}'" for s in scripts)
+    policy = (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    about = _about(board, data)
+    parts = [
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(page.title)}</title>",
+        f"<style>{source.joinpath('page.css').read_text(encoding='utf-8')}</style></head><body>",
+        _top(page.title, about),
+        _ranking(about),
+        "".join(_figure(figure) for figure in FIGURES if _drawn(figure)),
+        "".join(f"<p>{escape(note)}.</p>" for note in data.notes),
+        f'<h2 id="answers">What the board says</h2>{claims_html(data)}',
+        f'<h2 id="benchmarks">Benchmarks</h2>{benchmarks_html(board, data, page.maps or {})}',
+        f'<h2 id="models">Models</h2>{models_html(board, data)}</main>',
+        _json("about", about),
+        _json("figures", {f.name: _spec(f) for f in FIGURES if _drawn(f)}),
+        *_tables(data),
+        *(f"<script>{script}</script>" for script in scripts),
+        "</body></html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _drawn(figure: Figure) -> bool:
+    """Whether a figure is drawn on the page: the ranking is a table there."""
+    return figure.name != "ranking"
+
+
+def _vega() -> str:
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise ExtraMissing(
+            "the page needs vl-convert-python, which brings vega",
+            "pip install 'brainpress[report]'",
+        ) from error
+    bundle: str = vl_convert.javascript_bundle()
+    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+
+
+def _json(name: str, value: Any) -> str:
+    # "<" cannot end the element, nor start a comment in it, when it is written as an escape.
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+def _tables(data: PageData) -> list[str]:
+    return [
+        _json(f"data-{table}-{i}", _columns(data.tables[table][name]))
+        for table in data.tables
+        for i, name in enumerate(data.benchmarks)
+        if name in data.tables[table]
+    ]
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """Write a table by columns: numbers to four digits, repeated texts as codes."""
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        values = frame[name].to_numpy()
+        if values.dtype.kind in "fiu":
+            columns[str(name)] = [_number(v) for v in values.tolist()]
+            continue
+        levels, codes = np.unique(values.astype(str), return_inverse=True)
+        columns[str(name)] = {"levels": levels.tolist(), "codes": codes.tolist()}
+    return columns
+
+
+def _number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    if value == int(value):
+        return int(value)
+    return float(f"{value:.4g}")
+
+
+def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
+    benchmarks = board["benchmarks"].to_dataset()
+    families = {f for t in data.tables["cells"].values() for f in t["family"]}
+    compressors = {c for t in data.tables["cells"].values() for c in t["compressor"]}
+    return {
+        "benchmarks": [
+            {
+                "name": name,
+                "metric": str(benchmarks["metric"].sel(benchmark=name).item()),
+                "simulated": bool(benchmarks["simulated"].sel(benchmark=name)),
+            }
+            for name in data.benchmarks
+        ],
+        "families": sorted(f for f in families if f),
+        "compressors": sorted(compressors),
+        "verified": "verified" in board["cells"].to_dataset(),
+        "models": int(board["models"].sizes["model"]),
+    }
+
+
+def _top(title: str, about: dict[str, Any]) -> str:
+    links = "".join(
+        f'<a href="#{name}">{text}</a>'
+        for name, text in (
+            ("figures-start", "figures"),
+            ("answers", "what the board says"),
+            ("benchmarks", "benchmarks"),
+            ("models", "models"),
+        )
+    )
+    options = "".join(f'<option value="{v}">{text}</option>' for v, text in SIZES.items())
+    return f"""
+<a class="skip" href="#ranking">to the ranking</a><h1>{escape(title)}</h1>
+<p>How small, and how compressed, can a language model be and still predict the brain?
+{about["models"]} models, {len(about["compressors"])} compressors,
+{len(about["benchmarks"])} benchmarks.</p>
+<nav aria-label="sections">{links}</nav><main>
+<h2>Ranking <span id="simulated" hidden>{SIMULATED}</span></h2>
+<div class="filters" role="group" aria-label="filters">
+<label>benchmark<select id="benchmark"></select></label>
+<label>family<select id="family"><option value="">all</option></select></label>
+<label>compressor<select id="compressor"><option value="">all</option></select></label>
+<label>up to<select id="size"><option value="">any size</option>{options}</select></label>
+<label>controls<select id="controls"><option value="yes">shown</option>
+<option value="no">hidden</option><option value="only">alone</option></select></label></div>"""
+
+
+def _ranking(about: dict[str, Any]) -> str:
+    heads = "".join(
+        f'<th scope="col" data-key="{key}"><button type="button">{text}</button></th>'
+        if key
+        else f'<th scope="col">{text}</th>'
+        for key, text in HEADS.items()
+    )
+    if about["verified"]:
+        heads += '<th scope="col" data-key="verified"><button type="button">verified</button></th>'
+    return f"""
+<p id="count" aria-live="polite"></p>
+<button type="button" class="download" data-download="table">download as CSV</button>
+<div class="scroll" tabindex="0" role="region" aria-label="ranking">
+<table id="ranking"><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>
+<p>Filled circle: uncompressed. Open circle: compressed. Cross, striped: control. Line: 95 %
+interval. Dashed: ceiling.</p><h2 id="figures-start">Figures</h2>
+<p>They follow the filters above.</p>"""
+
+
+def _figure(figure: Figure) -> str:
+    name = figure.name
+    return (
+        f'<figure class="chart" data-figure="{name}"><header><h3>{escape(figure.title)}</h3>'
+        f'<button type="button" class="download" data-download="{name}">data as CSV</button>'
+        f'</header><figcaption class="help">{escape(figure.help)} <span id="note-{name}"></span>'
+        f'</figcaption><div class="draw" id="draw-{name}" role="group" '
+        f'aria-label="{escape(figure.title)}"></div></figure>'
+    )
+
+
+def _spec(figure: Figure) -> dict[str, Any]:
+    return {"spec": figure.spec(), "data": figure.data, "most": figure.most}

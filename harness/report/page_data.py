@@ -1,0 +1,181 @@
+"""The tables behind a page's figures, taken from a board and its answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import xarray as xr
+
+from harness.board.answers import answer
+from harness.board.answers.alignment import PARTICIPANT_SCORES, detail, mean_present, selected
+
+MOST_POINTS = 20_000
+"""Rows of a dissociation table, above which one linguistic benchmark is drawn: the largest."""
+
+
+@dataclass(frozen=True, eq=False)
+class PageData:
+    """What a page shows.
+
+    Parameters
+    ----------
+    benchmarks : tuple of str
+    tables : mapping
+        By name of the table, then of the benchmark: a data frame, without those that are empty.
+    answers : mapping
+        Answers by question.
+    notes : tuple of str
+        What is left out, and why.
+    """
+
+    benchmarks: tuple[str, ...]
+    tables: Mapping[str, Mapping[str, pd.DataFrame]]
+    answers: Mapping[str, xr.Dataset]
+    notes: tuple[str, ...]
+
+
+def page_data(
+    board: xr.DataTree, benchmarks: Sequence[str] | None = None, draws: int = 1000, seed: int = 0
+) -> PageData:
+    """Collect the tables of a page.
+
+    Parameters
+    ----------
+    board : DataTree
+    benchmarks : sequence of str, optional
+        Names and globs; all.
+    draws, seed : int
+        Of the answers' resamples.
+
+    Raises
+    ------
+    SelectionError
+        A pattern selects no benchmark.
+    """
+    names = selected(board, benchmarks)
+    said = {q: answer(board, q, benchmarks=names, draws=draws, seed=seed)
+            for q in ("saturation", "robustness")}  # fmt: skip
+    pairs, notes = _dissociation_selection(board, names)
+    said["dissociation"] = answer(board, "dissociation", benchmarks=pairs, draws=draws, seed=seed)
+    tables = {
+        "cells": _cells(board, names),
+        "layers": _by(names, lambda n: _layers(board, n)),
+        "rois": _by(names, lambda n: _rois(board, n)),
+        "robustness": _by(names, lambda n: _robustness(said["robustness"], n)),
+        "dissociation": _by(names, lambda n: _dissociation(said["dissociation"], n)),
+    }
+    return PageData(tuple(names), tables, said, tuple(notes))
+
+
+def _by(names: Sequence[str], make: Any) -> dict[str, pd.DataFrame]:
+    made = {name: make(name) for name in names}
+    return {name: frame for name, frame in made.items() if len(frame)}
+
+
+def _dissociation_selection(board: xr.DataTree, names: list[str]) -> tuple[list[str], list[str]]:
+    """Leave out the smaller linguistic benchmarks where all would be more points than are drawn."""
+    kinds = board["benchmarks"].to_dataset()["kind"]
+    kind = {name: str(kinds.sel(benchmark=name).item()) for name in names}
+    language = {}
+    for name in names:
+        known = detail(board, name)
+        if kind[name] == "linguistic" and known is not None and "pair" in known.dims:
+            language[name] = known.sizes["pair"] * 1000 + known.sizes["variant"]
+    others = [n for n in names if kind[n] != "linguistic"]
+    variants = board["cells"].sizes["model"] * board["cells"].sizes["compressor"]
+    if len(language) < 2 or len(others) * len(language) * variants * 5 <= MOST_POINTS:
+        return names, []
+    largest = max(language, key=lambda n: language[n])
+    note = f"dissociation is drawn for {largest}, the largest of {len(language)} sets of pairs"
+    return [*others, largest], [note]
+
+
+def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    cells = board["cells"].to_dataset()
+    models = board["models"].to_dataset().to_dataframe()
+    kept = [v for v in ("value", "low", "high", "ceiling", "normalised", "status", "verified")
+            if v in cells]  # fmt: skip
+    frame = cells[kept].to_dataframe().reset_index()
+    frame = frame[np.isfinite(frame["value"])]
+    size = board["compression"].to_dataset()
+    wanted = {"bits_per_weight": "bits", "bytes_packed": "bytes", "sparsity": "sparsity",
+              "perplexity": "perplexity"}  # fmt: skip
+    known = size[[v for v in wanted if v in size]].to_dataframe().rename(columns=wanted)
+    frame = frame.merge(known.reset_index(), on=["model", "compressor"], how="left")
+    frame["variant"] = frame["model"] + "+" + frame["compressor"]
+    frame["family"] = frame["model"].map(models["family"])
+    frame["parameters"] = frame["model"].map(models["parameters"])
+    control = frame["model"].map(models["control"])
+    compressed = np.where(frame["compressor"] == "none", "base", "compressed")
+    frame["kind"] = np.where(control != "", "control", compressed)
+    frame = frame.drop(columns="status").sort_values("value", ascending=False)
+    grouped = dict(iter(frame.groupby("benchmark", sort=False)))
+    return {n: grouped[n].drop(columns="benchmark") for n in names if n in grouped}
+
+
+def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
+    known = detail(board, name)
+    if known is None or "r" not in known or "layer" not in known["r"].dims:
+        return pd.DataFrame()
+    over = [d for d in known["r"].dims if d not in ("variant", "layer")]
+    values = known["r"].transpose("variant", "layer", *over).values
+    curves = mean_present(values.reshape(*values.shape[:2], -1), axis=2)
+    variant = np.repeat(known["variant"].values.astype(object), curves.shape[1])
+    layer = np.tile(known["layer"].values, curves.shape[0])
+    frame = pd.DataFrame({"variant": variant, "layer": layer, "score": curves.ravel()})
+    return frame[np.isfinite(frame["score"])]
+
+
+def _rois(board: xr.DataTree, name: str) -> pd.DataFrame:
+    known = detail(board, name)
+    variable = next((v for v in PARTICIPANT_SCORES if known is not None and v in known), None)
+    if known is None or variable is None or "roi" not in known[variable].dims:
+        return pd.DataFrame()
+    values = known[variable].transpose("participant", "variant", "roi").values
+    n = len(values)
+    mean = mean_present(values, axis=0)
+    half = np.zeros_like(mean)
+    if n > 1:
+        half = scipy.stats.t.ppf(0.975, n - 1) * np.nanstd(values, axis=0, ddof=1) / math.sqrt(n)
+    ceiling = np.full_like(mean, math.nan)
+    if "ceiling_loo" in known:
+        loo = known["ceiling_loo"].transpose("participant", "variant", "roi").values
+        ceiling = mean_present(loo, axis=0)
+    variants, rois = known["variant"].values.astype(object), known["roi"].values.astype(object)
+    return pd.DataFrame(
+        {
+            "variant": np.repeat(variants, len(rois)),
+            "roi": np.tile(rois, len(variants)),
+            "mean": mean.ravel(),
+            "low": (mean - half).ravel(),
+            "high": (mean + half).ravel(),
+            "ceiling": ceiling.ravel(),
+        }
+    )
+
+
+def _robustness(said: xr.Dataset, name: str) -> pd.DataFrame:
+    if "benchmark" not in said.dims or name not in said["benchmark"].values:
+        return pd.DataFrame()
+    columns = ["difference", "low90", "high90", "p_holm", "p_equivalence_holm", "dz", "n"]
+    frame = said[[*columns, "outcome"]].sel(benchmark=name).to_dataframe().reset_index()
+    frame = frame[np.isfinite(frame["difference"])].drop(columns="benchmark")
+    frame["variant"] = frame["model"] + "+" + frame["compressor"]
+    return frame
+
+
+def _dissociation(said: xr.Dataset, name: str) -> pd.DataFrame:
+    if "benchmark" not in said.dims or name not in said["benchmark"].values:
+        return pd.DataFrame()
+    columns = ["competence_change", "competence_low", "competence_high", "alignment_change"]
+    columns += ["alignment_low", "alignment_high", "difference", "p", "dissociates"]
+    frame = said[columns].sel(benchmark=name).to_dataframe().reset_index()
+    frame = frame[np.isfinite(frame["difference"])].drop(columns="benchmark")
+    frame["variant"] = frame["model"] + "+" + frame["compressor"]
+    return frame

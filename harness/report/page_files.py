@@ -1,0 +1,103 @@
+"""The figures of a board as PNG, SVG and PDF files, and the data behind them as CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.errors import ExtraMissing
+from harness.report.charts import FIGURES, ROWS, Figure
+from harness.report.page_data import PageData
+from harness.store.atomic import writing
+
+FORMATS = ("svg", "png", "pdf")
+WIDTH = 640
+"""Of a figure without a width of its own, in CSS pixels."""
+
+
+def write_figures(
+    data: PageData, folder: Path, formats: tuple[str, ...] = FORMATS
+) -> Iterator[Path]:
+    """Write every figure of every benchmark, and its data.
+
+    Parameters
+    ----------
+    data : PageData
+    folder : Path
+        ``BENCHMARK/FIGURE.svg`` and so on go in it.
+    formats : tuple of str
+        Some of svg, png and pdf.
+
+    Yields
+    ------
+    Path
+        Each file, once it is there.
+
+    Raises
+    ------
+    ExtraMissing
+        altair or vl-convert-python is not installed.
+    StoreError
+        The folder cannot be written.
+    """
+    for benchmark in data.benchmarks:
+        for figure in FIGURES:
+            rows = figure_rows(data, figure, benchmark)
+            if not len(rows):
+                continue
+            place = Path(folder) / safe_name(benchmark) / figure.name
+            with writing(place.with_suffix(".csv")) as beside:
+                rows.to_csv(beside, index=False)
+            yield place.with_suffix(".csv")
+            spec = filled_spec(figure, rows, benchmark)
+            for ending in formats:
+                with writing(place.with_suffix(f".{ending}")) as beside:
+                    beside.write_bytes(_rendered(spec, ending))
+                yield place.with_suffix(f".{ending}")
+
+
+def figure_rows(data: PageData, figure: Figure, benchmark: str) -> pd.DataFrame:
+    """Return what a figure draws of a benchmark: the best variants, where it cannot hold all."""
+    rows = data.tables[figure.data].get(benchmark, pd.DataFrame())
+    ranking = data.tables["cells"].get(benchmark)
+    if figure.most and ranking is not None and len(rows):
+        best = ranking["variant"].iloc[: figure.most]
+        rows = rows[rows["variant"].isin(set(best))]
+    return rows
+
+
+def filled_spec(figure: Figure, rows: pd.DataFrame, benchmark: str) -> dict[str, Any]:
+    """Return a figure's spec with its data, its size and a title."""
+    spec = figure.spec()
+    spec["datasets"] = {ROWS: rows.replace({np.nan: None}).to_dict("records")}
+    if spec.get("width") == "container":
+        spec["width"] = WIDTH
+    spec["title"] = {"text": f"{figure.title}: {benchmark}", "anchor": "start", "fontSize": 14}
+    return spec
+
+
+def safe_name(benchmark: str) -> str:
+    """Name a folder after a benchmark, whatever characters its name has."""
+    return re.sub(r"[^\w@+-]+", "_", benchmark) or "_"
+
+
+def _rendered(spec: dict[str, Any], ending: str) -> bytes:
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise ExtraMissing(
+            "figures as files need vl-convert-python", "pip install 'brainpress[report]'"
+        ) from error
+    if ending == "svg":
+        text: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+        return text.encode("utf-8")
+    if ending == "png":
+        image: bytes = vl_convert.vegalite_to_png(spec, scale=2, allowed_base_urls=[])
+        return image
+    document: bytes = vl_convert.vegalite_to_pdf(spec, allowed_base_urls=[])
+    return document

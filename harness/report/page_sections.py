@@ -1,0 +1,168 @@
+"""The parts of a page that are text: claims, models, benchmarks."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from harness.board.answers.alignment import BASE, alignments
+from harness.board.answers.paired import paired
+from harness.report.answers_view import MARKS
+from harness.report.page_data import PageData
+from harness.report.terminal import size
+
+MOST_CLAIMS = 150
+"""Claims of a question on the page; the command line and the answers' files have all."""
+
+QUESTIONS = {
+    "saturation": "How small is enough?",
+    "robustness": "What does compression cost?",
+    "dissociation": "Does competence go before alignment?",
+}
+SIMULATED = '<span class="tag simulated">simulated data</span>'
+
+
+def claims_html(data: PageData) -> str:
+    """Write the claims of every question, the decided first, and what the board lacks."""
+    parts = []
+    for name, said in data.answers.items():
+        rows = list(
+            zip(
+                said["verdict"].values,
+                said["subject"].values,
+                said["sentence"].values,
+                strict=True,
+            )
+        )
+        rows.sort(key=lambda row: ("yes", "no", "undecided").index(str(row[0])))
+        items = "".join(
+            f'<li><span class="mark {verdict}" title="{verdict}">{MARKS[str(verdict)]}</span>'
+            f"<b>{escape(str(subject))}</b>: {escape(str(sentence))}</li>"
+            for verdict, subject, sentence in rows[:MOST_CLAIMS]
+        )
+        more = ""
+        if len(rows) > MOST_CLAIMS:
+            more = (
+                f"<p>{len(rows) - MOST_CLAIMS:,} more: "
+                f"<code>brainpress answer {name}</code> prints them all.</p>"
+            )
+        gaps = "".join(f"<li>{escape(str(g))}</li>" for g in said["missing"].values[:MOST_CLAIMS])
+        gaps = f"<details><summary>what is missing</summary><ul>{gaps}</ul></details>" * bool(gaps)
+        shown = f'<ul class="claims">{items}</ul>{more}' if items else "<p>Cannot be told.</p>"
+        parts.append(
+            f'<details open><summary><h3 id="answer-{name}">{QUESTIONS[name]}</h3></summary>'
+            f"{shown}{gaps}</details>"
+        )
+    return "".join(parts)
+
+
+def models_html(board: xr.DataTree, data: PageData) -> str:
+    """Write a section for each model: what it is, and where it stands."""
+    about = board["models"].to_dataset()
+    ranked = {
+        name: frame.assign(rank=np.arange(1, len(frame) + 1))
+        for name, frame in data.tables["cells"].items()
+    }
+    together = pd.concat([f.assign(benchmark=n) for n, f in ranked.items()]) if ranked else None
+    rows: dict[str, pd.DataFrame] = {}
+    if together is not None:
+        rows = dict(iter(together[together["compressor"] == BASE].groupby("model")))
+    texts = ("family", "control", "base", "source", "revision", "licence", "citation", "notes")
+    return "".join(
+        _section(
+            "model",
+            str(name),
+            '<span class="tag">control</span>' if str(about["control"].values[i]) else "",
+            {"parameters": size(float(about["parameters"].values[i]))}
+            | {t: str(about[t].values[i]) for t in texts},
+            _standing(rows.get(str(name))),
+        )
+        for i, name in enumerate(about["model"].values)
+    )
+
+
+def _standing(rows: pd.DataFrame | None) -> str:
+    if rows is None:
+        return ""
+    body = "".join(
+        f"<tr><td>{escape(row.benchmark)}</td><td>{row.value:.3f}</td>"
+        f"<td>{_ends(row.low, row.high)}</td><td>{row.rank}</td></tr>"
+        for row in rows.itertuples()
+    )
+    head = "<tr><th>benchmark</th><th>value</th><th>95 % interval</th><th>rank</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _ends(low: float, high: float) -> str:
+    return f"{low:.3f} to {high:.3f}" if math.isfinite(low) else ""
+
+
+def benchmarks_html(board: xr.DataTree, data: PageData, maps: Mapping[str, Sequence[Path]]) -> str:
+    """Write a section for each benchmark: what it is, what is wrong with it, its brain maps."""
+    about = board["benchmarks"].to_dataset()
+    warned = dict(_control_warnings(board, data))
+    parts = []
+    for name in data.benchmarks:
+        row = about.sel(benchmark=name)
+        facts = {t: str(row[t].item()) for t in ("kind", "metric", "data", "licence", "citation")}
+        margin, chance = float(row["margin"]), float(row["chance"])
+        facts |= {
+            "version": str(int(row["version"])),
+            "chance": f"{chance:g}",
+            "equivalence margin": f"{margin:g}" if math.isfinite(margin) else "none stated",
+            "known to be wrong": str(row["notes"].item()),
+            "controls": warned.get(name, ""),
+        }
+        tag = SIMULATED if int(row["simulated"]) else ""
+        parts.append(_section("benchmark", name, tag, facts, _images(name, maps.get(name, ()))))
+    return "".join(parts)
+
+
+def _images(name: str, paths: Sequence[Path]) -> str:
+    figures = []
+    for path in paths:
+        coded = base64.b64encode(Path(path).read_bytes()).decode("ascii")
+        label = escape(Path(path).stem.replace("-", " ").replace("_", " "))
+        figures.append(
+            f'<figure><img loading="lazy" alt="brain map: {label}, {escape(name)}" '
+            f'src="data:image/png;base64,{coded}"><figcaption>{label}</figcaption></figure>'
+        )
+    return f'<div class="maps">{"".join(figures)}</div>' if figures else ""
+
+
+def _section(kind: str, name: str, tag: str, facts: Mapping[str, str], rest: str) -> str:
+    pairs = "".join(
+        f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items() if v.strip()
+    )
+    return (
+        f'<details class="about" id="{kind}-{escape(name, quote=True)}">'
+        f"<summary><h3>{escape(name)}</h3> {tag}</summary><dl>{pairs}</dl>{rest}</details>"
+    )
+
+
+def _control_warnings(board: xr.DataTree, data: PageData) -> Iterator[tuple[str, str]]:
+    """Say whether the best control reaches the best model, over participants where there are."""
+    found = {a.benchmark: a for a in alignments(board, data.benchmarks)[0]}
+    for name, frame in data.tables["cells"].items():
+        controls, models = frame[frame["kind"] == "control"], frame[frame["kind"] != "control"]
+        if not len(controls):
+            yield name, "none on the board: what the values owe to language is not known"
+            continue
+        if not len(models):
+            continue
+        best, control = models.iloc[0], controls.iloc[0]
+        reaches = control["value"] >= best["value"]
+        if name in found:
+            means, names = found[name].means, found[name].names
+            pair = [names.index((row["model"], row["compressor"])) for row in (best, control)]
+            reaches = paired((means[:, pair[0]] - means[:, pair[1]])[:, None], math.nan).low[0] <= 0
+        said = f"{control['variant']} scores {control['value']:.3f}, "
+        said += f"the best model, {best['variant']}, {best['value']:.3f}"
+        yield name, f"A CONTROL REACHES THE MODELS: {said}" if reaches else said
