@@ -8,7 +8,7 @@ import scipy.signal
 import scipy.stats
 
 from harness.errors import ScoreError
-from harness.stats.permutation import block_permutation
+from harness.stats.permutation import block_permutation, fold_permutation
 
 RNG = np.random.default_rng(17)
 
@@ -80,3 +80,51 @@ def test_ten_row_blocks_are_refused() -> None:
         block_permutation(smooth(200, 1), smooth(200, 1), np.zeros(200), block_length=10)
     with pytest.raises(ScoreError, match="5 blocks"):
         block_permutation(smooth(119, 1), smooth(119, 1), np.zeros(119))
+
+
+def test_permuted_folds_are_scored_anew() -> None:
+    """Against a loop that moves blocks and correlates within each fold."""
+    runs = np.repeat([0, 1], [95, 110])
+    tests = [np.arange(0, 45), np.arange(95, 160), np.r_[45:95, 160:205]]
+    rows = np.concatenate(tests)
+    y, x = smooth(205, 3, 5)[rows], smooth(205, 3, 6)[rows] + 3.0
+    got = fold_permutation(y, x, runs, tests, n=50, seed=9)
+    starts = [0, 20, 45, 65, 85, 110, 130, 160, 180]
+    folds = [0, 0, 1, 1, 1, 2, 2, 2, 2]
+    assert got.n_blocks == 9
+    order = np.argsort(np.random.default_rng(9).random((50, 9)), axis=1)
+    for target in range(3):
+
+        def score(permuted: np.ndarray, target: int = target) -> float:
+            each = []
+            for fold in range(3):
+                here = [i for i in range(9) if folds[i] == fold]
+                a = np.concatenate([y[starts[i] : starts[i] + 20, target] for i in here])
+                moved = [starts[permuted[i]] for i in here]
+                b = np.concatenate([x[start : start + 20, target] for start in moved])
+                each.append(np.corrcoef(a, b)[0, 1])
+            return float(np.mean(each))
+
+        observed = score(np.arange(9))
+        assert got.r[target] == pytest.approx(observed)
+        null = np.array([score(permuted) for permuted in order])
+        # Cross-validated scores spread wider than permuted ones.
+        exceeding = (null.mean() + np.sqrt(2) * (null - null.mean()) >= observed).sum()
+        assert got.p[target] == pytest.approx((exceeding + 1) / 51)
+
+
+def test_one_fold_is_block_permutation() -> None:
+    y, x = smooth(140, 4, 1), smooth(140, 4, 2)
+    x[:, 2] = 1.0
+    one = fold_permutation(y, x, np.zeros(140), [np.arange(140)], n=100)
+    other = block_permutation(y, x, np.zeros(140), n=100)
+    np.testing.assert_allclose(one.r, other.r)
+    np.testing.assert_allclose(one.p, other.p)
+    assert np.isnan(one.p[2])
+
+
+def test_folds_must_be_those_of_the_rows() -> None:
+    with pytest.raises(ScoreError, match="not the 100 held-out rows of 2 folds"):
+        fold_permutation(
+            smooth(99, 1), smooth(99, 1), np.zeros(100), [np.arange(50), np.arange(50, 100)]
+        )
