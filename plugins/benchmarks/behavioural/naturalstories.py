@@ -59,7 +59,7 @@ class NaturalStories:
         _ = self.passages  # data that is missing is found when the run is planned
 
     @staticmethod
-    def resources() -> tuple[Resource, ...]:
+    def resources(**_: object) -> tuple[Resource, ...]:
         """Files the benchmark reads."""
         from harness.fetch.resource import Resource
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.encode.protocol import Responses
+    from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
@@ -63,6 +64,11 @@ class Alice:
         if self.radius not in (6, 10):
             raise DataError(f"spheres of {self.radius} mm were not extracted", "radius is 6 or 10")
         _ = self.passage  # data that is missing is found when the run is planned
+
+    @staticmethod
+    def resources(**_: object) -> tuple[Resource, ...]:
+        """Files of the stimulus and of all participants."""
+        return tuple(_resource(name) for name in _listed())
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes."""
@@ -132,13 +138,11 @@ def _listed() -> dict[str, list[Any]]:
     return listed
 
 
-def _file(relative: str) -> Path:
-    from harness.fetch.download import fetch
-    from harness.fetch.network import is_offline
+def _resource(relative: str) -> Resource:
     from harness.fetch.resource import Resource
 
     size, sha256 = _listed()[relative]
-    resource = Resource(
+    return Resource(
         name=Path(relative).name,
         address=f"{ADDRESS}/{relative}",
         sha256=sha256,
@@ -146,7 +150,13 @@ def _file(relative: str) -> Path:
         licence="CC-BY-4.0",
         where=f"brennan2016_alice/{relative}",
     )
-    return fetch(resource, offline=is_offline())
+
+
+def _file(relative: str) -> Path:
+    from harness.fetch.download import fetch
+    from harness.fetch.network import is_offline
+
+    return fetch(_resource(relative), offline=is_offline())
 
 
 def _timecourses(radius: int) -> Iterator[tuple[str, str]]:
