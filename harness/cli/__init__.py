@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import sys
 
-from harness.cli import answer, board, fetch, guards, look, report, run, submit
+from harness.cli import answer, board, check, fetch, guards, look, new, report, run, submit
 from harness.cli.app import app, stderr
 from harness.errors import HarnessError
 from harness.report import terminal
 
-__all__ = ["answer", "app", "board", "fetch", "guards", "look", "main", "report", "run", "submit"]
+__all__ = [
+    "answer",
+    "app",
+    "board",
+    "check",
+    "fetch",
+    "guards",
+    "look",
+    "main",
+    "new",
+    "report",
+    "run",
+    "submit",
+]
 
 
 def main() -> None:

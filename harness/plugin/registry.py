@@ -66,7 +66,7 @@ class Shelf(Generic[S]):
         """
         if name in self.specs:
             return self.specs[name]
-        near = difflib.get_close_matches(name, self.specs, n=3, cutoff=0.5)
+        near = nearest(name, self.specs)
         hint = f"did you mean {' or '.join(near)}?" if near else ""
         raise SelectionError(
             f"no {self.kind} named {name!r}",
@@ -109,6 +109,18 @@ class Shelf(Generic[S]):
         return tagged
 
 
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """Return up to three names that somebody who wrote ``name`` may have meant.
+
+    Names that hold what was written come first (``alice``: ``brennan2016-alice``), then those that
+    are spelled alike.
+    """
+    offered = list(names)
+    holding = [other for other in offered if len(name) > 2 and name.lower() in other.lower()]
+    alike = difflib.get_close_matches(name, offered, n=3, cutoff=0.5)
+    return list(dict.fromkeys([*sorted(holding, key=len), *alike]))[:3]
+
+
 @dataclass(frozen=True)
 class Registry:
     """Everything the installed plugins offer, and what was wrong with the rest."""
@@ -131,7 +143,7 @@ class Registry:
         if found:
             return found
         names = [n for s in shelves for n in s.specs]
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = nearest(name, names)
         raise SelectionError(
             f"no model, compressor or benchmark named {name!r}",
             f"did you mean {' or '.join(near)}?" if near else "`brainpress list` shows all",

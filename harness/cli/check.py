@@ -1,0 +1,40 @@
+"""``check``: hold a plugin against the contract."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.app import app, console
+
+STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "note": "dim"}
+
+
+@app.command()
+def check(
+    plugin: Annotated[
+        str,
+        typer.Argument(
+            help="A package's folder; a distribution, entry point, model, compressor or benchmark."
+        ),
+    ],
+) -> None:
+    """Try everything that a plugin must do. Exit code 1 if it does not."""
+    from harness.plugin.contract import Outcome, check_plugin
+
+    findings = check_plugin(plugin)
+    table = Table(box=None)
+    for column in ("", "rule", "", "found"):
+        table.add_column(column, overflow="fold")
+    for f in findings:
+        outcome = Text(str(f.outcome), style=STYLES[str(f.outcome)])
+        table.add_row(Text(f.subject), Text(f.rule), outcome, Text(f.detail))
+    console.print(table)
+    failed = sum(f.outcome is Outcome.FAILED for f in findings)
+    skipped = sum(f.outcome is Outcome.SKIPPED for f in findings)
+    said = f"{failed} of {len(findings)} rules are broken" if failed else "no rule is broken"
+    console.print(said + (f"; {skipped} could not be tried on this machine" if skipped else ""))
+    raise typer.Exit(1 if failed else 0)

@@ -1,0 +1,257 @@
+"""Each way to tamper with a submission whose checksums are right, and what is said of it."""
+
+import json
+
+import numpy as np
+import pytest
+from submission_fixtures import LISTENING, done, edited
+
+from harness.board.submission.bundle import open_bundle, write_bundle
+from harness.board.submission.check import check
+from harness.board.submission.desk import accept
+from harness.board.submission.entry import Entry
+from harness.board.submission.keys import key_faults
+from harness.errors import SubmissionError
+from harness.plugin.registry import Registry, Shelf
+from harness.plugin.specs import BenchmarkSpec
+
+
+@pytest.fixture
+def board(tmp_path):
+    return tmp_path / "leaderboard"
+
+
+@pytest.fixture
+def problems(handed, board, tmp_path):
+    """Hand in entries, and return what is said, one problem a line."""
+
+    def examine(entries):
+        path = write_bundle(entries, tmp_path / "handed-in.zip")
+        report = check([path], board, handed.registry)
+        return "\n".join(f"{p.where}: {p.what}" for p in report.problems)
+
+    return examine
+
+
+def tampered(handed, change, only=None, **detail):
+    """Return the entries with one of the model itself (not a control) changed."""
+    entries = handed.entries
+    (at,) = [i for i, e in enumerate(entries) if not e.record["model"]["control"]]
+    entries[at] = edited(entries[at], change, **detail)
+    return entries
+
+
+def test_an_honest_submission_has_no_problem(handed, bundle, board):
+    report = check([bundle], board, handed.registry)
+    assert report.problems == ()
+    assert {c.kind for c in report.changes} == {"new"}
+    assert len(report.changes) == 9  # five models, two compressors, static without one
+    assert len(report.entries) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda r: done(r).update(value=0.3), "does not contain its value"),
+        (lambda r: done(r).update(value=done(r)["value"] + 0.001), "is not the mean of r_best"),
+        (lambda r: done(r).update(value=None), "has no value"),
+        (lambda r: done(r).update(high=None), "one end"),
+        (lambda r: done(r).update(ceiling=0.01, normalised=None), "above its ceiling"),
+        (lambda r: done(r).update(ceiling=-1), "its ceiling is -1"),
+        (lambda r: done(r).update(normalised=0.9), "is not the share"),
+        (lambda r: done(r)["compression"].update(sparsity=1.5), "sparsity is 1.5"),
+        (lambda r: done(r).update(key="0" * 64), "does not follow from its parts"),
+        (lambda r: done(r)["provenance"].update(participants=30), "30 participants"),
+        (lambda r: done(r)["provenance"].update(fingerprint="0" * 64), "fingerprint of the model"),
+        (lambda r: done(r)["provenance"].update(benchmark="another"), "provenance says benchmark"),
+        (lambda r: done(r)["provenance"].pop("recordings"), "lacks what its key is made of"),
+        (lambda r: done(r)["provenance"].update(parts="[]"), "parts of its key"),
+        (lambda r: r["benchmark"].update(version=2), "of version 2"),
+        (lambda r: r["benchmark"].update(margin=0.5), "margin of toy-listening is 0.5"),
+        (lambda r: r["benchmark"].update(simulated=1), "simulated of toy-listening"),
+        (lambda r: r["benchmark"].update(name="unheard-of"), "not known here"),
+        (lambda r: r.update(harness="99.0"), "made with brainpress 99.0"),
+        (lambda r: r.update(harness="latest"), "no version"),
+        (lambda r: r["cells"].append(done(r)), "is there twice"),
+        (lambda r: done(r, "round").update(key=done(r)["key"]), "has the key of another cell"),
+        (lambda r: r["cells"].remove(done(r)), "uncompressed base is missing"),
+    ],
+)
+def test_tampering(handed, problems, change, said):
+    assert said in problems(tampered(handed, change))
+
+
+def test_an_edited_key_with_edited_parts(handed, problems):
+    """Parts that make the key, but are of another benchmark option, are not those of the spec."""
+
+    def change(record):
+        from harness.runner.cells import keys_of
+
+        cell = done(record)
+        parts = json.loads(cell["provenance"]["parts"])
+        parts["score"]["options"] = {"words": 3}
+        recordings, cell["key"] = keys_of(parts)
+        cell["provenance"] |= {"parts": json.dumps(parts), "recordings": json.dumps(recordings)}
+
+    assert "options of toy-listening" in problems(tampered(handed, change))
+
+
+def test_another_compressor_under_the_same_name(handed, problems):
+    def change(record):
+        from harness.runner.cells import keys_of
+
+        cell = done(record, "round")
+        parts = json.loads(cell["provenance"]["parts"])
+        parts["variant"]["compressor"]["options"] = {"steps": 4000}
+        recordings, cell["key"] = keys_of(parts)
+        cell["provenance"] |= {"parts": json.dumps(parts), "recordings": json.dumps(recordings)}
+
+    assert "options of round" in problems(tampered(handed, change))
+
+
+@pytest.mark.parametrize("control", ["untrained", "static"])
+def test_a_removed_control(handed, problems, control):
+    kept = [e for e in handed.entries if e.record["model"]["control"] != control]
+    assert f"its {control} control is missing" in problems(kept)
+
+
+def test_controls_that_were_accepted_before_count(handed, problems, board):
+    controls = [e for e in handed.entries if e.record["model"]["control"]]
+    accept(controls, [], board)
+    assert problems([e for e in handed.entries if not e.record["model"]["control"]]) == ""
+
+
+def test_nan_and_infinity_in_the_detail(handed, problems):
+    entry = next(e for e in handed.entries if not e.record["model"]["control"])
+    best = entry.dataset()["r_best"]
+    said = problems(tampered(handed, lambda r: None, r_best=best * np.nan))
+    assert "r_best holds no number" in said
+    assert "is not the mean of r_best" in said
+    said = problems(tampered(handed, lambda r: None, r_best=best.where(best > best.min(), np.inf)))
+    assert "infinite" in said
+
+
+def test_responses_and_text_are_not_accepted(handed, problems):
+    said = problems(
+        tampered(
+            handed,
+            lambda r: None,
+            bold=("volume", np.zeros(3)),
+            story=("item", np.array(["once upon a time " * 9], object)),
+        )
+    )
+    assert "its detail is over volume" in said
+    assert "holds text (story)" in said
+
+
+def test_other_participants_than_everybody_else(handed, problems, board):
+    accept(handed.entries, [], board)
+
+    def change(record):
+        record["revision"] = 2
+
+    entry = next(e for e in handed.entries if not e.record["model"]["control"])
+    dataset = entry.dataset().assign_coords(participant=["ann", "bob", "eve"])
+    record = json.loads(entry.text)
+    change(record)
+    assert "3 participants" in problems([Entry.make(record, dataset)])
+
+
+def test_an_accepted_result_is_not_changed_in_passing(handed, problems, board):
+    accept(handed.entries, [], board)
+    entry = next(e for e in handed.entries if not e.record["model"]["control"])
+    assert problems(handed.entries) == "", "what is there already changes nothing"
+    best = entry.dataset()["r_best"] + 0.001
+
+    def change(record):
+        for cell in record["cells"]:
+            for name in ("value", "low", "high"):
+                cell[name] += 0.001
+            cell["normalised"] = cell["value"] / cell["ceiling"]
+
+    other = edited(entry, change, r_best=best)
+    assert "would change an accepted result" in problems([other])
+    corrected = edited(other, lambda r: r.update(revision=2, note="a mended bug"), r_best=best)
+    assert problems([corrected]) == ""
+
+
+def test_swapping_people_is_a_change(handed, problems, board):
+    """Values stay; only who had which score moves."""
+    accept(handed.entries, [], board)
+    entry = next(e for e in handed.entries if not e.record["model"]["control"])
+    best = entry.dataset()["r_best"]
+    swapped = best.copy(data=best.values[:, ::-1])
+    assert "would change" in problems([edited(entry, lambda r: None, r_best=swapped)])
+
+
+def test_a_pull_request_that_removes_or_edits(handed, board, tmp_path):
+    accept(handed.entries, [], board)
+    theirs = tmp_path / "theirs"
+    accept(handed.entries, [], theirs)
+    assert check([theirs], board, handed.registry).problems == ()
+    record, *_ = sorted(theirs.rglob("*.json"))
+    record.write_text(record.read_text().replace('"value": 0.', '"value": 0.9', 1))
+    said = {p.what for p in check([theirs], board, handed.registry).problems}
+    assert "was accepted, and is removed" in said
+    assert any("was edited" in what for what in said)
+    record.unlink()
+    record.symlink_to("/etc/passwd")
+    said = {p.what for p in check([theirs], board, handed.registry).problems}
+    assert "is a link" in said
+
+
+def test_a_folder_that_is_a_link_leads_nowhere(handed, board, tmp_path):
+    entry = handed.entries[0]
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (board / "submissions").mkdir(parents=True)
+    (board / "submissions" / entry.folder.partition("/")[0]).symlink_to(outside)
+    with pytest.raises(SubmissionError, match="through a link"):
+        accept([entry], [], board)
+    assert not list(outside.iterdir())
+
+
+def test_everything_is_listed_at_once(handed, problems):
+    def change(record):
+        done(record).update(value=2.0, key="0" * 64)
+        record["benchmark"]["version"] = 3
+
+    said = problems(tampered(handed, change))
+    for part in ("correlation of 2", "does not contain", "follow", "of version 3", "uncompressed"):
+        assert part in said or part == "uncompressed"
+    assert said.count("\n") >= 4
+
+
+def test_html_in_a_name(handed, tmp_path, bundle):
+    record = json.loads(handed.entries[0].text)
+    record["model"]["name"] = "<script>alert(1)</script>"
+    with pytest.raises(SubmissionError, match=r"model\.name is no name"):
+        write_bundle([Entry.make(record, None)], tmp_path / "x.zip")
+
+
+def test_a_board_of_before_parts_is_checked_less(handed):
+    """The key of a score alone can be made again, from what is installed."""
+
+    def change(record):
+        for cell in record["cells"]:
+            cell["provenance"].pop("parts")
+
+    entry = edited(handed.entries[0], change)
+    cell = entry.record["cells"][0]
+    assert list(key_faults(entry, cell, handed.registry)) == []
+    other = BenchmarkSpec(LISTENING.name, target="elsewhere:Other", kind="neural")
+    registry = Registry(
+        Shelf("model"), Shelf("compressor"), Shelf("benchmark", {LISTENING.name: other})
+    )
+    assert "does not follow" in " ".join(key_faults(entry, cell, registry))
+
+
+def test_no_such_bundle(handed, board, tmp_path):
+    with pytest.raises(SubmissionError, match="no bundle"):
+        check([tmp_path / "none.zip"], board, handed.registry)
+
+
+def test_handed_in_twice(handed, bundle, board, tmp_path):
+    again = write_bundle(open_bundle(bundle).entries, tmp_path / "again.zip")
+    report = check([bundle, again], board, handed.registry)
+    assert {p.what for p in report.problems} == {"is handed in twice"}

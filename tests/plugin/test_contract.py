@@ -1,0 +1,249 @@
+"""New packages pass the contract; each way to break it is found."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from harness.errors import SelectionError
+from harness.plugin import contract_runs
+from harness.plugin.contract import Outcome, attempt, check_plugin
+from harness.plugin.contract_mocks import write_mock_model
+from harness.plugin.contract_specs import hook_findings, spec_findings
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.scaffold.package import write_package
+
+HERE = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def path_as_it_was(monkeypatch, tmp_path):
+    monkeypatch.setenv("BRAINPRESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0].startswith(("my_", "crooked")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("kind", ["compressor", "benchmark"])
+def test_a_new_package_passes(tmp_path, kind):
+    write_package(kind, f"my-{kind}", tmp_path)
+    findings = check_plugin(tmp_path / f"my-{kind}")
+    assert {f.outcome for f in findings} <= {Outcome.PASSED, Outcome.NOTE}, findings
+    assert any(f.rule == "it runs" for f in findings)
+
+
+def test_a_new_model_is_skipped_until_its_weights_are_there(tmp_path):
+    write_package("model", "my-model", tmp_path)
+    folder = tmp_path / "my-model"
+    found = {f.rule: f.outcome for f in check_plugin(folder)}
+    assert found["its files are whole, and those the spec pins"] != Outcome.PASSED
+    write_mock_model(folder / "weights")
+    found = {f.rule: f.outcome for f in check_plugin(folder)}
+    assert found["it runs"] == found["it records the same twice"] == Outcome.PASSED
+
+
+@pytest.mark.parametrize("name", ["My-Model", "", "../x", "my model", "1st", "class"])
+def test_a_name_of_a_package(tmp_path, name):
+    with pytest.raises(SelectionError, match="no name"):
+        write_package("model", name, tmp_path)
+
+
+def test_nothing_is_written_over(tmp_path):
+    write_package("model", "my-model", tmp_path)
+    with pytest.raises(SelectionError, match="there already"):
+        write_package("compressor", "my-model", tmp_path)
+
+
+def test_from_nothing_to_a_board(tmp_path):
+    """``new``, ``pip install``, ``pytest``, ``check``, ``run``: each in a process of its own."""
+    site = tmp_path / "site"
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(site), str(HERE.parent)]),
+        "BRAINPRESS_CACHE": str(tmp_path / "cache"),
+        "BRAINPRESS_OFFLINE": "1",
+        "COLUMNS": "150",
+    }
+
+    def call(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    entry = "from harness.cli import main; main()"
+    call("-c", entry, "new", "compressor", "my-rounding")
+    pip = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    call(*pip, "./my-rounding")
+    call("-m", "pytest", "-q", "-p", "no:cacheprovider", "my-rounding")
+    assert "no rule is broken" in call("-c", entry, "check", "my-rounding")
+    write_mock_model(tmp_path / "model")
+    said = call(
+        *("-c", entry, "run", "-m", "file:model", "-c", "none,my-rounding-int4"),
+        *("-b", "minimal-pairs", "--store", "store"),
+    )
+    assert "my-rounding-int4" in said
+    assert "failed" not in said
+
+
+def test_the_sample_plugin_passes():
+    findings = check_plugin(HERE / "sample_plugin")
+    failed = [f for f in findings if f.outcome is Outcome.FAILED]
+    # Its model is a folder that the tests make elsewhere.
+    assert {f.subject for f in failed} <= {"sample-model"}
+    assert {"sample-halve", "sample-lengths"} <= {f.subject for f in findings}
+
+
+def test_a_broken_package_is_told_all_its_faults():
+    findings = check_plugin(HERE / "broken_plugin")
+    details = " / ".join(f.detail for f in findings if f.outcome is Outcome.FAILED)
+    for fault in ("a_package_that_is_not_installed", "ZeroDivisionError", "not a ModelSpec"):
+        assert fault in details
+
+
+def test_what_is_no_plugin(tmp_path):
+    with pytest.raises(SelectionError, match="names no plugin"):
+        check_plugin(tmp_path)
+    with pytest.raises(SelectionError):
+        check_plugin("no-such-plugin")
+
+
+CROOKED = """
+import torch
+from harness.compress.rewrite import rewrite_layers
+from harness.compress.compressor import Compressed
+
+class Random:
+    calibration = None
+    def compress(self, model, calibration=None, workspace=None):
+        return rewrite_layers(model, self.shake, workspace)
+    def shake(self, weight):
+        return Compressed(weight + torch.rand_like(weight), 4 * weight.numel())
+
+class Lies(Random):
+    def shake(self, weight):
+        return Compressed(weight / 2, 99 * weight.numel())
+
+class Embeds(Random):
+    def compress(self, model, calibration=None, workspace=None):
+        model.get_input_embeddings().weight.data.zero_()
+        return rewrite_layers(model, lambda w: Compressed(w / 2, 4 * w.numel()), workspace)
+
+class Nothing:
+    pass
+
+from harness.plugin.contract_mocks import MockListening
+import itertools
+_counter = itertools.count()
+
+class Shifting(MockListening):
+    def requests(self):
+        return super().requests() if next(_counter) % 2 else ()
+
+class Rolling(MockListening):
+    def score(self, recordings):
+        return super().score(recordings) + next(_counter)
+
+class Vandal(MockListening):
+    def score(self, recordings):
+        for recording in recordings.values():
+            recording.values[:] = 0.5
+        import xarray as xr
+        return xr.Dataset({"value": 0.0, "low": 0.0, "high": 0.0})
+
+class Bare(MockListening):
+    def score(self, recordings):
+        import xarray as xr
+        return xr.Dataset({"value": 0.1})
+
+class Outside(MockListening):
+    def score(self, recordings):
+        import xarray as xr
+        return xr.Dataset({"value": 0.9, "low": 0.1, "high": 0.2})
+"""
+
+
+@pytest.fixture
+def crooked(tmp_path):
+    (tmp_path / "crooked.py").write_text(CROOKED)
+    sys.path.insert(0, str(tmp_path))
+    importlib.invalidate_caches()
+
+
+def failures(findings):
+    return " / ".join(f.detail for f in findings if f.outcome is Outcome.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Random", "other weights"),
+        ("Lies", "99 bits a weight"),
+        ("Embeds", "input embedding"),
+        ("Nothing", "no compress and no calibration"),
+    ],
+)
+def test_crooked_compressors(crooked, name, said):
+    spec = CompressorSpec("crooked", target=f"crooked:{name}", method="crooked")
+    assert said in failures(contract_runs.compressor_findings(spec))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Shifting", "asks for nothing|different things"),
+        ("Rolling", "another result"),
+        ("Vandal", "changes the recordings"),
+        ("Bare", "no single number 'low'"),
+        ("Outside", "does not contain its value"),
+        ("Nothing", "no requests and no score"),
+    ],
+)
+def test_crooked_benchmarks(crooked, name, said):
+    spec = BenchmarkSpec("crooked", target=f"crooked:{name}", kind="neural")
+    found = failures(contract_runs.benchmark_findings(spec))
+    assert any(part in found for part in said.split("|")), found
+
+
+def test_a_plugin_that_imports_torch_is_told(crooked):
+    (rule, _) = hook_findings(EntryPoint("crooked", "crooked", "brainpress"))
+    assert rule.outcome is Outcome.FAILED
+    assert "torch" in rule.detail
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (ModelSpec("a b", "hf:x/y"), "letters, digits"),
+        (ModelSpec("a", "ftp:x"), "starts with none"),
+        (CompressorSpec("a", target="x:y", options={"f": print}), "canonical"),
+        (BenchmarkSpec("a", target="x:y", kind="eeg", metric="r"), "kind is 'eeg'"),
+        (BenchmarkSpec("a", target="x:y", kind="neural"), "metric is empty"),
+    ],
+)
+def test_crooked_specs(spec, said):
+    assert said in failures(spec_findings(spec))
+
+
+def test_what_a_reader_will_miss_is_noted():
+    notes = [f.rule for f in spec_findings(BenchmarkSpec("a", target="x:y", kind="neural"))]
+    assert {"it has a licence", "it has a margin"} <= set(notes)
+
+
+def test_what_is_not_here_is_skipped():
+    from harness.errors import OfflineError
+
+    def trial() -> str:
+        raise OfflineError("the data are elsewhere")
+
+    assert attempt("a", "b", trial).outcome is Outcome.SKIPPED
