@@ -201,11 +201,11 @@ def _on_disk(spec: ModelSpec, rest: str) -> Path:
         if place.exists():
             return place
     looked = "\n".join(f"    {place}" for place in places)
-    raise ModelError(
-        f"{spec.name} is not on this machine; looked for at\n{looked}",
-        f"put it there, or its data folder on {DATA_VARIABLE}; `brainpress show {spec.name}` says "
-        "where it is from",
-    )
+    # A plugin's file comes from somewhere; of a path that was typed nothing more is known.
+    hint = f"put its data folder on {DATA_VARIABLE}; `brainpress show {spec.name}` says where it is from"
+    if path.is_absolute():
+        hint = "check the path: a model's folder, or a .gguf file"
+    raise ModelError(f"{spec.name} is not on this machine; looked for at\n{looked}", hint)
 
 
 def _gguf(path: Path, spec: ModelSpec) -> ModelFiles:

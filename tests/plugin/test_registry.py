@@ -5,7 +5,7 @@ import pytest
 
 from harness.errors import SelectionError
 from harness.plugin.hooks import hookimpl
-from harness.plugin.registry import discover
+from harness.plugin.registry import discover, nearest
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 
@@ -56,6 +56,15 @@ def test_a_typo_is_answered_with_the_nearest_names(found):
     with pytest.raises(SelectionError, match="'fery-1b'") as error:
         found.models.select(["fery-1b"])
     assert "ferry-1b" in error.value.hint
+
+
+def test_part_of_a_name_is_answered_with_the_names_that_hold_it():
+    assert nearest("alice", ["brennan2016-alice-words20", "malice", "brennan2016-alice"]) == [
+        "malice",
+        "brennan2016-alice",
+        "brennan2016-alice-words20",
+    ]
+    assert nearest("xyz", ["brennan2016-alice"]) == []
 
 
 @pytest.mark.parametrize(
