@@ -217,7 +217,7 @@ def roi_chart() -> Any:
     """Draw regions, with intervals over participants and ceilings."""
     alt = _altair()
     base = _base()
-    x, offset = alt.X("roi:N", title=None), alt.XOffset("variant:N")
+    x, offset = alt.X("roi:N", title=None, axis=alt.Axis(labelAngle=-25)), alt.XOffset("variant:N")
     bars = base.mark_bar(stroke="#333", strokeWidth=0.5).encode(
         x=x,
         xOffset=offset,

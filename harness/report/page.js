@@ -133,9 +133,11 @@
     box.dataset.rows = found.length;
     const variants = new Set(found.map((r) => r.variant)).size, all = new Set(cells().map((r) => r.variant)).size;
     $(`note-${name}`).textContent = figure.most && all > variants ? `The best ${variants} of ${all} variants.` : "";
+    box.style.minHeight = found.length ? "" : "0";
     if (!found.length) { box.replaceChildren(element("p", "The board has nothing to draw here for this benchmark and these filters.")); return; }
     const spec = structuredClone(figure.spec);
     spec.datasets = { rows: found };
+    if (box.clientWidth < 560) spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 1 };
     // The interpreter needs no eval, so that the page's policy can forbid it.
     await window.vegaEmbed(box, spec, { ast: true, renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } });
     box.dataset.drawn = "yes";

@@ -207,8 +207,8 @@ def _top(title: str, about: dict[str, Any]) -> str:
     return f"""
 <a class="skip" href="#ranking">to the ranking</a><h1>{escape(title)}</h1>
 <p>How small, and how compressed, can a language model be and still predict the brain?
-{about["models"]} models, {len(about["compressors"])} compressors,
-{len(about["benchmarks"])} benchmarks.</p>
+{_count(about["models"], "model")}, {_count(len(about["compressors"]), "compressor")},
+{_count(len(about["benchmarks"]), "benchmark")}.</p>
 <nav aria-label="sections">{links}</nav><main>
 <h2>Ranking <span id="simulated" hidden>{SIMULATED}</span></h2>
 <div class="filters" role="group" aria-label="filters">
@@ -218,6 +218,10 @@ def _top(title: str, about: dict[str, Any]) -> str:
 <label>up to<select id="size"><option value="">any size</option>{options}</select></label>
 <label>controls<select id="controls"><option value="yes">shown</option>
 <option value="no">hidden</option><option value="only">alone</option></select></label></div>"""
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _ranking(about: dict[str, Any]) -> str:

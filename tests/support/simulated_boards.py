@@ -81,7 +81,7 @@ def simulate(truth: Truth, seed: int = 0) -> xr.DataTree:
     for k, name in enumerate(neural):
         groups[f"/neural/{name}"] = detail = _neural(truth, variants, rng)
         best = detail["r_best"].mean("roi").values
-        spread = 2 * best.std(axis=1, ddof=1) / math.sqrt(truth.participants)
+        spread = 2 * best.std(axis=1) / math.sqrt(truth.participants)
         for v, (m, c) in enumerate(variants):
             mean = best[v].mean()
             value[:, at[m], compressors.index(c), k] = (

@@ -76,7 +76,7 @@ def fit_curves(x: DoubleArray, y: DoubleArray, draws: int = 1000, seed: int = 0)
         found, at = _left_out_error(designs[name], y)
         error[CURVES.index(name)] = found
         if name != "line":
-            knot[CURVES.index(name)] = _knots(x)[at]
+            knot[CURVES.index(name)] = _knots(name, x)[at]
     line = designs["line"][0]
     fitted = line @ np.linalg.lstsq(line, y, rcond=None)[0]
     scatter = np.sqrt(np.square(y - fitted).sum(axis=0) / (len(x) - 2))
@@ -96,10 +96,10 @@ def fit_curves(x: DoubleArray, y: DoubleArray, draws: int = 1000, seed: int = 0)
     return CurveFit(error, knot, p, sizes)
 
 
-def _knots(x: DoubleArray) -> DoubleArray:
-    """Candidate breaks, at least two sizes on either side."""
+def _knots(name: str, x: DoubleArray) -> DoubleArray:
+    """Candidate breaks: with any one size left out, a sloping piece still has two of its own."""
     sizes = np.unique(x)
-    return np.linspace(sizes[1], sizes[-2], _KNOTS)
+    return np.linspace(sizes[2], sizes[-2 if name == "plateau" else -3], _KNOTS)
 
 
 def _designs(name: str, x: DoubleArray) -> list[DoubleArray]:
@@ -107,8 +107,8 @@ def _designs(name: str, x: DoubleArray) -> list[DoubleArray]:
     if name == "line":
         return [np.column_stack([one, x])]
     if name == "plateau":
-        return [np.column_stack([one, np.minimum(x, k)]) for k in _knots(x)]
-    return [np.column_stack([one, x, np.maximum(x - k, 0)]) for k in _knots(x)]
+        return [np.column_stack([one, np.minimum(x, k)]) for k in _knots(name, x)]
+    return [np.column_stack([one, x, np.maximum(x - k, 0)]) for k in _knots(name, x)]
 
 
 def _left_out_error(

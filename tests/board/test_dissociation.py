@@ -1,0 +1,85 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from simulated_boards import CATEGORIES, Truth, simulate
+
+import harness
+from harness.board.answers.competence import competence
+
+TRUTH = Truth(
+    {"a-1": ("a", 1e8, 0.25), "a-2": ("a", 1e9, 0.28)},
+    {"rtn-int4": 0.0, "awq-int4": 0.0},
+    falls={"rtn-int4": {"syntax": 0.2}},
+    noise=0.008,
+    linguistic=1,
+)
+
+
+def asked(truth=TRUTH, seed=0):
+    return harness.answer(simulate(truth, seed), "dissociation", draws=200)
+
+
+def test_it_is_found_where_it_is_and_nowhere_else():
+    found = asked()["dissociates"].isel(benchmark=0, linguistic=0)
+    assert (found.sel(category="syntax", compressor="rtn-int4") == 1).all()
+    assert float(found.sum()) == 2
+
+
+def test_changes_are_shares_of_the_base_above_chance():
+    board = simulate(TRUTH)
+    said = harness.answer(board, "dissociation").isel(benchmark=0, linguistic=0)
+    cell = said.sel(model="a-1", compressor="rtn-int4", category="syntax")
+    accuracy = board["linguistic/pairs-00"]["category_accuracy"].sel(category="syntax")
+    base = float(accuracy.sel(variant="a-1+none"))
+    expected = (float(accuracy.sel(variant="a-1+rtn-int4")) - base) / (base - 0.5)
+    assert float(cell["competence_change"]) == pytest.approx(expected)
+    r = board["neural/brain-00"]["r_best"].mean(["participant", "roi"])
+    base = float(r.sel(variant="a-1+none"))
+    share = (float(r.sel(variant="a-1+rtn-int4")) - base) / base
+    assert float(cell["alignment_change"]) == pytest.approx(share)
+    assert float(cell["difference"]) == pytest.approx(expected - share)
+    assert float(cell["low"]) < float(cell["difference"]) < float(cell["high"])
+
+
+def test_lost_alignment_is_no_dissociation():
+    lost = dataclasses.replace(TRUTH, losses={"rtn-int4": 0.08, "awq-int4": 0.0})
+    assert float((asked(lost)["dissociates"] == 1).sum()) == 0
+
+
+def test_equal_shares_are_seldom_called_dissociated():
+    truth = Truth(
+        {"a-1": ("a", 1e8, 0.1)},
+        {"rtn-int4": 0.01},
+        falls={"rtn-int4": dict.fromkeys(CATEGORIES, 0.035)},
+        noise=0.005,
+        linguistic=1,
+    )
+    claimed = sum(bool((asked(truth, seed)["dissociates"] == 1).any()) for seed in range(40))
+    assert claimed <= binom.ppf(0.999, 40, 0.05)
+
+
+def test_resampled_accuracies_have_the_spread_of_their_formula():
+    known = simulate(TRUTH)["linguistic/pairs-00"].to_dataset()
+    read = competence(known, "pairs-00", 0.5, 4000, 0)
+    assert read is not None
+    np.testing.assert_allclose(
+        read.accuracy.T, known["category_accuracy"].values, rtol=0, atol=1e-12
+    )
+    right = (np.sign(known["margin"].values[0]) + 1) / 2
+    inside = [right[known["pair_task"].values == t] for t in (0, 1)]
+    variance = sum(part.var() / len(part) for part in inside) / 4
+    assert read.draws[:, 0, 0].std() == pytest.approx(np.sqrt(variance), rel=0.05)
+    assert read.draws[:, 0, 0].mean() == pytest.approx(read.accuracy[0, 0], abs=0.005)
+
+
+def test_what_is_missing_is_said():
+    said = asked(dataclasses.replace(TRUTH, linguistic=0))
+    assert any("no linguistic benchmark with pairs" in str(m) for m in said["missing"].values)
+    at_chance = {"a-1": ("a", 1e8, 0.0), "a-2": ("a", 1e9, 0.28)}
+    said = asked(dataclasses.replace(TRUTH, models=at_chance))
+    assert any("a-1 itself is not above chance" in str(m) for m in said["missing"].values)
+    only = said["p"].isel(benchmark=0, linguistic=0)
+    assert np.isnan(only.sel(model="a-1")).all()
+    assert np.isfinite(only.sel(model="a-2")).all()

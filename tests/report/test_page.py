@@ -1,0 +1,140 @@
+"""The page's text; what a browser makes of it is in test_page_browser.py."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from simulated_boards import Truth, simulate
+
+pytest.importorskip("altair", reason="needs the extra `report`")
+pytest.importorskip("vl_convert", reason="needs the extra `report`")
+
+from harness.board.files import save_board
+from harness.errors import SelectionError
+from harness.report.page import Page, page_html, write_page
+from harness.report.page_data import page_data
+from harness.report.page_files import safe_name, write_figures
+
+EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'"
+TRUTH = Truth(
+    {"a-1": ("a", 1e8, 0.2), "a-2": ("a", 1e9, 0.25), EVIL: (EVIL, 2e9, 0.25)},
+    {"rtn-int4": 0.0, "awq-int4": 0.05},
+    falls={"rtn-int4": {"syntax": 0.2}},
+    linguistic=1,
+    noise=0.01,
+)
+
+
+@pytest.fixture(scope="module")
+def board():
+    board = simulate(TRUTH)
+    benchmarks = board["benchmarks"].to_dataset()
+    notes = np.array([EVIL, "fine"], object)
+    board["benchmarks"].dataset = benchmarks.assign(notes=("benchmark", notes))
+    return board
+
+
+@pytest.fixture(scope="module")
+def data(board):
+    return page_data(board, draws=100)
+
+
+@pytest.fixture(scope="module")
+def html(board, data):
+    return page_html(board, data, Page(title=EVIL))
+
+
+def parsed(html, name):
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', html, re.S)
+    return json.loads(found.group(1))
+
+
+def test_nothing_is_asked_of_the_network(html):
+    outside = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
+    assert not re.search(r"(src|href)=[\"'](https?:)?//", outside)
+    assert "default-src &#x27;none&#x27;" in html
+    assert "unsafe-eval" not in html
+    assert "script-src &#x27;unsafe-inline" not in html
+
+
+def test_texts_are_escaped(html):
+    assert "<img src=x" not in html
+    assert "<script>alert" not in html
+    assert parsed(html, "about")["families"] == [EVIL, "a"]
+
+
+def test_the_data_are_the_boards(html, board):
+    table = parsed(html, "data-cells-0")
+    at = [
+        (table["model"]["levels"][m], table["compressor"]["levels"][c])
+        for m, c in zip(table["model"]["codes"], table["compressor"]["codes"], strict=True)
+    ]
+    values = dict(zip(at, table["value"], strict=True))
+    cells = board["cells"]["value"].sel(benchmark="brain-00")
+    for (model, compressor), value in values.items():
+        assert value == pytest.approx(float(cells.sel(model=model, compressor=compressor)), 1e-3)
+    assert len(values) == int(np.isfinite(cells).sum())
+    assert table["value"] == sorted(table["value"], reverse=True)
+
+
+def test_sections_say_what_is_known(html):
+    for text in ("known to be wrong", "CC0-1.0", "B. Author (2026)", "simulated data", "MIT"):
+        assert text in html
+    assert "the best model" in html
+    assert "A CONTROL REACHES" not in html
+
+
+def test_a_control_that_reaches_the_models_is_told(board):
+    flat = simulate(Truth({"a-1": ("a", 1e8, 0.0)}, noise=0.02))
+    assert "A CONTROL REACHES THE MODELS" in page_html(flat, page_data(flat, draws=50), Page())
+
+
+def test_brain_maps_are_in_the_page(board, data, tmp_path):
+    (tmp_path / "r2-left.png").write_bytes(b"\x89PNG not really")
+    html = page_html(board, data, Page(maps={"brain-00": [tmp_path / "r2-left.png"]}))
+    assert 'src="data:image/png;base64,iVBORyBub3QgcmVhbGx5"' in html or "data:image/png" in html
+    assert "brain map: r2 left, brain-00" in html
+
+
+def test_the_same_board_gives_the_same_page(board, html):
+    assert page_html(board, page_data(board, draws=100), Page(title=EVIL)) == html
+
+
+def test_figures_are_files_of_each_format(data, tmp_path):
+    written = list(write_figures(data, tmp_path, ("svg", "png", "pdf")))
+    assert len(written) == len(set(written))
+    for figure in ("ranking", "size", "robustness", "dissociation", "layers", "rois"):
+        place = tmp_path / "brain-00" / figure
+        assert place.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+        assert place.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        svg = place.with_suffix(".svg").read_text()
+        marks = re.findall(r'aria-roledescription="[^"]*mark container"|class="mark-', svg)
+        assert marks, figure
+        assert len(place.with_suffix(".csv").read_text().splitlines()) > 2
+
+
+def test_names_cannot_leave_the_folder():
+    assert "/" not in safe_name("../../etc")
+    assert ".." not in safe_name("..")
+
+
+def test_a_board_that_supports_nothing_still_has_a_page(tmp_path):
+    bare = simulate(Truth({"a-1": ("a", 1e8, 0.2)}, controls=False, participants=1))
+    html = write_page(bare, tmp_path / "page.html", page_data(bare, draws=20)).read_text()
+    assert "Cannot be told." in html
+    assert "one participant" in html
+    with pytest.raises(SelectionError):
+        page_data(bare, ["nothing"])
+
+
+def test_a_board_from_disk_gives_the_same_tables(board, data, tmp_path):
+    from harness.board.files import open_board
+
+    back = page_data(open_board(save_board(board, tmp_path / "board.nc")), draws=100)
+    for name, tables in data.tables.items():
+        assert set(tables) == set(back.tables[name])
+        for benchmark, frame in tables.items():
+            for column in frame.columns:
+                left, right = frame[column].to_numpy(), back.tables[name][benchmark][column]
+                assert list(left.astype(str)) == list(right.to_numpy().astype(str))
