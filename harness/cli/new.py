@@ -12,26 +12,37 @@ from harness.cli.app import app, console
 
 
 class Kind(StrEnum):
-    """What the package brings."""
+    """What is begun: a package with a plugin, or a folder of data that needs no Python."""
 
     MODEL = "model"
     COMPRESSOR = "compressor"
     BENCHMARK = "benchmark"
+    DATA = "data"
 
 
 @app.command()
 def new(
-    kind: Annotated[Kind, typer.Argument(help="What the package brings.")],
-    name: Annotated[str, typer.Argument(help="Of the package: small letters, digits, hyphens.")],
+    kind: Annotated[Kind, typer.Argument(help="What it brings.")],
+    name: Annotated[str, typer.Argument(help="Small letters, digits, hyphens.")],
     into: Annotated[Path, typer.Option("--into", help="The folder that gets it.")] = Path("."),
     source: Annotated[
         str, typer.Option("--source", help="Of a model: hf:org/name, file:FOLDER, …")
     ] = "",
 ) -> None:
-    """Write a small package that installs, passes its test and can be checked."""
+    """Write a small package that installs, passes its test and can be checked.
+
+    ``data`` writes a benchmark without Python: a description, words, and responses to replace.
+    """
     from harness.scaffold.package import write_package
 
+    folder = into / name
+    if kind is Kind.DATA:
+        from harness.cli.new_benchmark import scaffold_benchmark
+
+        for path in scaffold_benchmark(name, folder):
+            console.print(f"written: {path}", soft_wrap=True)
+        console.print(f"next: brainpress run -m MODEL -b data:{folder}", soft_wrap=True)
+        return
     for path in write_package(kind.value, name, into, source):
         console.print(f"written: {path}", soft_wrap=True)
-    folder = into / name
     console.print(f"next: brainpress check {folder}; pip install -e {folder}", soft_wrap=True)

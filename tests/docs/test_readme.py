@@ -29,7 +29,11 @@ from harness.cli import main
 from harness.plugin.registry import registry
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "leaderboard/README.md",
+    *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").glob("*.md")),
+]
 QUICK = ("file:my-model", "my-model")
 """Models of the pages that are there, and small enough to be run."""
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -97,7 +101,8 @@ class Reader:
         match words:
             case ["brainpress", "run", *rest]:
                 models = rest[rest.index("-m") + 1].split(",") if "-m" in rest else ["others"]
-                quick = set(models) <= set(QUICK)
+                bases = {re.sub("^(untrained|static):", "", model) for model in models}
+                quick = bases <= set(QUICK)
                 self.brainpress("run", *rest, *([] if quick else ["--dry-run"]))
             case ["brainpress", *rest]:
                 self.brainpress(*rest)
@@ -179,7 +184,9 @@ def reader(
         made.brainpress("run", "-m", "file:my-model", "-b", "minimal-pairs")
     yield made
     registry.cache_clear()
-    for name in {"my_models", "my_lab"} & (set(sys.modules) - imported):
+    for name in {"my_models", "my_lab", "my_rounding", "my_rounding.compressor"} & (
+        set(sys.modules) - imported
+    ):
         del sys.modules[name]
 
 

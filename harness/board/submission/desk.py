@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.board.files import save_board
 from harness.board.submission.bundle import Opened, open_bundle
@@ -20,7 +18,7 @@ from harness.board.submission.shelf import (
     verification,
 )
 from harness.board.submission.verify import Verification
-from harness.errors import SubmissionError
+from harness.errors import ExtraMissing, SubmissionError
 from harness.store.atomic import writing
 
 BOARD = "board.nc"
@@ -142,15 +140,10 @@ def build(leaderboard: Path) -> list[Path]:
 
     board = merge(opened.entries, state)
     written = [save_board(board, Path(leaderboard) / BOARD)]
-    if page := _page_writer():
-        written.append(Path(page(board, Path(leaderboard) / PAGE)))
+    try:
+        from harness.report.page import write_page
+
+        written.append(write_page(board, Path(leaderboard) / PAGE))
+    except ExtraMissing:  # the page is for those who have the extra `report`; the board is for all
+        pass
     return written
-
-
-def _page_writer() -> Any:
-    """Return what writes the page, or nothing where it is not installed."""
-    if importlib.util.find_spec("harness.report.page") is None:
-        return None
-    if importlib.util.find_spec("altair") is None:
-        return None
-    return getattr(importlib.import_module("harness.report.page"), "write_page", None)
