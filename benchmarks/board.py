@@ -82,9 +82,8 @@ def main() -> None:
     models, compressors, neural, linguistic = sizes
     print(f"{models * compressors} variants x {neural + linguistic} benchmarks, ", end="")
     print(f"{neural} of them neural: 27 participants, 6 regions, 31 layers\n")
-    print(
-        "| step | process, s | of it the step, s | peak memory, GiB | file, MiB |\n|---|---|---|---|---|"
-    )
+    print("| step | process, s | the step, s | peak memory, GiB | file, MiB |")
+    print("|---|---|---|---|---|")
     for name in STEPS:
         start = time.perf_counter()
         command = [sys.executable, __file__, "--step", name, str(folder), *map(str, sizes)]
