@@ -184,10 +184,9 @@ def reader(
         made.brainpress("run", "-m", "file:my-model", "-b", "minimal-pairs")
     yield made
     registry.cache_clear()
-    for name in {"my_models", "my_lab", "my_rounding", "my_rounding.compressor"} & (
-        set(sys.modules) - imported
-    ):
-        del sys.modules[name]
+    for name in set(sys.modules) - imported:
+        if str(tmp_path) in (getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]
 
 
 def assert_installable(what: str) -> None:

@@ -35,6 +35,8 @@ def read_shelf(leaderboard: Path) -> Opened:
     root = Path(leaderboard) / SUBMISSIONS
     members: dict[str, bytes] = {}
     problems: list[Problem] = []
+    if root.is_symlink():
+        return Opened((), (Problem(SUBMISSIONS, "is a link"),))
     for path in sorted(root.rglob("*")) if root.is_dir() else []:
         name = path.relative_to(root).as_posix()
         if path.is_symlink():

@@ -1,0 +1,81 @@
+"""The commands a submitter and a maintainer type."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from submission_fixtures import done, edited
+
+from harness.board.files import open_board, save_board
+from harness.board.submission.bundle import write_bundle
+from harness.cli import main
+
+
+@pytest.fixture
+def brainpress(handed, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BRAINPRESS_STORE", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("harness.plugin.registry.registry", lambda: handed.registry)
+    save_board(handed.board, tmp_path / "board.nc")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["brainpress", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return end.value.code or 0, printed.out + printed.err
+
+    return call
+
+
+def test_from_a_board_to_the_leaderboard(brainpress, tmp_path):
+    code, said = brainpress("submit", "--as", "Ada", "--contact", "ada@example.org", "-o", "a.zip")
+    assert code == 0, said
+    assert "5 entries" in said
+    code, said = brainpress("board", "check", "a.zip")
+    assert code == 0, said
+    assert "9 cells: no problem" in said
+    code, said = brainpress("board", "add", "a.zip")
+    assert code == 0, said
+    code, said = brainpress("board", "build")
+    assert code == 0, said
+    board = open_board(tmp_path / "leaderboard/board.nc")
+    assert (board["cells"]["verified"] == "unverified").sum() == 9
+    code, said = brainpress("board", "leaderboard/board.nc")
+    assert code == 0, said
+    assert "toy-listening" in said
+    code, said = brainpress("board", "check", "a.zip")
+    assert "0 cells: no problem" in said, "what is there already is not offered again"
+
+
+def test_problems_are_printed_and_keep_a_bundle_out(brainpress, handed, tmp_path):
+    entries = [
+        edited(e, lambda r: done(r).update(value=0.9, key="0" * 64)) for e in handed.entries[:1]
+    ]
+    write_bundle(entries, tmp_path / "bad.zip")
+    for command in ("check", "add"):
+        code, said = brainpress("board", command, "bad.zip")
+        assert code == 1
+        for problem in ("does not contain its value", "does not follow", "control is missing"):
+            assert problem in said
+    assert not (tmp_path / "leaderboard").exists()
+
+
+@pytest.mark.parametrize("arguments", [["board"], ["board", "--csv", "x.csv"], ["board", "show"]])
+def test_a_board_is_shown_where_no_command_is_named(brainpress, tmp_path, arguments):
+    code, said = brainpress(*arguments)
+    assert code == 0, said
+    assert "toy-listening" in said
+    assert (tmp_path / "x.csv").exists() == ("--csv" in arguments)
+
+
+def test_a_submission_says_who_hands_it_in(brainpress):
+    code, said = brainpress("submit", "--as", "Ada")
+    assert code == 2
+    assert "--contact" in said
+    code, said = brainpress("board", "check", "missing.zip")
+    assert code == 2
+    assert "no bundle at missing.zip" in said
