@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -111,11 +111,39 @@ def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Se
     for pattern in suite.models or ("*",):
         for spec in _models(pattern, suite.tags, registry, seeds):
             models[spec.name] = spec
-    benchmarks = registry.benchmarks.select(
-        suite.benchmarks, () if suite.benchmarks else ("embedded",)
-    )
+    benchmarks = _benchmarks(suite.benchmarks, registry)
     compressors = registry.compressors.select(suite.compressors or ("none",))
     return Selection(tuple(models.values()), tuple(compressors), tuple(benchmarks))
+
+
+def _benchmarks(patterns: Sequence[str], registry: Registry) -> list[BenchmarkSpec]:
+    """Return benchmarks by name and glob; ``data:PATH``; ``NAME:option=value``."""
+    if not patterns:
+        return registry.benchmarks.select((), ("embedded",))
+    chosen: dict[str, BenchmarkSpec] = {}
+    for pattern in patterns:
+        name, colon, settings = pattern.partition(":")
+        if pattern.startswith("data:"):
+            from harness.own_data.description import spec_from_data
+
+            found = [spec_from_data(pattern)]
+        else:
+            found = registry.benchmarks.select([name])
+        if colon and not pattern.startswith("data:"):
+            found = [_with_options(spec, settings) for spec in found]
+        chosen |= {spec.name: spec for spec in found}
+    return list(chosen.values())
+
+
+def _with_options(spec: BenchmarkSpec, settings: str) -> BenchmarkSpec:
+    """Change options of a benchmark; it is another benchmark, and named so."""
+    said = dict(part.partition("=")[::2] for part in settings.split(";"))
+    if not all(said.values()):
+        raise SelectionError(
+            f"{settings!r} is not a list of options", f"write {spec.name}:option=value;other=value"
+        )
+    values = {k: int(v) if v.isdecimal() and len(v) < 2 else v for k, v in said.items()}
+    return replace(spec, name=f"{spec.name}:{settings}", options={**spec.options, **values})
 
 
 def _models(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import StimulusError
 
-_BEFORE = 5
-"""Volumes of silence before a story (10 s)."""
-_TRIM = 5
-"""Volumes dropped at either end of the story."""
+DROPPED = 10
+"""Volumes at either end of a run that are not used: 5 of silence, 5 of the story."""
 
 
 @dataclass(frozen=True)
@@ -94,34 +91,36 @@ def _filled(triggers: list[float]) -> list[float]:
     return filled
 
 
-def story_clock(triggers: Sequence[float], start: float) -> tuple[float, ...]:
+def story_clock(n_used: int, tr: float, start: float) -> tuple[float, ...]:
     """Return the times of the volumes that are used, on the clock of the story's words, s.
 
-    Middles of volumes. Of the triggers, the first ten (5 of silence, 5 trimmed) and the last five
-    go: what is left of responses after ``[10:-10]``, which last five volumes longer.
+    Middles of volumes. The first ten volumes of a run go: five of silence, five trimmed.
 
-    Raises
-    ------
-    StimulusError
-        There are not enough triggers.
+    Parameters
+    ----------
+    n_used : int
+        Volumes that are used.
+    tr : float
+        Seconds from one volume to the next.
+    start : float
+        When the story began, s from the first volume.
     """
-    if len(triggers) < _BEFORE + 2 * _TRIM + 2:
-        raise StimulusError(f"{len(triggers)} triggers leave no volume after trimming")
-    step = float(np.diff(triggers).mean())
-    times: npt.NDArray[np.float64] = np.asarray(triggers) - start + step / 2
-    return tuple(times[_BEFORE + _TRIM : -_TRIM].tolist())
+    times = (DROPPED + 0.5 + np.arange(n_used)) * tr - start
+    return tuple(times.tolist())
 
 
-def used_rows(n_rows: int, n_used: int, what: str) -> slice:
-    """Which rows of a run's responses belong to the volumes of :func:`story_clock`.
+def used_volumes(n_rows: int, expected: Iterable[int], what: str) -> tuple[int, int]:
+    """Return how many volumes of a run are used, and how many go before them.
+
+    A run begins and ends with five volumes of silence, and five more are trimmed at either end:
+    responses are used ``[10:-10]``. Some are published trimmed.
 
     Parameters
     ----------
     n_rows : int
-        Rows in the file: raw (20 more than are used) or trimmed already. One row too many at the
-        end, as some published runs have, is dropped.
-    n_used : int
-        Volumes of the clock.
+        Volumes in the response file.
+    expected : iterable of int
+        Numbers of used volumes that make sense. One more does, too: published runs have it.
     what : str
         The run, for the message.
 
@@ -130,13 +129,13 @@ def used_rows(n_rows: int, n_used: int, what: str) -> slice:
     StimulusError
         The run has another length.
     """
-    if n_rows in (n_used, n_used + 1):
-        return slice(0, n_used)
-    trimmed = _BEFORE + _TRIM
-    if n_rows in (n_used + 2 * trimmed, n_used + 2 * trimmed + 1):
-        return slice(trimmed, trimmed + n_used)
+    allowed = sorted(set(expected))
+    for n_used, before in ((n_rows - 2 * DROPPED, DROPPED), (n_rows, 0)):
+        if any(0 <= n_used - n <= 1 for n in allowed):
+            return n_used, before
+    said = " or ".join(str(n) for n in allowed)
+    raw = " or ".join(str(n + 2 * DROPPED) for n in allowed)
     raise StimulusError(
-        f"{what} has {n_rows} volumes; its triggers say {n_used} (trimmed) or"
-        f" {n_used + 2 * trimmed} (raw)",
+        f"{what} has {n_rows} volumes; it should have {raw}, or {said} if it is trimmed",
         "the response file and the stimulus do not belong together, or one of them is damaged",
     )

@@ -28,21 +28,21 @@ COMMIT = "d51d64bf5026441edfbec804d6ffeaea92bb3018"
 ADDRESS = f"https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri/raw/{COMMIT}"
 STIMULI = "https://raw.githubusercontent.com/denizenslab/brain-informed-fine-tuning/9a39d38"
 CEILINGS = "https://raw.githubusercontent.com/subbareddy248/speech-llm-brain/17a8e46/Noise_Ceiling"
-STORIES = (
-    "alternateithicatom",
-    "avatar",
-    "howtodraw",
-    "legacy",
-    "life",
-    "myfirstdaywiththeyankees",
-    "naked",
-    "odetostepfather",
-    "souls",
-    "undertheinfluence",
-    "wheretheressmoke",
-)
-"""In the order of the response files; the last one is the test story, presented twice."""
-TEST = len(STORIES) - 1
+STORIES = {
+    "alternateithicatom": 343,
+    "avatar": 367,
+    "howtodraw": 354,
+    "legacy": 400,
+    "life": 430,
+    "myfirstdaywiththeyankees": 358,
+    "naked": 421,
+    "odetostepfather": 404,
+    "souls": 355,
+    "undertheinfluence": 304,
+    "wheretheressmoke": 291,
+}
+"""Used volumes of each story, in the order of the response files; the last one is the test story,
+presented twice. Reports of runs in which people read have 3 and 5 volumes fewer for two stories."""
 TR = 2.0045
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
@@ -153,7 +153,7 @@ class Deniz2019:
         folds = None
         if self.profile == Profile.OOTA2026:
             options = replace(options, penalties=10)
-            folds = held_out_run(self.data.source.runs, TEST)
+            folds = held_out_run(self.data.source.runs, len(STORIES) - 1)
         resolution = Resolution(self.resolution)
         score = score_stories(recording, self.data, options, resolution=resolution, folds=folds)
         return score.assign_attrs(profile=self.profile, word_times=self._times_from)
@@ -181,8 +181,8 @@ class Deniz2019:
         """Times of the volumes used, from the start of each story."""
         from harness.stimuli.triggers import story_clock
 
-        reports = (self._report(s) for s in STORIES)
-        return tuple(story_clock(r.triggers, r.start) for r in reports)
+        reports = {story: self._report(story) for story in STORIES}
+        return tuple(story_clock(self._used[s], r.tr, r.start) for s, r in reports.items())
 
     @cached_property
     def data(self) -> Naturalistic:
@@ -194,7 +194,14 @@ class Deniz2019:
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         people = _people(self.participants)
-        source = PartedResponses({p: self._parts(p) for p in people}, STORIES)
+        parts = {
+            person: [
+                replace(part, rows=slice(part.rows.start, part.rows.start + n_used))
+                for part, n_used in zip(own, self._used.values(), strict=True)
+            ]
+            for person, own in self._stored.items()
+        }
+        source = PartedResponses(parts, tuple(STORIES))
         lexical = np.concatenate(
             [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]
         )
@@ -212,26 +219,51 @@ class Deniz2019:
             cutoff=None,  # the published responses are detrended
         )
 
+    @cached_property
+    def _stored(self) -> dict[str, list[Part]]:
+        """Responses by participant, as they are in the files."""
+        return {person: self._parts(person) for person in _people(self.participants)}
+
+    @cached_property
+    def _used(self) -> dict[str, int]:
+        """Used volumes of each story: as many as every participant has."""
+        return {
+            story: min(parts[number].n_rows for parts in self._stored.values())
+            for number, story in enumerate(STORIES)
+        }
+
     def _parts(self, person: str) -> list[Part]:
         from harness.encode.sources import hdf5_part
 
         start = f"responses/subject{person}_{self.modality}_fmri_data"
         parts = []
-        for number, (story, clock) in enumerate(zip(STORIES, self.clocks, strict=True)):
-            path = self._file(f"{start}_{'val' if number == TEST else 'trn'}.hdf")
-            part = hdf5_part(path, f"story_{number + 1:02d}")
-            wide = 3 if number == TEST else 2
+        for number, story in enumerate(STORIES, start=1):
+            test = number == len(STORIES)
+            path = self._file(f"{start}_{'val' if test else 'trn'}.hdf")
+            part = hdf5_part(path, f"story_{number:02d}")
             shape = part.values.shape
-            if len(shape) != wide or shape[-1] != VOXELS.get(person, shape[-1]):
+            if len(shape) != 2 + test or shape[-1] != VOXELS.get(person, shape[-1]):
+                voxels = VOXELS.get(person, "any number of")
                 raise DataError(
-                    f"{path.name}: story_{number + 1:02d} ({story}) has shape {shape}; expected"
-                    f" {'2 repeats, ' if wide == 3 else ''}volumes,"
-                    f" {VOXELS.get(person, 'voxels')} voxels"
+                    f"{path.name}: story_{number:02d} ({story}) has shape {shape}; expected"
+                    f" {'2 repeats, ' if test else ''}volumes, {voxels} voxels"
                 )
-            if wide == 3 and self.profile == Profile.OOTA2026:
+            if test and self.profile == Profile.OOTA2026:
                 part = replace(part, values=_FirstRepeat(part.values))
-            parts.append(replace(part, rows=_rows(shape[-2], len(clock), path, story)))
+            parts.append(replace(part, rows=self._rows(shape[-2], story, path)))
         return parts
+
+    def _rows(self, n_rows: int, story: str, path: Path) -> slice:
+        from harness.errors import StimulusError
+        from harness.stimuli.triggers import DROPPED, used_volumes
+
+        # A report lists the volumes of a whole run.
+        expected = (STORIES[story], len(self._report(story).triggers) - 2 * DROPPED)
+        try:
+            n_used, before = used_volumes(n_rows, expected, f"{path.name}: {story}")
+        except StimulusError as error:
+            raise DataError(error.message, error.hint) from error
+        return slice(before, before + n_used)
 
     def _report(self, story: str) -> TriggerReport:
         from harness.stimuli.triggers import read_report
@@ -279,16 +311,6 @@ def _shown(story: str, report: TriggerReport) -> Passage:
             for (_, word), on, off in zip(report.words, times, times[1:], strict=False)
         ],
     )
-
-
-def _rows(n_rows: int, n_used: int, path: Path, story: str) -> slice:
-    from harness.errors import StimulusError
-    from harness.stimuli.triggers import used_rows
-
-    try:
-        return used_rows(n_rows, n_used, f"{path.name}: {story}")
-    except StimulusError as error:
-        raise DataError(error.message, error.hint) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,13 +386,14 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "homepage": "https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri",
     }
     notes = (
-        "Responses are trimmed [10:-10] and must have as many volumes as the triggers say (one more"
-        " at the end is dropped). Voxels with NaN are unusable, and counted. Participants 04, 06"
-        " and 09 have no masks of regions. In two stories (naked, wheretheressmoke) words were"
-        " shown to readers up to 9.8 s earlier than the recording says: the strict profile takes"
-        " the times of the screen for readers. Published cross-participant ceilings hold fits that"
-        " did not converge; what is not in (0, 1] is masked. The random held-out volumes of the"
-        " paper, which leak, are not offered: penalties are chosen on held-out stories."
+        "Responses are trimmed [10:-10] and must have as many volumes as the stimulus says (one"
+        " more is taken, as some runs have it). Voxels with NaN are unusable, and counted."
+        " Participants 04, 06 and 09 have no masks of regions. In two stories (naked,"
+        " wheretheressmoke) words were shown to readers up to 9.8 s earlier than the recording"
+        " says: the strict profile takes the times of the screen for readers. Published cross-"
+        " participant ceilings hold fits that did not converge; what is not in (0, 1] is masked."
+        " The random held-out volumes of the paper, which leak, are not offered: penalties are"
+        " chosen on held-out stories."
     )
     specs = []
     for modality in Modality:

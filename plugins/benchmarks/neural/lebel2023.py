@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -30,8 +30,6 @@ TEST = "wheretheressmoke"
 TR = 2.0
 SILENCE = 10.0
 """Seconds from the first volume to the start of the story."""
-AFTER = 5
-"""Volumes in ``respdict.json`` after the end of a story."""
 FOLDS = 5
 
 
@@ -116,14 +114,14 @@ class LeBel2023:
     @cached_property
     def clocks(self) -> tuple[tuple[float, ...], ...]:
         """Times of the volumes used, from the start of each story."""
-        from harness.stimuli.triggers import story_clock
+        from harness.stimuli.triggers import DROPPED, story_clock
 
         path = self._file("derivative/respdict.json")
         lengths = json.loads(path.read_text(encoding="utf-8"))
         if missing := [s for s in self.names if not isinstance(lengths.get(s), int)]:
             raise DataError(f"{path.name} does not say how long {', '.join(missing)} lasted")
-        each = ([TR * i for i in range(lengths[s] - AFTER)] for s in self.names)
-        return tuple(story_clock(triggers, SILENCE) for triggers in each)
+        each = (lengths[story] - 2 * DROPPED for story in self.names)
+        return tuple(story_clock(n_used, TR, SILENCE) for n_used in each)
 
     @cached_property
     def data(self) -> Naturalistic:
@@ -135,20 +133,18 @@ class LeBel2023:
         return Naturalistic(PartedResponses(parts, self.names), TR)
 
     def _part(self, person: str, story: str) -> Part:
-        from dataclasses import replace
-
         from harness.encode.sources import hdf5_part
         from harness.errors import StimulusError
-        from harness.stimuli.triggers import used_rows
+        from harness.stimuli.triggers import used_volumes
 
         path = self._file(_responses(person, story))
         part = hdf5_part(path, "data")
         n_used = len(self.clocks[self.names.index(story)])
         try:
-            rows = used_rows(part.values.shape[-2], n_used, f"{person}/{path.name}")
+            _, before = used_volumes(part.values.shape[-2], (n_used,), f"{person}/{path.name}")
         except StimulusError as error:
             raise DataError(error.message, error.hint) from error
-        return replace(part, rows=rows)
+        return replace(part, rows=slice(before, before + n_used))
 
     @staticmethod
     def _file(name: str) -> Path:

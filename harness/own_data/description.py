@@ -1,0 +1,236 @@
+"""``benchmark.toml``: what it says, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError
+from harness.plugin.specs import BenchmarkSpec
+
+PREFIX = "data:"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stretch of volumes, and the words during it.
+
+    Parameters
+    ----------
+    name : str
+    events : str
+        Table of words, tab-separated: ``onset``, ``duration`` (or ``offset``), ``word``; s.
+    start : float
+        Time of the first volume (its middle) on the clock of the events, s.
+    """
+
+    name: str
+    events: str
+    start: float = 0.0
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a ``benchmark.toml`` says.
+
+    Parameters
+    ----------
+    name : str
+        Of the benchmark.
+    participants : tuple of str
+    responses : str
+        Where the responses (volumes, voxels) of a participant to a run are, relative to the file,
+        with ``{participant}`` and ``{run}``: an ``.npy`` file, or ``FILE:KEY`` in HDF5 (``.h5``,
+        ``.hdf``, ``.hf5``) or netCDF (``.nc``).
+    tr : float
+        Seconds from one volume to the next.
+    runs : tuple of Run
+    rois : tuple of str
+        Names of the columns, where they are regions (or electrodes) and not voxels.
+    masks : str
+        Where the regions of a participant are, with ``{participant}``: an ``.npz`` file of boolean
+        arrays (n_voxels,), one a region.
+    resolution : str
+        ``roi`` or ``voxel``. Default: ``roi`` where regions are known.
+    delays : tuple of int
+        FIR delays, in volumes.
+    folds : int
+        Parts that are held out in turn: whole runs where there are enough, else blocks with a gap.
+    gap : int
+        Volumes between a block that is held out and the rest of its run.
+    cutoff : float, optional
+        Longest period that is kept, s. Default: no filter.
+    context : str
+        Context policy of the recording.
+    language : str
+        Of the word frequencies.
+    margin, kind, citation, licence, homepage, notes
+        See :class:`harness.plugin.specs.BenchmarkSpec`.
+    """
+
+    name: str
+    participants: tuple[str, ...]
+    responses: str
+    tr: float
+    runs: tuple[Run, ...]
+    rois: tuple[str, ...] = ()
+    masks: str = ""
+    resolution: str = ""
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+    folds: int = 5
+    gap: int = 8
+    cutoff: float | None = None
+    context: str = "strided(256,128)"
+    language: str = "en"
+    margin: float | None = None
+    kind: str = "neural"
+    citation: str = ""
+    licence: str = ""
+    homepage: str = ""
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        if self.tr <= 0:
+            raise DataError(f"tr is {self.tr} s", "give the time between volumes, in seconds")
+        for what, names in (
+            ("participants", self.participants),
+            ("runs", tuple(r.name for r in self.runs)),
+        ):
+            if not names or len(set(names)) < len(names):
+                raise DataError(f"{what} are {list(names)}", "name at least one, each once")
+        if "{participant}" not in self.responses and len(self.participants) > 1:
+            raise DataError(
+                f"responses are at {self.responses!r} for every participant",
+                "put {participant} where their names go",
+            )
+        if "{run}" not in self.responses and len(self.runs) > 1:
+            raise DataError(
+                f"responses are at {self.responses!r} in every run", "put {run} where it goes"
+            )
+        if self.kind not in ("neural", "behavioural"):
+            raise DataError(f"kind is {self.kind!r}", "neural or behavioural")
+
+    @property
+    def by(self) -> str:
+        """``roi`` or ``voxel``."""
+        return self.resolution or ("roi" if self.rois or self.masks else "voxel")
+
+    def response_address(self, participant: str, run: str) -> str:
+        """Where the responses of a participant to a run are."""
+        return self.responses.replace("{participant}", participant).replace("{run}", run)
+
+    def files(self) -> tuple[str, ...]:
+        """Return every file that is named, relative to the description, without keys."""
+        named = [run.events for run in self.runs]
+        for person in self.participants:
+            named += [self.response_address(person, r.name).partition(":")[0] for r in self.runs]
+            if self.masks:
+                named.append(self.masks.replace("{participant}", person))
+        return tuple(dict.fromkeys(named))
+
+
+def read_description(path: Path) -> Description:
+    """Read and check a ``benchmark.toml``.
+
+    Raises
+    ------
+    DataError
+        It is not there, is not TOML, or says something wrong; the message names the field.
+    """
+    if path.is_dir():
+        path = path / "benchmark.toml"
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"no description at {path}",
+            "give the path of a benchmark.toml; `brainpress new benchmark NAME` writes one",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not TOML: {error}") from error
+    try:
+        runs = said.pop("runs", [])
+        if not isinstance(runs, list) or not all(isinstance(r, dict) for r in runs):
+            raise DataError("runs are not tables", "write [[runs]] before each")
+        made = [Run(**_checked(run, Run, f"runs[{i}]")) for i, run in enumerate(runs)]
+        return Description(**_checked({**said, "runs": made}, Description, "it"))
+    except DataError as error:
+        raise DataError(f"{path}: {error.message}", error.hint) from None
+
+
+def spec_from_data(address: str) -> BenchmarkSpec:
+    """Make a spec from ``data:PATH``: a ``benchmark.toml``, or the folder it is in.
+
+    The content of every file it names is part of the spec's options, and so of the key of every
+    score: responses that change are scored again.
+
+    Raises
+    ------
+    DataError
+        The description is wrong, or a file it names is not there.
+    """
+    path = Path(address.removeprefix(PREFIX)).expanduser().resolve()
+    if path.is_dir():
+        path = path / "benchmark.toml"
+    said = read_description(path)
+    return BenchmarkSpec(
+        said.name,
+        target="harness.own_data.benchmark:OwnData",
+        kind=said.kind,
+        options={"path": str(path), "content": _content(path, said)},
+        metric=f"Pearson r, mean over {'regions' if said.by == 'roi' else 'voxels'}"
+        " and participants",
+        margin=said.margin,
+        tags=(said.kind, "own-data"),
+        citation=said.citation,
+        licence=said.licence,
+        homepage=said.homepage,
+        notes=said.notes,
+        data=f"{len(said.participants)} participants, {len(said.runs)} runs, from {path}",
+    )
+
+
+def _content(path: Path, said: Description) -> str:
+    from harness.fetch.checksum import remembered_sha256
+
+    digest = hashlib.sha256()
+    for name in (path.name, *said.files()):
+        file = path.parent / name
+        if not file.is_file():
+            raise DataError(f"{path} names {name}, which is not there", f"looked at {file}")
+        digest.update(f"{name}\0{remembered_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+_KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "str": (str, "a text"),
+    "float": ((int, float), "a number"),
+    "float | None": ((int, float), "a number"),
+    "int": (int, "a whole number"),
+    "tuple[str, ...]": (list, "a list of texts"),
+    "tuple[int, ...]": (list, "a list of whole numbers"),
+    "tuple[Run, ...]": (list, "tables"),
+}
+
+
+def _checked(said: Mapping[str, Any], into: type, where: str) -> dict[str, Any]:
+    """Return a table's values, each of the type that its field has."""
+    known = {f.name: f for f in fields(into)}
+    if unknown := sorted(set(said) - set(known)):
+        raise DataError(f"{where} says {', '.join(unknown)}", f"it may say {', '.join(known)}")
+    required = [n for n, f in known.items() if f.default.__class__.__name__ == "_MISSING_TYPE"]
+    if missing := [name for name in required if name not in said]:
+        raise DataError(f"{where} does not say {', '.join(missing)}")
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        kind, words = _KINDS[str(known[name].type)]
+        item = {"tuple[str, ...]": str, "tuple[int, ...]": int}.get(str(known[name].type))
+        wrong = not isinstance(value, kind) or isinstance(value, bool)
+        if wrong or (item and not all(isinstance(v, item) for v in value)):
+            raise DataError(f"{where}: {name} is {value!r}", f"it must be {words}")
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return values

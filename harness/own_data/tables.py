@@ -1,0 +1,140 @@
+"""Readers of the files that a description names: words and arrays."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import DataError, StimulusError
+from harness.stimuli.passages import Passage
+
+HDF5 = (".h5", ".hdf", ".hdf5", ".hf5")
+
+
+def read_words(path: Path, name: str) -> Passage:
+    """Read a table of words, as a BIDS ``events.tsv``.
+
+    Parameters
+    ----------
+    path : Path
+        Tab-separated, with a header: ``onset``, ``duration`` or ``offset`` (s), ``word``. Other
+        columns are left alone; rows without a word (``n/a`` or empty) are left out.
+    name : str
+        Name of the run.
+
+    Raises
+    ------
+    DataError
+        A column is missing, a time is no number, there are no words, or words run backwards.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    columns = set(rows[0]) if rows else set()
+    end = "offset" if "offset" in columns else "duration"
+    if missing := [c for c in ("onset", end, "word") if c not in columns]:
+        raise DataError(
+            f"{path} lacks the columns {', '.join(missing)}",
+            "a table of words has a header and tabs: onset, duration, word",
+        )
+    words: list[str] = []
+    onsets: list[float] = []
+    offsets: list[float] = []
+    for number, row in enumerate(rows, start=2):
+        word = (row["word"] or "").strip()
+        if word in ("", "n/a"):
+            continue
+        try:
+            onset, last = float(row["onset"]), float(row[end])
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{path}, line {number}: onset {row['onset']!r}, {end} {row[end]!r} are not times"
+            ) from None
+        words.append(word)
+        onsets.append(onset)
+        offsets.append(last if end == "offset" else onset + last)
+    if not words:
+        raise DataError(f"{path} holds no words")
+    try:
+        return Passage.from_words(name, words, onsets, offsets)
+    except StimulusError as error:
+        raise DataError(f"{path}: {error.message}", "sort words by their onsets") from error
+
+
+def open_array(folder: Path, address: str) -> Any:
+    """Open an array on disk, without reading it where its format allows.
+
+    Parameters
+    ----------
+    folder : Path
+    address : str
+        ``FILE.npy``, or ``FILE:KEY`` in HDF5 or netCDF.
+
+    Returns
+    -------
+    array-like of two dimensions
+        What can be sliced: a memory map, an HDF5 data set, an array.
+
+    Raises
+    ------
+    DataError
+        There is no such array, or it has another number of dimensions.
+    """
+    name, _, key = address.partition(":")
+    path = folder / name
+    if path.suffix == ".npy":
+        try:
+            values: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} is not a whole .npy file: {error}") from error
+    elif path.suffix in HDF5:
+        from harness.encode.sources import hdf5_part
+
+        values = hdf5_part(path, _key(address, key)).values
+    elif path.suffix == ".nc":
+        values = _netcdf(path, _key(address, key))
+    else:
+        raise DataError(f"{path} has no format that is read here", "npy, HDF5 (.h5), netCDF (.nc)")
+    if len(values.shape) != 2 or 0 in values.shape:
+        raise DataError(f"{address} has shape {tuple(values.shape)}", "expected (volumes, voxels)")
+    return values
+
+
+def read_masks(path: Path) -> dict[str, npt.NDArray[np.bool_]]:
+    """Read regions from an ``.npz`` file of arrays (n_voxels,), one a region.
+
+    Raises
+    ------
+    DataError
+        The file is not whole, or an array is not a mask.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: np.asarray(stored[name]) for name in stored.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a whole .npz file: {error}") from error
+    for name, values in arrays.items():
+        if values.ndim != 1 or not np.isin(values, (0, 1)).all():
+            raise DataError(f"{path}: {name} is not a mask", "0 and 1, one a voxel")
+    return {name: values.astype(bool) for name, values in arrays.items()}
+
+
+def _key(address: str, key: str) -> str:
+    if not key:
+        raise DataError(f"{address} names a file and no array in it", "write FILE:KEY")
+    return key
+
+
+def _netcdf(path: Path, key: str) -> Any:
+    import xarray as xr
+
+    try:
+        with xr.open_dataset(path) as stored:
+            if key not in stored:
+                raise DataError(f"{path} holds no variable {key!r}", f"it holds {list(stored)}")
+            return stored[key].values
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a whole netCDF file: {error}") from error

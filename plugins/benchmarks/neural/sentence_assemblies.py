@@ -1,0 +1,123 @@
+"""What the benchmarks on public assemblies share: items in running text, a baseline of length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.plugin.specs import BenchmarkSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.encode.assembly import Assembly
+    from harness.fetch.resource import Resource
+    from harness.record.request import Recordings, Request
+    from harness.stimuli.passages import Passage
+
+ADDRESS = "https://brainscore-storage.s3.amazonaws.com/brainscore-language"
+
+
+@dataclass(frozen=True)
+class AssemblyBenchmark:
+    """Predict every neuroid's response to items, in the text that each stood in.
+
+    Parameters
+    ----------
+    context : str
+        Context policy of the recording, within a passage.
+    folds : int
+        Parts that are held out in turn; groups of items stay together.
+    """
+
+    context: str = "prefix"
+    folds: int = 5
+
+    name: ClassVar[str]
+    file: ClassVar[str]
+    sha1: ClassVar[str]
+    columns: ClassVar[dict[str, Any]]
+    gap: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        _ = self.data  # what is missing is found when the run is planned
+
+    @classmethod
+    def resources(cls, **_: object) -> tuple[Resource, ...]:
+        """Return the assembly."""
+        from harness.fetch.resource import Resource
+
+        return (
+            Resource(
+                cls.file,
+                f"{ADDRESS}/{cls.file}",
+                "",
+                where=f"brainscore/{cls.file}",
+                checksum=f"sha1:{cls.sha1}",
+            ),
+        )
+
+    def requests(self) -> tuple[Request, ...]:
+        """Ask for the hidden states at the last token of every item."""
+        from harness.record.context import Context
+        from harness.record.request import Measure, Request
+        from harness.stimuli.passages import Stimuli
+        from harness.stimuli.readouts import Items, Pool
+
+        stimuli = Stimuli(self.name, self.passages)
+        return (Request(stimuli, Measure.HIDDEN, Context.parse(self.context), Items(Pool.LAST)),)
+
+    def score(self, recordings: Recordings) -> xr.Dataset:
+        """Score the recording; see :func:`harness.encode.assembly.score_assembly`."""
+        from harness.encode.assembly import score_assembly
+        from harness.encode.result import EncodingOptions
+
+        (recording,) = recordings.values()
+        options = EncodingOptions(delays=(0,), n_outer=self.folds, gap=self.gap)
+        return score_assembly(recording, self.data, self.baseline, options)
+
+    @cached_property
+    def data(self) -> Assembly:
+        """Responses."""
+        from harness.encode.assembly import read_assembly
+        from harness.fetch.present import present
+
+        (resource,) = self.resources()
+        return read_assembly(present(resource, self.name), **self.columns)
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """Items of a group in running text."""
+        from harness.stimuli.passages import Passage
+
+        texts: dict[str, list[str]] = {}
+        for part, group, item in zip(
+            self.data.parts, self.data.groups, self.data.items, strict=True
+        ):
+            texts.setdefault(f"{part}/{group}", []).append(str(item).strip())
+        return tuple(Passage.from_words(name, items) for name, items in texts.items())
+
+    @cached_property
+    def baseline(self) -> dict[str, list[float]]:
+        """Length of each item, and its place in its passage."""
+        places = [i for p in self.passages for i in range(len(p.spans))]
+        items = [str(item) for item in self.data.items]
+        return {
+            "words": [float(len(item.split())) for item in items],
+            "letters": [float(sum(c.isalnum() for c in item)) for item in items],
+            "place": [float(i) for i in places],
+        }
+
+
+def spec(benchmark: type[AssemblyBenchmark], **said: Any) -> BenchmarkSpec:
+    """Make the spec of a benchmark on an assembly."""
+    return BenchmarkSpec(
+        benchmark.name,
+        target=f"{benchmark.__module__}:{benchmark.__name__}",
+        kind="neural",
+        margin=0.02,
+        licence="see the paper",
+        homepage="https://github.com/brain-score/language",
+        **said,
+    )

@@ -1,0 +1,221 @@
+"""Public assemblies: files written here as Brain-Score writes them, and their faults."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from harness.encode.assembly import group_folds, read_assembly
+from harness.errors import DataError, OfflineError
+from plugins.benchmarks.neural import sentence_assemblies
+from plugins.benchmarks.neural.blank2014 import Blank2014
+from plugins.benchmarks.neural.fedorenko2016 import Fedorenko2016
+from plugins.benchmarks.neural.pereira2018 import Pereira2018
+from plugins.benchmarks.neural.tuckute2024 import Tuckute2024
+
+WORDS = ["the", "old", "keeper", "of", "a", "lamp", "saw", "ships", "that", "never", "came", "home"]
+
+
+def sentences(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, rng.integers(3, 12))) + f" {i}." for i in range(n)]
+
+
+def written(path, values, presentation, neuroid):
+    """Write as brainio does: an unnamed array, its levels as coordinates."""
+    coords = {k: ("presentation", np.asarray(v)) for k, v in presentation.items()}
+    coords |= {k: ("neuroid", np.asarray(v)) for k, v in neuroid.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    xr.DataArray(values, dims=("presentation", "neuroid"), coords=coords).to_netcdf(path)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Where a benchmark's assembly goes; its checksum is that of what is there."""
+    monkeypatch.setenv("BRAINPRESS_DATA", str(tmp_path))
+    monkeypatch.setenv("BRAINPRESS_CACHE", str(tmp_path / "cache"))
+
+    def prepare(benchmark, *arguments):
+        path = tmp_path / "brainscore" / benchmark.file
+        if arguments:
+            written(path, *arguments)
+            from harness.fetch.checksum import digest_of
+
+            monkeypatch.setattr(benchmark, "sha1", digest_of(path, "sha1"))
+        return path
+
+    return prepare
+
+
+def recording(benchmark, drivers, seed=0):
+    """Layer 1 holds the drivers, (item, k), among noise."""
+    (request,) = benchmark.requests()
+    rows = sum(request.readout.rows(request.stimuli))
+    values = np.random.default_rng(seed).normal(size=(rows, 2, 6)).astype(np.float32)
+    values[:, 1, : drivers.shape[1]] = drivers
+    dims = ("sample", "layer", "unit")
+    return {request: xr.DataArray(values, dims=dims, coords={"layer": [0, 1]})}
+
+
+class TestPereira:
+    @pytest.fixture
+    def data(self, place):
+        """Two experiments of passages; the second participant did the second one only."""
+        rng = np.random.default_rng(1)
+        items = sentences(120)
+        experiment = np.repeat(["384sentences", "243sentences"], 60)
+        story = np.array([f"passage {i // 4}" for i in range(120)])
+        length = np.array([len(s.split()) for s in items], float)
+        driver = rng.normal(size=(120, 2))
+        values = 0.3 * rng.normal(size=(120, 5))
+        values[:, :2] += driver
+        values[:, 2:4] += (length / length.std())[:, None]
+        values[:60, 4] = np.nan
+        shuffled = rng.permutation(120)  # items of a passage are not together in the file
+        place(
+            Pereira2018,
+            values[shuffled],
+            {
+                "stimulus": np.array(items)[shuffled],
+                "experiment": experiment[shuffled],
+                "story": story[shuffled],
+            },
+            {"subject": ["018", "018", "199", "199", "288"], "neuroid_id": np.arange(5)},
+        )
+        return items, driver
+
+    def test_passages_are_together_and_held_out_whole(self, data):
+        benchmark = Pereira2018()
+        assembly = benchmark.data
+        assert len(benchmark.passages) == 30
+        assert all(len(p.spans) == 4 for p in benchmark.passages)
+        for part in ("384sentences", "243sentences"):
+            groups = assembly.groups[assembly.parts == part]
+            for fold in group_folds(groups, 5):
+                assert not set(groups[fold.train]) & set(groups[fold.test])
+
+    def test_scores_and_the_length_baseline(self, data):
+        items, driver = data
+        benchmark = Pereira2018()
+        order = [items.index(item) for item in benchmark.data.items]
+        score = benchmark.score(recording(benchmark, driver[order]))
+        assert list(score["participant"].values) != []
+        r = score["r_best"].sel(part="243sentences")
+        assert r.sel(participant="018") > 0.8
+        assert score["baseline_r"].sel(part="243sentences", participant="199") > 0.8
+        assert score["unique_r2"].sel(part="384sentences", participant="018") > 0.5
+        assert score["unique_r2"].sel(part="384sentences", participant="199") < 0.1
+        # 288 did one experiment only
+        assert np.isnan(score["r_best"].sel(part="384sentences", participant="288"))
+        assert np.isfinite(score["r_best"].sel(part="243sentences", participant="288"))
+        assert score.sizes == {"part": 2, "participant": 3, "layer": 2}
+
+
+def test_stories_of_blank_are_held_out_whole(place):
+    story = np.repeat(["Aqua", "Boar", "Elvis", "Tulips", "MrSticky", "HighSchool"], 20)
+    rng = np.random.default_rng(0)
+    driver = rng.normal(size=(120, 1))
+    place(
+        Blank2014,
+        driver + 0.5 * rng.normal(size=(120, 4)),
+        {"stimulus": sentences(120), "story": story},
+        {"subject_id": ["061", "061", "085", "085"], "fROI_area": ["a", "b", "a", "b"]},
+    )
+    benchmark = Blank2014()
+    assert [p.name for p in benchmark.passages][:2] == ["all/Aqua", "all/Boar"]
+    score = benchmark.score(recording(benchmark, driver))
+    assert float(score["value"]) > 0.7
+    assert abs(float(score["baseline"])) < 0.3
+
+
+def test_words_of_fedorenko_are_sorted_within_their_sentence(place):
+    number, word = np.repeat(np.arange(20), 8), np.tile(np.arange(8), 20)
+    shuffled = np.random.default_rng(0).permutation(160)
+    texts = np.array([f"W{s}x{w}" for s, w in zip(number, word, strict=True)])
+    rng = np.random.default_rng(0)
+    values = word[:, None] + rng.normal(size=(160, 3))
+    place(
+        Fedorenko2016,
+        values[shuffled],
+        {
+            "stimulus": texts[shuffled],
+            "word_num": word[shuffled],
+            "sentence_id": number[shuffled],
+        },
+        {"subject_UID": [1, 1, 2], "electrode": [0, 1, 2]},
+    )
+    benchmark = Fedorenko2016()
+    assert all(p.text.endswith(f"x{7}") for p in benchmark.passages)
+    first = benchmark.passages[0].items
+    assert [t.rpartition("x")[2] for t in first] == list("01234567")
+    # a ramp over the sentence is the baseline's, not the model's
+    score = benchmark.score(recording(benchmark, np.zeros((160, 0))))
+    assert float(score["baseline"]) > 0.8
+    assert abs(float(score["unique_r2"].mean())) < 0.05
+
+
+def test_sentences_of_tuckute_stand_alone(place):
+    rng = np.random.default_rng(0)
+    driver = rng.normal(size=(100, 1))
+    place(
+        Tuckute2024,
+        driver + 0.3 * rng.normal(size=(100, 1)),
+        {"stimulus": sentences(100), "stimulus_id": np.arange(100), "cond": ["T"] * 100},
+        {"subject_UID": ["848-853"], "roi": ["lang_LH_netw"]},
+    )
+    benchmark = Tuckute2024()
+    assert len(benchmark.passages) == 100
+    score = benchmark.score(recording(benchmark, driver))
+    assert float(score["value"]) > 0.8
+    assert np.isnan(float(score["low"]))  # nobody to resample
+
+
+class TestFaults:
+    def test_not_here(self, place):
+        with pytest.raises(OfflineError, match="brainpress fetch pereira2018"):
+            Pereira2018()
+
+    def test_another_file(self, place):
+        from harness.errors import ChecksumError
+
+        path = place(Tuckute2024)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"CDF")
+        with pytest.raises(ChecksumError, match="sha1"):
+            Tuckute2024()
+
+    @pytest.mark.parametrize("fault", ["cut", "dims", "coordinate", "length"])
+    def test_of_the_content(self, tmp_path, fault):
+        path = tmp_path / "a.nc"
+        presentation = {"stimulus": sentences(40)}
+        written(path, np.zeros((40, 500)), presentation, {"subject": ["a"] * 500})
+        if fault == "cut":
+            path.write_bytes(path.read_bytes()[:5000])
+            message = "not a whole netCDF file"
+        elif fault == "dims":
+            xr.DataArray(np.zeros((3, 2)), dims=("time", "voxel")).to_netcdf(path)
+            message = "0 arrays of presentation x neuroid"
+        elif fault == "coordinate":
+            message = "no coordinate 'story'"
+        else:
+            with pytest.raises(DataError, match="1 groups cannot be dealt"):
+                group_folds(["a"] * 40, 5)
+            return
+        with pytest.raises(DataError, match=message):
+            read_assembly(path, groups="story" if fault == "coordinate" else "")
+
+
+@pytest.mark.needs_data("registries/brainscore_language_s3.tsv")
+@pytest.mark.parametrize("benchmark", [Pereira2018, Blank2014, Fedorenko2016, Tuckute2024])
+def test_addresses_and_checksums_are_the_registrys(benchmark):
+    from harness.fetch.locate import find
+
+    (resource,) = benchmark.resources()
+    rows = [
+        line.split("\t")
+        for line in find("registries/brainscore_language_s3.tsv").read_text().splitlines()
+    ]
+    known = {row[1]: f"sha1:{row[2]}" for row in rows[1:]}
+    assert known[resource.address] == resource.checksum
+    assert resource.address.startswith(sentence_assemblies.ADDRESS)
