@@ -11,9 +11,8 @@ from harness.errors import ChecksumError, DataError, OfflineError, ScoreError
 from harness.fetch.network import offline
 from harness.plugin.specs import load_target
 from harness.probe.regions import Spacing
-from plugins.benchmarks.linguistic.syntaxgym import (
-    SyntaxGym,
-    brainpress_benchmarks,
+from plugins.benchmarks.linguistic.syntaxgym import SPACINGS, SyntaxGym, brainpress_benchmarks
+from plugins.benchmarks.linguistic.syntaxgym_suites import (
     read_suite,
     region_request,
     region_surprisals,
@@ -170,6 +169,7 @@ def test_missing_while_offline(tmp_path, monkeypatch):
 def test_unknown_spacing():
     with pytest.raises(DataError, match="no spacing 'wide'"):
         SyntaxGym("wide")
+    assert list(Spacing) == list(SPACINGS)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from harness.errors import DataError, SelectionError
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
@@ -151,6 +149,7 @@ def join_tasks(scores: Sequence[xr.Dataset]) -> xr.Dataset:
         ``category_score``, means over tasks, with ``low``, ``high`` from the tasks' intervals taken
         as normal and independent, and ``category_sd`` over seeds; ``category_tasks``.
     """
+    import numpy as np
     import xarray as xr
 
     parts = []
@@ -177,6 +176,8 @@ def join_tasks(scores: Sequence[xr.Dataset]) -> xr.Dataset:
 
 def _mean(joined: xr.Dataset, inside: Any) -> tuple[float, float, float, float]:
     """Mean over tasks with its interval, and its standard deviation over seeds."""
+    import numpy as np
+
     value = float(joined["score"].values[inside].mean())
     errors = (joined["score_high"] - joined["score_low"]).values[inside] / (2 * Z)
     half = Z * float(np.sqrt(np.sum(errors**2))) / len(errors)

@@ -73,7 +73,7 @@ def make_task(definition: Definition, texts: Sequence[Text]) -> ProbeTask:
     offers = _Offers(definition, {part: ordered(texts, part)[:n] for part, n in MOST_TEXTS.items()})
     classes = offers.labels(Part.TRAIN) if definition.target is Target.CLASS else set()
     # Rare classes go one after the other: the places they took may suffice for another.
-    while classes and (rare := _rarest(_taken(Part.TRAIN, offers, classes))):
+    while classes and (rare := _rarest(_taken(Part.TRAIN, offers, classes), classes)):
         classes.discard(rare)
     items = [item for part in Part for item in _taken(part, offers, classes)]
     return ProbeTask(
@@ -121,11 +121,11 @@ class _Offers:
         return self._found[text.name]
 
 
-def _rarest(items: Sequence[ProbeItem]) -> str | float | None:
-    """Return the rarest class, if it is too rare."""
+def _rarest(items: Sequence[ProbeItem], classes: AbstractSet[str | float]) -> str | float | None:
+    """Return the rarest class, if it is too rare; one that took no place is."""
     counts = Counter(item.label for item in items)
-    label, count = min(counts.items(), key=lambda pair: (pair[1], str(pair[0])))
-    return label if count < FEWEST else None
+    rarest = min(classes, key=lambda label: (counts[label], str(label)))
+    return rarest if counts[rarest] < FEWEST else None
 
 
 def _taken(part: Part, offers: _Offers, classes: AbstractSet[str | float]) -> list[ProbeItem]:
