@@ -148,7 +148,7 @@ def read_description(path: Path) -> Description:
     except OSError as error:
         raise DataError(
             f"no description at {path}",
-            "give the path of a benchmark.toml; `brainpress new benchmark NAME` writes one",
+            "give the path of a benchmark.toml; `brainpress new data NAME` writes one",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not TOML: {error}") from error
