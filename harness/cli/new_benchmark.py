@@ -80,7 +80,7 @@ def scaffold_benchmark(name: str, folder: Path) -> tuple[Path, ...]:
     texts = {"benchmark.toml": _TOML.format(name=name, folder=folder)}
     words = _TEXT.split() * 4
     for run in ("run1", "run2"):
-        rows = [f"{0.4 * i:.1f}\t0.4\t{word}" for i, word in enumerate(words)]
+        rows = [f"{0.8 * i:.1f}\t0.6\t{word}" for i, word in enumerate(words)]
         texts[f"events/{run}.tsv"] = "\n".join(["onset\tduration\tword", *rows]) + "\n"
     written = []
     for relative, text in texts.items():

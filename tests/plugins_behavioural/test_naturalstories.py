@@ -129,12 +129,13 @@ class TestFaultsOfTheFile:
         np.testing.assert_allclose(times.error[1], np.log([1.2, 1.4]) ** 2 / 80)
 
 
+@pytest.fixture(scope="module")
+def benchmark():
+    return naturalstories.NaturalStories()
+
+
 @pytest.mark.needs_data("natural_stories")
 class TestRealTimes:
-    @pytest.fixture(scope="class")
-    def benchmark(self):
-        return naturalstories.NaturalStories()
-
     def test_ten_stories(self, benchmark):
         (request,) = benchmark.requests()
         passages = request.stimuli.passages
@@ -164,6 +165,11 @@ class TestRealTimes:
         assert 0.4 < float(score["baseline_r2"]) < 0.6
         assert 0.3 < float(score["ceiling"]) < 0.6
         assert score.sizes["story"] == 10
+
+    def test_two_names_of_one_benchmark(self):
+        specs = {s.name: s for s in naturalstories.brainpress_benchmarks()}
+        first, second = specs["naturalstories"], specs["futrell2018"]
+        assert (first.target, first.options) == (second.target, second.options)
 
     def test_states_are_asked_for_every_layer(self):
         (request,) = naturalstories.NaturalStories("states").requests()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from plugins.benchmarks.behavioural.naturalstories_times import ReadingTimes
 
 ADDRESS = "https://github.com/languageMIT/naturalstories/raw/4700daa/naturalstories_RTS"
-FOLDS = 5
 
 
 class Linking(StrEnum):
@@ -125,7 +124,7 @@ class NaturalStories:
 
 @hookimpl
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
-    """Return the benchmark with surprisal, and with hidden states."""
+    """Return the benchmark with surprisal (under two names), and with hidden states."""
     common: dict[str, Any] = {
         "target": "plugins.benchmarks.behavioural.naturalstories:NaturalStories",
         "kind": "behavioural",
@@ -154,6 +153,12 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "naturalstories",
+            metric=f"{gain}, surprisal",
+            tags=("behavioural", "reading-times", "real"),
+            **common,
+        ),
+        BenchmarkSpec(
+            "futrell2018",  # the same corpus, by the name that other suites know
             metric=f"{gain}, surprisal",
             tags=("behavioural", "reading-times", "real"),
             **common,

@@ -31,7 +31,6 @@ BASELINE = (
     "log position in story",
     "log position in sentence",
 )
-FOLDS = 5
 _FIELDS = ("word", "zone", "item", "nItem", "gmeanItemRT", "gsdItemRT")
 
 
