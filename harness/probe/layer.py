@@ -222,7 +222,9 @@ def _judged(
         np.concatenate(numbers),
         options,
     )
-    bits = np.full(seeds, np.nan)
+    # Too few items for a second block are sent with the uniform code.
+    uniform = n_train * np.log2(labelled.n_classes) if labelled.is_class else np.nan
+    bits: Doubles = np.full(seeds, uniform)
     if n_fits:
         logits = fitted.outputs(z["train"])[2 * seeds :]
         shape = (seeds, n_fits, labelled.n_classes, n_train)

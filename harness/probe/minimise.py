@@ -23,9 +23,9 @@ and gradients (m, n_parameters)."""
 
 MEMORY = 10
 ARMIJO = 1e-4
-SHRINKAGE = 0.4
+SHRINKAGE = (0.1, 0.5)
+"""A step that is too long becomes the minimum of a parabola, but within these shares of it."""
 STEPS = 12
-"""Shortest step of a line search: SHRINKAGE ** STEPS, 2e-5."""
 COMPACT = 0.7
 """Finished problems are put aside when this share or less is still at work."""
 
@@ -147,7 +147,8 @@ class _State:
             slopes = _dot(directions, self.gradients)
         self.working &= -slopes / 2 > tolerance * np.maximum(np.abs(self.values), 1e-2)
         moved, points, values, gradients = self._search(directions, slopes)
-        self.working &= moved  # no step lowers the value: rounding has the last word
+        # No step lowers the value: rounding has the last word.
+        self.working &= moved & (values < self.values)
         self.moves = [*self.moves[1 - MEMORY :], points - self.points]
         self.changes = [*self.changes[1 - MEMORY :], gradients - self.gradients]
         self.points, self.values, self.gradients = points, values, gradients
@@ -178,19 +179,22 @@ class _State:
         points, values, gradients = self.points.copy(), self.values.copy(), self.gradients.copy()
         moved = ~self.working
         rounding = 4 * np.finfo(self.points.dtype).eps * np.abs(self.values)
-        length = 1.0
+        lengths = np.ones(len(self.points))
         for _ in range(STEPS):
             rows = np.flatnonzero(~moved)
             if len(rows) == 0:
                 break
-            tried = self.points[rows] + self.points.dtype.type(length) * directions[rows]
+            length, before = lengths[rows], self.values[rows]
+            step = length.astype(self.points.dtype)[:, None] * directions[rows]
+            tried = self.points[rows] + step
             found, slope = self.objective(tried, self.problems[rows])
-            enough = self.values[rows] + ARMIJO * length * slopes[rows] + rounding[rows]
-            good = found <= enough
+            promised = length * slopes[rows]
+            good = found <= before + ARMIJO * promised + rounding[rows]
             taken = rows[good]
             points[taken], values[taken], gradients[taken] = tried[good], found[good], slope[good]
             moved[taken] = True
-            length *= SHRINKAGE
+            bend = np.maximum(found - before - promised, 1e-300)
+            lengths[rows] = length * np.clip(-promised / (2 * bend), *SHRINKAGE)
         return moved, points, values, gradients
 
 

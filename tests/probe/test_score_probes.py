@@ -1,0 +1,190 @@
+"""Scores of whole tasks on recordings with a known truth (guard 5 of the science)."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from harness.errors import ScoreError
+from harness.probe.score import Probe, ProbeOptions, score_probes
+from harness.probe.tasks import Inputs, Part, Place, ProbeItem, ProbeTask, Target, probe_request
+
+OPTIONS = ProbeOptions(seeds=3, draws=200)
+DOCUMENTS, WORDS, UNITS, TYPES = 60, 10, 12, 40
+
+
+def texts():
+    word = ["abcdefghij"[i] * 3 for i in range(WORDS)]
+    return {f"d{d}": " ".join(word) for d in range(DOCUMENTS)}
+
+
+def part(document):
+    return Part.TRAIN if document < 36 else Part.DEV if document < 46 else Part.TEST
+
+
+def made(name, labels, types=None, category="syntax", target=Target.CLASS):
+    """A task on every word of every document."""
+    items = []
+    for i, label in enumerate(labels):
+        document, word = divmod(i, WORDS)
+        place = Place(f"d{document}", 4 * word, 4 * word + 3)
+        kind = "" if types is None else f"type {types[i]}"
+        items.append(ProbeItem((place,), label, part(document), type=kind))
+    return ProbeTask(name, category, Inputs.SPAN, target, tuple(items))
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Three layers: the first knows word types, the second the classes, too, the third noise."""
+    rng = np.random.default_rng(0)
+    n = DOCUMENTS * WORDS
+    types = rng.integers(0, TYPES, n)
+    classes = rng.integers(0, 3, n)
+    states = rng.standard_normal((n, 3, TYPES + UNITS)).astype(np.float32)
+    states[:, 0, :TYPES] += 8 * np.eye(TYPES)[types]
+    states[:, 1] = states[:, 0]
+    states[:, 1, -3:] += 12 * np.eye(3)[classes]
+    recording = xr.DataArray(states, dims=("sample", "layer", "unit"), coords={"layer": range(3)})
+    lexicon = rng.integers(0, 3, TYPES)
+    numbers = [float(k) for k in classes + 0.1 * rng.standard_normal(n)]
+    tasks = (
+        made("clear", [f"c{k}" for k in classes], types),
+        made("by-type", [f"c{k}" for k in lexicon[types]], types, "morphology"),
+        made("random", [f"c{k}" for k in rng.integers(0, 3, n)], types, "semantics"),
+        made("number", numbers, types, target=Target.NUMBER),
+    )
+    return tasks, probe_request("world", texts(), tasks), recording
+
+
+@pytest.fixture(scope="module")
+def scored(world):
+    return score_probes(*world, OPTIONS)
+
+
+def test_separable_labels_are_found_in_the_layer_that_has_them(scored):
+    clear = scored.sel(task="clear")
+    assert clear["best_layer"] == 1
+    assert clear["score"] > 0.99
+    assert clear["lexical"] < 0.45
+    assert clear["over_lexical_low"] > 0.4
+    assert clear["majority"] < 0.25
+    # The control task's labels are those of types, which the layer knows, too.
+    assert 0 < clear["selectivity_low"] < clear["selectivity_high"] < 0.5
+    assert clear["layer_selectivity"].sel(layer=0) < -0.3
+
+
+def test_separable_labels_cost_few_bits(scored):
+    clear = scored.sel(task="clear")
+    n = int(clear["train_items"])
+    assert n == 360
+    assert clear["bits"] < 0.2 * n * np.log2(3)
+    assert clear["compression"] > 5
+    assert clear["layer_bits"].sel(layer=2) > 0.95 * n * np.log2(3)
+
+
+def test_random_labels_have_no_selectivity_and_no_score(scored):
+    random = scored.sel(task="random")
+    assert random["selectivity_low"] < 0 < random["selectivity_high"]
+    assert random["score_high"] < 0.4
+    assert random["accuracy"] < 0.4
+    assert random["compression"] < 1.05
+
+
+def test_labels_of_types_are_no_better_than_control_labels(scored):
+    by_type = scored.sel(task="by-type")
+    assert by_type["score"] > 0.7
+    assert by_type["selectivity_low"] < 0 < by_type["selectivity_high"]
+
+
+def test_numbers_are_scored_by_correlation(scored):
+    number = scored.sel(task="number")
+    assert number["score"] > 0.97
+    assert number["best_layer"] == 1
+    assert np.isnan(number["bits"])
+    assert np.isnan(number["accuracy"])
+    assert number["selectivity_low"] > 0
+
+
+def test_the_best_layer_is_chosen_without_the_test_part(world, scored):
+    tasks, request, recording = world
+    testing = [i.part is Part.TEST for i in tasks[0].items]
+    ruined = recording.copy(deep=True)
+    ruined[testing, 1] = 0
+    spoilt = score_probes(tasks, request, ruined, OPTIONS).sel(task="clear")
+    assert spoilt["best_layer"] == 1
+    assert spoilt["score"] < 0.5
+    np.testing.assert_allclose(
+        spoilt["layer_dev"], scored.sel(task="clear")["layer_dev"], atol=1e-6
+    )
+
+
+def test_a_task_scores_as_it_does_alone(world, scored):
+    tasks, request, recording = world
+    alone = score_probes(tasks[:1], request, recording, OPTIONS)
+    for name in ("score", "score_low", "selectivity", "bits", "layer_score"):
+        np.testing.assert_allclose(alone[name][0], scored[name][0], atol=1e-6)
+
+
+def test_values_are_means_over_tasks_and_intervals_hold_them(scored):
+    assert float(scored["value"]) == pytest.approx(float(scored["score"].mean()))
+    assert scored["low"] <= scored["value"] <= scored["high"]
+    syntax = scored.sel(category="syntax")
+    assert syntax["category_tasks"] == 2
+    inside = scored["score"][scored["task_category"] == "syntax"]
+    assert float(syntax["category_score"]) == pytest.approx(float(inside.mean()))
+    assert (scored["layer_low"] <= scored["layer_score"] + 1e-9).sel(task="clear").all()
+    assert scored["category_layer_score"].dims == ("category", "layer")
+    assert list(scored["category"].values) == ["syntax", "morphology", "semantics"]
+
+
+def test_the_interval_covers_repeated_test_parts():
+    """Random labels: the interval of the score holds a third in most of 20 worlds."""
+    rng = np.random.default_rng(3)
+    n, inside = DOCUMENTS * WORDS, 0
+    for _ in range(20):
+        task = made("random", [f"c{k}" for k in rng.integers(0, 2, n)])
+        states = rng.standard_normal((n, 1, 6)).astype(np.float32)
+        recording = xr.DataArray(states, dims=("sample", "layer", "unit"), coords={"layer": [0]})
+        request = probe_request("r", texts(), [task])
+        score = score_probes([task], request, recording, ProbeOptions(seeds=2, draws=200))
+        inside += bool(score["selectivity_low"][0] <= 0 <= score["selectivity_high"][0])
+    assert inside >= 16
+
+
+def test_a_class_that_only_the_test_part_has_is_an_error_of_the_probe(world):
+    tasks, request, recording = world
+    items = list(tasks[0].items)
+    items[-5:] = [ProbeItem(i.places, "never seen", i.part, type=i.type) for i in items[-5:]]
+    late = ProbeTask("late", "syntax", Inputs.SPAN, Target.CLASS, tuple(items))
+    score = score_probes([late], request, recording, OPTIONS)
+    assert float(score["accuracy"][0]) == pytest.approx(135 / 140, abs=0.01)
+    assert score["classes"][0] == 3
+    assert 0.7 < float(score["score"][0]) < 0.77  # four classes, one of them never found
+
+
+def test_hidden_probes_score_too(world):
+    tasks, request, recording = world
+    options = ProbeOptions(
+        probe=Probe.HIDDEN, seeds=2, draws=50, n_hidden=8, penalties=(1e-2, 1e-1)
+    )
+    score = score_probes([tasks[0], tasks[3]], request, recording.isel(layer=[1]), options)
+    assert (score["score"] > 0.9).all()
+
+
+def test_recordings_of_something_else_are_refused(world):
+    tasks, request, recording = world
+    with pytest.raises(ScoreError, match="does not answer"):
+        score_probes(tasks, request, recording.isel(sample=slice(1, None)), OPTIONS)
+    with pytest.raises(ScoreError, match="no task"):
+        score_probes([], request, recording, OPTIONS)
+    broken = recording.copy(deep=True)
+    broken[5, 2, 0] = np.inf
+    with pytest.raises(ScoreError, match="layer 2 of the recording is not finite"):
+        score_probes(tasks, request, broken, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seeds": 0}, {"penalties": ()}, {"penalties": (0.0, 1.0)}, {"draws": 0}]
+)
+def test_options_that_make_no_sense_are_refused(changes):
+    with pytest.raises(ScoreError):
+        ProbeOptions(**changes)
