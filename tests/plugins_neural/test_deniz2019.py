@@ -27,9 +27,9 @@ def short(monkeypatch):
     """Three stories, few voxels."""
     monkeypatch.setattr(deniz2019, "STORIES", {s: USED[s] for s in SHORT})
     monkeypatch.setattr(deniz2019, "VOXELS", dict.fromkeys(PEOPLE, N_VOXELS))
-    listed = deniz2019._listed()
+    listed = deniz2019.listed()
     kept = {name: entry for name, entry in listed.items() if not name.startswith("noise")}
-    monkeypatch.setattr(deniz2019, "_listed", lambda: kept)  # ceilings are of all voxels
+    monkeypatch.setattr(deniz2019, "listed", lambda: kept)  # ceilings are of all voxels
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_published_ceilings_that_did_not_converge_are_masked():
     from harness.fetch.locate import find
 
     raw = np.load(find("deniz2019/noise_ceiling/subject_01_listening.npy"))
-    values = deniz2019._ceiling(find("deniz2019/noise_ceiling/subject_01_listening.npy"))
+    values = deniz2019.read_ceiling(find("deniz2019/noise_ceiling/subject_01_listening.npy"))
     assert len(values) == deniz2019.VOXELS["01"]
     known = np.isfinite(values)
     assert 0 < (~known).mean() < 0.9

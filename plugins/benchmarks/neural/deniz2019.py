@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
+from plugins.benchmarks.neural.deniz2019_files import (
+    PARTICIPANTS,
+    ceiling_name,
+    listed,
+    people_of,
+    read_ceiling,
+    resource_of,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,10 +30,6 @@ if TYPE_CHECKING:
     from harness.stimuli.passages import Passage
     from harness.stimuli.triggers import TriggerReport
 
-COMMIT = "d51d64bf5026441edfbec804d6ffeaea92bb3018"
-ADDRESS = f"https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri/raw/{COMMIT}"
-STIMULI = "https://raw.githubusercontent.com/denizenslab/brain-informed-fine-tuning/9a39d38"
-CEILINGS = "https://raw.githubusercontent.com/subbareddy248/speech-llm-brain/17a8e46/Noise_Ceiling"
 STORIES = {
     "alternateithicatom": 343,
     "avatar": 367,
@@ -46,7 +48,6 @@ presented twice. Reports of runs in which people read have 3 and 5 volumes fewer
 TR = 2.0045
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
-PARTICIPANTS = tuple(f"{i:02d}" for i in range(1, 10))
 FOLDS = 5
 
 
@@ -116,10 +117,10 @@ class Deniz2019:
         **_: object,
     ) -> tuple[Resource, ...]:
         """Files for these participants: stimuli, responses, masks, ceilings."""
-        wanted = [n for n in _listed() if not n.startswith("noise_ceiling")]
+        wanted = [n for n in listed() if not n.startswith("noise_ceiling")]
         wanted += [
             f"{kind}/subject{person}_{end}"
-            for person in _people(participants)
+            for person in people_of(participants)
             for kind, end in (
                 ("responses", f"{modality}_fmri_data_trn.hdf"),
                 ("responses", f"{modality}_fmri_data_val.hdf"),
@@ -127,9 +128,9 @@ class Deniz2019:
             )
         ]
         ceilings = [
-            n for n in (_ceiling_name(p, modality) for p in _people(participants)) if n in _listed()
+            n for n in (ceiling_name(p, modality) for p in people_of(participants)) if n in listed()
         ]
-        return tuple(_resource(name) for name in [*wanted, *ceilings])
+        return tuple(resource_of(name) for name in [*wanted, *ceilings])
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
@@ -193,7 +194,7 @@ class Deniz2019:
         from harness.encode.sources import PartedResponses
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
-        people = _people(self.participants)
+        people = people_of(self.participants)
         parts = {
             person: [
                 replace(part, rows=slice(part.rows.start, part.rows.start + n_used))
@@ -207,9 +208,9 @@ class Deniz2019:
         )
         ceilings = {}
         if self.profile == Profile.OOTA2026:
-            names = {p: _ceiling_name(p, self.modality) for p in people}
-            known = {p: n for p, n in names.items() if n in _listed()}
-            ceilings = {p: _ceiling(self._file(n)) for p, n in known.items()}
+            names = {p: ceiling_name(p, self.modality) for p in people}
+            known = {p: n for p, n in names.items() if n in listed()}
+            ceilings = {p: read_ceiling(self._file(n)) for p, n in known.items()}
         return Naturalistic(
             source,
             TR,
@@ -222,7 +223,7 @@ class Deniz2019:
     @cached_property
     def _stored(self) -> dict[str, list[Part]]:
         """Responses by participant, as they are in the files."""
-        return {person: self._parts(person) for person in _people(self.participants)}
+        return {person: self._parts(person) for person in people_of(self.participants)}
 
     @cached_property
     def _used(self) -> dict[str, int]:
@@ -273,7 +274,7 @@ class Deniz2019:
     def _file(self, name: str) -> Path:
         from harness.fetch.present import present
 
-        return present(_resource(name), f"deniz2019-{self.modality}")
+        return present(resource_of(name), f"deniz2019-{self.modality}")
 
 
 def region_masks(path: Path) -> dict[str, Any]:
@@ -325,49 +326,6 @@ class _FirstRepeat:
 
     def __getitem__(self, index: tuple[slice, slice]) -> Any:
         return self.values[(0, *index)]
-
-
-def _ceiling(path: Path) -> Any:
-    """Cross-participant ceilings; fits outside (0, 1] did not converge."""
-    import numpy as np
-
-    values = np.load(path, allow_pickle=False).astype(np.float64)
-    return np.where((values > 0) & (values <= 1), values, np.nan)
-
-
-def _ceiling_name(person: str, modality: str) -> str:
-    return f"noise_ceiling/subject_{person}_{modality}.npy"
-
-
-def _people(participants: tuple[str, ...] | str) -> tuple[str, ...]:
-    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
-    people = tuple(chosen or participants)
-    if unknown := [p for p in people if p not in PARTICIPANTS]:
-        raise DataError(f"no participants {unknown}", f"there are {', '.join(PARTICIPANTS)}")
-    return people
-
-
-@cache
-def _listed() -> dict[str, tuple[int, str]]:
-    text = files("plugins.benchmarks.neural").joinpath("deniz2019.json").read_text()
-    return {name: (size, sha256) for name, (size, sha256) in json.loads(text).items()}
-
-
-def _resource(name: str) -> Resource:
-    from harness.fetch.resource import Resource
-
-    size, sha256 = _listed().get(name, (None, ""))
-    folder, _, file = name.partition("/")
-    address = f"{ADDRESS}/{name}"
-    if folder == "textgrids":
-        address = f"{STIMULI}/grid_files/{file}"
-    elif folder == "trfiles":
-        address = f"{STIMULI}/tr_files/{file}"
-    elif folder == "noise_ceiling":
-        person, modality = file.removesuffix(".npy").removeprefix("subject_").split("_")
-        address = f"{CEILINGS}/{modality}/subject_{person}_kernel_ridge.npy"
-    where = f"deniz2019/{name}"
-    return Resource(file, address, sha256, size, licence="CC0-1.0", where=where)
 
 
 @hookimpl

@@ -1,0 +1,69 @@
+"""Deniz et al. (2019): where the files are, and whose."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError
+from harness.fetch.resource import Resource
+
+COMMIT = "d51d64bf5026441edfbec804d6ffeaea92bb3018"
+ADDRESS = f"https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri/raw/{COMMIT}"
+STIMULI = "https://raw.githubusercontent.com/denizenslab/brain-informed-fine-tuning/9a39d38"
+CEILINGS = "https://raw.githubusercontent.com/subbareddy248/speech-llm-brain/17a8e46/Noise_Ceiling"
+PARTICIPANTS = tuple(f"{i:02d}" for i in range(1, 10))
+
+
+def read_ceiling(path: Path) -> Any:
+    """Read cross-participant ceilings; fits outside (0, 1] did not converge and become NaN."""
+    import numpy as np
+
+    values = np.load(path, allow_pickle=False).astype(np.float64)
+    return np.where((values > 0) & (values <= 1), values, np.nan)
+
+
+def ceiling_name(person: str, modality: str) -> str:
+    """Return the name of a participant's published ceilings."""
+    return f"noise_ceiling/subject_{person}_{modality}.npy"
+
+
+def people_of(participants: tuple[str, ...] | str) -> tuple[str, ...]:
+    """Return participants by number, from a tuple or from ``"01+02"``.
+
+    Raises
+    ------
+    DataError
+        There is no such participant.
+    """
+    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
+    people = tuple(chosen or participants)
+    if unknown := [p for p in people if p not in PARTICIPANTS]:
+        raise DataError(f"no participants {unknown}", f"there are {', '.join(PARTICIPANTS)}")
+    return people
+
+
+@cache
+def listed() -> dict[str, tuple[int, str]]:
+    """Return size and sha256 of the files whose content is known, by name."""
+    text = files("plugins.benchmarks.neural").joinpath("deniz2019.json").read_text()
+    return {name: (size, sha256) for name, (size, sha256) in json.loads(text).items()}
+
+
+def resource_of(name: str) -> Resource:
+    """Return one of the files, by its name under ``deniz2019/``."""
+    size, sha256 = listed().get(name, (None, ""))
+    folder, _, file = name.partition("/")
+    address = f"{ADDRESS}/{name}"
+    if folder == "textgrids":
+        address = f"{STIMULI}/grid_files/{file}"
+    elif folder == "trfiles":
+        address = f"{STIMULI}/tr_files/{file}"
+    elif folder == "noise_ceiling":
+        person, modality = file.removesuffix(".npy").removeprefix("subject_").split("_")
+        address = f"{CEILINGS}/{modality}/subject_{person}_kernel_ridge.npy"
+    where = f"deniz2019/{name}"
+    return Resource(file, address, sha256, size, licence="CC0-1.0", where=where)
