@@ -78,8 +78,6 @@ def test_clock_and_words(lab):
 
 
 def test_voxels_are_scored(lab):
-    benchmark = build()
-    (request,) = benchmark.requests()
     rng = np.random.default_rng(1)
     driver = rng.normal(size=(sum(USED), 1))
     start = 0
@@ -92,7 +90,9 @@ def test_voxels_are_scored(lab):
     recording = xr.DataArray(
         values.astype(np.float32), dims=("sample", "layer", "unit"), coords={"layer": [0, 1]}
     )
-    score = build().score({request: recording})
+    benchmark = build()
+    (request,) = benchmark.requests()
+    score = benchmark.score({request: recording})
     assert score.sizes["voxel"] == 12
     driven, other = score["participant_value"].values
     assert driven > 0.6

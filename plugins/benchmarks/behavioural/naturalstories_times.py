@@ -95,7 +95,7 @@ def realigned(times: ReadingTimes) -> ReadingTimes:
     """
 
     def moved(values: Floats) -> Floats:
-        return np.r_[np.nan, values[:-1]]
+        return np.concatenate([[np.nan], values[:-1]])
 
     return replace(
         times,
@@ -268,14 +268,19 @@ def _table(values: npt.NDArray[np.float32], times: ReadingTimes) -> _Table:
         start += len(words)
         rows = np.arange(SPILL, len(words))
         rows = rows[np.isfinite(times.log_time[number][rows])]
-        # A log-probability that is not there (a first token without context) is no prediction.
         lagged = [own[rows - lag] for lag in range(SPILL + 1)]
         predictors.append(np.concatenate(lagged, axis=2))
         baseline.append(_baseline(words, rows))
         response.append(times.log_time[number][rows])
         error.append(times.error[number][rows])
         story.append(np.full(len(rows), number))
-    return _Table(*(np.concatenate(p) for p in (predictors, baseline, response, error, story)))
+    return _Table(
+        np.concatenate(predictors),
+        np.concatenate(baseline),
+        np.concatenate(response),
+        np.concatenate(error),
+        np.concatenate(story),
+    )
 
 
 def _baseline(words: tuple[str, ...], rows: npt.NDArray[np.int64]) -> Floats:
