@@ -202,7 +202,7 @@ def _on_disk(spec: ModelSpec, rest: str) -> Path:
             return place
     looked = "\n".join(f"    {place}" for place in places)
     # A plugin's file comes from somewhere; of a path that was typed nothing more is known.
-    hint = f"put its data folder on {DATA_VARIABLE}; `brainpress show {spec.name}` says where it is from"
+    hint = f"`brainpress show {spec.name}` says where it is from; put it on {DATA_VARIABLE}"
     if path.is_absolute():
         hint = "check the path: a model's folder, or a .gguf file"
     raise ModelError(f"{spec.name} is not on this machine; looked for at\n{looked}", hint)
