@@ -309,3 +309,19 @@ def test_an_edit_by_our_own_tools_is_another_entry(handed):
     assert other.id != entry.id
     assert other.folder == entry.folder
     assert io.BytesIO(other.detail).read() == entry.detail
+
+
+def test_a_score_found_under_another_name_is_handed_in_under_this_one(handed):
+    """The store finds scores by content: the same weights in another folder are the same result."""
+    cells = handed.board["cells"].to_dataset()
+    provenance = cells["provenance"].copy(deep=True)
+    for at, text in np.ndenumerate(provenance.values):
+        if text:
+            said = json.loads(text) | {"model": "elsewhere", "source": "file:/home/ada/elsewhere"}
+            provenance.values[at] = json.dumps(said)
+    board = handed.board.copy()
+    board["cells"] = xr.DataTree(cells.assign(provenance=provenance))
+    for entry, same in zip(
+        entries_of(board, handed.offer, handed.registry), handed.entries, strict=True
+    ):
+        assert entry.text == same.text

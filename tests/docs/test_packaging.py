@@ -38,6 +38,7 @@ EXTRA_MODULES = {
     "vl_convert": "report",
     "nilearn": "report",
     "nibabel": "report",
+    "matplotlib": "report",  # by nilearn
 }
 """Modules that only an extra brings."""
 

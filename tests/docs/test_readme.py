@@ -25,6 +25,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from harness.board.files import open_board
 from harness.cli import main
 from harness.plugin.registry import registry
 
@@ -104,6 +105,8 @@ class Reader:
                 bases = {re.sub("^(untrained|static):", "", model) for model in models}
                 quick = bases <= set(QUICK)
                 self.brainpress("run", *rest, *([] if quick else ["--dry-run"]))
+            case ["brainpress", "answer", *rest]:
+                self.brainpress("answer", *(self.on_the_board(word) for word in rest))
             case ["brainpress", *rest]:
                 self.brainpress(*rest)
             case ["pip", "install", "-e", package]:
@@ -116,6 +119,16 @@ class Reader:
                 pass  # test_set_up reads these
             case _:
                 raise AssertionError(f"nothing runs {shlex.join(words)!r}")
+
+    def on_the_board(self, word: str) -> str:
+        """Put the name that the board has where a page says ``my-model``."""
+        model, plus, compressor = word.partition("+")
+        if model != "my-model":
+            return word
+        board = open_board(Path(os.environ["BRAINPRESS_STORE"]) / "board.nc")
+        names = [str(name) for name in board["cells"]["model"].values]
+        (found,) = [name for name in names if name.startswith("my-model")]
+        return found + plus + compressor
 
     def install(self, package: Path) -> None:
         """Install a package as pip does, into a folder of the reader's own."""

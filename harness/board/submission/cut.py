@@ -103,6 +103,11 @@ def _entry(
     about = _row(board["models"].to_dataset().sel(model=model), MODEL)
     about |= {"name": model, "source": _public(str(about["source"]))}
     about["revision"] = str(done[0]["provenance"].get("revision", about["revision"]))
+    # A score is found by its content: one that was computed under another name of the same weights
+    # names that one. What is handed in is the model as this board calls it.
+    for row in done:
+        named = {name: about[name] for name in ("source", "revision")}
+        row["provenance"] |= named | {"model": model, "compressor": row["compressor"]["name"]}
     measured = _row(board["benchmarks"].to_dataset().sel(benchmark=benchmark), BENCHMARK)
     measured["name"] = benchmark
     said: dict[str, Any] = {
@@ -217,5 +222,5 @@ def _address(package: str) -> str:
     if commit:
         return f"{installed['url']}@{commit}"
     urls = [u.partition(",")[2].strip() for u in found.metadata.get_all("Project-URL") or []]
-    page = found.metadata.get("Home-page")
-    return next((u for u in [*urls, page or ""] if u.startswith("https:")), "")
+    pages = found.metadata.get_all("Home-page") or []
+    return next((u for u in [*urls, *pages] if u.startswith("https:")), "")

@@ -147,12 +147,13 @@ def _compressor_faults(variant: Mapping[str, Any], spec: CompressorSpec) -> Iter
     parts = cell_parts("", spec, "", (), blank)["variant"]
     ours = canonical(parts).get("compressor")
     theirs = variant.get("compressor")
-    if (ours is None) != (theirs is None):
-        negation = "not " if theirs is None else ""
-        yield f"{spec.name}: its key is {negation}that of a compressed model"
+    if ours is None or theirs is None:
+        if ours is not theirs:
+            negation = "not " if theirs is None else ""
+            yield f"{spec.name}: its key is {negation}that of a compressed model"
         return
     for name in ("target", "options", "version", "seed", "stage"):
-        if ours is not None and theirs.get(name) != ours[name]:
+        if theirs.get(name) != ours[name]:
             yield (
                 f"{name} of {spec.name}: its key is made of {theirs.get(name)!r}; "
                 f"here it is {ours[name]!r}"
