@@ -91,7 +91,8 @@ def real_stage(model: str, context: str, cache: Path | None) -> Stage:
         tiers = read_textgrid(folder / "textgrids" / f"{name}.TextGrid")
         passages.append(spoken(name, word_tier(tiers, name)))
         report = read_report(folder / "trfiles" / f"{name}.report")
-        clocks.append(story_clock(report.triggers, report.start))
+        # Trigger count minus 15 is the number of volumes in use.
+        clocks.append(story_clock(len(report.triggers) - 15, report.tr, report.start))
     runs = np.repeat(np.arange(len(names)), [len(clock) for clock in clocks])
     nuisance = [lexical_nuisance(p, c) for p, c in zip(passages, clocks, strict=True)]
     if cache is not None and cache.exists():

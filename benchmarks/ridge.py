@@ -7,6 +7,12 @@ ends at the predictions. Prints a Markdown table.
 
     python benchmarks/ridge.py                            # n = 3,500 / 300, p = 8,192, 1,000 voxels
     python benchmarks/ridge.py --features 3072 --voxels 10000 --runs 1
+    python benchmarks/ridge.py --voxels 40000 --participants 8 --runs 1 \\
+        --methods brainpress-stream,brainpress-bfloat16
+
+Participants who had one stimulus share the features: the streamed way plans once and takes their
+voxels through one after another (the same responses stand for each of them here). Libraries fit
+each participant on its own: multiply.
 """
 
 from __future__ import annotations
@@ -27,6 +33,8 @@ from pathlib import Path
 METHODS = {
     "brainpress": "brainpress, float64",
     "brainpress-single": "brainpress, float32 products",
+    "brainpress-stream": "brainpress, streamed, float32 products",
+    "brainpress-bfloat16": "brainpress, streamed, scan in bfloat16",
     "himalaya-kernel": "himalaya KernelRidgeCV, float32, torch",
     "himalaya-kernel-numpy": "himalaya KernelRidgeCV, float32, numpy",
     "himalaya-svd": "himalaya RidgeCV (svd), float32, torch",
@@ -47,6 +55,7 @@ class Problem:
     folds: int
     penalties: int
     sample: int
+    participants: int
 
 
 def main() -> None:
@@ -82,6 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--features", type=int, default=8192, help="columns before delays")
     parser.add_argument("--delays", type=int, default=1, help="number of FIR delays")
     parser.add_argument("--voxels", type=int, default=1000)
+    parser.add_argument("--participants", type=int, default=1, help="of the streamed way")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--penalties", type=int, default=20)
     parser.add_argument("--sample", type=int, default=8, help="voxels scikit-learn is given")
@@ -166,6 +176,38 @@ def _brainpress(problem: Problem, precision: str) -> Callable:
     return fit
 
 
+def _streamed(problem: Problem, speed: str) -> Callable:
+    """The way of whole brains; with participants, all share the features."""
+    import numpy as np
+    import torch
+
+    from harness.encode.design import delayed_gram
+    from harness.encode.kernel import kernel_spectrum
+    from harness.encode.scan import Speed, plan_scan
+    from harness.encode.splits import contiguous_folds
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+    def fit(x, y):
+        n = problem.train
+        runs = np.repeat([0, 1], [n, problem.test])
+        kernel = delayed_gram(x, runs, range(problem.delays))
+        spectrum = kernel_spectrum(kernel[:n, :n], kernel[n:, :n])
+        del kernel
+        folds = contiguous_folds(np.zeros(n), problem.folds, 0)
+        scan = plan_scan(spectrum, folds, _penalties(problem), speed=Speed(speed))
+        del spectrum
+        for _ in range(problem.participants):
+            chosen, predictions = [], []
+            for start in range(0, problem.voxels, 4096):
+                found = scan.fit(y[:n, start : start + 4096])
+                chosen.append(found.chosen)
+                predictions.append(found.predictions)
+        return np.concatenate(chosen), np.concatenate(predictions, axis=1)
+
+    return fit
+
+
 def _explicit(problem: Problem, x):
     """Delayed features as columns, for libraries that want them so."""
     import numpy as np
@@ -243,6 +285,8 @@ def _sklearn(problem: Problem) -> Callable:
 _FITS = {
     "brainpress": lambda problem: _brainpress(problem, "float64"),
     "brainpress-single": lambda problem: _brainpress(problem, "float32"),
+    "brainpress-stream": lambda problem: _streamed(problem, "exact"),
+    "brainpress-bfloat16": lambda problem: _streamed(problem, "bfloat16"),
     "himalaya-kernel": lambda problem: _himalaya(problem, "kernel", "torch"),
     "himalaya-kernel-numpy": lambda problem: _himalaya(problem, "kernel", "numpy"),
     "himalaya-svd": lambda problem: _himalaya(problem, "svd", "torch"),
@@ -257,8 +301,9 @@ def _table(problem: Problem, threads: int, found: dict, folder: Path) -> str:
     base = np.load(folder / f"{reference}-0.npz")
     lines = [
         f"n = {problem.train:,} / {problem.test:,}, p = {problem.features:,} x {problem.delays} "
-        f"delay(s), {problem.voxels:,} voxels, {problem.penalties} penalties, {problem.folds} "
-        f"contiguous folds, {threads} thread(s); medians of {len(found[reference])} run(s)",
+        f"delay(s), {problem.participants} x {problem.voxels:,} voxels, "
+        f"{problem.penalties} penalties, {problem.folds} contiguous folds, {threads} thread(s); "
+        f"medians of {len(found[reference])} run(s)",
         "",
         "| method | CPU s | wall s | peak memory over data, MiB | same penalty | largest "
         "difference in r | median |",

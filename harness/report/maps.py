@@ -1,0 +1,327 @@
+"""Scores on the cortical surface: PNG for print, HTML to turn around.
+
+Voxels come to the surface by a mapper (a sparse matrix from voxels to vertices, as Deniz et al.
+2019 publish for each participant), regions by a parcellation (a label for every vertex). Surfaces
+are those of fsaverage5, which nilearn brings along: nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from harness.errors import DataError, ExtraMissing
+from harness.store.atomic import writing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Floats = npt.NDArray[np.float64]
+Sparse = Any
+"""A scipy.sparse array: scipy ships no types."""
+
+VERTICES = 10_242
+"""Of a hemisphere of fsaverage5; they are the first ones of every finer fsaverage."""
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class MapStyle:
+    """How a map looks.
+
+    Parameters
+    ----------
+    title : str
+    label : str
+        What the colours mean; beside the colour bar.
+    low, high : float, optional
+        Ends of the colours; 0 and the 99th percentile by default. What lies beyond is drawn in the
+        colour of the end, and the colour bar says so.
+    threshold : float, optional
+        Values below it are not drawn.
+    colours : str
+        A matplotlib colour map.
+    """
+
+    title: str = ""
+    label: str = "held-out r"
+    low: float = 0.0
+    high: float | None = None
+    threshold: float | None = None
+    colours: str = "inferno"
+
+
+STYLE = MapStyle()
+
+
+def read_mapper(path: Path, name: str = "voxel_to_fsaverage") -> Sparse:
+    """Read a mapper from the HDF5 file of a participant.
+
+    Parameters
+    ----------
+    path : Path
+        Holds the CSR parts ``{name}_data``, ``_indices``, ``_indptr`` and ``_shape``.
+    name : str
+
+    Returns
+    -------
+    csr_array, shape (n_vertices, n_voxels)
+        Left hemisphere first.
+
+    Raises
+    ------
+    DataError
+        The file is not whole, or holds no such mapper.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise ExtraMissing("h5py is not installed", "pip install 'brainpress[neural]'") from error
+    try:
+        with h5py.File(path, "r") as file:
+            parts = [file[f"{name}_{part}"][()] for part in ("data", "indices", "indptr", "shape")]
+    except OSError as error:
+        raise DataError(f"{path} is not a whole HDF5 file: {error}", "fetch it again") from error
+    except KeyError as error:
+        raise DataError(f"{path} holds no mapper {name!r}") from error
+    data, indices, indptr, shape = parts
+    return scipy.sparse.csr_array((data, indices, indptr), shape=tuple(shape))
+
+
+def from_voxels(scores: npt.ArrayLike, mapper: Sparse) -> Floats:
+    """Bring the scores of voxels to the vertices of fsaverage5.
+
+    Parameters
+    ----------
+    scores : array, shape (n_voxels,)
+        NaN where a voxel has none.
+    mapper : sparse array, shape (n_vertices, n_voxels)
+        To fsaverage5 or a finer fsaverage, both hemispheres, left first.
+
+    Returns
+    -------
+    array, shape (2, 10242)
+        Each vertex the mean of the voxels with a score that are mapped onto it, by their weights;
+        NaN where there is none.
+
+    Raises
+    ------
+    DataError
+        Sizes do not fit.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    n_vertices, n_voxels = mapper.shape
+    if values.shape != (n_voxels,) or n_vertices % 2 or n_vertices // 2 < VERTICES:
+        raise DataError(
+            f"{values.size} scores do not fit a mapper from {n_voxels} voxels to {n_vertices}"
+            " vertices",
+            "the scores are another participant's, or the mapper does not lead to fsaverage",
+        )
+    half = n_vertices // 2
+    rows = scipy.sparse.csr_array(mapper)
+    known = np.isfinite(values)
+    sides = []
+    for start in (0, half):
+        own = rows[start : start + VERTICES]
+        weight = own @ known.astype(np.float64)
+        total = own @ np.where(known, values, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sides.append(np.where(weight > 0, total / weight, np.nan))
+    return np.stack(sides)
+
+
+def from_regions(scores: Mapping[str, float], labels: Mapping[str, npt.ArrayLike]) -> Floats:
+    """Give every vertex of a region the region's score.
+
+    Parameters
+    ----------
+    scores : mapping
+        Score by region.
+    labels : mapping
+        By region, its vertices as a mask, shape (2, 10242): from a parcellation of fsaverage5.
+
+    Returns
+    -------
+    array, shape (2, 10242)
+        NaN outside all regions.
+
+    Raises
+    ------
+    DataError
+        A region has no vertices, or two share one.
+    """
+    out = np.full((2, VERTICES), np.nan)
+    taken = np.zeros(out.shape, dtype=bool)
+    for region, score in scores.items():
+        mask = np.asarray(labels.get(region, False), dtype=bool)
+        if mask.shape != out.shape or not mask.any():
+            raise DataError(f"region {region!r} has no vertices of fsaverage5")
+        if (taken & mask).any():
+            raise DataError(f"region {region!r} shares vertices with another")
+        taken |= mask
+        out[mask] = score
+    return out
+
+
+def draw_map(values: npt.ArrayLike, style: MapStyle = STYLE) -> Figure:
+    """Draw both hemispheres from outside and inside.
+
+    Parameters
+    ----------
+    values : array, shape (2, 10242)
+        Left and right; NaN is not drawn: the surface shows.
+    style : MapStyle
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    sides = _checked(values)
+    fsaverage, plotting = _nilearn()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    low, high = _range(sides, style)
+    figure = Figure(figsize=(9.6, 2.5), dpi=200)
+    FigureCanvasAgg(figure)
+    boxes = (0.0, 0.225, 0.45, 0.675)
+    # Left from outside and inside, then right from inside and outside: a brain laid open.
+    panels = [("left", "lateral"), ("left", "medial"), ("right", "medial"), ("right", "lateral")]
+    for (side, view), x in zip(panels, boxes, strict=True):
+        axes = figure.add_axes((x, 0.02, 0.225, 0.9), projection="3d")
+        plotting.plot_surf_stat_map(
+            fsaverage[f"infl_{side}"],
+            sides[SIDES.index(side)],
+            hemi=side,
+            view=view,
+            bg_map=fsaverage[f"sulc_{side}"],
+            cmap=style.colours,
+            colorbar=False,
+            threshold=style.threshold,
+            vmin=low,
+            vmax=high,
+            symmetric_cbar=False,
+            axes=axes,
+            figure=figure,
+        )
+        axes.set_box_aspect(None, zoom=1.25)
+    for x, name in ((0.225, "left"), (0.675, "right")):
+        figure.text(x, 0.05, name, fontsize=8, color="#444", ha="center")
+    top = float(np.nanmax(sides))
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(low, high), style.colours),
+        cax=figure.add_axes((0.92, 0.2, 0.011, 0.58)),
+        extend="max" if top > high else "neither",
+    )
+    bar.set_label(style.label, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    if style.title:
+        figure.text(0.5, 0.94, style.title, ha="center", va="center", fontsize=10)
+    return figure
+
+
+def write_map(values: npt.ArrayLike, path: Path, style: MapStyle = STYLE) -> Path:
+    """Write a map: ``.png``, ``.pdf`` or ``.svg`` to print, ``.html`` to turn around.
+
+    Parameters
+    ----------
+    values : array, shape (2, 10242)
+    path : Path
+        Its ending says what is written. HTML is one file that needs no network.
+    style : MapStyle
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        The ending is another one, or no vertex has a value.
+    ExtraMissing
+        nilearn or matplotlib is not installed.
+    """
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in ("png", "pdf", "svg", "html"):
+        raise DataError(f"no map can be written as {path.name}", "end it in .png, .pdf or .html")
+    if ending == "html":
+        page = _interactive(_checked(values), style)
+        with writing(path) as beside:
+            beside.write_text(page, encoding="utf-8")
+        return path
+    figure = draw_map(values, style)
+    with writing(path) as beside:
+        figure.savefig(beside, format=ending, facecolor="white")
+    return path
+
+
+def _interactive(sides: Floats, style: MapStyle) -> str:
+    """Both hemispheres in one page, side by side, as one mesh."""
+    fsaverage, plotting = _nilearn()
+    from nilearn import surface
+
+    low, high = _range(sides, style)
+    points, faces, grooves = [], [], []
+    for number, side in enumerate(SIDES):
+        mesh = surface.load_surf_mesh(fsaverage[f"infl_{side}"])
+        at = np.array(mesh.coordinates)
+        # Inflated hemispheres lie in each other: move them apart.
+        at[:, 0] += (2 * number - 1) * (np.abs(at[:, 0]).max() + 2)
+        points.append(at)
+        faces.append(np.asarray(mesh.faces) + number * VERTICES)
+        grooves.append(surface.load_surf_data(fsaverage[f"sulc_{side}"]))
+    view = plotting.view_surf(
+        surface.InMemoryMesh(np.concatenate(points), np.concatenate(faces)),
+        sides.ravel(),
+        bg_map=np.concatenate(grooves),
+        cmap=style.colours,
+        symmetric_cmap=False,
+        vmin=low,
+        vmax=high,
+        threshold=style.threshold,
+        title=style.title or None,
+        title_fontsize=16,
+        colorbar_fontsize=14,
+    )
+    # The page's icon would be asked for on the web; nothing else is.
+    return re.sub(r"<link[^>]*icon[^>]*>", "", str(view.get_standalone()))
+
+
+def _range(sides: Floats, style: MapStyle) -> tuple[float, float]:
+    high = style.high
+    if high is None:
+        high = float(np.nanpercentile(sides, 99))
+    # Colours need a range, also where nothing reaches above its low end.
+    return style.low, max(high, style.low + 1e-3)
+
+
+def _checked(values: npt.ArrayLike) -> Floats:
+    sides = np.asarray(values, dtype=np.float64)
+    if sides.shape != (2, VERTICES):
+        raise DataError(
+            f"a map has shape (2, {VERTICES}), not {sides.shape}",
+            "bring scores to fsaverage5 with from_voxels or from_regions",
+        )
+    if not np.isfinite(sides).any():
+        raise DataError("no vertex has a value", "are all scores NaN?")
+    return sides
+
+
+def _nilearn() -> tuple[Any, Any]:
+    try:
+        import matplotlib  # noqa: F401
+        from nilearn import datasets, plotting
+    except ImportError as error:
+        raise ExtraMissing(
+            f"brain maps need {error.name}", "pip install 'brainpress[report]'"
+        ) from error
+    return datasets.fetch_surf_fsaverage("fsaverage5"), plotting
