@@ -169,8 +169,8 @@ def dissociation_chart() -> Any:
     """Draw the share of competence lost against the share of alignment lost."""
     alt = _altair()
     base = _base()
-    along = "change of alignment, share of the base's"
-    upward = "change of competence, share of the base's"
+    along = "change of alignment (share)"
+    upward = "change of competence (share)"
     x = alt.X("alignment_change:Q", title=along)
     y = alt.Y("competence_change:Q", title=upward)
     across = base.mark_rule(opacity=0.25).encode(
@@ -242,8 +242,9 @@ FIGURES = (
            "Change from the uncompressed model; darker is worse. = equivalent within the margin, "
            "\u2212 worse, + better, ? undecided, all after Holm.", robustness_chart),
     Figure("dissociation", "Competence against alignment", "dissociation",
-           "Below the dashed line competence loses the larger share; filled where that is shown "
-           "while alignment is preserved.", dissociation_chart),
+           "Shares of the base's height above chance. Below the dashed line competence loses the "
+           "larger one; filled where that is shown while alignment is preserved.",
+           dissociation_chart),
     Figure("layers", "Layer curves", "layers",
            "Mean over participants and regions; a description, not a choice of layer.",
            layer_chart, 8),

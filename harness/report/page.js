@@ -140,6 +140,7 @@
     if (box.clientWidth < 560) spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 1 };
     // The interpreter needs no eval, so that the page's policy can forbid it.
     await window.vegaEmbed(box, spec, { ast: true, renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } });
+    box.style.minHeight = "0";
     box.dataset.drawn = "yes";
   };
   const redraw = () => { for (const name of seen) if (stale.has(name)) draw(name).catch((e) => { $(`draw-${name}`).textContent = `not drawn: ${e.message}`; }); };

@@ -129,7 +129,7 @@ def _vega() -> str:
             "the page needs vl-convert-python, which brings vega",
             "pip install 'brainpress[report]'",
         ) from error
-    bundle: str = vl_convert.javascript_bundle()
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 

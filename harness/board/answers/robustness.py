@@ -321,8 +321,8 @@ def _second_implementation(subject: str, grid: _Grid, tests: Paired, j: int) -> 
     name = grid.compressors[j]
     others = [k for k, c in enumerate(grid.compressors) if k != j and _plain(c) == _plain(name)]
     if not others:
-        said = f"{name} has no second implementation (METHOD@LIBRARY) on the board"
-        return Claim(subject, said, Verdict.UNDECIDED)
+        lacking = f"{name} has no second implementation (METHOD@LIBRARY) on the board"
+        return Claim(subject, lacking, Verdict.UNDECIDED)
     said: list[str] = []
     holds: list[bool] = []
     for k in others:

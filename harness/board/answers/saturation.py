@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from harness.board.answers.alignment import BASE, Alignment, alignments, controls, resampled, texts
+from harness.board.answers.alignment import (
+    BASE,
+    Alignment,
+    alignments,
+    controls,
+    mean_present,
+    resampled,
+    texts,
+)
 from harness.board.answers.claims import (
     Claim,
     Verdict,
@@ -123,7 +131,7 @@ class _Row:
         ends = np.quantile(_smallest(within), [0.025, 0.975], axis=0)
         low = group.parameters[np.floor(ends[0]).astype(int)]
         high = group.parameters[np.ceil(ends[1]).astype(int)]
-        y = np.nan_to_num(np.nanmean(own, axis=0).T) if np.isfinite(own).any() else own[0].T
+        y = mean_present(own, axis=0).T
         curves = fit_curves(np.log10(group.parameters), y, max(200, draws // 2), seed)
         return _Row(group, tests, low, high, curves, alpha)
 
