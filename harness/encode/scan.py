@@ -244,7 +244,8 @@ def _fold_score(held: Tensor, errors: Tensor, metric: Metric) -> Tensor:
     total[(held == held[0]).all(dim=0)] = torch.nan
     if metric is Metric.R2:
         lost = torch.linalg.vector_norm(errors, dim=1).double().square()
-        return 1 - lost / total
+        score: Tensor = 1 - lost / total
+        return score
     predictions = centred - errors
     predictions = predictions - predictions.mean(dim=1, keepdim=True)
     norm = torch.linalg.vector_norm(predictions, dim=1).double() * total.sqrt()

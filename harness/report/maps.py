@@ -197,7 +197,7 @@ def draw_map(values: npt.ArrayLike, style: MapStyle = STYLE) -> Figure:
     # Left from outside and inside, then right from inside and outside: a brain laid open.
     panels = [("left", "lateral"), ("left", "medial"), ("right", "medial"), ("right", "lateral")]
     for (side, view), x in zip(panels, boxes, strict=True):
-        axes = figure.add_axes((x, 0.02, 0.225, 0.9), projection="3d")
+        axes: Any = figure.add_axes((x, 0.02, 0.225, 0.9), projection="3d")
         plotting.plot_surf_stat_map(
             fsaverage[f"infl_{side}"],
             sides[SIDES.index(side)],
