@@ -38,6 +38,8 @@ EXTRA_MODULES = {
     "vl_convert": "report",
     "nilearn": "report",
     "nibabel": "report",
+    "h5py": "neural",
+    "plotly": "report",
     "matplotlib": "report",  # by nilearn
 }
 """Modules that only an extra brings."""
