@@ -106,7 +106,7 @@ def _gptq(
     if groups is None:
         groups = torch.arange(len(code)) // (len(code) // len(scales))
     group = groups.long()
-    weight = (code - zero[group]).float() * scales.float()[group]
+    weight: Tensor = (code - zero[group]).float() * scales.float()[group]
     return weight.T.contiguous()
 
 
@@ -116,11 +116,11 @@ def _awq(codes: Tensor, zeros: Tensor, scales: Tensor, bits: int, version: str) 
         raise ValueError(f"version {version!r} with {bits} bits")
     places = torch.tensor(_AWQ_PLACES)
     code, zero = (
-        _unpacked(words, bits).unflatten(1, (-1, 8))[..., places].flatten(1)
+        _unpacked(words, bits).reshape(len(words), -1, 8)[..., places].flatten(1)
         for words in (codes, zeros)
     )
     group = torch.arange(len(code)) // (len(code) // len(scales))
-    weight = (code - zero[group]).float() * scales.float()[group]
+    weight: Tensor = (code - zero[group]).float() * scales.float()[group]
     return weight.T.contiguous()
 
 
@@ -132,6 +132,7 @@ def _unpacked(words: Tensor, bits: int) -> Tensor:
         raise ValueError(f"{words.shape[1]} words hold no whole number of {bits}-bit codes")
     if _WORD % bits == 0:
         shifts = torch.arange(0, _WORD, bits)
-        return (words[:, :, None] >> shifts & (1 << bits) - 1).flatten(1)
-    stream = (words[:, :, None] >> torch.arange(_WORD) & 1).flatten(1).unflatten(1, (-1, bits))
+        codes: Tensor = words[:, :, None] >> shifts & (1 << bits) - 1
+        return codes.flatten(1)
+    stream = (words[:, :, None] >> torch.arange(_WORD) & 1).reshape(len(words), -1, bits)
     return (stream << torch.arange(bits)).sum(-1, dtype=torch.int32)
