@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 from collections import Counter
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -121,17 +122,15 @@ def _kept(folder: Path) -> ModelFiles | None:
 def _convert(gguf: Path, folder: Path) -> None:
     import torch
     import transformers
-    from gguf import GGUFReader
 
     place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     try:
         # The reader draws a bar of its own, on stderr, which no setting turns off.
-        with quiet_transformers(), redirect_stderr(io.StringIO()):
+        with quiet_transformers(), redirect_stderr(io.StringIO()), _read_once(gguf) as header:
             tokenizer = transformers.AutoTokenizer.from_pretrained(**place)
             source, info = transformers.AutoModelForCausalLM.from_pretrained(
                 **place, dtype=torch.float32, output_loading_info=True
             )
-            header = GGUFReader(gguf)
     except Exception as error:  # the readers raise whatever their first wrong byte leads to
         raise ModelError(
             f"{gguf} cannot be read as a language model: {error}",
@@ -154,6 +153,28 @@ def _convert(gguf: Path, folder: Path) -> None:
         path.chmod((folder / CONFIG).stat().st_mode)  # the library writes them for the owner alone
     record = {"notes": [_note(header, gguf.name)], "sha256": dict(inspect_folder(folder).sha256)}
     (folder / _RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+@contextmanager
+def _read_once(gguf: Path) -> Iterator[Any]:
+    """Parse the file's header once, and give it to whoever asks meanwhile.
+
+    transformers parses it anew for the config, the tokenizer and the weights, 3 s each for a
+    vocabulary of 49,000.
+    """
+    import gguf as library
+
+    original = library.GGUFReader
+    header = original(gguf)
+
+    def reader(path: Any, *rest: Any, **more: Any) -> Any:
+        return header if Path(path) == gguf else original(path, *rest, **more)
+
+    library.GGUFReader = reader
+    try:
+        yield header
+    finally:
+        library.GGUFReader = original
 
 
 def _name_special_tokens(tokenizer: Any, header: Any) -> None:
