@@ -6,7 +6,7 @@ RECORD = 1
 """Hidden states and log-probabilities from a variant."""
 COMPRESS = 1
 """Compressed weights and their report."""
-ENCODE = 1
+ENCODE = 2
 """Neural scores from recordings."""
 PROBE = 2
 """Linguistic scores from recordings."""
