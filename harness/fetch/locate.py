@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-from harness.errors import FetchError
+from harness.errors import DataError, FetchError
 
 DATA_VARIABLE = "BRAINPRESS_DATA"
 CACHE_VARIABLE = "BRAINPRESS_CACHE"
@@ -50,3 +50,25 @@ def find(relative: str) -> Path | None:
         ``relative`` is not a relative path inside the data folders.
     """
     return next((path for path in candidates(relative) if path.exists()), None)
+
+
+def find_folder(folder: str, hint: str) -> Path:
+    """Return a user's folder: a path, or a name in a data folder.
+
+    Parameters
+    ----------
+    folder : str
+    hint : str
+        What the user can do when it is not there.
+
+    Raises
+    ------
+    DataError
+        There is no such folder.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_absolute():
+        path = find(folder) or path
+    if not path.is_dir():
+        raise DataError(f"there is no folder {folder!r} here or in a data folder", hint)
+    return path

@@ -40,7 +40,7 @@ def lab(tmp_path, monkeypatch):
     listed = {"derivative/respdict.json": (None, "")}
     listed |= {f"derivative/TextGrids/{s}.TextGrid": (None, "") for s in STORIES}
     listed |= {lebel2023._responses(p, s): (None, "") for p in PEOPLE for s in STORIES}
-    monkeypatch.setattr(lebel2023, "_listed", lambda: listed)
+    monkeypatch.setitem(vars(lebel2023.FILES), "entries", listed)
     (root / "TextGrids").mkdir(parents=True)
     (root / "respdict.json").write_text(
         json.dumps({s: n + 20 for s, n in zip(STORIES, USED, strict=True)})

@@ -8,23 +8,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
+from harness.fetch.listing import Listing
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from harness.fetch.resource import Resource
     from harness.probe.choice import Question
     from harness.record.request import Recordings, Request
 
 COMMIT = "9ee07bd481feebf959a6b59d61ea57bdcf30964d"
-ADDRESS = f"https://raw.githubusercontent.com/suzgunmirac/BIG-Bench-Hard/{COMMIT}/bbh"
+FILES = Listing(
+    "plugins.benchmarks.linguistic",
+    "bbh_choice.json",
+    f"https://raw.githubusercontent.com/suzgunmirac/BIG-Bench-Hard/{COMMIT}/bbh",
+    where="bbh",
+    licence="MIT",
+    suffix=".json",
+)
 
 #: Answers of the tasks that list no lettered options. The four tasks that are not here and have no
 #: options either (dyck_languages, multistep_arithmetic_two, object_counting, word_sorting) have
@@ -86,6 +94,11 @@ class BbhChoice:
         if not self.questions:  # data that is missing is found when the run is planned
             raise DataError(f"no question has at most {self.longest} bytes")
 
+    @staticmethod
+    def resources(**_: object) -> tuple[Resource, ...]:
+        """All files."""
+        return FILES.resources()
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the log-probability of every answer after its question."""
         return (self.request,)
@@ -107,9 +120,7 @@ class BbhChoice:
     def questions(self) -> tuple[Question, ...]:
         """All questions, by task in alphabetical order."""
         return tuple(
-            question
-            for task, (size, sha256) in _listed().items()
-            for question in self._of(_file(task, size, sha256), task)
+            question for task in FILES.entries for question in self._of(FILES.path(task), task)
         )
 
     def _of(self, path: Path, task: str) -> Iterator[Question]:
@@ -170,28 +181,6 @@ def _choices(task: str, text: str) -> tuple[Sequence[str], Sequence[str]]:
         return WORDS[task], WORDS[task]
     options = _OPTION.findall(text)
     return [label for label, _ in options], [said.strip() for _, said in options]
-
-
-def _listed() -> dict[str, list[Any]]:
-    text = files("plugins.benchmarks.linguistic").joinpath("bbh_choice.json").read_text()
-    listed: dict[str, list[Any]] = json.loads(text)
-    return listed
-
-
-def _file(name: str, size: int, sha256: str) -> Path:
-    from harness.fetch.download import fetch
-    from harness.fetch.network import is_offline
-    from harness.fetch.resource import Resource
-
-    resource = Resource(
-        name=f"{name}.json",
-        address=f"{ADDRESS}/{name}.json",
-        sha256=sha256,
-        size=size,
-        licence="MIT",
-        where=f"bbh/{name}.json",
-    )
-    return fetch(resource, offline=is_offline())
 
 
 @hookimpl

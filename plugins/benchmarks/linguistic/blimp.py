@@ -6,23 +6,29 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import DataError
+from harness.fetch.listing import Listing
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
+from harness.probe.pair_benchmark import PairBenchmark
 
 if TYPE_CHECKING:
-    import xarray as xr
-
+    from harness.fetch.resource import Resource
     from harness.probe.minimal_pairs import Pair
-    from harness.record.request import Recordings, Request
 
 COMMIT = "d07303a7662f1942d70c5e2bbac7aa021c6cdbd0"
-ADDRESS = f"https://raw.githubusercontent.com/alexwarstadt/blimp/{COMMIT}/data"
+FILES = Listing(
+    "plugins.benchmarks.linguistic",
+    "blimp.json",
+    f"https://raw.githubusercontent.com/alexwarstadt/blimp/{COMMIT}/data",
+    where="blimp",
+    licence="CC-BY-4.0",
+    suffix=".jsonl",
+)
 
 #: BLiMP's fields and our categories. Fourteen paradigms (binding, control and raising, the scope of
 #: polarity items) are filed under both syntax and semantics, in two spellings; Holmes (Waldis et
@@ -37,7 +43,7 @@ CATEGORIES = {
 
 
 @dataclass(frozen=True)
-class Blimp:
+class Blimp(PairBenchmark):
     """67 paradigms of 1,000 pairs each.
 
     Parameters
@@ -53,6 +59,8 @@ class Blimp:
         A file is not on this machine and the network is off.
     """
 
+    stimuli: ClassVar = "blimp"
+
     first: int | None = None
 
     def __post_init__(self) -> None:
@@ -60,30 +68,18 @@ class Blimp:
             raise DataError(f"the first {self.first} pairs of a paradigm are none")
         _ = self.pairs  # data that is missing is found when the run is planned
 
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the log-probability of every sentence."""
-        return (self.request,)
-
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Return accuracies by paradigm, see :func:`harness.probe.minimal_pairs.score_pairs`."""
-        from harness.probe.minimal_pairs import score_pairs
-
-        return score_pairs(self.pairs, recordings[self.request])
-
-    @cached_property
-    def request(self) -> Request:
-        """Log-probabilities of all sentences."""
-        from harness.probe.minimal_pairs import pair_request
-
-        return pair_request("blimp", self.pairs)
+    @staticmethod
+    def resources(**_: object) -> tuple[Resource, ...]:
+        """All files."""
+        return FILES.resources()
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
         """All pairs, by paradigm in alphabetical order."""
         return tuple(
             pair
-            for name, (size, sha256) in _listed().items()
-            for pair in read_paradigm(_file(name, size, sha256), name, self.first)
+            for name in FILES.entries
+            for pair in read_paradigm(FILES.path(name), name, self.first)
         )
 
 
@@ -147,28 +143,6 @@ def _row(path: Path, number: int, line: str) -> dict[str, str]:
             f"known are {', '.join(CATEGORIES)}",
         )
     return row
-
-
-def _listed() -> dict[str, list[Any]]:
-    text = files("plugins.benchmarks.linguistic").joinpath("blimp.json").read_text()
-    listed: dict[str, list[Any]] = json.loads(text)
-    return listed
-
-
-def _file(name: str, size: int, sha256: str) -> Path:
-    from harness.fetch.download import fetch
-    from harness.fetch.network import is_offline
-    from harness.fetch.resource import Resource
-
-    resource = Resource(
-        name=f"{name}.jsonl",
-        address=f"{ADDRESS}/{name}.jsonl",
-        sha256=sha256,
-        size=size,
-        licence="CC-BY-4.0",
-        where=f"blimp/{name}.jsonl",
-    )
-    return fetch(resource, offline=is_offline())
 
 
 @hookimpl

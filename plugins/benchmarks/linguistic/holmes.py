@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, SelectionError
+from harness.fetch.locate import DATA_VARIABLE, find_folder
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
 
@@ -96,7 +96,7 @@ class Holmes:
     def _read(self) -> tuple[FolderTask, ...]:
         from plugins.benchmarks.linguistic.holmes_format import read_task, task_folders
 
-        found = task_folders(_root(self.folder))
+        found = task_folders(find_folder(self.folder, _HINT))
         wanted = [
             path
             for path in found
@@ -119,19 +119,10 @@ class Holmes:
         )
 
 
-def _root(folder: str) -> Path:
-    from harness.fetch.locate import find
-
-    path = Path(folder).expanduser()
-    if not path.is_absolute():
-        path = find(folder) or path
-    if not path.is_dir():
-        raise DataError(
-            f"there is no folder {folder!r} here or in a data folder",
-            "download Holmes (https://github.com/Holmes-Benchmark/holmes-evaluation), unpack it and"
-            " put the folder that holds its tasks in a folder of BRAINPRESS_DATA",
-        )
-    return path
+_HINT = (
+    "download Holmes (https://github.com/Holmes-Benchmark/holmes-evaluation), unpack it and put the"
+    f" folder that holds its tasks in a folder of {DATA_VARIABLE}"
+)
 
 
 def join_tasks(scores: Sequence[xr.Dataset]) -> xr.Dataset:

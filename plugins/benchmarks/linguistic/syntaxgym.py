@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
+from harness.fetch.listing import Listing
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from plugins.benchmarks.linguistic.syntaxgym_suites import Suite
 
 COMMIT = "a687ee8a2fa4d87715e7279981b84b74768e89fe"
-ADDRESS = (
-    f"https://raw.githubusercontent.com/brain-score/language/{COMMIT}"
-    "/brainscore_language/benchmarks/syntaxgym/suites/syntaxgym-2020"
+FILES = Listing(
+    "plugins.benchmarks.linguistic",
+    "syntaxgym.json",
+    (
+        f"https://raw.githubusercontent.com/brain-score/language/{COMMIT}"
+        "/brainscore_language/benchmarks/syntaxgym/suites/syntaxgym-2020"
+    ),
+    where="syntaxgym",
+    licence="MIT",
+    suffix=".json",
 )
 
 SPACINGS = ("published", "attached")
@@ -57,9 +63,7 @@ class SyntaxGym:
         """All suites, in alphabetical order."""
         from plugins.benchmarks.linguistic.syntaxgym_suites import read_suite
 
-        return tuple(
-            read_suite(_file(name, size, sha256)) for name, (size, sha256) in _listed().items()
-        )
+        return tuple(read_suite(FILES.path(name)) for name in FILES.entries)
 
     @cached_property
     def request(self) -> Request:
@@ -68,6 +72,11 @@ class SyntaxGym:
         from plugins.benchmarks.linguistic.syntaxgym_suites import region_request
 
         return region_request(self.suites, Spacing(self.spacing))
+
+    @staticmethod
+    def resources(**_: object) -> tuple[Resource, ...]:
+        """All files."""
+        return FILES.resources()
 
     def requests(self) -> tuple[Request, ...]:
         """Return the one request."""
@@ -79,28 +88,6 @@ class SyntaxGym:
         from plugins.benchmarks.linguistic.syntaxgym_suites import score_suites
 
         return score_suites(self.suites, Spacing(self.spacing), recordings[self.request])
-
-
-def _listed() -> dict[str, list[Any]]:
-    text = files("plugins.benchmarks.linguistic").joinpath("syntaxgym.json").read_text()
-    listed: dict[str, list[Any]] = json.loads(text)
-    return listed
-
-
-def _file(name: str, size: int, sha256: str) -> Path:
-    from harness.fetch.download import fetch
-    from harness.fetch.network import is_offline
-    from harness.fetch.resource import Resource
-
-    resource = Resource(
-        name=f"{name}.json",
-        address=f"{ADDRESS}/{name}.json",
-        sha256=sha256,
-        size=size,
-        licence="MIT",
-        where=f"syntaxgym/{name}.json",
-    )
-    return fetch(resource, offline=is_offline())
 
 
 @hookimpl

@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.errors import DataError
+from harness.fetch.locate import DATA_VARIABLE, find_folder
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
+from harness.probe.pair_benchmark import PairBenchmark
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from harness.probe.minimal_pairs import Pair
-    from harness.record.request import Recordings, Request
 
 
 @dataclass(frozen=True)
-class Zorro:
+class Zorro(PairBenchmark):
     """Paradigms in a folder, one text file each.
 
     Parameters
@@ -35,6 +34,8 @@ class Zorro:
         The folder is not there or holds no paradigm; a file does not hold pairs.
     """
 
+    stimuli: ClassVar = "zorro"
+
     folder: str = "zorro"
     category: str = "syntax"
 
@@ -45,27 +46,10 @@ class Zorro:
             raise DataError(f"no category {self.category!r}", f"one of {', '.join(CATEGORIES)}")
         _ = self.pairs  # data that is missing is found when the run is planned
 
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the log-probability of every sentence."""
-        return (self.request,)
-
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Return accuracies by paradigm, see :func:`harness.probe.minimal_pairs.score_pairs`."""
-        from harness.probe.minimal_pairs import score_pairs
-
-        return score_pairs(self.pairs, recordings[self.request])
-
-    @cached_property
-    def request(self) -> Request:
-        """Log-probabilities of all sentences."""
-        from harness.probe.minimal_pairs import pair_request
-
-        return pair_request("zorro", self.pairs)
-
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
         """All pairs, by paradigm in alphabetical order."""
-        paths = sorted(_root(self.folder).glob("*.txt"))
+        paths = sorted(find_folder(self.folder, _HINT).glob("*.txt"))
         if not paths:
             raise DataError(
                 f"no paradigm in {self.folder}", "each is a .txt file: a bad line, a good line, …"
@@ -127,19 +111,10 @@ def read_paradigm(path: Path, category: str = "syntax") -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def _root(folder: str) -> Path:
-    from harness.fetch.locate import find
-
-    path = Path(folder).expanduser()
-    if not path.is_absolute():
-        path = find(folder) or path
-    if not path.is_dir():
-        raise DataError(
-            f"there is no folder {folder!r} here or in a data folder",
-            "put the .txt files of Zorro (https://github.com/phueb/Zorro) or your own in a folder"
-            " named zorro in a folder of BRAINPRESS_DATA",
-        )
-    return path
+_HINT = (
+    "put the .txt files of Zorro (https://github.com/phueb/Zorro) or your own in a folder named"
+    f" zorro in a folder of {DATA_VARIABLE}"
+)
 
 
 @hookimpl

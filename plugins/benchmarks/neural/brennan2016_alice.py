@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.resources import files
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
+from harness.fetch.listing import Listing
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
 
@@ -23,7 +21,13 @@ if TYPE_CHECKING:
     from harness.stimuli.passages import Passage
 
 COMMIT = "ec54039b6ac5ad7bf8c81b91768108e5be5c1ce0"
-ADDRESS = f"https://raw.githubusercontent.com/daandouwe/Thesis/{COMMIT}/brain-data/syntax-in-rnng"
+FILES = Listing(
+    "plugins.benchmarks.neural",
+    "brennan2016_alice.json",
+    f"https://raw.githubusercontent.com/daandouwe/Thesis/{COMMIT}/brain-data/syntax-in-rnng",
+    where="brennan2016_alice",
+    licence="CC-BY-4.0",
+)
 TEXTGRID = "alice_stim_shared/DownTheRabbitHoleFinal_exp120_pad_1.TextGrid"
 SOUND_POWER = "alice_data_shared/s18-sndpwr.txt"
 ROIS = ("LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG")
@@ -68,7 +72,7 @@ class Alice:
     @staticmethod
     def resources(**_: object) -> tuple[Resource, ...]:
         """Files of the stimulus and of all participants."""
-        return tuple(_resource(name) for name in _listed())
+        return FILES.resources()
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes."""
@@ -95,7 +99,7 @@ class Alice:
         from harness.stimuli.passages import Passage
         from harness.stimuli.textgrid import read_textgrid
 
-        intervals = read_textgrid(_file(TEXTGRID))["word"]
+        intervals = read_textgrid(FILES.path(TEXTGRID))["word"]
         words = [i for i in intervals if i.label.strip() not in SILENCE]
         return Passage.from_words(
             "chapter 1",
@@ -131,50 +135,22 @@ def _times() -> tuple[float, ...]:
     return tuple(FIRST_VOLUME + TR * i for i in range(VOLUMES))
 
 
-@cache
-def _listed() -> dict[str, list[Any]]:
-    text = files("plugins.benchmarks.neural").joinpath("brennan2016_alice.json").read_text()
-    listed: dict[str, list[Any]] = json.loads(text)
-    return listed
-
-
-def _resource(relative: str) -> Resource:
-    from harness.fetch.resource import Resource
-
-    size, sha256 = _listed()[relative]
-    return Resource(
-        name=Path(relative).name,
-        address=f"{ADDRESS}/{relative}",
-        sha256=sha256,
-        size=size,
-        licence="CC-BY-4.0",
-        where=f"brennan2016_alice/{relative}",
-    )
-
-
-def _file(relative: str) -> Path:
-    from harness.fetch.download import fetch
-    from harness.fetch.network import is_offline
-
-    return fetch(_resource(relative), offline=is_offline())
-
-
 def _timecourses(radius: int) -> Iterator[tuple[str, str]]:
     folder = f"alice_data_shared/{radius}mm/"
-    for name in sorted(_listed()):
+    for name in sorted(FILES.entries):
         if name.startswith(folder):
             yield name.removeprefix(folder).partition("-")[0], name
 
 
 def _motion(participant: str) -> Any:
-    names = [n for n in _listed() if n.startswith(f"alice_data_shared/{participant}-rp_")]
+    names = [n for n in FILES.entries if n.startswith(f"alice_data_shared/{participant}-rp_")]
     return _columns(names[0], None, 6)[TRIMMED : TRIMMED + VOLUMES]
 
 
 def _columns(relative: str, rows: int | None, columns: int) -> Any:
     import numpy as np
 
-    path = _file(relative)
+    path = FILES.path(relative)
     try:
         table = np.loadtxt(path, ndmin=2)
     except ValueError as error:

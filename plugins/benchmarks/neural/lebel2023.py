@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
+from harness.fetch.listing import Listing
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
 
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
-ADDRESS = "https://s3.amazonaws.com/openneuro.org/ds003020"
+FILES = Listing(
+    "plugins.benchmarks.neural",
+    "lebel2023.json",
+    "https://s3.amazonaws.com/openneuro.org/ds003020",
+    where="ds003020",
+    licence="CC0-1.0",
+)
 EIGHT = ("UTS01", "UTS02", "UTS03", "UTS05", "UTS06", "UTS07", "UTS08", "UTS09")
 THREE = ("UTS01", "UTS02", "UTS03")
 """Those with all 84 stories."""
@@ -72,7 +78,7 @@ class LeBel2023:
         names = ["derivative/respdict.json"]
         names += [f"derivative/TextGrids/{story}.TextGrid" for story in chosen]
         names += [_responses(person, story) for person in people for story in chosen]
-        return tuple(_resource(name) for name in names)
+        return tuple(FILES.resource(name) for name in names)
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
@@ -150,7 +156,7 @@ class LeBel2023:
     def _file(name: str) -> Path:
         from harness.fetch.present import present
 
-        return present(_resource(name), "lebel2023")
+        return present(FILES.resource(name), "lebel2023")
 
 
 def heard(people: tuple[str, ...], number: int) -> tuple[str, ...]:
@@ -163,7 +169,8 @@ def heard(people: tuple[str, ...], number: int) -> tuple[str, ...]:
     """
     start = "derivative/preprocessed_data/"
     each = [
-        {Path(n).stem for n in _listed() if n.startswith(f"{start}{person}/")} for person in people
+        {Path(n).stem for n in FILES.entries if n.startswith(f"{start}{person}/")}
+        for person in people
     ]
     shared = sorted(set.intersection(*each) - {TEST})
     if not 2 <= number <= len(shared) + 1:
@@ -177,7 +184,7 @@ def heard(people: tuple[str, ...], number: int) -> tuple[str, ...]:
 def _people(participants: tuple[str, ...] | str) -> tuple[str, ...]:
     chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
     people = tuple(chosen or participants)
-    known = {n.split("/")[2] for n in _listed() if n.endswith(".hf5")}
+    known = {n.split("/")[2] for n in FILES.entries if n.endswith(".hf5")}
     if unknown := sorted(set(people) - known):
         raise DataError(f"no participants {unknown}", f"there are {', '.join(sorted(known))}")
     return people
@@ -185,27 +192,6 @@ def _people(participants: tuple[str, ...] | str) -> tuple[str, ...]:
 
 def _responses(person: str, story: str) -> str:
     return f"derivative/preprocessed_data/{person}/{story}.hf5"
-
-
-@cache
-def _listed() -> dict[str, tuple[int, str]]:
-    text = files("plugins.benchmarks.neural").joinpath("lebel2023.json").read_text()
-    return {name: (size, checksum) for name, (size, checksum) in json.loads(text).items()}
-
-
-def _resource(name: str) -> Resource:
-    from harness.fetch.resource import Resource
-
-    size, checksum = _listed()[name]
-    return Resource(
-        Path(name).name,
-        f"{ADDRESS}/{name}",
-        "",
-        size,
-        licence="CC0-1.0",
-        where=f"ds003020/{name}",
-        checksum=checksum,
-    )
 
 
 @hookimpl
