@@ -162,6 +162,7 @@ class Tally:
                 "r2": (by_layer, self.r2),
                 "r_best": ("voxel", self.r_best.mean(axis=0).astype(np.float32)),
                 "r2_best": ("voxel", self.r2_best.mean(axis=0).astype(np.float32)),
+                "fold_r_best": (by_fold, self.r_best.astype(np.float32)),
                 "layer_best": (by_fold, labels),
                 "penalty_best": (by_fold, self.penalty_best),
                 "inner_best": (by_fold, inner.astype(np.float32)),

@@ -1,0 +1,389 @@
+"""Regions of the MNI space, read out of four-dimensional NIfTI files a volume at a time.
+
+What is read of a file is kept in the cache, as single-precision ``.npy`` under the checksum of the
+file: a compressed image has to be read from its start, and every variant is scored on it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.encode.design import zscore_by_run
+from harness.errors import DataError, ExtraMissing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.encode.naturalistic import Naturalistic, Resolution
+    from harness.encode.result import EncodingOptions
+    from harness.encode.sources import PartedResponses, ResponseSource
+
+Centre = tuple[float, float, float]
+Indices = npt.NDArray[np.int64]
+
+REGIONS: Mapping[str, Centre] = {
+    "TP": (-48, 15, -27),
+    "aSTS": (-54, -12, -12),
+    "pSTS": (-51, -39, 3),
+    "TPJ": (-39, -57, 18),
+    "IFGorb": (-45, 33, -6),
+    "IFGtri": (-51, 21, 21),
+}
+"""Peaks of the left-hemisphere regions whose response grows with the size of constituents (Pallier,
+Devauchelle & Dehaene 2011, PNAS 108, 2522-2527), mm: temporal pole, anterior and posterior superior
+temporal sulcus, temporo-parietal junction, orbital and triangular inferior frontal gyrus."""
+RADIUS = 10.0
+"""Of the spheres around them, mm."""
+VERSION = 1
+"""Bumped when the same file comes to be read differently."""
+BLOCK = 128
+"""Voxels whose ceilings are computed at once."""
+_NOT_WHOLE = (OSError, EOFError, ValueError, zlib.error)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A NIfTI file of which the header has been read.
+
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+        Three axes of space, then volumes.
+    affine : tuple of tuple of float
+        From voxel indices to mm.
+    """
+
+    path: Path
+    shape: tuple[int, int, int, int]
+    affine: tuple[tuple[float, ...], ...]
+
+
+def open_image(path: Path) -> Image:
+    """Read the header of a four-dimensional image.
+
+    Raises
+    ------
+    DataError
+        It is no NIfTI file, or has other dimensions.
+    ExtraMissing
+        nibabel is not installed.
+    """
+    stored = _loaded(path)
+    if len(stored.shape) != 4 or 0 in stored.shape:
+        raise DataError(
+            f"{path} has shape {tuple(stored.shape)}; expected three axes of space and volumes",
+            "give the file of a functional run",
+        )
+    x, y, z, volumes = (int(n) for n in stored.shape)
+    affine = tuple(tuple(float(v) for v in row) for row in stored.affine)
+    return Image(path, (x, y, z, volumes), affine)
+
+
+def spheres(image: Image, centres: Mapping[str, Centre], radius: float) -> dict[str, Indices]:
+    """Find the voxels whose middle is within a radius of each centre.
+
+    Parameters
+    ----------
+    image : Image
+    centres : mapping
+        In mm, by name of the region.
+    radius : float
+        In mm.
+
+    Returns
+    -------
+    dict
+        By region, indices among the voxels of a volume in the order of the file (first axis
+        fastest), ascending.
+
+    Raises
+    ------
+    DataError
+        A region is outside of the image.
+    """
+    found = {
+        name: _sphere(image.shape[:3], image.affine, centre, radius)
+        for name, centre in centres.items()
+    }
+    if outside := [name for name, voxels in found.items() if not len(voxels)]:
+        raise DataError(
+            f"{image.path}: {', '.join(outside)} has no voxel in an image of shape"
+            f" {image.shape[:3]}",
+            "the image is not in MNI space, or covers a part of the brain only",
+        )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class SphereVoxels:
+    """The voxels of some regions over the volumes of a run, (n_volumes, n_voxels).
+
+    Read when they are first asked for; then from the cache.
+
+    Parameters
+    ----------
+    image : Image
+    members : mapping
+        Indices of each region's voxels, see :func:`spheres`.
+    """
+
+    image: Image
+    members: Mapping[str, Indices]
+
+    @cached_property
+    def voxels(self) -> Indices:
+        """Indices of the voxels of any region, ascending."""
+        return np.asarray(np.unique(np.concatenate(list(self.members.values()))))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Volumes, voxels."""
+        return self.image.shape[3], len(self.voxels)
+
+    @property
+    def masks(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Columns of each region, (n_voxels,)."""
+        return {name: np.isin(self.voxels, own) for name, own in self.members.items()}
+
+    def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float32]:
+        """Read some volumes of some voxels."""
+        return np.array(np.load(self._kept(), mmap_mode="r", allow_pickle=False)[index])
+
+    def _kept(self) -> Path:
+        from harness.fetch.checksum import remembered_sha256
+        from harness.fetch.locate import cache_folder
+        from harness.store.atomic import writing
+        from harness.store.keys import content_key
+
+        key = content_key(
+            stage="mni volumes",
+            version=VERSION,
+            file=remembered_sha256(self.image.path),
+            voxels=self.voxels.tolist(),
+        )
+        path = cache_folder() / "volumes" / f"{key}.npy"
+        if not path.is_file():
+            values = read_voxels(self.image, self.voxels)
+            with writing(path) as beside, beside.open("wb") as stream:
+                np.save(stream, values, allow_pickle=False)
+        return path
+
+
+@dataclass(frozen=True, eq=False)
+class SphereMeans:
+    """Mean of each region's z-scored voxels, (n_volumes, n_regions).
+
+    NaN where a region has no voxel that is finite and varies: outside of the brain images are 0.
+
+    Parameters
+    ----------
+    voxels : SphereVoxels
+    """
+
+    voxels: SphereVoxels
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Volumes, regions."""
+        return self.voxels.shape[0], len(self.voxels.members)
+
+    def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float64]:
+        """Average over the volumes asked for."""
+        rows, columns = index
+        values = self.voxels[rows, slice(None)].astype(np.float64)
+        usable = np.isfinite(values).all(axis=0) & (np.ptp(values, axis=0) > 0)
+        means = np.full((len(values), self.shape[1]), np.nan)
+        for number, mask in enumerate(self.voxels.masks.values()):
+            chosen = values[:, mask & usable]
+            if chosen.shape[1]:
+                means[:, number] = zscore_by_run(chosen, np.zeros(len(values), int)).mean(axis=1)
+        return means[:, columns]
+
+
+def region_responses(
+    runs: Mapping[str, Sequence[SphereVoxels]],
+    rows: Sequence[slice],
+    labels: Sequence[str],
+    resolution: Resolution,
+) -> tuple[PartedResponses, dict[str, dict[str, npt.NDArray[np.bool_]]]]:
+    """Arrange runs for scoring by region or by voxel.
+
+    Parameters
+    ----------
+    runs : mapping
+        Of each participant, in the order of ``labels``.
+    rows : sequence of slice
+        Volumes to use of each run.
+    labels : sequence of str
+        Names of the runs.
+    resolution : Resolution
+        ``ROI``: a column is the mean of a region, and images may have different grids.
+
+    Returns
+    -------
+    source : PartedResponses
+    masks : dict
+        By participant, the columns of each region.
+
+    Raises
+    ------
+    DataError
+        By voxel, an image has another grid than the first one.
+    """
+    from harness.encode.naturalistic import Resolution
+    from harness.encode.sources import Part, PartedResponses
+
+    parts: dict[str, list[Part]] = {}
+    masks: dict[str, dict[str, npt.NDArray[np.bool_]]] = {}
+    first = next(iter(runs.values()))[0].image
+    for person, own in runs.items():
+        if resolution is Resolution.ROI:
+            names = tuple(own[0].members)
+            masks[person] = dict(zip(names, np.eye(len(names), dtype=bool), strict=True))
+            columns: list[SphereVoxels | SphereMeans] = [SphereMeans(run) for run in own]
+        else:
+            for run in own:
+                if (run.image.shape[:3], run.image.affine) != (first.shape[:3], first.affine):
+                    raise DataError(
+                        f"{person}: {run.image.path.name} has other voxels than {first.path.name}",
+                        "score regions (resolution=roi), or choose runs that were scanned alike",
+                    )
+            masks[person] = own[0].masks
+            columns = list(own)
+        parts[person] = [Part(c, r) for c, r in zip(columns, rows, strict=True)]
+    return PartedResponses(parts, labels), masks
+
+
+def read_voxels(image: Image, voxels: Indices) -> npt.NDArray[np.float32]:
+    """Read some voxels of every volume, holding one volume at a time.
+
+    Parameters
+    ----------
+    image : Image
+    voxels : array of int, shape (n_voxels,)
+        Indices in the order of the file.
+
+    Returns
+    -------
+    array, shape (n_volumes, n_voxels)
+        Scaled as the header says.
+
+    Raises
+    ------
+    DataError
+        The file ends early.
+    """
+    from nibabel.openers import ImageOpener
+
+    stored = _loaded(image.path).dataobj
+    n_bytes = int(np.prod(image.shape[:3])) * stored.dtype.itemsize
+    values = np.empty((image.shape[3], len(voxels)), np.float32)
+    try:
+        with ImageOpener(image.path) as stream:
+            stream.seek(stored.offset)
+            for volume, row in enumerate(values):
+                content = stream.read(n_bytes)
+                if len(content) < n_bytes:
+                    raise EOFError(f"it ends in volume {volume + 1} of {len(values)}")
+                # An integer type is scaled in double precision: its offset may be large.
+                raw = np.frombuffer(content, stored.dtype)[voxels].astype(np.float64)
+                row[:] = raw * stored.slope + stored.inter
+    except _NOT_WHOLE as error:
+        raise DataError(
+            f"{image.path} is not a whole NIfTI file: {error}", "remove it and fetch it again"
+        ) from error
+    return values
+
+
+def voxel_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]:
+    """Correlate each participant's voxels with the mean of the others', where they are usable.
+
+    A lower bound on the ceiling of a participant (Nili et al. 2014), for participants whose voxels
+    are those of one space.
+
+    Returns
+    -------
+    dict
+        By participant, (n_voxels,); NaN where a voxel cannot be used. Empty for fewer than three
+        participants.
+    """
+    people = source.participants
+    if len(people) < 3:
+        return {}
+    n_voxels = source.n_voxels(people[0])
+    ceilings = np.full((len(people), n_voxels), np.nan)
+    for start in range(0, n_voxels, BLOCK):
+        stop = min(start + BLOCK, n_voxels)
+        each = []
+        for person in people:
+            block = np.asarray(source.block(person, start, stop), np.float64)
+            usable = np.isfinite(block).all(axis=0) & (np.ptp(block, axis=0) > 0)
+            each.append(zscore_by_run(np.where(usable, block, 0.0), source.runs))
+        z = np.nan_to_num(np.stack(each))
+        others = z.sum(axis=0) - z
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ceilings[:, start:stop] = (z * others).sum(axis=1) / np.sqrt(
+                np.square(z).sum(axis=1) * np.square(others).sum(axis=1)
+            )
+    return dict(zip(people, ceilings, strict=True))
+
+
+def score_listeners(
+    recording: xr.DataArray, data: Naturalistic, options: EncodingOptions, resolution: Resolution
+) -> xr.Dataset:
+    """Score a recording; by voxel against the ceiling that the other participants give.
+
+    See :func:`harness.encode.naturalistic.score_stories`.
+    """
+    from harness.encode.naturalistic import Resolution, score_stories
+
+    if resolution is Resolution.ROI:
+        score = score_stories(recording, data, options, resolution=resolution)
+    else:
+        ceilings = voxel_ceilings(data.source)
+        with_ceilings = replace(data, ceilings=ceilings)
+        score = score_stories(recording, with_ceilings, options, resolution=resolution)
+        kind = "leave-one-out inter-participant correlation" if ceilings else "none"
+        score = score.assign_attrs(ceiling_kind=kind)
+    return score.assign_attrs(profile="strict")
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        import nibabel
+        from nibabel.filebasedimages import ImageFileError
+        from nibabel.spatialimages import HeaderDataError
+    except ImportError as error:
+        raise ExtraMissing(
+            "nibabel is not installed", "pip install 'brainpress[neural]'"
+        ) from error
+    try:
+        return nibabel.load(path)
+    except (*_NOT_WHOLE, ImageFileError, HeaderDataError) as error:
+        raise DataError(
+            f"{path} is not a whole NIfTI file: {error}", "remove it and fetch it again"
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def _sphere(
+    shape: tuple[int, ...],
+    affine: tuple[tuple[float, ...], ...],
+    centre: Centre,
+    radius: float,
+) -> Indices:
+    """Find them in Fortran order, once for the many files that share a grid."""
+    to_mm = np.asarray(affine)
+    axes = np.indices(shape).reshape(3, -1, order="F")
+    mm = to_mm[:3, :3] @ axes + to_mm[:3, 3:]
+    near = np.square(mm - np.asarray(centre, float)[:, None]).sum(axis=0) <= radius**2
+    return np.flatnonzero(near)

@@ -1,0 +1,248 @@
+"""Nastase et al. (2021): fMRI of people who listened to spoken stories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DataError
+from harness.plugin.hooks import hookimpl
+from harness.plugin.specs import BenchmarkSpec
+from plugins.benchmarks.neural.narratives_files import (
+    SHARED,
+    STORIES,
+    TR,
+    alignment_name,
+    chosen_stories,
+    clock,
+    listeners,
+    read_alignment,
+    resource_of,
+    scan_name,
+    used_volumes,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import xarray as xr
+
+    from harness.encode.naturalistic import Naturalistic
+    from harness.fetch.resource import Resource
+    from harness.record.request import Recordings, Request
+    from harness.stimuli.passages import Passage
+    from plugins.benchmarks.neural.mni_volumes import SphereVoxels
+
+DELAYS = (1, 2, 3, 4, 5)
+GAP = 11
+"""16.5 s: as long as eight volumes of 2 s."""
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Narratives:
+    """Predict regions of listeners to chosen stories.
+
+    Parameters
+    ----------
+    stories : tuple of str, or str
+        As ``("pieman", "tunnel")`` or ``"pieman+tunnel"``.
+    resolution : str
+        ``roi``, mean responses of spheres, or ``voxel``, every voxel in them.
+    participants : tuple of str, or str
+        As ``("sub-265", "sub-267")`` or ``"sub-265+sub-267"``; ``all`` for all who heard every
+        story that was chosen.
+    derivative : str
+        ``afni-nosmooth`` or ``afni-smooth`` (6 mm).
+    context : str
+        Context policy of the recording.
+
+    Raises
+    ------
+    DataError
+        An option has no such value, or a file is not what it should be.
+    OfflineError
+        A file is not on this machine.
+    """
+
+    stories: tuple[str, ...] | str = SHARED
+    resolution: str = "roi"
+    participants: tuple[str, ...] | str = "all"
+    derivative: str = "afni-nosmooth"
+    context: str = "strided(256,128)"
+
+    def __post_init__(self) -> None:
+        from harness.encode.naturalistic import Resolution
+
+        if self.resolution not in list(Resolution):
+            raise DataError(f"no resolution {self.resolution!r}", f"{[*Resolution]}")
+        _ = self.passages, self.data  # what is missing is found when the run is planned
+
+    @staticmethod
+    def resources(
+        stories: tuple[str, ...] | str = SHARED,
+        participants: tuple[str, ...] | str = "all",
+        derivative: str = "afni-nosmooth",
+        **_: object,
+    ) -> tuple[Resource, ...]:
+        """Alignments of these stories, and the scans of those who heard them."""
+        chosen = chosen_stories(stories)
+        people = listeners(chosen, participants)
+        names = [alignment_name(story) for story in chosen]
+        names += [scan_name(p, story, derivative) for p in people for story in chosen]
+        return tuple(resource_of(name) for name in dict.fromkeys(names))
+
+    def requests(self) -> tuple[Request, ...]:
+        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
+        from harness.record.context import Context
+        from harness.record.request import Measure, Request
+        from harness.stimuli.passages import Stimuli
+        from harness.stimuli.readouts import Lanczos
+
+        stimuli = Stimuli("narratives", self.passages)
+        context = Context.parse(self.context)
+        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
+
+    def score(self, recordings: Recordings) -> xr.Dataset:
+        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
+        from harness.encode.naturalistic import Resolution
+        from harness.encode.result import EncodingOptions
+        from plugins.benchmarks.neural.mni_volumes import score_listeners
+
+        (recording,) = recordings.values()
+        # From three stories on, whole ones are held out.
+        n_outer = min(FOLDS, len(self.names)) if len(self.names) > 2 else FOLDS
+        options = EncodingOptions(delays=DELAYS, n_outer=n_outer, gap=GAP)
+        return score_listeners(recording, self.data, options, Resolution(self.resolution))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The stories."""
+        return chosen_stories(self.stories)
+
+    @cached_property
+    def people(self) -> tuple[str, ...]:
+        """Who heard all of them."""
+        return listeners(self.names, self.participants)
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """The text of each story, with the times of its words from the start of the sound file."""
+        return tuple(passage for passage, _ in self._aligned)
+
+    @cached_property
+    def clocks(self) -> tuple[tuple[float, ...], ...]:
+        """Middles of the volumes used, from the start of the sound file, s."""
+        return tuple(clock(STORIES[name]) for name in self.names)
+
+    @cached_property
+    def data(self) -> Naturalistic:
+        """Responses, read when they are asked for; nuisance regressors."""
+        import numpy as np
+
+        from harness.encode.naturalistic import Naturalistic, Resolution
+        from harness.stimuli.lanczos import lanczos_matrix
+        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
+        from plugins.benchmarks.neural.mni_volumes import region_responses
+
+        source, masks = region_responses(
+            {person: [self._scan(person, name) for name in self.names] for person in self.people},
+            [used_volumes(STORIES[name]) for name in self.names],
+            self.names,
+            Resolution(self.resolution),
+        )
+        columns = []
+        for (passage, phones), times in zip(self._aligned, self.clocks, strict=True):
+            onto = lanczos_matrix(np.asarray(passage.midpoints), np.asarray(times))
+            columns.append(np.column_stack([lexical_nuisance(passage, times), onto @ phones]))
+        nuisance = dict(zip((*LEXICAL, "phoneme rate"), np.concatenate(columns).T, strict=True))
+        # Published scans have cosines up to 1/128 Hz and second-order trends regressed out.
+        return Naturalistic(source, TR, nuisance, masks, cutoff=None)
+
+    @cached_property
+    def _aligned(self) -> tuple[tuple[Passage, npt.NDArray[np.float64]], ...]:
+        return tuple(
+            read_alignment(_file(alignment_name(name)), name, STORIES[name]) for name in self.names
+        )
+
+    def _scan(self, person: str, name: str) -> SphereVoxels:
+        from plugins.benchmarks.neural.mni_volumes import (
+            RADIUS,
+            REGIONS,
+            SphereVoxels,
+            open_image,
+            spheres,
+        )
+
+        story = STORIES[name]
+        image = open_image(_file(scan_name(person, name, self.derivative)))
+        needed = story.first + story.volumes
+        if image.shape[3] < needed:
+            raise DataError(
+                f"{person}, {name}: {image.path.name} has {image.shape[3]} volumes; the story lasts"
+                f" until volume {needed}",
+                "fetch the file again, or leave the participant or the story out",
+            )
+        return SphereVoxels(image, spheres(image, REGIONS, RADIUS))
+
+
+def _file(name: str) -> Path:
+    from harness.fetch.present import present
+
+    return present(resource_of(name), "narratives")
+
+
+@hookimpl
+def brainpress_benchmarks() -> list[BenchmarkSpec]:
+    """Return the four stories that the same people heard, by region and by voxel."""
+    common: dict[str, Any] = {
+        "target": "plugins.benchmarks.neural.narratives:Narratives",
+        "kind": "neural",
+        "licence": "CC0-1.0",
+        "citation": (
+            "Nastase, Liu, Hillman, Zadbood, Hasenfratz, Keshavarzian, Chen, Honey, Yeshurun, Regev"
+            ' et al. (2021). The "Narratives" fMRI dataset for evaluating models of naturalistic'
+            " language comprehension. Scientific Data 8, 250."
+        ),
+        "homepage": "https://datasets.datalad.org/?dir=/labs/hasson/narratives",
+        "notes": (
+            "Choose stories with narratives:stories=pieman+tunnel: all who heard every one of them"
+            " take part, less the scans that the authors exclude (scan_exclude.json); of two runs"
+            " with one story the first is taken. The authors' cleaned scans (motion, aCompCor,"
+            " cosines and trends regressed out), unsmoothed unless derivative=afni-smooth; regions"
+            " are spheres of 10 mm around the six peaks of Pallier et al. (2011). Six volumes at"
+            " the start of each story are dropped, as the authors do. From three stories on, whole"
+            " stories are held out; with fewer, contiguous blocks with a gap of 11 volumes. Text is"
+            " the transcript with its punctuation; words that the aligner did not find share the"
+            " time between their neighbours. Ceiling: the other listeners (leave-one-out, a lower"
+            " bound), and split halves of the group. Nuisance: word rate, length, log frequency,"
+            " phoneme rate. The host states no sizes or checksums of derivatives: the sha256 of"
+            " what was fetched is part of the key of a score, and a damaged file shows when it"
+            " cannot be read to its end. Files of a"
+            " DataLad clone are found where its folder `narratives` is in a folder of"
+            " BRAINPRESS_DATA."
+        ),
+    }
+    data = "45 listeners, 4 stories (43 min, TR 1.5 s); other stories by option"
+    tags = ("neural", "fmri", "listening", "real")
+    return [
+        BenchmarkSpec(
+            "narratives",
+            metric="Pearson r, mean over 6 regions and participants",
+            margin=0.02,
+            tags=(*tags, "roi"),
+            data=f"{data}; 6 regions",
+            **common,
+        ),
+        BenchmarkSpec(
+            "narratives-voxels",
+            options={"resolution": "voxel"},
+            metric="Pearson r, mean over the voxels of 6 regions and participants",
+            margin=0.01,
+            tags=(*tags, "voxels"),
+            data=f"{data}; every voxel of 6 regions",
+            **common,
+        ),
+    ]

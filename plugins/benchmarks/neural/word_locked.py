@@ -1,0 +1,267 @@
+"""Scores of intracranial activity around words: electrodes by lags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.result import EncodingOptions
+from harness.encode.sources import array_responses
+from harness.encode.stream import stream_layers
+from harness.encode.voxel_ceilings import CEILING_THRESHOLD, normalised
+from harness.errors import DataError
+from harness.stats.bootstrap import bootstrap_interval
+from plugins.benchmarks.neural.mni_volumes import REGIONS
+
+Floats = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+
+NEAR = 20.0
+"""Electrodes within this distance of a region's peak belong to it, mm."""
+
+
+@dataclass(frozen=True, eq=False)
+class ElectrodeScores:
+    """What is found for the electrodes of one participant, each at its lag.
+
+    Parameters
+    ----------
+    r : array, shape (n_electrodes,)
+        Held-out r at the lag and layer chosen on training words; NaN where there is none.
+    lag : array, shape (n_electrodes,)
+        Position of that lag, the median over folds; -1 where there is none.
+    layer : array, shape (n_electrodes,)
+        That layer, the median over folds.
+    by_lag : array, shape (n_electrodes, n_lags)
+        r at every lag, at layers chosen for each.
+    by_layer : array, shape (n_layers, n_electrodes, n_lags)
+        r of every layer.
+    """
+
+    r: Floats
+    lag: npt.NDArray[np.int64]
+    layer: Floats
+    by_lag: Floats
+    by_layer: Floats
+
+
+def score_lags(
+    recording: xr.DataArray,
+    activity: Mapping[str, Single],
+    places: Mapping[str, Floats],
+    lags: Sequence[float],
+    options: EncodingOptions,
+    *,
+    baseline: xr.DataArray,
+) -> xr.Dataset:
+    """Score a recording against every electrode at every lag.
+
+    Parameters
+    ----------
+    recording : DataArray (sample, layer, unit)
+        A row a word.
+    activity : mapping
+        By participant, (n_words, n_electrodes, n_lags).
+    places : mapping
+        By participant, (n_electrodes, 3), mm in MNI space.
+    lags : sequence of float
+        In s.
+    options : EncodingOptions
+        Delays must be ``(0,)``; the gap, in words, must keep windows apart.
+    baseline : DataArray (sample, layer, unit)
+        What any account must beat, as a recording of one layer.
+
+    Returns
+    -------
+    Dataset
+        ``value``: held-out r of each electrode at the layer, penalty and lag chosen on training
+        words, mean over the electrodes of a participant and over participants, with ``low`` and
+        ``high`` (95 % bootstrap over participants); ``baseline``, the same of the baseline;
+        ``ceiling``, mean of the electrodes' ceilings; ``normalised``, mean of r over ceiling where
+        there is one. By (participant,): ``participant_value``, ``baseline_value``; by (participant,
+        lag): ``lag_r``, a description; by (participant, layer): ``r``, over electrodes at lags from
+        the onset on; by (participant, roi): ``r_roi``, electrodes near a region. By (electrode,),
+        one participant after the other: ``electrode_r``, ``electrode_lag``, ``electrode_layer``,
+        ``electrode_ceiling``, ``electrode_normalised``, ``electrode_participant``, and by
+        (electrode, axis) ``electrode_place``.
+    """
+    runs = np.zeros(recording.sizes["sample"], np.int64)
+    source = array_responses(
+        {p: values.reshape(len(values), -1) for p, values in activity.items()}, runs
+    )
+    found = stream_layers(recording, source, options=options)
+    alone = stream_layers(baseline, source, options=options)
+    shapes = {p: values.shape[1:] for p, values in activity.items()}
+    scores = {p: at_chosen_lag(found[p], shape) for p, shape in shapes.items()}
+    base = np.array([_mean(at_chosen_lag(alone[p], shape).r) for p, shape in shapes.items()])
+    value = np.array([_mean(one.r) for one in scores.values()])
+    if not np.isfinite(value).any():
+        raise DataError("no electrode has usable activity", "are these recordings of speech?")
+    interval = bootstrap_interval(value[np.isfinite(value)])
+    layers = np.asarray(recording["layer"].values)
+    ceilings = electrode_ceilings(activity, lags, options)
+    electrodes = _by_electrode(scores, ceilings, places, lags)
+    later = np.asarray(lags) >= 0 if max(lags) >= 0 else np.ones(len(lags), bool)
+    score = xr.Dataset(
+        {
+            "value": float(np.nanmean(value)),
+            "low": float(interval.low),
+            "high": float(interval.high),
+            "baseline": _mean(base),
+            "ceiling": _mean(electrodes["electrode_ceiling"].values),
+            "normalised": _mean(_each(electrodes, "electrode_normalised", len(scores))),
+            "participant_value": ("participant", value),
+            "baseline_value": ("participant", base),
+            "lag_r": (
+                ("participant", "lag"),
+                np.array([[_mean(column) for column in one.by_lag.T] for one in scores.values()]),
+            ),
+            "r": (
+                ("participant", "layer"),
+                np.array([[_mean(r[:, later]) for r in one.by_layer] for one in scores.values()]),
+            ),
+            "r_roi": (
+                ("participant", "roi"),
+                np.array(
+                    [[_mean(one.r[near]) for near in _near(places[p])] for p, one in scores.items()]
+                ),
+            ),
+        },
+        coords={
+            "participant": np.array(list(activity), object),
+            "lag": np.asarray(lags, float),
+            "layer": layers,
+            "roi": np.array(list(REGIONS), object),
+        },
+    ).merge(electrodes)
+    said = {
+        key: json.dumps({p: s.attrs.get(key, "") for p, s in found.items()}, default=str)
+        for key in ("unusable", "unusable_reasons", "warnings")
+    }
+    from_others = "from the electrodes of the other participants"
+    return score.assign_attrs(
+        said,
+        encoding_options=json.dumps(asdict(options), default=str),
+        interval_kind="95 % bootstrap over participants",
+        ceiling_kind=from_others if ceilings else "none",
+        ceiling_threshold=CEILING_THRESHOLD,
+        electrodes=electrodes.sizes["electrode"],
+    )
+
+
+def electrode_ceilings(
+    activity: Mapping[str, Single], lags: Sequence[float], options: EncodingOptions
+) -> dict[str, Floats]:
+    """Predict each electrode from all electrodes of the other participants, at the same time.
+
+    Those who hear one stimulus share what it drives (Schrimpf et al. 2021, without extrapolation
+    to more participants: a lower bound). Lags shift all electrodes alike, so one is enough: the one
+    closest to the onset.
+
+    Returns
+    -------
+    dict
+        By participant, held-out r (n_electrodes,). Empty for fewer than two participants.
+    """
+    if len(activity) < 2:
+        return {}
+    lag = int(np.argmin(np.abs(np.asarray(lags))))
+    ceilings = {}
+    for person, values in activity.items():
+        others = np.concatenate([v[:, :, lag] for p, v in activity.items() if p != person], axis=1)
+        usable = np.isfinite(others).all(axis=0) & (np.ptp(others, axis=0) > 0)
+        if not usable.any():
+            continue
+        recording = xr.DataArray(
+            others[:, None, usable],
+            dims=("sample", "layer", "unit"),
+            coords={"layer": np.array([0])},
+        )
+        own = array_responses({person: values[:, :, lag]}, np.zeros(len(values), np.int64))
+        found = stream_layers(recording, own, options=options)[person]
+        ceilings[person] = np.asarray(found["r_best"].values, np.float64)
+    return ceilings
+
+
+def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores:
+    """Take each electrode's held-out r at the lag with the best inner score of each fold.
+
+    Lags, like layers, are chosen on training rows: ``inner_best`` has seen no test word.
+
+    Parameters
+    ----------
+    scores : Dataset
+        Of one participant, see :func:`harness.encode.stream.stream_layers`; voxels are electrodes
+        by lags.
+    shape : tuple of int
+        Electrodes, lags.
+    """
+    inner = scores["inner_best"].values.reshape(-1, *shape)
+    usable = np.isfinite(inner).any(axis=(0, 2))
+    lag = np.argmax(np.where(np.isfinite(inner), inner, -np.inf), axis=2)
+
+    def take(name: str) -> Floats:
+        values = scores[name].values.reshape(-1, *shape).astype(np.float64)
+        return np.asarray(np.take_along_axis(values, lag[:, :, None], axis=2)[:, :, 0])
+
+    return ElectrodeScores(
+        r=np.where(usable, take("fold_r_best").mean(axis=0), np.nan),
+        lag=np.where(usable, np.median(lag, axis=0).astype(np.int64), -1),
+        layer=np.where(usable, np.median(take("layer_best"), axis=0), np.nan),
+        by_lag=scores["r_best"].values.reshape(shape),
+        by_layer=scores["r"].values.reshape(-1, *shape),
+    )
+
+
+def _by_electrode(
+    scores: Mapping[str, ElectrodeScores],
+    ceilings: Mapping[str, Floats],
+    places: Mapping[str, Floats],
+    lags: Sequence[float],
+) -> xr.Dataset:
+    """Lay the electrodes of all participants one after the other."""
+    columns: dict[str, list[npt.NDArray[Any]]] = {}
+    for number, (person, one) in enumerate(scores.items()):
+        ceiling = ceilings.get(person, np.full(len(one.r), np.nan))
+        own = {
+            "r": one.r,
+            "lag": np.where(one.lag >= 0, np.asarray(lags, float)[one.lag], np.nan),
+            "layer": one.layer,
+            "ceiling": ceiling,
+            "normalised": normalised(one.r, ceiling, CEILING_THRESHOLD).value,
+            "participant": np.full(len(one.r), number),
+        }
+        for name, values in own.items():
+            columns.setdefault(f"electrode_{name}", []).append(values)
+    joined = {name: ("electrode", np.concatenate(parts)) for name, parts in columns.items()}
+    place = np.concatenate([places[person] for person in scores])
+    return xr.Dataset(
+        {**joined, "electrode_place": (("electrode", "axis"), place)},
+        coords={"axis": np.array(["x", "y", "z"], object)},
+    )
+
+
+def _each(electrodes: xr.Dataset, name: str, n_participants: int) -> Floats:
+    """Average a column over the electrodes of each participant."""
+    owner = electrodes["electrode_participant"].values
+    values = electrodes[name].values
+    return np.array([_mean(values[owner == number]) for number in range(n_participants)])
+
+
+def _near(places: Floats) -> list[npt.NDArray[np.bool_]]:
+    """Electrodes near each region, in the order of the regions."""
+    return [
+        np.linalg.norm(places - np.asarray(peak, float), axis=1) <= NEAR
+        for peak in REGIONS.values()
+    ]
+
+
+def _mean(values: npt.NDArray[Any]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
