@@ -6,6 +6,7 @@ import gzip
 
 import numpy as np
 import pytest
+from volumes import AFFINE, SHAPE, cut, noisy, write_image
 
 from harness.encode.ceilings import leave_one_out
 from harness.encode.naturalistic import Resolution
@@ -22,7 +23,6 @@ from plugins.benchmarks.neural.mni_volumes import (
     spheres,
     voxel_ceilings,
 )
-from volumes import AFFINE, SHAPE, cut, noisy, write_image
 
 nibabel = pytest.importorskip("nibabel")
 EVERY = slice(None)

@@ -21,7 +21,17 @@ Single = npt.NDArray[np.float32]
 WORDS_AT_ONCE = 100
 """Words whose surroundings are read together: half a minute of all channels."""
 _UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
-_NOT_WHOLE = (OSError, EOFError, ValueError, RuntimeError, IndexError, KeyError, struct.error)
+_NOT_WHOLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
+"""What MNE-Python raises on files that end early, depending on where."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +113,7 @@ class Electrodes:
         """First sample and the one after the last, (n_words, n_lags) each."""
         middles = (onsets[:, None] + np.asarray(lags)) * self.rate - self.first
         length = max(1, round(window * self.rate))
-        begin = np.round(middles - length / 2).astype(np.int64)
+        begin = np.floor(middles - length / 2 + 0.5).astype(np.int64)
         return begin, begin + length
 
 
