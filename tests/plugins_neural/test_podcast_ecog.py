@@ -15,7 +15,7 @@ from harness.errors import ChecksumError, DataError, OfflineError
 from harness.plugin.contract_runs import benchmark_findings
 from plugins.benchmarks.neural import podcast_ecog as podcast
 from plugins.benchmarks.neural.electrodes import open_electrodes, read_places
-from plugins.benchmarks.neural.word_locked import at_chosen_lag
+from plugins.benchmarks.neural.word_locked import at_chosen_lag, electrode_ceilings
 
 mne = pytest.importorskip("mne")
 PEOPLE = ("01", "02", "03")
@@ -223,6 +223,20 @@ class TestScores:
         assert (score["electrode_r"].values.reshape(3, 4)[:, :2] > ceiling[:, :2] - 0.02).all()
         known = score["electrode_normalised"].values.reshape(3, 4)[:, :2]
         assert (known > 0.98).all()
+
+    def test_ceilings_are_kept_for_other_models(self, lab, monkeypatch):
+        benchmark = build(earliest=LAG, latest=LAG)
+        arguments = (benchmark.activity, benchmark.lags, benchmark.options)
+        first = electrode_ceilings(*arguments)
+        monkeypatch.setattr(
+            "plugins.benchmarks.neural.word_locked.stream_layers",
+            lambda *_, **__: pytest.fail("ceilings were computed again"),
+        )
+        for person, again in electrode_ceilings(*arguments).items():
+            np.testing.assert_array_equal(again, first[person])
+        changed = {**benchmark.activity, "03": benchmark.activity["03"] + 1}
+        with pytest.raises(pytest.fail.Exception, match="computed again"):
+            electrode_ceilings(changed, *arguments[1:])
 
     def test_one_participant_has_no_ceiling(self, lab):
         benchmark = build(participants="02", earliest=LAG, latest=LAG)

@@ -215,7 +215,10 @@ class PodcastECoG:
         span = self.lags[-1] - self.lags[0] + self.window
         within = np.searchsorted(onsets, onsets + span, side="right") - np.arange(len(onsets))
         return EncodingOptions(
-            delays=(0,), n_outer=FOLDS, gap=int(within.max()), precision=Precision.SINGLE
+            delays=(0,),
+            n_outer=FOLDS,
+            gap=int(within.max()),
+            precision=Precision.SINGLE,
         )
 
     @cached_property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,18 @@ from harness.encode.sources import array_responses
 from harness.encode.stream import stream_layers
 from harness.encode.voxel_ceilings import CEILING_THRESHOLD, normalised
 from harness.errors import DataError
+from harness.fetch.locate import cache_folder
 from harness.stats.bootstrap import bootstrap_interval
+from harness.store.atomic import writing
+from harness.store.keys import content_key
+from harness.store.stages import ENCODE
 from plugins.benchmarks.neural.mni_volumes import REGIONS
 
 Floats = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
 
+VERSION = 1
+"""Bumped when the same activity comes to have other ceilings."""
 NEAR = 20.0
 """Electrodes within this distance of a region's peak belong to it, mm."""
 
@@ -172,21 +180,47 @@ def electrode_ceilings(
     if len(activity) < 2:
         return {}
     lag = int(np.argmin(np.abs(np.asarray(lags))))
-    ceilings = {}
-    for person, values in activity.items():
-        others = np.concatenate([v[:, :, lag] for p, v in activity.items() if p != person], axis=1)
-        usable = np.isfinite(others).all(axis=0) & (np.ptp(others, axis=0) > 0)
-        if not usable.any():
-            continue
-        recording = xr.DataArray(
-            others[:, None, usable],
-            dims=("sample", "layer", "unit"),
-            coords={"layer": np.array([0])},
-        )
-        own = array_responses({person: values[:, :, lag]}, np.zeros(len(values), np.int64))
-        found = stream_layers(recording, own, options=options)[person]
-        ceilings[person] = np.asarray(found["r_best"].values, np.float64)
-    return ceilings
+    now = {person: np.ascontiguousarray(values[:, :, lag]) for person, values in activity.items()}
+    path = _kept(now, options)
+    if not path.is_file():
+        found = [_from_others(now, person, options) for person in now]
+        with writing(path) as beside, beside.open("wb") as stream:
+            np.save(stream, np.concatenate(found), allow_pickle=False)
+    ends = np.cumsum([values.shape[1] for values in now.values()])
+    each = np.split(np.load(path, allow_pickle=False), ends[:-1])
+    return dict(zip(now, each, strict=True))
+
+
+def _from_others(now: Mapping[str, Single], person: str, options: EncodingOptions) -> Floats:
+    """Predict the electrodes of a participant, (n_electrodes,)."""
+    own = now[person]
+    others = np.concatenate([values for p, values in now.items() if p != person], axis=1)
+    usable = np.isfinite(others).all(axis=0) & (np.ptp(others, axis=0) > 0)
+    if not usable.any():
+        return np.full(own.shape[1], np.nan)
+    recording = xr.DataArray(
+        others[:, None, usable],
+        dims=("sample", "layer", "unit"),
+        coords={"layer": np.array([0])},
+    )
+    source = array_responses({person: own}, np.zeros(len(own), np.int64))
+    scores = stream_layers(recording, source, options=options)[person]
+    return np.asarray(scores["r_best"].values, np.float64)
+
+
+def _kept(now: Mapping[str, Single], options: EncodingOptions) -> Path:
+    """Where ceilings are kept: they take minutes, and are the same for every model."""
+    digest = hashlib.sha256()
+    for values in now.values():
+        digest.update(f"{values.shape}".encode())
+        digest.update(values.tobytes())
+    key = content_key(
+        stage="electrode ceilings",
+        version=[VERSION, ENCODE],
+        activity=digest.hexdigest(),
+        options=json.loads(json.dumps(asdict(options), default=str)),
+    )
+    return cache_folder() / "ceilings" / f"{key}.npy"
 
 
 def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores:
