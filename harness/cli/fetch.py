@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def fetch(
-    names: Annotated[list[str], typer.Argument(help="Benchmarks: names and globs.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Benchmarks: names, globs, NAME:option=value.")
+    ],
     participants: Annotated[
         str | None,
         typer.Option("--participants", help="Only these, with commas: 01,02.", show_default="all"),
@@ -26,10 +28,11 @@ def fetch(
     """Fetch the data of benchmarks: sizes first, resumed where it was cut, checked at the end."""
     from harness.fetch.download import located
     from harness.runner.resources import benchmark_resources
+    from harness.runner.select import select_benchmarks
 
     wanted: dict[str, Resource] = {}
     people = participants.split(",") if participants else []
-    for spec in registry().benchmarks.select(names):
+    for spec in select_benchmarks(names, registry()):
         for resource in benchmark_resources(spec, people):
             wanted[resource.address] = resource
     missing = [r for r in wanted.values() if located(r) is None]

@@ -111,13 +111,19 @@ def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Se
     for pattern in suite.models or ("*",):
         for spec in _models(pattern, suite.tags, registry, seeds):
             models[spec.name] = spec
-    benchmarks = _benchmarks(suite.benchmarks, registry)
+    benchmarks = select_benchmarks(suite.benchmarks, registry)
     compressors = registry.compressors.select(suite.compressors or ("none",))
     return Selection(tuple(models.values()), tuple(compressors), tuple(benchmarks))
 
 
-def _benchmarks(patterns: Sequence[str], registry: Registry) -> list[BenchmarkSpec]:
-    """Return benchmarks by name and glob; ``data:PATH``; ``NAME:option=value``."""
+def select_benchmarks(patterns: Sequence[str], registry: Registry) -> list[BenchmarkSpec]:
+    """Return benchmarks by name and glob; ``data:PATH``; ``NAME:option=value``.
+
+    Raises
+    ------
+    SelectionError
+        Something named is not there, or options are not written as options.
+    """
     if not patterns:
         return registry.benchmarks.select((), ("embedded",))
     chosen: dict[str, BenchmarkSpec] = {}

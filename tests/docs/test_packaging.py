@@ -37,8 +37,9 @@ EXTRA_MODULES = {
     "altair": "report",
     "vl_convert": "report",
     "nilearn": "report",
-    "nibabel": "report",
+    "nibabel": "neural",
     "h5py": "neural",
+    "mne": "neural",
     "plotly": "report",
     "matplotlib": "report",  # by nilearn
 }

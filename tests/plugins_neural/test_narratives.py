@@ -233,7 +233,7 @@ class TestFaults:
         scan_path(lab.root, "sub-001", "pieman").unlink()
         with pytest.raises(OfflineError, match=r"sub-001_task-pieman_run-2.*not on this") as caught:
             build()
-        assert "brainpress fetch narratives" in caught.value.hint
+        assert "brainpress fetch 'narratives:stories=black+pieman+tunnel'`" in caught.value.hint
 
     def test_a_missing_alignment(self, lab):
         (lab.root / "stimuli" / "gentle" / "tunnel" / "align.json").unlink()
@@ -335,3 +335,20 @@ def test_published_files():
     ]
     both = narratives.Narratives.resources(stories="slumlord+reach")
     assert len(both) == 1 + 17  # one sound file, one scan each
+
+
+def test_chosen_stories_are_fetched(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from harness.cli import app
+
+    monkeypatch.setenv("BRAINPRESS_DATA", str(tmp_path))
+    monkeypatch.setenv("BRAINPRESS_CACHE", str(tmp_path / "cache"))
+    arguments = ["fetch", "narratives:stories=pieman+tunnel", "--participants", "sub-005"]
+    result = CliRunner().invoke(app, [*arguments, "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "4 files, 0 of them on this machine" in result.output
+    assert "sub-005_task-tunnel" in result.output.replace("\n", "")
+    refused = CliRunner().invoke(app, ["fetch", "narratives:stories=milkyway", "--dry-run"])
+    assert refused.exit_code != 0
+    assert "milkyway" in str(refused.exception)

@@ -122,6 +122,7 @@ class TestStimuli:
         assert lags[0], lags[-1] == (-2.0, 2.0)
         np.testing.assert_allclose(np.diff(lags), 0.2)
         assert build(earliest=0, latest=0.45, step=0.1).lags == (0, 0.1, 0.2, 0.3, 0.4)
+        assert build(earliest="-0.5", latest="0.5", step="0.5").lags == (-0.5, 0, 0.5)
 
     def test_no_window_of_a_training_word_overlaps_one_of_a_test_word(self, lab):
         benchmark = build()
@@ -360,7 +361,10 @@ class TestFaults:
         with pytest.raises(DataError, match=rf"podcast_transcript\.csv.*{said}"):
             build()
 
-    @pytest.mark.parametrize("options", [{"step": 0}, {"window": -1}, {"earliest": 3.0}])
+    @pytest.mark.parametrize(
+        "options",
+        [{"step": 0}, {"window": -1}, {"earliest": 3.0}, {"step": "fine"}, {"latest": "inf"}],
+    )
     def test_lags_that_make_no_sense(self, lab, options):
         with pytest.raises(DataError, match="earliest is no later"):
             build(**options)

@@ -11,6 +11,7 @@ from harness.errors import DataError
 from harness.plugin.hooks import hookimpl
 from harness.plugin.specs import BenchmarkSpec
 from plugins.benchmarks.neural.narratives_files import (
+    DERIVATIVES,
     SHARED,
     STORIES,
     TR,
@@ -164,7 +165,8 @@ class Narratives:
     @cached_property
     def _aligned(self) -> tuple[tuple[Passage, npt.NDArray[np.float64]], ...]:
         return tuple(
-            read_alignment(_file(alignment_name(name)), name, STORIES[name]) for name in self.names
+            read_alignment(self._file(alignment_name(name)), name, STORIES[name])
+            for name in self.names
         )
 
     def _scan(self, person: str, name: str) -> SphereVoxels:
@@ -177,7 +179,7 @@ class Narratives:
         )
 
         story = STORIES[name]
-        image = open_image(_file(scan_name(person, name, self.derivative)))
+        image = open_image(self._file(scan_name(person, name, self.derivative)))
         needed = story.first + story.volumes
         if image.shape[3] < needed:
             raise DataError(
@@ -187,11 +189,13 @@ class Narratives:
             )
         return SphereVoxels(image, spheres(image, REGIONS, RADIUS))
 
+    def _file(self, name: str) -> Path:
+        from harness.fetch.present import present
 
-def _file(name: str) -> Path:
-    from harness.fetch.present import present
-
-    return present(resource_of(name), "narratives")
+        chosen = f"narratives:stories={'+'.join(self.names)}"
+        if self.derivative != DERIVATIVES[0]:
+            chosen += f";derivative={self.derivative}"
+        return present(resource_of(name), f"'{chosen}'")
 
 
 @hookimpl

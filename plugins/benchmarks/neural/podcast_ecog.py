@@ -81,19 +81,13 @@ class PodcastECoG:
     """
 
     participants: tuple[str, ...] | str = PARTICIPANTS
-    earliest: float = -2.0
-    latest: float = 2.0
-    step: float = 0.2
-    window: float = 0.2
+    earliest: float | str = -2.0
+    latest: float | str = 2.0
+    step: float | str = 0.2
+    window: float | str = 0.2
     context: str = "strided(256,128)"
 
     def __post_init__(self) -> None:
-        if not (self.earliest <= self.latest and self.step > 0 and self.window > 0):
-            raise DataError(
-                f"lags from {self.earliest} to {self.latest} s in steps of {self.step} s, over"
-                f" {self.window} s",
-                "earliest is no later than latest; step and window are above 0",
-            )
         _ = self.rows  # what is missing is found when the run is planned
 
     @staticmethod
@@ -146,7 +140,7 @@ class PodcastECoG:
         )
         return score.assign_attrs(
             profile="strict",
-            window=self.window,
+            window=self._seconds[-1],
             words=len(self.rows),
             words_left_out=len(self.words.onsets) - len(self.rows),
             baseline_of=", ".join(BASELINE),
@@ -155,8 +149,26 @@ class PodcastECoG:
     @cached_property
     def lags(self) -> tuple[float, ...]:
         """Middles of the windows, s from the onset of a word."""
-        n = math.floor((self.latest - self.earliest) / self.step + 1e-9) + 1
-        return tuple(round(self.earliest + self.step * i, 6) for i in range(n))
+        earliest, latest, step, _ = self._seconds
+        n = math.floor((latest - earliest) / step + 1e-9) + 1
+        return tuple(round(earliest + step * i, 6) for i in range(n))
+
+    @cached_property
+    def _seconds(self) -> tuple[float, float, float, float]:
+        """Options that are times; on the command line they are texts."""
+        said = (self.earliest, self.latest, self.step, self.window)
+        try:
+            earliest, latest, step, window = (float(value) for value in said)
+        except ValueError:
+            earliest, latest, step, window = 0.0, 0.0, 0.0, 0.0
+        finite = math.isfinite(earliest + latest + step + window)
+        if not (finite and earliest <= latest and step > 0 and window > 0):
+            raise DataError(
+                f"lags from {self.earliest} to {self.latest} s in steps of {self.step} s, over"
+                f" {self.window} s",
+                "earliest is no later than latest; step and window are above 0",
+            )
+        return earliest, latest, step, window
 
     @cached_property
     def words(self) -> Words:
@@ -185,7 +197,7 @@ class PodcastECoG:
         onsets = self.words.onsets
         kept = np.ones(len(onsets), bool)
         for person, electrodes in self.electrodes.items():
-            inside = electrodes.covers(onsets, self.lags, self.window)
+            inside = electrodes.covers(onsets, self.lags, self._seconds[-1])
             if inside.mean() < KEPT:
                 raise DataError(
                     f"participant {person}: {electrodes.path.name} lasts {electrodes.seconds:g} s;"
@@ -201,7 +213,9 @@ class PodcastECoG:
     def activity(self) -> dict[str, npt.NDArray[np.float32]]:
         """By participant, (n_rows, n_electrodes, n_lags)."""
         onsets = self.words.onsets[self.rows]
-        return {p: e.around(onsets, self.lags, self.window) for p, e in self.electrodes.items()}
+        return {
+            p: e.around(onsets, self.lags, self._seconds[-1]) for p, e in self.electrodes.items()
+        }
 
     @cached_property
     def options(self) -> EncodingOptions:
@@ -212,7 +226,7 @@ class PodcastECoG:
         from harness.encode.result import EncodingOptions
 
         onsets = np.sort(self.words.onsets[self.rows])
-        span = self.lags[-1] - self.lags[0] + self.window
+        span = self.lags[-1] - self.lags[0] + self._seconds[-1]
         within = np.searchsorted(onsets, onsets + span, side="right") - np.arange(len(onsets))
         return EncodingOptions(
             delays=(0,),
