@@ -162,6 +162,19 @@ class TestScores:
         assert np.isfinite(float(score["normalised"]))
 
     @pytest.mark.parametrize("resolution", ["roi", "voxel"])
+    def test_slow_drifts_are_filtered_out(self, lab, resolution):
+        """A drift as large as ten times the signal, over the whole of each section."""
+        for i, person in enumerate(PEOPLE):
+            for section, volumes in zip(SECTIONS, VOLUMES, strict=True):
+                drift = 60 * np.cos(np.pi * np.arange(volumes) / volumes)
+                values = noisy(late(lab.signal[section - 1], 2), seed=10 * i + section)
+                values[1:] += drift
+                lab.write(person, section, values)
+        benchmark = build(resolution=resolution)
+        (request,) = benchmark.requests()
+        assert float(benchmark.score({request: lab.recording()})["value"]) > 0.4
+
+    @pytest.mark.parametrize("resolution", ["roi", "voxel"])
     def test_end_to_end_with_the_mock_model(self, lab, resolution):
         spec = replace(
             littleprince.brainpress_benchmarks()[0],

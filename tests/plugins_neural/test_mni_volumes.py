@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 
 import numpy as np
 import pytest
@@ -11,17 +12,20 @@ from volumes import AFFINE, SHAPE, cut, noisy, write_image
 from harness.encode.ceilings import leave_one_out
 from harness.encode.naturalistic import Resolution
 from harness.encode.sources import array_responses
-from harness.errors import DataError
+from harness.errors import DataError, ExtraMissing
+from plugins.benchmarks.neural.mni_listening import (
+    HighPassed,
+    SphereMeans,
+    region_responses,
+    voxel_ceilings,
+)
 from plugins.benchmarks.neural.mni_volumes import (
     RADIUS,
     REGIONS,
-    SphereMeans,
     SphereVoxels,
     open_image,
     read_voxels,
-    region_responses,
     spheres,
-    voxel_ceilings,
 )
 
 nibabel = pytest.importorskip("nibabel")
@@ -110,6 +114,19 @@ def test_means_leave_out_what_is_not_finite_or_constant(image):
     assert means.shape == (20, 2)
 
 
+def test_voxels_are_filtered_in_the_volumes_asked_for(image):
+    voxels = SphereVoxels(image, {"a": np.array([100, 101, 102])})
+    rows = slice(3, 19)
+    found = HighPassed(voxels, 2.0, 20.0)[rows, 1:]
+    values = voxels[rows, 1:].astype(float)
+    n = len(values)
+    k = np.arange(1, int(2 * n * 2.0 / 20.0) + 1)  # cosines slower than 20 s, and the mean
+    slow = np.cos(np.pi * np.outer(np.arange(n) + 0.5, np.r_[0, k]) / n)
+    rest = values - slow @ np.linalg.lstsq(slow, values, rcond=None)[0]
+    differences = found - rest
+    assert np.ptp(differences, axis=0).max() < 1e-9
+
+
 class TestDamage:
     def test_content_that_ends_early(self, image):
         members = spheres(image, REGIONS, RADIUS)
@@ -133,6 +150,12 @@ class TestDamage:
         with pytest.raises(DataError, match=r"run\.nii\.gz is not a whole NIfTI file"):
             open_image(path)
 
+    def test_nibabel_is_not_installed(self, image, monkeypatch):
+        monkeypatch.setitem(sys.modules, "nibabel", None)
+        with pytest.raises(ExtraMissing) as caught:
+            open_image(image.path)
+        assert "brainpress[neural]" in caught.value.hint
+
     def test_an_image_without_volumes(self, tmp_path):
         path = write_image(tmp_path / "t1.nii.gz", np.ones(SHAPE))
         with pytest.raises(DataError, match=r"shape \(9, 12, 9\); expected three axes"):
@@ -148,11 +171,11 @@ def test_by_voxel_all_images_must_have_one_grid(tmp_path):
         image = open_image(write_image(tmp_path / f"{name}.nii.gz", values, affine))
         runs.append(SphereVoxels(image, spheres(image, REGIONS, RADIUS)))
     arguments = ({"p": runs}, [EVERY, EVERY], ("one", "two"))
-    source, masks = region_responses(*arguments, Resolution.ROI)
+    source, masks = region_responses(*arguments, Resolution.ROI, tr=2.0, cutoff=None)
     assert source.block("p", 0, 6).shape == (40, 6)
     assert list(masks["p"]) == list(REGIONS)
     with pytest.raises(DataError, match=r"p: two\.nii\.gz has other voxels than one\.nii\.gz"):
-        region_responses(*arguments, Resolution.VOXEL)
+        region_responses(*arguments, Resolution.VOXEL, tr=2.0, cutoff=None)
 
 
 def test_ceilings_are_those_of_leaving_one_out():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import xarray as xr
 
 from harness.encode.splits import contiguous_folds
-from harness.errors import ChecksumError, DataError, OfflineError
+from harness.errors import ChecksumError, DataError, ExtraMissing, OfflineError
 from harness.plugin.contract_runs import benchmark_findings
 from plugins.benchmarks.neural import podcast_ecog as podcast
 from plugins.benchmarks.neural.electrodes import open_electrodes, read_places
@@ -211,6 +212,24 @@ class TestScores:
     def test_the_baseline_knows_nothing_of_these_numbers(self, score):
         assert abs(float(score["baseline"])) < 0.25
         assert "log frequency" in score.attrs["baseline_of"]
+        assert np.isfinite(score["electrode_baseline"].values).all()
+
+    def test_a_baseline_that_explains_electrodes(self, lab):
+        """Activity that grows with the length of words, which every model knows, too."""
+        words = build().words
+        length = np.array([sum(c.isalpha() for c in w) for w in words.passage.items], float)
+        for number, person in enumerate(PEOPLE):
+            values = signals(words.onsets, length - length.mean(), 10 + number)
+            write_signal(lab.signal(person), values)
+        benchmark = build(earliest=LAG, latest=LAG)
+        (request,) = benchmark.requests()
+        score = benchmark.score({request: lab.recording()})
+        baseline = score["electrode_baseline"].values.reshape(3, 4)
+        assert (baseline[:, :2] > 0.8).all()
+        assert (np.abs(baseline[:, 2:]) < 0.3).all()
+        expected = baseline.mean(axis=1)
+        np.testing.assert_allclose(score["baseline_value"], expected)
+        assert float(score["baseline"]) == pytest.approx(expected.mean())
 
     def test_ceilings_come_from_the_others(self, lab):
         """Others' electrodes have the same words in them; noise is everybody's own."""
@@ -308,6 +327,12 @@ class TestFaults:
         lab.signal("02").write_bytes(content[: int(share * len(content))])
         with pytest.raises(DataError, match=r"sub-02_.*(not a whole FIF file|lasts)"):
             _ = build().activity
+
+    def test_mne_is_not_installed(self, lab, monkeypatch):
+        monkeypatch.setitem(sys.modules, "mne", None)
+        with pytest.raises(ExtraMissing) as caught:
+            build()
+        assert "brainpress[neural]" in caught.value.hint
 
     def test_no_good_electrode(self, lab):
         write_signal(lab.signal("01"), np.ones((6, 100)), bads=CHANNELS[:5])

@@ -101,7 +101,7 @@ class LittlePrince:
         """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
         from harness.encode.naturalistic import Resolution
         from harness.encode.result import EncodingOptions
-        from plugins.benchmarks.neural.mni_volumes import score_listeners
+        from plugins.benchmarks.neural.mni_listening import score_listeners
 
         (recording,) = recordings.values()
         options = EncodingOptions(n_outer=FOLDS)
@@ -124,13 +124,15 @@ class LittlePrince:
 
         from harness.encode.naturalistic import Naturalistic, Resolution
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
-        from plugins.benchmarks.neural.mni_volumes import region_responses
+        from plugins.benchmarks.neural.mni_listening import region_responses
 
         source, masks = region_responses(
             self._runs,
             [slice(0, used) for used in self._used],
             [passage.name for passage in self.passages],
             Resolution(self.resolution),
+            tr=TR,
+            cutoff=HIGH_PASS,
         )
         lexical = np.concatenate(
             [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]

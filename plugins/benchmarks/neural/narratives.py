@@ -110,7 +110,7 @@ class Narratives:
         """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
         from harness.encode.naturalistic import Resolution
         from harness.encode.result import EncodingOptions
-        from plugins.benchmarks.neural.mni_volumes import score_listeners
+        from plugins.benchmarks.neural.mni_listening import score_listeners
 
         (recording,) = recordings.values()
         # From three stories on, whole ones are held out.
@@ -146,13 +146,15 @@ class Narratives:
         from harness.encode.naturalistic import Naturalistic, Resolution
         from harness.stimuli.lanczos import lanczos_matrix
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
-        from plugins.benchmarks.neural.mni_volumes import region_responses
+        from plugins.benchmarks.neural.mni_listening import region_responses
 
         source, masks = region_responses(
             {person: [self._scan(person, name) for name in self.names] for person in self.people},
             [used_volumes(STORIES[name]) for name in self.names],
             self.names,
             Resolution(self.resolution),
+            tr=TR,
+            cutoff=None,
         )
         columns = []
         for (passage, phones), times in zip(self._aligned, self.clocks, strict=True):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,19 +94,33 @@ def score_lags(
         there is one. By (participant,): ``participant_value``, ``baseline_value``; by (participant,
         lag): ``lag_r``, a description; by (participant, layer): ``r``, over electrodes at lags from
         the onset on; by (participant, roi): ``r_roi``, electrodes near a region. By (electrode,),
-        one participant after the other: ``electrode_r``, ``electrode_lag``, ``electrode_layer``,
-        ``electrode_ceiling``, ``electrode_normalised``, ``electrode_participant``, and by
-        (electrode, axis) ``electrode_place``.
+        one participant after the other: ``electrode_r``, ``electrode_baseline``,
+        ``electrode_lag``, ``electrode_layer``, ``electrode_ceiling``, ``electrode_normalised``,
+        ``electrode_participant``, and by (electrode, axis) ``electrode_place``, mm.
+
+    Raises
+    ------
+    DataError
+        No electrode can be scored.
     """
     runs = np.zeros(recording.sizes["sample"], np.int64)
     source = array_responses(
         {p: values.reshape(len(values), -1) for p, values in activity.items()}, runs
     )
     found = stream_layers(recording, source, options=options)
-    alone = stream_layers(baseline, source, options=options)
     shapes = {p: values.shape[1:] for p, values in activity.items()}
     scores = {p: at_chosen_lag(found[p], shape) for p, shape in shapes.items()}
-    base = np.array([_mean(at_chosen_lag(alone[p], shape).r) for p, shape in shapes.items()])
+    alone = _once(
+        "electrode baseline",
+        [*activity.values(), baseline.values],
+        options,
+        lambda: np.concatenate(
+            [
+                at_chosen_lag(one, shapes[p]).r
+                for p, one in stream_layers(baseline, source, options=options).items()
+            ]
+        ),
+    )
     value = np.array([_mean(one.r) for one in scores.values()])
     if not np.isfinite(value).any():
         raise DataError("no electrode has usable activity", "are these recordings of speech?")
@@ -115,6 +128,8 @@ def score_lags(
     layers = np.asarray(recording["layer"].values)
     ceilings = electrode_ceilings(activity, lags, options)
     electrodes = _by_electrode(scores, ceilings, places, lags)
+    electrodes["electrode_baseline"] = ("electrode", alone)
+    base = _each(electrodes, "electrode_baseline", len(scores))
     later = np.asarray(lags) >= 0 if max(lags) >= 0 else np.ones(len(lags), bool)
     score = xr.Dataset(
         {
@@ -181,13 +196,14 @@ def electrode_ceilings(
         return {}
     lag = int(np.argmin(np.abs(np.asarray(lags))))
     now = {person: np.ascontiguousarray(values[:, :, lag]) for person, values in activity.items()}
-    path = _kept(now, options)
-    if not path.is_file():
-        found = [_from_others(now, person, options) for person in now]
-        with writing(path) as beside, beside.open("wb") as stream:
-            np.save(stream, np.concatenate(found), allow_pickle=False)
-    ends = np.cumsum([values.shape[1] for values in now.values()])
-    each = np.split(np.load(path, allow_pickle=False), ends[:-1])
+    values = _once(
+        "electrode ceilings",
+        list(now.values()),
+        options,
+        lambda: np.concatenate([_from_others(now, person, options) for person in now]),
+    )
+    ends = np.cumsum([own.shape[1] for own in now.values()])
+    each = np.split(values, ends[:-1])
     return dict(zip(now, each, strict=True))
 
 
@@ -208,19 +224,29 @@ def _from_others(now: Mapping[str, Single], person: str, options: EncodingOption
     return np.asarray(scores["r_best"].values, np.float64)
 
 
-def _kept(now: Mapping[str, Single], options: EncodingOptions) -> Path:
-    """Where ceilings are kept: they take minutes, and are the same for every model."""
+def _once(
+    stage: str,
+    arrays: Sequence[npt.NDArray[Any]],
+    options: EncodingOptions,
+    compute: Callable[[], Floats],
+) -> Floats:
+    """Compute what takes minutes and is the same for every model, or find it in the cache."""
     digest = hashlib.sha256()
-    for values in now.values():
-        digest.update(f"{values.shape}".encode())
-        digest.update(values.tobytes())
+    for array in arrays:
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
     key = content_key(
-        stage="electrode ceilings",
+        stage=stage,
         version=[VERSION, ENCODE],
-        activity=digest.hexdigest(),
+        arrays=digest.hexdigest(),
         options=json.loads(json.dumps(asdict(options), default=str)),
     )
-    return cache_folder() / "ceilings" / f"{key}.npy"
+    path = cache_folder() / "electrodes" / f"{key}.npy"
+    if not path.is_file():
+        values = compute()
+        with writing(path) as beside, beside.open("wb") as stream:
+            np.save(stream, values, allow_pickle=False)
+    return np.asarray(np.load(path, allow_pickle=False))
 
 
 def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores:

@@ -1,0 +1,196 @@
+"""Listeners whose images lie in one space: responses of regions or voxels, and their ceilings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.encode.design import highpass, zscore_by_run
+from harness.encode.naturalistic import Resolution, score_stories
+from harness.encode.sources import Part, PartedResponses
+from harness.errors import DataError
+from plugins.benchmarks.neural.mni_volumes import SphereVoxels
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.encode.naturalistic import Naturalistic
+    from harness.encode.result import EncodingOptions
+    from harness.encode.sources import ResponseSource
+
+BLOCK = 128
+"""Voxels whose ceilings are computed at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class SphereMeans:
+    """Mean of each region's z-scored voxels, (n_volumes, n_regions).
+
+    NaN where a region has no voxel that is finite and varies: outside of the brain images are 0.
+
+    Parameters
+    ----------
+    voxels : SphereVoxels
+    """
+
+    voxels: SphereVoxels
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Volumes, regions."""
+        return self.voxels.shape[0], len(self.voxels.members)
+
+    def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float64]:
+        """Average over the volumes asked for."""
+        rows, columns = index
+        values = self.voxels[rows, slice(None)].astype(np.float64)
+        usable = np.isfinite(values).all(axis=0) & (np.ptp(values, axis=0) > 0)
+        means = np.full((len(values), self.shape[1]), np.nan)
+        for number, mask in enumerate(self.voxels.masks.values()):
+            chosen = values[:, mask & usable]
+            if chosen.shape[1]:
+                means[:, number] = zscore_by_run(chosen, np.zeros(len(values), int)).mean(axis=1)
+        return means[:, columns]
+
+
+@dataclass(frozen=True, eq=False)
+class HighPassed:
+    """Voxels without what is slower than a period, in the volumes asked for.
+
+    Parameters
+    ----------
+    voxels : SphereVoxels
+    tr : float
+        Seconds from one volume to the next.
+    cutoff : float
+        Longest period that is kept, s.
+    """
+
+    voxels: SphereVoxels
+    tr: float
+    cutoff: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Volumes, voxels."""
+        return self.voxels.shape
+
+    def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float64]:
+        """Read and filter some volumes of some voxels."""
+        values = self.voxels[index].astype(np.float64)
+        run = np.zeros(len(values), np.int64)
+        return np.asarray(highpass(values, run, self.tr, self.cutoff))
+
+
+def region_responses(
+    runs: Mapping[str, Sequence[SphereVoxels]],
+    rows: Sequence[slice],
+    labels: Sequence[str],
+    resolution: Resolution,
+    *,
+    tr: float,
+    cutoff: float | None,
+) -> tuple[PartedResponses, dict[str, dict[str, npt.NDArray[np.bool_]]]]:
+    """Arrange runs for scoring by region or by voxel.
+
+    Parameters
+    ----------
+    runs : mapping
+        Of each participant, in the order of ``labels``.
+    rows : sequence of slice
+        Volumes to use of each run.
+    labels : sequence of str
+        Names of the runs.
+    resolution : Resolution
+        ``ROI``: a column is the mean of a region, and images may have different grids.
+    tr : float
+        Seconds from one volume to the next.
+    cutoff : float, optional
+        Longest period that is kept in voxels, s. (Means of regions are filtered when they are
+        scored, see :class:`harness.encode.naturalistic.Naturalistic`.)
+
+    Returns
+    -------
+    source : PartedResponses
+    masks : dict
+        By participant, the columns of each region.
+
+    Raises
+    ------
+    DataError
+        By voxel, an image has another grid than the first one.
+    """
+    parts: dict[str, list[Part]] = {}
+    masks: dict[str, dict[str, npt.NDArray[np.bool_]]] = {}
+    first = next(iter(runs.values()))[0].image
+    for person, own in runs.items():
+        if resolution is Resolution.ROI:
+            names = tuple(own[0].members)
+            masks[person] = dict(zip(names, np.eye(len(names), dtype=bool), strict=True))
+            columns: list[Any] = [SphereMeans(run) for run in own]
+        else:
+            for run in own:
+                if (run.image.shape[:3], run.image.affine) != (first.shape[:3], first.affine):
+                    raise DataError(
+                        f"{person}: {run.image.path.name} has other voxels than {first.path.name}",
+                        "score regions (resolution=roi), or choose runs that were scanned alike",
+                    )
+            masks[person] = own[0].masks
+            columns = [run if cutoff is None else HighPassed(run, tr, cutoff) for run in own]
+        parts[person] = [Part(c, r) for c, r in zip(columns, rows, strict=True)]
+    return PartedResponses(parts, labels), masks
+
+
+def voxel_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]:
+    """Correlate each participant's voxels with the mean of the others', where they are usable.
+
+    A lower bound on the ceiling of a participant (Nili et al. 2014), for participants whose voxels
+    are those of one space.
+
+    Returns
+    -------
+    dict
+        By participant, (n_voxels,); NaN where a voxel cannot be used. Empty for fewer than three
+        participants.
+    """
+    people = source.participants
+    if len(people) < 3:
+        return {}
+    n_voxels = source.n_voxels(people[0])
+    ceilings = np.full((len(people), n_voxels), np.nan)
+    for start in range(0, n_voxels, BLOCK):
+        stop = min(start + BLOCK, n_voxels)
+        each = []
+        for person in people:
+            block = np.asarray(source.block(person, start, stop), np.float64)
+            usable = np.isfinite(block).all(axis=0) & (np.ptp(block, axis=0) > 0)
+            each.append(zscore_by_run(np.where(usable, block, 0.0), source.runs))
+        z = np.nan_to_num(np.stack(each))
+        others = z.sum(axis=0) - z
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ceilings[:, start:stop] = (z * others).sum(axis=1) / np.sqrt(
+                np.square(z).sum(axis=1) * np.square(others).sum(axis=1)
+            )
+    return dict(zip(people, ceilings, strict=True))
+
+
+def score_listeners(
+    recording: xr.DataArray, data: Naturalistic, options: EncodingOptions, resolution: Resolution
+) -> xr.Dataset:
+    """Score a recording; by voxel against the ceiling that the other participants give.
+
+    See :func:`harness.encode.naturalistic.score_stories`.
+    """
+    if resolution is Resolution.ROI:
+        score = score_stories(recording, data, options, resolution=resolution)
+    else:
+        ceilings = voxel_ceilings(data.source)
+        with_ceilings = replace(data, ceilings=ceilings)
+        score = score_stories(recording, with_ceilings, options, resolution=resolution)
+        kind = "leave-one-out inter-participant correlation" if ceilings else "none"
+        score = score.assign_attrs(ceiling_kind=kind)
+    return score.assign_attrs(profile="strict")
