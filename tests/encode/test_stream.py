@@ -52,6 +52,7 @@ def test_the_same_as_in_memory(n_units: int, metric: Metric) -> None:
     np.testing.assert_allclose(found["r"], wanted.r, atol=1e-6)
     np.testing.assert_allclose(found["r2"], wanted.r2, atol=1e-6)
     np.testing.assert_allclose(found["r_best"], wanted.r_best, atol=1e-6)
+    np.testing.assert_allclose(found["fold_r_best"], wanted.fold_r_best, atol=1e-6)
     np.testing.assert_array_equal(found["layer_best"], np.array([0, 5, 9])[wanted.chosen])
     np.testing.assert_allclose(found["grid_ends"], wanted.grid_ends)
 
