@@ -1,17 +1,21 @@
 """How often do answers claim what is not so, and find what is? 200 simulated boards each.
 
-``python benchmarks/answers.py [BOARDS]`` prints a table. "at most" rows are error rates that the
-level bounds (.05); "power" rows have no bound; an interval should hold the truth in 95 % of boards.
+``python benchmarks/answers.py [BOARDS] [--first N]`` prints a table. "at most" rows are error rates
+that the level bounds (.05); an interval should hold the truth in "at least" .95 of boards; "power"
+rows have no bound. Beside each rate stands its exact 95 % interval (Clopper & Pearson 1934), and
+"off" where that interval lies wholly on the wrong side of the bound.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from scipy.stats import binomtest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from simulated_boards import CATEGORIES, Truth, simulate
@@ -46,7 +50,7 @@ def saturated(said: xr.Dataset) -> dict[str, float]:
     return {
         "saturation: claimed too small (at most .05)": float(found < size),
         "saturation: found exactly (power)": float(found == size),
-        "saturation: interval holds the truth": float(
+        "saturation: interval holds the truth (at least .95)": float(
             float(row["point_low"]) <= size <= float(row["point_high"])
         ),
         "plateau found (power)": float(row["curve_p"].sel(curve="plateau") < 0.05),
@@ -157,19 +161,34 @@ SCENES: tuple[tuple[str, Truth, Measure], ...] = (
 )
 
 
-def rates(boards: int) -> dict[str, float]:
-    """Return each rate over the simulated boards."""
+def outcomes(first: int, boards: int) -> dict[str, list[float]]:
+    """Return what each measure found on the simulated boards, numbered from ``first``."""
     found: dict[str, list[float]] = {}
     for question, truth, measure in SCENES:
-        for seed in range(boards):
+        for seed in range(first, first + boards):
             said = harness.answer(simulate(truth, 10_000 + seed), question, draws=400, seed=seed)
             for name, value in measure(said).items():
                 found.setdefault(name, []).append(value)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+    return found
+
+
+def row(name: str, values: list[float]) -> str:
+    """Format a rate; boards that are a share of several pairs have no binomial interval."""
+    rate = float(np.mean(values))
+    if not all(value in (0.0, 1.0) for value in values):
+        return f"| {name} | {rate:.3f} | | |"
+    found = binomtest(int(sum(values)), len(values)).proportion_ci(0.95)
+    off = found.low > 0.05 if "at most" in name else "at least" in name and found.high < 0.95
+    return f"| {name} | {rate:.3f} | {found.low:.3f} .. {found.high:.3f} | {'off' * off} |"
 
 
 if __name__ == "__main__":
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    print(f"| over {n} simulated boards | rate |\n|---|---|")
-    for name, rate in rates(n).items():
-        print(f"| {name} | {rate:.3f} |")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("boards", nargs="?", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="number of the first board")
+    given = parser.parse_args()
+    last = given.first + given.boards - 1
+    print(f"| over simulated boards {given.first} .. {last} | rate | 95 % interval | |")
+    print("|---|---|---|---|")
+    for name, values in outcomes(given.first, given.boards).items():
+        print(row(name, values), flush=True)
