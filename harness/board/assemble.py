@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,9 +127,9 @@ class _Frame:
         benchmarks: list[BenchmarkSpec],
     ) -> None:
         self.coords = {
-            "model": _texts(s.name for s in models),
-            "compressor": _texts(s.name for s in compressors),
-            "benchmark": _texts(s.name for s in benchmarks),
+            "model": texts(s.name for s in models),
+            "compressor": texts(s.name for s in compressors),
+            "benchmark": texts(s.name for s in benchmarks),
         }
         shape = tuple(len(v) for v in self.coords.values())
         self.numbers = {name: np.full(shape, math.nan) for name in (*NUMBERS, *TIMINGS)}
@@ -162,9 +162,27 @@ class _Frame:
 
 
 def _detail(scores: list[tuple[Cell, xr.Dataset]]) -> xr.Dataset:
-    """Join the scores of one benchmark along ``variant``; layers a model lacks are NaN."""
-    names = [cell.variant.name for cell, _ in scores]
-    parts = [_bare(score) for _, score in scores]
+    variants = [cell.variant for cell, _ in scores]
+    names = [(variant.model.name, variant.compressor.name) for variant in variants]
+    return join_variants([_bare(score) for _, score in scores], names)
+
+
+def join_variants(parts: Sequence[xr.Dataset], variants: Sequence[tuple[str, str]]) -> xr.Dataset:
+    """Join the details of one benchmark along ``variant``; layers a model lacks are NaN.
+
+    Parameters
+    ----------
+    parts : sequence of Dataset
+        One a variant.
+    variants : sequence of (str, str)
+        Model and compressor of each.
+
+    Returns
+    -------
+    Dataset
+        With coordinates ``model`` and ``compressor`` by variant.
+    """
+    names = [f"{model}+{compressor}" for model, compressor in variants]
     joined = xr.concat(
         parts,
         dim=pd.Index(names, name="variant"),
@@ -174,9 +192,9 @@ def _detail(scores: list[tuple[Cell, xr.Dataset]]) -> xr.Dataset:
         data_vars="all",
     )
     return joined.assign_coords(
-        variant=("variant", _texts(names)),
-        model=("variant", _texts(cell.variant.model.name for cell, _ in scores)),
-        compressor=("variant", _texts(cell.variant.compressor.name for cell, _ in scores)),
+        variant=("variant", texts(names)),
+        model=("variant", texts(model for model, _ in variants)),
+        compressor=("variant", texts(compressor for _, compressor in variants)),
     )
 
 
@@ -194,35 +212,35 @@ def _models(models: list[ModelSpec], plan: Plan) -> xr.Dataset:
         files = plan.files.get(spec.name)
         return float(spec.parameters or (files.parameters if files else 0) or math.nan)
 
-    texts = ("family", "source", "revision", "control", "base", "licence", "citation", "notes")
+    fields = ("family", "source", "revision", "control", "base", "licence", "citation", "notes")
     return xr.Dataset(
         {
             "parameters": ("model", np.array([stored(s) for s in models])),
-            "tags": ("model", _texts(" ".join(s.tags) for s in models)),
+            "tags": ("model", texts(" ".join(s.tags) for s in models)),
         }
-        | {name: ("model", _texts(getattr(s, name) for s in models)) for name in texts},
-        coords={"model": _texts(s.name for s in models)},
+        | {name: ("model", texts(getattr(s, name) for s in models)) for name in fields},
+        coords={"model": texts(s.name for s in models)},
     )
 
 
 def _compressors(specs: list[CompressorSpec]) -> xr.Dataset:
     return xr.Dataset(
         {
-            "method": ("compressor", _texts(s.method for s in specs)),
+            "method": ("compressor", texts(s.method for s in specs)),
             "options": (
                 "compressor",
-                _texts(json.dumps(dict(s.options), sort_keys=True, default=str) for s in specs),
+                texts(json.dumps(dict(s.options), sort_keys=True, default=str) for s in specs),
             ),
-            "tags": ("compressor", _texts(" ".join(s.tags) for s in specs)),
-            "citation": ("compressor", _texts(s.citation for s in specs)),
+            "tags": ("compressor", texts(" ".join(s.tags) for s in specs)),
+            "citation": ("compressor", texts(s.citation for s in specs)),
         },
-        coords={"compressor": _texts(s.name for s in specs)},
+        coords={"compressor": texts(s.name for s in specs)},
     )
 
 
 def _benchmarks(specs: list[BenchmarkSpec]) -> xr.Dataset:
     margins = [math.nan if s.margin is None else s.margin for s in specs]
-    texts = ("kind", "metric", "licence", "citation", "data", "notes")
+    fields = ("kind", "metric", "licence", "citation", "data", "notes")
     return xr.Dataset(
         {
             "version": ("benchmark", np.array([s.version for s in specs])),
@@ -230,8 +248,8 @@ def _benchmarks(specs: list[BenchmarkSpec]) -> xr.Dataset:
             "margin": ("benchmark", np.array(margins, float)),
             "simulated": ("benchmark", np.array([int(s.simulated) for s in specs])),
         }
-        | {name: ("benchmark", _texts(getattr(s, name) for s in specs)) for name in texts},
-        coords={"benchmark": _texts(s.name for s in specs)},
+        | {name: ("benchmark", texts(getattr(s, name) for s in specs)) for name in fields},
+        coords={"benchmark": texts(s.name for s in specs)},
     )
 
 
@@ -253,11 +271,12 @@ def _compression(
     return xr.Dataset(
         {name: (("model", "compressor"), column) for name, column in columns.items()},
         coords={
-            "model": _texts(s.name for s in models),
-            "compressor": _texts(s.name for s in compressors),
+            "model": texts(s.name for s in models),
+            "compressor": texts(s.name for s in compressors),
         },
     )
 
 
-def _texts(values: Any) -> np.ndarray[Any, np.dtype[Any]]:
+def texts(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[Any]]:
+    """Texts as xarray stores them."""
     return np.array(list(values), dtype=object)

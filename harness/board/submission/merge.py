@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from harness.board.assemble import COMPRESSION, SCHEMA
+from harness.board.assemble import COMPRESSION, SCHEMA, join_variants, texts
 from harness.board.assemble import NUMBERS as VALUES
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
@@ -135,12 +134,12 @@ def _cells(
 ) -> xr.Dataset:
     shape = tuple(map(len, axes.values()))
     numbers = {name: np.full(shape, math.nan) for name in NUMBERS}
-    texts = {
+    words = {
         name: np.full(shape, "", object)
         for name in ("status", "reason", "key", "provenance", "verified", "submitter", "entry")
     }
-    texts["status"][...] = "to do"
-    texts["reason"][...] = "nobody has handed it in"
+    words["status"][...] = "to do"
+    words["reason"][...] = "nobody has handed it in"
     index = {axis: {name: i for i, name in enumerate(names)} for axis, names in axes.items()}
     for p in places:
         names = zip(axes, (p.model, p.compressor, p.benchmark), strict=True)
@@ -156,11 +155,11 @@ def _cells(
             "entry": p.entry.id,
         }
         for name, value in said.items():
-            texts[name][at] = value
+            words[name][at] = value
     dims = tuple(axes)
     return xr.Dataset(
-        {name: (dims, array) for name, array in (numbers | texts).items()},
-        coords={axis: _texts(names) for axis, names in axes.items()},
+        {name: (dims, array) for name, array in (numbers | words).items()},
+        coords={axis: texts(names) for axis, names in axes.items()},
     )
 
 
@@ -177,8 +176,8 @@ def _facts(
         elif field in _NUMERIC:
             columns[field] = (axis, np.array([math.nan if v is None else v for v in found], float))
         else:
-            columns[field] = (axis, _texts(found))
-    return xr.Dataset(columns, coords={axis: _texts(names)})
+            columns[field] = (axis, texts(found))
+    return xr.Dataset(columns, coords={axis: texts(names)})
 
 
 def _compression(places: Sequence[_Place], axes: Mapping[str, list[str]]) -> xr.Dataset:
@@ -192,7 +191,7 @@ def _compression(places: Sequence[_Place], axes: Mapping[str, list[str]]) -> xr.
                 columns[name][at] = value
     return xr.Dataset(
         {name: (("model", "compressor"), column) for name, column in columns.items()},
-        coords={"model": _texts(models), "compressor": _texts(compressors)},
+        coords={"model": texts(models), "compressor": texts(compressors)},
     )
 
 
@@ -211,21 +210,4 @@ def _detail(places: Sequence[_Place]) -> xr.Dataset | None:
         variants.append((p.model, p.compressor))
     if not parts:
         return None
-    names = [f"{model}+{compressor}" for model, compressor in variants]
-    joined = xr.concat(
-        parts,
-        dim=pd.Index(names, name="variant"),
-        join="outer",
-        coords="minimal",
-        compat="override",
-        data_vars="all",
-    )
-    return joined.assign_coords(
-        variant=("variant", _texts(names)),
-        model=("variant", _texts(model for model, _ in variants)),
-        compressor=("variant", _texts(compressor for _, compressor in variants)),
-    )
-
-
-def _texts(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[Any]]:
-    return np.array(list(values), dtype=object)
+    return join_variants(parts, variants)
