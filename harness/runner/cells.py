@@ -111,19 +111,28 @@ def recording_key(variant: str, request: Request) -> str:
     return content_key(variant=variant, request=request.key, stage=stages.RECORD)
 
 
-def score_key(spec: BenchmarkSpec, recordings: Sequence[str]) -> str:
-    """Key of a score: the recordings' keys, the benchmark's version and options, the stages."""
-    return content_key(**score_parts(spec), recordings=list(recordings))
+def score_key(spec: BenchmarkSpec, recordings: Sequence[str], content: str = "") -> str:
+    """Key of a score: the recordings' keys, and what :func:`score_parts` names."""
+    return content_key(**score_parts(spec, content), recordings=list(recordings))
 
 
-def score_parts(spec: BenchmarkSpec) -> dict[str, object]:
-    """Return what the key of a score is made of, its recordings apart."""
-    return {
+def score_parts(spec: BenchmarkSpec, content: str = "") -> dict[str, object]:
+    """Return what the key of a score is made of, its recordings apart.
+
+    Parameters
+    ----------
+    spec : BenchmarkSpec
+    content : str
+        Checksum of the files that the benchmark's version does not pin, see
+        :func:`harness.runner.resources.unpinned_content`.
+    """
+    parts: dict[str, object] = {
         "benchmark": spec.target,
         "options": dict(spec.options),
         "version": spec.version,
         "stages": [stages.ENCODE, stages.PROBE],
     }
+    return {**parts, "content": content} if content else parts
 
 
 def cell_parts(
@@ -132,13 +141,14 @@ def cell_parts(
     dtype: str,
     requests: Sequence[Request],
     spec: BenchmarkSpec,
+    content: str = "",
 ) -> dict[str, object]:
     """Return what the keys of a cell are made of, for whoever has to make them again."""
     return {
         "variant": variant_parts(fingerprint, compressor, dtype),
         "requests": [request.key for request in requests],
         "record": stages.RECORD,
-        "score": score_parts(spec),
+        "score": score_parts(spec, content),
     }
 
 

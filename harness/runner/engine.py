@@ -136,6 +136,7 @@ def _score(loaded: Loaded, opened: Session) -> xr.Dataset:
         opened.options.dtype,
         loaded.requests,
         loaded.spec,
+        loaded.content,
     )
     said = provenance(opened.variant, loaded.spec, opened.files, read, keys, parts)
     return score.assign_attrs(score.attrs | said | {"score_seconds": time.perf_counter() - start})

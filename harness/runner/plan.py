@@ -13,6 +13,7 @@ from harness.plugin.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.record.request import Benchmark, Request
 from harness.runner.cells import Cell, Status, Variant, recording_key, score_key, variant_key
 from harness.runner.options import Overwrite, RunOptions
+from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
 from harness.store.store import Kind, Store
 
@@ -24,6 +25,8 @@ class Loaded:
     spec: BenchmarkSpec
     benchmark: Benchmark
     requests: tuple[Request, ...]
+    content: str = ""
+    """Checksum of its files that nothing pins, see ``unpinned_content``."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
     for spec in selection.benchmarks:
         try:
             benchmark = load_target(spec)
-            benchmarks[spec.name] = Loaded(spec, benchmark, tuple(benchmark.requests()))
+            benchmarks[spec.name] = Loaded(
+                spec, benchmark, tuple(benchmark.requests()), unpinned_content(spec)
+            )
         except HarnessError as error:
             broken[spec.name] = str(error)
     files: dict[str, ModelFiles] = {}
@@ -128,7 +133,8 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     vkey = variant_key(
         plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
     )
-    return score_key(loaded.spec, [recording_key(vkey, r) for r in loaded.requests])
+    recordings = [recording_key(vkey, r) for r in loaded.requests]
+    return score_key(loaded.spec, recordings, loaded.content)
 
 
 def not_applicable(variant: Variant, requests: Iterable[Request]) -> str:

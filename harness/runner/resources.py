@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 from harness.errors import PluginError, SelectionError
 from harness.fetch.resource import Resource
@@ -32,12 +34,7 @@ def benchmark_resources(
     PluginError
         Its target cannot be imported.
     """
-    module, _, attribute = spec.target.partition(":")
-    try:
-        target = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PluginError(f"{spec.name}: cannot load {spec.target!r}: {error}") from error
-    offer = getattr(target, "resources", None)
+    offer = _offer(spec)
     if offer is None:
         raise SelectionError(
             f"{spec.name} names no files to fetch",
@@ -49,3 +46,42 @@ def benchmark_resources(
             raise SelectionError(f"{spec.name} does not tell participants apart")
         options["participants"] = tuple(participants)
     return tuple(offer(**options))
+
+
+def unpinned_content(spec: BenchmarkSpec) -> str:
+    """Return one checksum of the files of a benchmark whose right content nobody stated.
+
+    A score must not outlive the responses it was made of: where the version of a benchmark does not
+    say what its files hold, their content is part of the score's key.
+
+    Parameters
+    ----------
+    spec : BenchmarkSpec
+        Of a benchmark whose files are on this machine.
+
+    Returns
+    -------
+    str
+        Empty when every file has a checksum of its own, or none is fetched.
+    """
+    from harness.fetch.checksum import remembered_sha256
+    from harness.fetch.download import located
+
+    if _offer(spec) is None:
+        return ""
+    digest = hashlib.sha256()
+    unpinned = [r for r in benchmark_resources(spec) if not r.digest]
+    for resource in sorted(unpinned, key=lambda r: r.where or r.name):
+        path = located(resource)
+        content = remembered_sha256(path) if path else "absent"
+        digest.update(f"{resource.where or resource.name}\0{content}\n".encode())
+    return digest.hexdigest() if unpinned else ""
+
+
+def _offer(spec: BenchmarkSpec) -> Any:
+    module, _, attribute = spec.target.partition(":")
+    try:
+        target = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginError(f"{spec.name}: cannot load {spec.target!r}: {error}") from error
+    return getattr(target, "resources", None)

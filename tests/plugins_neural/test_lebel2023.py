@@ -157,3 +157,25 @@ def test_who_heard_what():
         lebel2023.heard(lebel2023.EIGHT, 27)
     with pytest.raises(DataError, match="UTS10"):
         lebel2023.LeBel2023.resources(participants="UTS10")
+
+
+def test_content_that_nobody_pins_is_part_of_the_key(lab, monkeypatch):
+    from harness.plugin.specs import BenchmarkSpec
+    from harness.runner.cells import score_key
+    from harness.runner.resources import unpinned_content
+
+    spec = BenchmarkSpec(
+        "lebel2023",
+        target="plugins.benchmarks.neural.lebel2023:LeBel2023",
+        kind="neural",
+        options={"participants": "+".join(PEOPLE), "stories": 3},
+    )
+    before = unpinned_content(spec)
+    assert before == unpinned_content(spec)
+    write(lab, "UTS02", STORIES[0], np.zeros((USED[0], 6)))
+    after = unpinned_content(spec)
+    keys = {score_key(spec, ["r"], content) for content in ("", before, after)}
+    assert len(keys) == 3
+    pinned = dict.fromkeys(lebel2023.FILES.entries, (1, "md5:" + "0" * 32))
+    monkeypatch.setitem(vars(lebel2023.FILES), "entries", pinned)
+    assert unpinned_content(spec) == ""
