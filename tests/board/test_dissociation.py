@@ -2,11 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import binom
 from simulated_boards import CATEGORIES, Truth, simulate
 
 import harness
-from harness.board.answers.competence import competence
+from harness.board.answers.competence import competence, probed
 
 TRUTH = Truth(
     {"a-1": ("a", 1e8, 0.25), "a-2": ("a", 1e9, 0.28)},
@@ -76,10 +77,57 @@ def test_resampled_accuracies_have_the_spread_of_their_formula():
 
 def test_what_is_missing_is_said():
     said = asked(dataclasses.replace(TRUTH, linguistic=0))
-    assert any("no linguistic benchmark with pairs" in str(m) for m in said["missing"].values)
+    assert any("no linguistic benchmark with categories" in str(m) for m in said["missing"].values)
     at_chance = {"a-1": ("a", 1e8, 0.0), "a-2": ("a", 1e9, 0.28)}
     said = asked(dataclasses.replace(TRUTH, models=at_chance))
     assert any("a-1 itself is not above chance" in str(m) for m in said["missing"].values)
     only = said["p"].isel(benchmark=0, linguistic=0)
     assert np.isnan(only.sel(model="a-1")).all()
     assert np.isfinite(only.sel(model="a-2")).all()
+
+
+def test_items_that_pass_or_fail_count_like_pairs():
+    board = simulate(TRUTH)
+    known = board["linguistic/pairs-00"].to_dataset()
+    right = (known["margin"] > 0).astype(np.int8).rename(pair="item")
+    items = known.drop_vars(["margin", "pair_task"]).assign(passed=right)
+    items = items.assign_coords(item_task=("item", known["pair_task"].values))
+    one = competence(known, "pairs", 0.5, 50, seed=3)
+    other = competence(items, "items", 0.5, 50, seed=3)
+    assert (one.unit, other.unit) == ("pairs", "items")
+    np.testing.assert_array_equal(one.accuracy, other.accuracy)
+    np.testing.assert_array_equal(one.draws, other.draws)
+
+
+def test_probes_are_drawn_from_their_intervals():
+    names = ["m+none", "m+rtn-int4"]
+    dims = ("variant", "category")
+    score = np.array([[0.8, 0.6], [0.7, 0.6]])
+    half = np.array([[0.02, 0.04], [0.03, 0.05]])
+    known = xr.Dataset(
+        {
+            "category_score": (dims, score),
+            "category_low": (dims, score - half),
+            "category_high": (dims, score + half),
+            "category_majority": (dims, np.full((2, 2), [0.3, 0.5])),
+            "category_tasks": (dims, np.full((2, 2), [4, 6])),
+        },
+        coords={
+            "variant": names,
+            "category": ["syntax", "semantics"],
+            "model": ("variant", ["m", "m"]),
+            "compressor": ("variant", ["none", "rtn-int4"]),
+            "seed": range(5),
+        },
+    )
+    read = probed(known, "probes", 20_000, seed=1)
+    assert read.categories == ("syntax", "semantics")
+    np.testing.assert_array_equal(read.pairs, [20, 30])
+    variants, change, drawn = read.relative_change()
+    assert variants == [1]
+    # heights above the majority, by category: .5 and .1
+    np.testing.assert_allclose(change[:, 0], [-0.1 / 0.5, 0.0], atol=1e-12)
+    # the base's own error changes the share that is left: (.7 - .3) / (.8 - .3) ** 2
+    first = np.hypot(half[0, 0] * 0.4 / 0.5, half[1, 0]) / 1.96 / 0.5
+    assert drawn[:, 0, 0].std() == pytest.approx(first, rel=0.05)
+    assert probed(known.drop_vars("category_low"), "probes", 10, seed=1) is None

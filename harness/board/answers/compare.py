@@ -182,7 +182,7 @@ def _over_pairs(
         "p": float(p),
         "p_equivalence": float(same),
         "n": float(read.pairs.sum()),
-        "unit": "pairs",
+        "unit": read.unit,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a compressor does to each category of linguistic competence, pair by pair."""
+"""What a compressor does to each category of linguistic competence."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.stats.bootstrap import DoubleArray
 
 _BLOCK = 2**24
 """Numbers a temporary array may hold."""
+_NORMAL_975 = 1.959964
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,10 @@ class Competence:
         variants.
     pairs : array, shape (n_categories,)
         Number of pairs.
-    chance : float
+    chance : float or array, shape (n_categories, 1)
         Accuracy of a guess.
+    unit : str
+        What is counted: ``pairs``, ``items``, or ``probes``.
     """
 
     benchmark: str
@@ -42,7 +45,8 @@ class Competence:
     accuracy: DoubleArray
     draws: DoubleArray
     pairs: DoubleArray
-    chance: float
+    chance: float | DoubleArray
+    unit: str = "pairs"
 
     def relative_change(self) -> tuple[list[int], DoubleArray, DoubleArray]:
         """Change of every compressed variant, in heights of its base above chance.
@@ -74,7 +78,7 @@ def compressed(names: list[tuple[str, str]]) -> tuple[list[int], list[int]]:
 
 
 def relative(
-    values: DoubleArray, variants: list[int], bases: list[int], chance: float
+    values: DoubleArray, variants: list[int], bases: list[int], chance: float | DoubleArray
 ) -> DoubleArray:
     """Change from base to variant (last axis), as a share of the base's height above chance."""
     base = values[..., bases]
@@ -86,12 +90,13 @@ def relative(
 def competence(
     known: xr.Dataset, benchmark: str, chance: float, draws: int, seed: int
 ) -> Competence | None:
-    """Read a benchmark of minimal pairs from a board.
+    """Read a benchmark of minimal pairs, or of items that pass or fail, from a board.
 
     Parameters
     ----------
     known : Dataset
-        The board's detail: ``margin`` (variant, pair), ``pair_task`` and ``task_category``.
+        The board's detail: ``margin`` (variant, pair) and ``pair_task``, or ``passed`` (variant,
+        item) and ``item_task``; and ``task_category``.
     benchmark : str
     chance : float
     draws, seed : int
@@ -100,13 +105,20 @@ def competence(
     Returns
     -------
     Competence or None
-        None where the board has no pairs.
+        None where the board has neither.
     """
-    if not {"margin", "pair_task", "task_category"} <= set(known.variables):
+    if "task_category" not in known.variables:
         return None
-    # A tie counts one half, as in the score.
-    right = (np.sign(known["margin"].transpose("variant", "pair").values) + 1) / 2
-    task = known["pair_task"].values.astype(int)
+    if {"margin", "pair_task"} <= set(known.variables):
+        unit = "pair"
+        # A tie counts one half, as in the score.
+        right = (np.sign(known["margin"].transpose("variant", "pair").values) + 1) / 2
+    elif {"passed", "item_task"} <= set(known.variables):
+        unit = "item"
+        right = known["passed"].transpose("variant", "item").values.astype(np.float64)
+    else:
+        return None
+    task = known[f"{unit}_task"].values.astype(int)
     of_task = [str(c) for c in known["task_category"].values]
     categories = tuple(dict.fromkeys(of_task))
     member = np.array([categories.index(c) for c in of_task])[task]
@@ -126,9 +138,51 @@ def competence(
         for weights in _weights(rng, counts, draws):
             resampled[at : at + len(weights), i] = weights @ outcome
             at += len(weights)
+    return Competence(
+        benchmark, categories, _names(known), accuracy, resampled, pairs, chance, f"{unit}s"
+    )
+
+
+def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competence | None:
+    """Read a benchmark of probes from a board.
+
+    Boards keep the interval of a category's score, not each test item's outcome: variants are drawn
+    independently, although their items are the same, so intervals of a change are too wide rather
+    than too short.
+
+    Parameters
+    ----------
+    known : Dataset
+        The board's detail: ``category_score``, ``category_low``, ``category_high``,
+        ``category_majority`` and ``category_tasks``, all (variant, category).
+    benchmark : str
+    draws, seed : int
+
+    Returns
+    -------
+    Competence or None
+        None where the board has no probes. Chance is the majority's score, by category; what is
+        counted are tasks times seeds.
+    """
+    needed = [f"category_{n}" for n in ("score", "low", "high", "majority", "tasks")]
+    if not set(needed) <= set(known.variables):
+        return None
+    score, low, high, majority, tasks = (
+        known[name].transpose("category", "variant").values.astype(np.float64) for name in needed
+    )
+    rng = np.random.default_rng(seed)
+    error = (high - low) / (2 * _NORMAL_975)
+    drawn = score + error * rng.standard_normal((draws, *score.shape))
+    categories = tuple(str(c) for c in known["category"].values)
+    counted = np.nanmax(tasks, axis=1) * known.sizes.get("seed", 1)
+    # The majority of the training items is that of every variant.
+    chance = np.nanmean(majority, axis=1, keepdims=True)
+    return Competence(benchmark, categories, _names(known), score, drawn, counted, chance, "probes")
+
+
+def _names(known: xr.Dataset) -> list[tuple[str, str]]:
     models, compressors = known["model"].values, known["compressor"].values
-    names = [(str(m), str(c)) for m, c in zip(models, compressors, strict=True)]
-    return Competence(benchmark, categories, names, accuracy, resampled, pairs, chance)
+    return [(str(m), str(c)) for m, c in zip(models, compressors, strict=True)]
 
 
 def _weights(

@@ -21,7 +21,7 @@ from harness.board.answers.alignment import (
     texts,
 )
 from harness.board.answers.claims import Claim, Verdict, interval, margin_text, short, with_claims
-from harness.board.answers.competence import Competence, competence, compressed, relative
+from harness.board.answers.competence import Competence, competence, compressed, probed, relative
 from harness.board.answers.paired import paired
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
@@ -74,7 +74,9 @@ def dissociation(
     tested, lacking = _competences(board, benchmarks, draws, seed)
     gaps += lacking
     if not tested:
-        gaps.append("no linguistic benchmark with pairs is selected: nothing to set alignment to")
+        gaps.append(
+            "no linguistic benchmark with categories is selected: nothing to set alignment to"
+        )
     control = controls(board)
     parts, claims = [], []
     for alignment in found:
@@ -89,9 +91,26 @@ def dissociation(
                 continue
             parts.append(part)
             claims += said
-    answer = xr.combine_by_coords(parts, join="outer") if parts else xr.Dataset()
-    assert isinstance(answer, xr.Dataset)
+    answer = _joined(parts) if parts else xr.Dataset()
     return with_claims(answer.assign_attrs(answer="dissociation", alpha=alpha), claims, gaps)
+
+
+def _joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Lay parts over (benchmark, linguistic) side by side; NaN where a part has nothing."""
+    dims = ("benchmark", "linguistic", "category", "model", "compressor")
+    labels = {
+        dim: list(dict.fromkeys(str(x) for p in parts for x in p[dim].values)) for dim in dims
+    }
+    places = {dim: {label: i for i, label in enumerate(labels[dim])} for dim in dims}
+    columns = {
+        str(name): (column.dims, np.full([len(labels[str(d)]) for d in column.dims], math.nan))
+        for name, column in parts[0].data_vars.items()
+    }
+    for part in parts:
+        at = {dim: [places[dim][str(x)] for x in part[dim].values] for dim in dims}
+        for name, (own, values) in columns.items():
+            values[np.ix_(*(at[str(d)] for d in own))] = part[name].values
+    return xr.Dataset(columns, coords={dim: texts(labels[dim]) for dim in dims})
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +136,9 @@ def _competences(
         if str(row["kind"].item()) != "linguistic" or known is None:
             continue
         read = competence(known, name, float(row["chance"]), draws, seed)
+        read = read or probed(known, name, draws, seed)
         if read is None:
-            gaps.append(f"{name}: the board has no pairs, so that a change has no interval")
+            gaps.append(f"{name}: the board has no pairs, items or probes: no interval of a change")
         else:
             found.append(read)
     return found, gaps
