@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from submission_fixtures import LISTENING, done, edited
 
+from harness.board.submission import plausible
 from harness.board.submission.bundle import open_bundle, write_bundle
 from harness.board.submission.check import check
 from harness.board.submission.desk import accept
@@ -255,3 +257,21 @@ def test_handed_in_twice(handed, bundle, board, tmp_path):
     again = write_bundle(open_bundle(bundle).entries, tmp_path / "again.zip")
     report = check([bundle, again], board, handed.registry)
     assert {p.what for p in report.problems} == {"is handed in twice"}
+
+
+def test_probes_are_held_against_their_scores_not_their_accuracies():
+    # a regression has no accuracy, and a class-weighted score is another mean
+    detail = xr.Dataset(
+        {"score": ("task", [0.5, 0.7]), "accuracy": ("task", [0.9, np.nan])},
+        coords={"task": ["tense", "depth"]},
+    )
+    cell = {"value": 0.6, "provenance": {}}
+    assert list(plausible.variant_faults(detail, cell)) == []
+    said = list(plausible.variant_faults(detail, {**cell, "value": 0.61}))
+    assert said == ["its value 0.61 is not the mean of score, 0.6"]
+
+
+def test_a_new_leaderboard_is_an_empty_folder_that_git_keeps(handed, problems, board):
+    (board / "submissions").mkdir(parents=True)
+    (board / "submissions" / ".gitkeep").touch()
+    assert problems(handed.entries) == ""

@@ -18,7 +18,7 @@ AGREE = 1e-6
 """Largest difference between a value and the mean of its own detail: rounding."""
 LOWER_BOUND = "leave-one-out"
 """A ceiling of this kind may be exceeded."""
-_PRIMARY = {"r_best": ("participant", "roi"), "accuracy": ("task",)}
+_PRIMARY = {"r_best": ("participant", "roi"), "score": ("task",), "accuracy": ("task",)}
 """What a value is the plain mean of, where a detail has it."""
 _RANGES = {"bits_per_weight": (0, 64), "sparsity": (0, 1), "perplexity": (1, math.inf)}
 
@@ -96,11 +96,20 @@ def detail_faults(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "", f"its detail is of {sorted(names)}, its values of {sorted(done)}"
         return
     for i, name in enumerate(names):
-        for fault in _variant_faults(dataset.isel(compressor=i), done[name]):
+        for fault in variant_faults(dataset.isel(compressor=i), done[name]):
             yield name, fault
 
 
-def _variant_faults(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[str]:
+def variant_faults(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong between the value of one variant and its own detail.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Detail of the one variant.
+    cell : mapping
+        Its ``value`` and ``provenance``.
+    """
     for name, variable in dataset.data_vars.items():
         if variable.dtype.kind != "f":
             continue
@@ -108,11 +117,11 @@ def _variant_faults(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[st
             yield f"{name} holds an infinite number"
         if variable.size and np.isnan(variable.values).all():
             yield f"{name} holds no number"
-    for name, dims in _PRIMARY.items():
-        if name in dataset and dataset[name].dims == dims and cell["value"] is not None:
-            mean = float(dataset[name].mean(skipna=False))
-            if not abs(mean - cell["value"]) <= AGREE:
-                yield f"its value {cell['value']:.6g} is not the mean of {name}, {mean:.6g}"
+    primary = next((n for n, d in _PRIMARY.items() if n in dataset and dataset[n].dims == d), None)
+    if primary is not None and cell["value"] is not None:
+        mean = float(dataset[primary].mean(skipna=False))
+        if not abs(mean - cell["value"]) <= AGREE:
+            yield f"its value {cell['value']:.6g} is not the mean of {primary}, {mean:.6g}"
     said = cell["provenance"].get("participants")
     there = dataset.sizes.get("participant")
     if said is not None and there is not None and said != there:

@@ -41,8 +41,8 @@ def read_shelf(leaderboard: Path) -> Opened:
         name = path.relative_to(root).as_posix()
         if path.is_symlink():
             problems.append(Problem(name, "is a link"))
-        elif path.is_dir():
-            continue
+        elif path.is_dir() or name == ".gitkeep":
+            continue  # git keeps no empty folder: a new leaderboard has this file in it
         elif not _FILE.fullmatch(name) or ".." in name:
             problems.append(Problem(name, "is no file of a submission"))
         elif path.stat().st_size > DETAIL_LIMIT:
