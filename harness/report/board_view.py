@@ -145,10 +145,12 @@ def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
             over = [d for d in detail[variable].dims if d != "variant"]
             means = detail[variable].mean(over).values
             columns[head] = dict(zip(names, map(float, means), strict=True))
-    if "category_accuracy" in detail:
-        for category in detail["category"].values:
-            column = detail["category_accuracy"].sel(category=category).values
-            columns[str(category)] = dict(zip(names, map(float, column), strict=True))
+    # Minimal pairs and choices count right answers; probes have scores.
+    for variable in ("category_accuracy", "category_score"):
+        if variable in detail:
+            for category in detail["category"].values:
+                column = detail[variable].sel(category=category).values
+                columns[str(category)] = dict(zip(names, map(float, column), strict=True))
     return columns
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 
 from harness.lm.files import ModelFiles
@@ -82,9 +83,12 @@ def estimate(plan: Plan, store: Store) -> Estimate:
         seconds += flops / _speed(plan.options) + SCORE_SECONDS * len(todo)
         weights = files.parameters * BYTES[plan.options.dtype]
         disk += _weights_kept(variant, weights, plan, store)
-        recorded = [_recording_bytes(r, files) for r in missing]
-        disk += sum(recorded)
-        memory = max(memory, weights + ACTIVATION_BYTES + 2 * max(recorded, default=0))
+        # Recordings of one pass are made together; those of different passes one after the other.
+        recorded: Counter[str] = Counter()
+        for request in missing:
+            recorded[request.pass_key] += _recording_bytes(request, files)
+        disk += recorded.total()
+        memory = max(memory, weights + ACTIVATION_BYTES + 2 * max(recorded.values(), default=0))
     counts = {status: plan.count(status) for status in {c.status for c in plan.cells}}
     by_name = {str(status): count for status, count in counts.items()}
     return Estimate(

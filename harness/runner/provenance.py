@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import xarray as xr
-
 from harness.lm.files import ModelFiles
 from harness.plugin.specs import BenchmarkSpec
 from harness.runner.cells import Variant
@@ -34,17 +32,17 @@ def provenance(
     variant: Variant,
     spec: BenchmarkSpec,
     files: ModelFiles,
-    recordings: Sequence[xr.DataArray],
+    recorded: Sequence[Mapping[str, Any]],
     recording_keys: Sequence[str],
     parts: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """Return what a score must carry, as netCDF attributes.
 
-    Structures are JSON text, because netCDF attributes hold none. ``parts`` are those of
+    Structures are JSON text, because netCDF attributes hold none. ``recorded`` are the attributes
+    of the recordings that were read. ``parts`` are those of
     :func:`harness.runner.cells.cell_parts`: whoever checks the score makes its key again from them.
     """
     compressor = variant.compressor
-    attrs = [r.attrs for r in recordings]
     said: dict[str, Any] = {
         "model": variant.model.name,
         "compressor": compressor.name,
@@ -61,11 +59,11 @@ def provenance(
         "compressor_options": json.dumps(dict(compressor.options), sort_keys=True, default=str),
         "compressor_seed": compressor.seed,
         "recordings": json.dumps(list(recording_keys)),
-        "context": "; ".join(dict.fromkeys(str(a.get("context", "")) for a in attrs)),
-        "dtype": str(attrs[0].get("dtype", "")) if attrs else "",
-        "device": str(attrs[0].get("device", "")) if attrs else "",
-        "record_seconds": float(sum(a.get("seconds", 0.0) for a in attrs)),
-        "peak_memory": float(max((a.get("peak_memory", 0) for a in attrs), default=0)),
+        "context": "; ".join(dict.fromkeys(str(a.get("context", "")) for a in recorded)),
+        "dtype": str(recorded[0].get("dtype", "")) if recorded else "",
+        "device": str(recorded[0].get("device", "")) if recorded else "",
+        "record_seconds": float(sum(a.get("seconds", 0.0) for a in recorded)),
+        "peak_memory": float(max((a.get("peak_memory", 0) for a in recorded), default=0)),
         "versions": json.dumps(versions(), sort_keys=True),
         "stages": json.dumps(
             {k: v for k, v in vars(stages).items() if k.isupper()}, sort_keys=True

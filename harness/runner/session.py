@@ -75,13 +75,25 @@ class Session:
         return "cuda" if torch.cuda.is_available() else "cpu"
 
     def recording(self, request: Request) -> xr.DataArray:
-        """Read a recording, made again if it decayed in the store."""
+        """Open a recording, made again if it decayed in the store.
+
+        Every layer is read once, for its checksum, and let go; who scores reads the layers it wants
+        when it wants them. The file is closed with the last reference to the array.
+        """
         key = recording_key(self.key, request)
         try:
-            return self.store.read(Kind.RECORDING, key)["recording"]
+            self._check(key)
         except CorruptError:
             self.record([request])
-            return self.store.read(Kind.RECORDING, key)["recording"]
+            self._check(key)
+        path = self.store.path(Kind.RECORDING, key)
+        return xr.open_dataset(path, engine="netcdf4")["recording"]
+
+    def _check(self, key: str) -> None:
+        with self.store.reading(Kind.RECORDING, key) as dataset:
+            dataset.coords.to_dataset().load()
+            for layer in range(dataset.sizes["layer"]):
+                _ = dataset["recording"].isel(layer=layer).values
 
     def record(self, requests: Iterable[Request]) -> None:
         """Make the recordings that are not in the store.
