@@ -13,7 +13,7 @@ pytest.importorskip("selenium", reason="needs selenium")
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from harness.report.page import write_page
 from harness.report.page_data import page_data
@@ -54,6 +54,9 @@ def address(tmp_path_factory):
 @pytest.fixture
 def page(browser, address):
     browser.get(address)
+    # Data are unpacked after the page's load event.
+    rows = (By.CSS_SELECTOR, "#ranking tbody td")
+    WebDriverWait(browser, 30).until(lambda b: b.find_elements(*rows))
     return browser
 
 
