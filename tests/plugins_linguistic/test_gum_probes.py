@@ -10,7 +10,12 @@ from harness.plugin.specs import load_target
 from harness.probe.tasks import CATEGORIES, Part, Target
 from harness.stimuli.conllu import read_conllu
 from plugins.benchmarks.linguistic.gum_probes import brainpress_benchmarks, corpus
-from plugins.benchmarks.linguistic.gum_probes.benchmark import DEFINITIONS, GumProbes, tasks
+from plugins.benchmarks.linguistic.gum_probes.benchmark import (
+    DEFINITIONS,
+    GumProbes,
+    prepared,
+    tasks,
+)
 from plugins.benchmarks.linguistic.gum_probes.choose import (
     FEWEST,
     MOST,
@@ -190,7 +195,7 @@ def test_an_unknown_probe_is_refused():
 def test_missing_files_are_said_when_a_run_is_planned(monkeypatch, tmp_path):
     monkeypatch.setenv("BRAINPRESS_DATA", "")
     monkeypatch.setenv("BRAINPRESS_CACHE", str(tmp_path))
-    tasks.cache_clear()
+    prepared.cache_clear()
     corpus.texts.cache_clear()
     with offline(), pytest.raises(OfflineError, match="GUM_academic_art"):
         GumProbes()

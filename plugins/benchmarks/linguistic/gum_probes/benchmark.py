@@ -17,7 +17,13 @@ from plugins.benchmarks.linguistic.gum_probes import (
     syntax,
 )
 from plugins.benchmarks.linguistic.gum_probes.choose import make_task
-from plugins.benchmarks.linguistic.gum_probes.corpus import texts
+from plugins.benchmarks.linguistic.gum_probes.corpus import fetch_documents, listed, texts
+from plugins.benchmarks.linguistic.gum_probes.kept import (
+    Prepared,
+    prepared_key,
+    recall,
+    remember,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,9 +40,29 @@ DEFINITIONS = (
 
 
 @cache
+def prepared() -> Prepared:
+    """All tasks and their texts, made once for the process, and once for the machine.
+
+    Raises
+    ------
+    OfflineError
+        A file is not on this machine and the network is off.
+    """
+    # Before anything that was kept is asked for: a file that is missing or has changed is an error.
+    fetch_documents()
+    key = prepared_key(listed())
+    if found := recall(key):
+        return found
+    made = tuple(make_task(definition, texts()) for definition in DEFINITIONS)
+    read = {place.text for task in made for item in task.items for place in item.places}
+    found = Prepared({t.name: t.text for t in texts() if t.name in read}, made)
+    remember(key, found)
+    return found
+
+
 def tasks() -> tuple[ProbeTask, ...]:
-    """All tasks, made once for the process."""
-    return tuple(make_task(definition, texts()) for definition in DEFINITIONS)
+    """All tasks."""
+    return prepared().tasks
 
 
 @dataclass(frozen=True)
@@ -61,12 +87,12 @@ class GumProbes:
     def __post_init__(self) -> None:
         if self.probe not in tuple(Probe):
             raise DataError(f"no probe {self.probe!r}", f"one of {', '.join(Probe)}")
-        _ = tasks()  # data that is missing is found when the run is planned
+        _ = prepared()  # data that is missing is found when the run is planned
 
     @cached_property
     def request(self) -> Request:
         """Hidden states of every place that a task looks at."""
-        return probe_request("gum", {t.name: t.text for t in texts()}, tasks())
+        return probe_request("gum", prepared().texts, tasks())
 
     def requests(self) -> tuple[Request, ...]:
         """Return the one request."""

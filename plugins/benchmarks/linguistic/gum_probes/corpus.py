@@ -224,9 +224,21 @@ def texts() -> tuple[Text, ...]:
         A file is not on this machine and the network is off.
     """
     found: list[Text] = []
-    for name, (part, size, sha256) in _listed()["documents"].items():
-        found += cut(name, Part(part), read_conllu(_file(name, size, sha256)))
+    paths = fetch_documents()
+    for name, (part, _, _) in listed().items():
+        found += cut(name, Part(part), read_conllu(paths[name]))
     return tuple(found)
+
+
+def fetch_documents() -> Mapping[str, Path]:
+    """Return the file of each document, checked, downloading what is not here yet.
+
+    Raises
+    ------
+    OfflineError
+        A file is not on this machine and the network is off.
+    """
+    return {name: _file(name, size, sha256) for name, (_, size, sha256) in listed().items()}
 
 
 def cut(document: str, part: Part, sentences: Sequence[ConlluSentence]) -> Iterator[Text]:
@@ -254,12 +266,19 @@ def _text(name: str, document: str, part: Part, run: list[ConlluSentence]) -> Te
 
 
 @cache
-def _listed() -> Mapping[str, dict[str, tuple[str, int, str]]]:
+def listed() -> Mapping[str, tuple[str, int, str]]:
+    """Part, size and sha256 of each document.
+
+    Raises
+    ------
+    DataError
+        The list cannot be read.
+    """
     text = files("plugins.benchmarks.linguistic.gum_probes").joinpath("gum.json").read_text()
-    listed: Mapping[str, dict[str, tuple[str, int, str]]] = json.loads(text)
-    if "documents" not in listed:
+    found: Mapping[str, Mapping[str, tuple[str, int, str]]] = json.loads(text)
+    if "documents" not in found:
         raise DataError("gum.json lists no documents")
-    return listed
+    return found["documents"]
 
 
 def _file(name: str, size: int, sha256: str) -> Path:
