@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_host import Hub
 
 from harness.fetch.transfer import Patience
 
@@ -185,3 +186,23 @@ def serve() -> Any:
         redirect = staticmethod(redirect_to)
 
     return Serve
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """The hub's cache, which other programs share."""
+    return tmp_path / "hf" / "hub"
+
+
+@pytest.fixture
+def hub(host: Any, serve: Any, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_ENDPOINT", host.address)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(shared))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", "")
+    made = Hub(host, serve)
+    made.publish()
+    return made

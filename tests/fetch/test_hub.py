@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Collection
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_host import COMMIT, CONFIG, FILES, LATER, REPO, WEIGHTS, Hub, git_id, no_code, sha256
 
 from harness.errors import (
     ChecksumError,
@@ -21,114 +20,6 @@ from harness.errors import (
     StoreError,
 )
 from harness.fetch.hub import snapshot
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-LATER = "89abcdef0123456789abcdef0123456789abcdef"
-REPO = "someone/tiny"
-CONFIG = b'{"model_type": "llama"}'
-WEIGHTS = bytes(range(256)) * 1000
-FILES = {"config.json": CONFIG, "model.safetensors": WEIGHTS, "modeling.py": b"import os"}
-
-
-def sha256(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
-
-
-def git_id(body: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
-
-
-class Hub:
-    """Repositories on the host: large files behind a redirect, small ones in place."""
-
-    def __init__(self, host: Any, serve: Any) -> None:
-        self.host, self.serve = host, serve
-        self.token = ""
-
-    def publish(
-        self, commit: str = COMMIT, files: dict[str, bytes] = FILES, repo: str = REPO
-    ) -> None:
-        siblings = []
-        for name, body in files.items():
-            large = name.endswith((".safetensors", ".bin"))
-            entry: dict[str, Any] = {
-                "rfilename": name,
-                "size": len(body),
-                "blobId": git_id(body),
-            }
-            if large:
-                entry["lfs"] = {"sha256": sha256(body), "size": len(body), "pointerSize": 134}
-            siblings.append(entry)
-            for revision in ("main", commit):
-                path = f"/{repo}/resolve/{revision}/{name}"
-                self.host.routes[path] = self._file(commit, body, large)
-            self.host.put(f"/cdn/{sha256(body)}", body)
-        info = {"id": repo, "modelId": repo, "sha": commit, "siblings": siblings}
-        for revision in ("main", commit):
-            self.host.routes[f"/api/models/{repo}/revision/{revision}"] = self._answer_info(info)
-        self.host.routes[f"/api/models/{repo}"] = self._answer_info(info)
-
-    def _answer_info(self, info: dict[str, Any]) -> Any:
-        body = json.dumps(info).encode()
-        return lambda handler: handler.plain(200, body, Content_Type="application/json")
-
-    def _file(self, commit: str, body: bytes, large: bool) -> Any:
-        def answer(handler: Any) -> None:
-            if self.token and handler.headers.get("Authorization") != f"Bearer {self.token}":
-                handler.plain(
-                    401,
-                    b'{"error": "Access to model is restricted."}',
-                    X_Error_Code="GatedRepo",
-                    X_Error_Message="Access to model is restricted.",
-                )
-            elif large:
-                handler.plain(
-                    302,
-                    # Another host by name, as the content network is.
-                    Location=f"{self.host.address.replace('127.0.0.1', 'localhost')}"
-                    f"/cdn/{sha256(body)}",
-                    X_Repo_Commit=commit,
-                    X_Linked_Size=str(len(body)),
-                    X_Linked_Etag=f'"{sha256(body)}"',
-                )
-            else:
-                self.serve.file(body, etag=f'"{git_id(body)}"', headers={"X-Repo-Commit": commit})(
-                    handler
-                )
-
-        return answer
-
-    def refuse(self, path: str, status: int, code: str) -> None:
-        self.host.routes[path] = lambda handler: handler.plain(
-            status, b'{"error": "no"}', X_Error_Code=code, X_Error_Message="no"
-        )
-
-    def asked(self) -> list[str]:
-        return [a.path for a in self.host.asked]
-
-
-@pytest.fixture
-def shared(tmp_path: Path) -> Path:
-    """The hub's cache, which other programs share."""
-    return tmp_path / "hf" / "hub"
-
-
-@pytest.fixture
-def hub(host: Any, serve: Any, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    from huggingface_hub import constants
-
-    monkeypatch.setenv("HF_ENDPOINT", host.address)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(shared))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", "")
-    made = Hub(host, serve)
-    made.publish()
-    return made
-
-
-def no_code(names: Collection[str]) -> list[str]:
-    return sorted(name for name in names if not name.endswith(".py"))
 
 
 def test_a_commit_is_fetched_and_checked_once(hub: Hub) -> None:
@@ -311,58 +202,6 @@ def test_the_hubs_own_offline_switch_is_respected(
     with pytest.raises(OfflineError):
         snapshot(REPO, COMMIT)
     assert hub.asked() == []
-
-
-class TestWhatAnotherProgramDownloaded:
-    """A cache filled by somebody else, on a machine without a network."""
-
-    @pytest.fixture(autouse=True)
-    def filled(self, hub: Hub, cache: Path, shared: Path) -> None:
-        from huggingface_hub import hf_hub_download
-
-        for name in no_code(FILES):
-            hf_hub_download(REPO, name, endpoint=hub.host.address, cache_dir=shared)
-        assert not cache.exists()
-
-    def test_leaves_the_question_open_what_the_hub_has_more(self, hub: Hub) -> None:
-        snapshot(REPO, COMMIT, choose=no_code, offline=True)
-        hub.host.asked.clear()
-        assert "modeling.py" in snapshot(REPO, COMMIT).files
-        assert hub.asked() != []
-
-    @pytest.mark.parametrize("revision", ["", "main", COMMIT])
-    def test_is_taken(self, hub: Hub, revision: str) -> None:
-        hub.host.asked.clear()
-        found = snapshot(REPO, revision, choose=no_code, offline=True)
-        assert found.commit == COMMIT
-        assert found.pinned is (revision == COMMIT)
-        assert found.files["model.safetensors"] == sha256(WEIGHTS)
-        assert hub.asked() == []
-
-    def test_is_not_taken_when_it_was_tampered_with(self, shared: Path) -> None:
-        (blob,) = shared.rglob(f"blobs/{sha256(WEIGHTS)}")
-        blob.write_bytes(WEIGHTS[:-1] + b"!")
-        with pytest.raises(ChecksumError, match=r"model\.safetensors"):
-            snapshot(REPO, COMMIT, choose=no_code, offline=True)
-
-    def test_is_not_taken_when_nothing_says_what_it_should_be(self, shared: Path) -> None:
-        (link,) = shared.rglob("snapshots/*/model.safetensors")
-        body = link.read_bytes()
-        link.unlink()
-        link.write_bytes(body)
-        with pytest.raises(OfflineError):
-            snapshot(REPO, COMMIT, choose=no_code, offline=True)
-
-    def test_is_not_taken_when_what_is_wanted_is_not_there(self, shared: Path) -> None:
-        def weights(names: Collection[str]) -> list[str]:
-            if "model.safetensors" not in names:
-                raise ModelError("no weights")
-            return ["model.safetensors"]
-
-        (link,) = shared.rglob("snapshots/*/model.safetensors")
-        link.unlink()
-        with pytest.raises(OfflineError):
-            snapshot(REPO, COMMIT, choose=weights, offline=True)
 
 
 def test_a_model_from_the_hub_from_address_to_logits(
