@@ -21,8 +21,15 @@ Models = Annotated[
         help="Names, globs, hf:org/name@revision, file:PATH, untrained:NAME, static:NAME.",
     ),
 ]
-Compressors = Annotated[Many, typer.Option("-c", "--compressor", help="Names and globs.")]
-Benchmarks = Annotated[Many, typer.Option("-b", "--benchmark", help="Names and globs.")]
+Compressors = Annotated[
+    Many, typer.Option("-c", "--compressor", help="Names, globs, NAME:option=value;other=value.")
+]
+Benchmarks = Annotated[
+    Many,
+    typer.Option(
+        "-b", "--benchmark", help="Names, globs, NAME:option=value;other=value, data:PATH."
+    ),
+]
 Tags = Annotated[Many, typer.Option("--tag", help="Tags that the models must carry.")]
 Seeds = Annotated[
     str | None, typer.Option("--seeds", help="Seeds of untrained controls, as 0,1,2.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ import pluggy
 
 from harness.errors import PluginError, SelectionError
 from harness.plugin import hooks
+from harness.plugin.nearest import nearest
+from harness.plugin.settings import with_settings
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 
 S = TypeVar("S", ModelSpec, CompressorSpec, BenchmarkSpec)
@@ -57,21 +58,32 @@ class Shelf(Generic[S]):
     origins: dict[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> S:
-        """Return the spec of this name.
+        """Return the spec of this name; of a compressor or benchmark, also ``NAME:option=value``.
 
         Raises
         ------
         SelectionError
-            There is none; the nearest names are offered.
+            There is none (the nearest names are offered), or it has no such option.
         """
         if name in self.specs:
             return self.specs[name]
-        near = nearest(name, self.specs)
+        base, colon, settings = name.partition(":")
+        spec = self.specs.get(base)
+        if colon and spec is not None and not isinstance(spec, ModelSpec):
+            return with_settings(spec, settings)
+        near = nearest(base if self.kind != "model" else name, self.specs)
         hint = f"did you mean {' or '.join(near)}?" if near else ""
         raise SelectionError(
             f"no {self.kind} named {name!r}",
             hint or f"`brainpress list {self.kind}s` shows all {len(self.specs)}",
         )
+
+    def known(self, name: str) -> S | None:
+        """Return what :meth:`get` does; None where that raises."""
+        try:
+            return self.get(name)
+        except SelectionError:
+            return None
 
     def select(self, patterns: Sequence[str] = (), tags: Sequence[str] = ()) -> list[S]:
         """Return the specs that match any of the patterns and carry all of the tags.
@@ -79,7 +91,8 @@ class Shelf(Generic[S]):
         Parameters
         ----------
         patterns : sequence of str
-            Names or globs, in the order wanted; none: everything.
+            Names or globs, in the order wanted, each with ``:option=value`` where they are no
+            models; none: everything.
         tags : sequence of str
 
         Raises
@@ -89,16 +102,21 @@ class Shelf(Generic[S]):
         """
         chosen: dict[str, S] = {}
         for pattern in patterns or ["*"]:
-            if any(c in pattern for c in "*?["):
-                found = fnmatch.filter(self.specs, pattern)
+            glob, colon, settings = pattern.partition(":")
+            if self.kind == "model":
+                glob, colon, settings = pattern, "", ""
+            if any(c in glob for c in "*?["):
+                found = fnmatch.filter(self.specs, glob)
                 if not found and patterns:
                     raise SelectionError(
-                        f"no {self.kind} matches {pattern!r}",
+                        f"no {self.kind} matches {glob!r}",
                         f"`brainpress list {self.kind}s` shows all {len(self.specs)}",
                     )
-                chosen |= {name: self.specs[name] for name in found}
             else:
-                chosen[pattern] = self.get(pattern)
+                found = [glob]
+            for name in found:
+                spec = self.get(f"{name}{colon}{settings}")
+                chosen[spec.name] = spec
         tagged = [s for s in chosen.values() if set(tags) <= set(s.tags)]
         if not tagged:
             known = sorted({t for s in self.specs.values() for t in s.tags})
@@ -107,18 +125,6 @@ class Shelf(Generic[S]):
                 f"tags in use: {', '.join(known)}" if tags else "",
             )
         return tagged
-
-
-def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Return up to three names that somebody who wrote ``name`` may have meant.
-
-    Names that hold what was written come first (``alice``: ``brennan2016-alice``), then those that
-    are spelled alike.
-    """
-    offered = list(names)
-    holding = [other for other in offered if len(name) > 2 and name.lower() in other.lower()]
-    alike = difflib.get_close_matches(name, offered, n=3, cutoff=0.5)
-    return list(dict.fromkeys([*sorted(holding, key=len), *alike]))[:3]
 
 
 @dataclass(frozen=True)
@@ -142,8 +148,12 @@ class Registry:
         found = [(s.specs[name], s.origins[name]) for s in shelves if name in s.specs]
         if found:
             return found
+        base = name.partition(":")[0]
+        for shelf in shelves[1:]:
+            if base in shelf.specs:
+                return [(shelf.get(name), shelf.origins[base])]
         names = [n for s in shelves for n in s.specs]
-        near = nearest(name, names)
+        near = nearest(base, names)
         raise SelectionError(
             f"no model, compressor or benchmark named {name!r}",
             f"did you mean {' or '.join(near)}?" if near else "`brainpress list` shows all",

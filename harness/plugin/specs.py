@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, final
 
 from harness.errors import PluginError
 
@@ -39,6 +39,7 @@ class _Spec:
     notes: str = ""
 
 
+@final
 @dataclass(frozen=True)
 class ModelSpec(_Spec):
     """A language model as released.
@@ -80,6 +81,7 @@ class ModelSpec(_Spec):
     seed: int | None = None
 
 
+@final
 @dataclass(frozen=True)
 class CompressorSpec(_Spec):
     """A way to make a model smaller.
@@ -120,6 +122,7 @@ class CompressorSpec(_Spec):
     seed: int = 0
 
 
+@final
 @dataclass(frozen=True)
 class BenchmarkSpec(_Spec):
     """Data and a protocol that turns recordings into a score.
@@ -163,6 +166,24 @@ class BenchmarkSpec(_Spec):
 Spec = ModelSpec | CompressorSpec | BenchmarkSpec
 
 
+def target_of(spec: CompressorSpec | BenchmarkSpec) -> Any:
+    """Import what a spec names.
+
+    Raises
+    ------
+    PluginError
+        It cannot be imported, or is not there.
+    """
+    module_name, _, attribute = spec.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginError(
+            f"{spec.name}: cannot load {spec.target!r}: {error}",
+            "the target of a spec is 'package.module:Object'; see `brainpress doctor`",
+        ) from error
+
+
 def load_target(spec: CompressorSpec | BenchmarkSpec) -> Any:
     """Import what a spec names and call it with the spec's options.
 
@@ -171,14 +192,7 @@ def load_target(spec: CompressorSpec | BenchmarkSpec) -> Any:
     PluginError
         The target cannot be imported, is not there, or refuses the options.
     """
-    module_name, _, attribute = spec.target.partition(":")
-    try:
-        target = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PluginError(
-            f"{spec.name}: cannot load {spec.target!r}: {error}",
-            "the target of a spec is 'package.module:Object'; see `brainpress doctor`",
-        ) from error
+    target = target_of(spec)
     try:
         return target(**spec.options)
     except TypeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
@@ -128,28 +128,14 @@ def select_benchmarks(patterns: Sequence[str], registry: Registry) -> list[Bench
         return registry.benchmarks.select((), ("embedded",))
     chosen: dict[str, BenchmarkSpec] = {}
     for pattern in patterns:
-        name, colon, settings = pattern.partition(":")
         if pattern.startswith("data:"):
             from harness.own_data.description import spec_from_data
 
             found = [spec_from_data(pattern)]
         else:
-            found = registry.benchmarks.select([name])
-        if colon and not pattern.startswith("data:"):
-            found = [_with_options(spec, settings) for spec in found]
+            found = registry.benchmarks.select([pattern])
         chosen |= {spec.name: spec for spec in found}
     return list(chosen.values())
-
-
-def _with_options(spec: BenchmarkSpec, settings: str) -> BenchmarkSpec:
-    """Change options of a benchmark; it is another benchmark, and named so."""
-    said = dict(part.partition("=")[::2] for part in settings.split(";"))
-    if not all(said.values()):
-        raise SelectionError(
-            f"{settings!r} is not a list of options", f"write {spec.name}:option=value;other=value"
-        )
-    values = {k: int(v) if v.isdecimal() and len(v) < 2 else v for k, v in said.items()}
-    return replace(spec, name=f"{spec.name}:{settings}", options={**spec.options, **values})
 
 
 def _models(

@@ -155,7 +155,7 @@ def _entry_problems(entry: Entry, registry: Registry) -> Iterator[Problem]:
 
 def _benchmark_faults(entry: Entry, registry: Registry) -> Iterator[str]:
     said = entry.record["benchmark"]
-    spec = registry.benchmarks.specs.get(said["name"])
+    spec = registry.benchmarks.known(said["name"])
     if spec is None:
         yield f"{said['name']} is not known here: install its plugin, and check again"
         return
@@ -334,7 +334,7 @@ def _remarks(entry: Entry, pool: Sequence[Entry], registry: Registry) -> Iterato
     if not record["model"]["control"] and 0 < len(seeds) < 3:
         yield Problem(name, f"{len(seeds)} of 3 seeds of its untrained control")
     for cell in _done(entry):
-        if cell["compressor"]["name"] not in registry.compressors.specs:
+        if registry.compressors.known(cell["compressor"]["name"]) is None:
             yield Problem(_name(entry, cell), "its compressor is of a plugin that is not here")
         if "parts" not in cell["provenance"]:
             yield Problem(

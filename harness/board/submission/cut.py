@@ -196,6 +196,7 @@ def _plugin(shelf: Shelf[Any], name: str) -> list[dict[str, str]]:
     """Say which package brought a plugin, and where its source is."""
     for head in ("untrained:", "static:"):
         name = name.removeprefix(head)
+    name = name if name in shelf.origins else name.partition(":")[0]  # without its settings
     origin = shelf.origins.get(name.partition("#")[0], "")
     package, _, release = origin.partition(" ")
     if not package:

@@ -36,7 +36,7 @@ def key_faults(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> Ite
         return
     yield from _identity(entry, cell, told)
     yield from _stage_faults(measured)
-    spec = registry.benchmarks.specs.get(entry.record["benchmark"]["name"])
+    spec = registry.benchmarks.known(entry.record["benchmark"]["name"])
     if parts is None:
         yield from _key_from_spec(cell["key"], spec, said, recordings, measured)
         return
@@ -51,9 +51,9 @@ def key_faults(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> Ite
     if made != cell["key"]:
         yield f"its key {cell['key'][:12]}… does not follow from its parts ({made[:12]}…)"
     yield from faults
-    compressor = registry.compressors.specs.get(cell["compressor"]["name"])
+    compressor = registry.compressors.known(cell["compressor"]["name"])
     if compressor is not None:
-        yield from _compressor_faults(parts["variant"], compressor)
+        yield from _compressor_faults(parts["variant"], compressor, cell["compressor"]["name"])
 
 
 def requests_of(cell: Mapping[str, Any]) -> tuple[str, ...]:
@@ -141,7 +141,14 @@ def _part_faults(
             yield f"{name} of {spec.name}: its key is made of {score[name]!r}; here it is {value!r}"
 
 
-def _compressor_faults(variant: Mapping[str, Any], spec: CompressorSpec) -> Iterator[str]:
+def _compressor_faults(
+    variant: Mapping[str, Any], spec: CompressorSpec, name: str
+) -> Iterator[str]:
+    if spec.name != name:
+        yield f"its compressor {name} is called {spec.name}"
+    if "=file:" in name:  # nor is a file opened because a bundle says so
+        yield f"{name} was calibrated on a file of the submitter's: nobody can compute it again"
+        return
     # The benchmark does not matter to the part that is taken.
     blank = BenchmarkSpec("", target="", kind="")
     parts = cell_parts("", spec, "", (), blank)["variant"]

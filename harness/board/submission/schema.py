@@ -27,7 +27,7 @@ STATUSES = ("done", "not applicable")
 """A cell that failed is nobody's result."""
 KINDS = ("neural", "linguistic", "behavioural")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#@+,=/ -]{0,127}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;#@+,=/ -]{0,127}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co")
 
