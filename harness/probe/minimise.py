@@ -115,15 +115,14 @@ class _State:
     gradients: Floats
     scale: Floats
     working: npt.NDArray[np.bool_]
-    moves: list[Floats]
-    changes: list[Floats]
+    steps: list[_Step]
 
     @classmethod
     def begin(cls, objective: Objective, points: Floats, scale: Floats) -> _State:
         problems = np.arange(len(points))
         values, gradients = objective(points, problems)
         working = np.ones(len(points), np.bool_)
-        return cls(objective, problems, points, values, gradients, scale, working, [], [])
+        return cls(objective, problems, points, values, gradients, scale, working, [])
 
     def only(self, keep: npt.NDArray[np.bool_]) -> _State:
         return _State(
@@ -134,8 +133,7 @@ class _State:
             self.gradients[keep],
             self.scale[keep],
             self.working[keep],
-            [m[keep] for m in self.moves],
-            [c[keep] for c in self.changes],
+            [step.only(keep) for step in self.steps],
         )
 
     def step(self, tolerance: float) -> None:
@@ -149,28 +147,25 @@ class _State:
         moved, points, values, gradients = self._search(directions, slopes)
         # No step lowers the value: rounding has the last word.
         self.working &= moved & (values < self.values)
-        self.moves = [*self.moves[1 - MEMORY :], points - self.points]
-        self.changes = [*self.changes[1 - MEMORY :], gradients - self.gradients]
+        taken = _Step.of(points - self.points, gradients - self.gradients)
+        self.steps = [*self.steps[1 - MEMORY :], taken]
         self.points, self.values, self.gradients = points, values, gradients
 
     def _directions(self) -> Floats:
         """Two loops over the remembered steps (Nocedal & Wright 2006, algorithm 7.4)."""
         q = self.gradients.copy()
-        curvature = [_dot(s, y) for s, y in zip(self.moves, self.changes, strict=True)]
-        # A problem that did not move, or a pair of negative curvature, teaches nothing.
-        rho = [np.where(c > 0, 1 / np.where(c > 0, c, 1), 0).astype(q.dtype) for c in curvature]
         shares = []
-        for s, y, r in reversed(list(zip(self.moves, self.changes, rho, strict=True))):
-            shares.append(r * _dot(s, q))
-            q -= shares[-1][:, None] * y
+        for step in reversed(self.steps):
+            shares.append(step.rho * _dot(step.move, q))
+            q -= shares[-1][:, None] * step.change
         q *= self.scale
-        if self.moves:
-            y, c = self.changes[-1], curvature[-1]
+        if self.steps:
+            y, c = self.steps[-1].change, self.steps[-1].curvature
             bent = _dot(y, self.scale * y)
             taught = (c > 0) & (bent > 0)
             q *= np.where(taught, c / np.where(taught, bent, 1), 1).astype(q.dtype)[:, None]
-        for s, y, r, share in zip(self.moves, self.changes, rho, reversed(shares), strict=True):
-            q += (share - r * _dot(y, q))[:, None] * s
+        for step, share in zip(self.steps, reversed(shares), strict=True):
+            q += (share - step.rho * _dot(step.change, q))[:, None] * step.move
         return -q
 
     def _search(
@@ -181,21 +176,53 @@ class _State:
         rounding = 4 * np.finfo(self.points.dtype).eps * np.abs(self.values)
         lengths = np.ones(len(self.points))
         for _ in range(STEPS):
-            rows = np.flatnonzero(~moved)
-            if len(rows) == 0:
+            left = np.flatnonzero(~moved)
+            if len(left) == 0:
                 break
+            # Views, where it is all of them: most unit steps do.
+            rows = slice(None) if len(left) == len(moved) else left
             length, before = lengths[rows], self.values[rows]
-            step = length.astype(self.points.dtype)[:, None] * directions[rows]
-            tried = self.points[rows] + step
+            tried = self.points[rows] + length.astype(points.dtype)[:, None] * directions[rows]
             found, slope = self.objective(tried, self.problems[rows])
             promised = length * slopes[rows]
             good = found <= before + ARMIJO * promised + rounding[rows]
-            taken = rows[good]
+            if good.all() and len(left) == len(moved):
+                return good, tried, found, slope
+            taken = left[good]
             points[taken], values[taken], gradients[taken] = tried[good], found[good], slope[good]
             moved[taken] = True
             bend = np.maximum(found - before - promised, 1e-300)
-            lengths[rows] = length * np.clip(-promised / (2 * bend), *SHRINKAGE)
+            lengths[left] = length * np.clip(-promised / (2 * bend), *SHRINKAGE)
         return moved, points, values, gradients
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A remembered step of every problem, and what it taught.
+
+    Parameters
+    ----------
+    move, change : array (n_problems, n_parameters)
+        Of the point and of the gradient.
+    curvature, rho : array (n_problems,)
+        Their product, and its inverse: 0 for a problem that did not move or bends downwards, which
+        teaches nothing.
+    """
+
+    move: Floats
+    change: Floats
+    curvature: Doubles
+    rho: Floats
+
+    @classmethod
+    def of(cls, move: Floats, change: Floats) -> _Step:
+        curvature = _dot(move, change)
+        taught = curvature > 0
+        rho = np.where(taught, 1 / np.where(taught, curvature, 1), 0).astype(move.dtype)
+        return cls(move, change, curvature, rho)
+
+    def only(self, keep: npt.NDArray[np.bool_]) -> _Step:
+        return _Step(self.move[keep], self.change[keep], self.curvature[keep], self.rho[keep])
 
 
 def _dot(a: Floats, b: Floats) -> Any:
