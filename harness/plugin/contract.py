@@ -44,12 +44,15 @@ class Finding:
     outcome : Outcome
     detail : str
         What was found.
+    hint : str
+        What to do next.
     """
 
     subject: str
     rule: str
     outcome: Outcome
     detail: str = ""
+    hint: str = ""
 
 
 class Broken(HarnessError):
@@ -64,9 +67,9 @@ def attempt(subject: str, rule: str, trial: Callable[[], str]) -> Finding:
     try:
         return Finding(subject, rule, Outcome.PASSED, trial())
     except (FetchError, DataError, ExtraMissing) as error:
-        return Finding(subject, rule, Outcome.SKIPPED, error.message)
+        return Finding(subject, rule, Outcome.SKIPPED, error.message, error.hint)
     except HarnessError as error:
-        return Finding(subject, rule, Outcome.FAILED, error.message)
+        return Finding(subject, rule, Outcome.FAILED, error.message, error.hint)
     # Whatever a stranger's code raises is a finding, not the end of the check.
     except Exception as error:
         return Finding(subject, rule, Outcome.FAILED, f"{type(error).__name__}: {error}")
@@ -79,7 +82,7 @@ def check_plugin(target: str | Path) -> list[Finding]:
     ----------
     target : str or Path
         Folder of a package (it need not be installed); or the name of a distribution, an entry
-        point, a model, a compressor or a benchmark.
+        point, a model, a compressor or a benchmark, these two also with ``:option=value``.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def check_plugin(target: str | Path) -> list[Finding]:
         ]
         for point in points:
             findings += hook_findings(point)
-        specs = _specs(found)
+        specs = specs_of(found)
         findings += [finding for spec in specs for finding in _name_taken(spec, points)]
     else:
         specs = [spec for spec, _ in registry().find(str(target))]
@@ -147,7 +150,8 @@ def _points_of_folder(folder: Path) -> list[EntryPoint]:
     return [EntryPoint(name, value, ENTRY_POINT_GROUP) for name, value in named.items()]
 
 
-def _specs(found: Registry) -> list[Spec]:
+def specs_of(found: Registry) -> list[Spec]:
+    """Return everything that plugins offer."""
     return [
         *found.models.specs.values(),
         *found.compressors.specs.values(),
@@ -156,7 +160,7 @@ def _specs(found: Registry) -> list[Spec]:
 
 
 def _name_taken(spec: Spec, points: list[EntryPoint]) -> Iterator[Finding]:
-    shelf = _shelf(spec)
+    shelf = shelf_of(spec)
     mine = {point.dist.name for point in points if point.dist is not None}
     origin = shelf.origins.get(spec.name, "")
     # A folder's own installed copy has the same spec and is no rival.
@@ -164,7 +168,8 @@ def _name_taken(spec: Spec, points: list[EntryPoint]) -> Iterator[Finding]:
         yield Finding(spec.name, "its name is free", Outcome.FAILED, f"taken by {origin}")
 
 
-def _shelf(spec: Spec) -> Shelf[Any]:
+def shelf_of(spec: Spec) -> Shelf[Any]:
+    """Return the installed plugins of a spec's kind."""
     found = registry()
     if isinstance(spec, CompressorSpec):
         return found.compressors

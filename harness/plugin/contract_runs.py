@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import FetchError
+from harness.errors import FetchError, ModelError
 from harness.plugin.contract import Broken, Finding, attempt
 from harness.plugin.contract_mocks import (
     LISTENING,
@@ -110,7 +110,17 @@ def _files(spec: ModelSpec) -> str:
     try:
         files = resolve(spec, offline=True)
     except FetchError as error:
-        raise FetchError(f"its weights are not on this machine ({spec.source})") from error
+        raise FetchError(
+            f"its weights are not on this machine ({spec.source})", error.hint
+        ) from error
+    except ModelError as error:
+        scheme, _, path = spec.source.partition(":")
+        if scheme != "file" or not Path(path).is_absolute() or Path(path).exists():
+            raise
+        raise FetchError(
+            f"its weights are not on this machine ({spec.source})",
+            "put config.json, the tokenizer and *.safetensors there, as save_pretrained writes them",
+        ) from error
     stored = files.parameters
     if spec.parameters and not 0.5 <= stored / spec.parameters <= 1.5:
         raise Broken(f"it says {spec.parameters:,} parameters, its files hold {stored:,}")
@@ -197,7 +207,8 @@ def _same_requests(spec: BenchmarkSpec) -> str:
     if [r.key for r in first] != [r.key for r in second]:
         raise Broken("two instances of it ask for different things: is something random?")
     words = sum(request.stimuli.words for request in first)
-    return f"{len(first)} requests, {words:,} words"
+    plural = "" if len(first) == 1 else "s"
+    return f"{len(first)} request{plural}, {words:,} words"
 
 
 def _scores(spec: BenchmarkSpec, model: ModelSpec) -> str:
@@ -251,4 +262,4 @@ def _run(
     done = [c for c in cells if c.status is Status.DONE]
     if not done:
         raise Broken(f"nothing could be scored: {cells[0].reason}")
-    return f"{len(done)} cells"
+    return "1 cell" if len(done) == 1 else f"{len(done)} cells"

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
-from harness.plugin.contract import Broken, Finding, Outcome, attempt
+from harness.plugin.contract import Broken, Finding, Outcome, attempt, shelf_of
+from harness.plugin.nearest import nearest
 from harness.plugin.registry import discover
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 from harness.store.keys import content_key
@@ -59,7 +61,7 @@ def _same_twice(point: EntryPoint) -> str:
         raise Broken(
             "it offers nothing: is a function named brainpress_models, … marked with @hookimpl?"
         )
-    return f"{count} specs"
+    return "1 spec" if count == 1 else f"{count} specs"
 
 
 def spec_findings(spec: Spec) -> list[Finding]:
@@ -75,16 +77,34 @@ def spec_findings(spec: Spec) -> list[Finding]:
 
 
 def _name(spec: Spec) -> str:
-    if not NAME.fullmatch(spec.name) or any(c in spec.name for c in ",*?[ "):
-        raise Broken(f"{spec.name!r}: letters, digits and . _ - + @ only")
+    shelf, name = shelf_of(spec), spec.name
+    if name not in shelf.specs and shelf.known(name) == spec:
+        name = name.partition(":")[0]  # what follows are options that somebody typed
+    if not NAME.fullmatch(name) or any(c in name for c in ",*?[ "):
+        raise Broken(f"{name!r}: letters, digits and . _ - + @ only")
     return ""
 
 
 def _source(spec: ModelSpec) -> str:
     scheme = spec.source.partition(":")[0]
     if scheme not in SCHEMES:
-        raise Broken(f"{spec.source!r} starts with none of {', '.join(SCHEMES)}")
+        raise Broken(
+            f"{spec.source!r} starts with none of {', '.join(f'{s}:' for s in SCHEMES)}",
+            nearest_source(spec.source),
+        )
     return spec.source
+
+
+def nearest_source(typed: str) -> str:
+    """Say what somebody who wrote ``typed`` for a source may have meant."""
+    scheme, colon, rest = typed.partition(":")
+    if colon and (near := nearest(scheme, SCHEMES)):
+        return f"did you mean {near[0]}:{rest}?"
+    if Path(typed).exists():
+        return f"did you mean file:{typed}?"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+(@\w+)?", typed):
+        return f"did you mean hf:{typed}?"
+    return "hf:org/name, file:FOLDER, file:X.gguf, https://HOST/X.gguf"
 
 
 def _options(spec: CompressorSpec | BenchmarkSpec) -> str:

@@ -9,6 +9,7 @@ from harness.errors import FetchError, HarnessError
 from harness.lm.capabilities import capabilities
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
+from harness.plugin.extras import not_installed
 from harness.plugin.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.record.request import Benchmark, Request
 from harness.runner.cells import Cell, Status, Variant, recording_key, score_key, variant_key
@@ -113,16 +114,17 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
     if reason := not_applicable(variant, loaded.requests):
         return Cell(variant, spec, Status.NOT_APPLICABLE, reason)
     key = cell_key(variant, plan, loaded)
-    if plan.options.overwrite is Overwrite.ALWAYS:
-        return Cell(variant, spec, Status.TODO, key=key)
-    if key and store.has(Kind.SCORE, key):
+    overwrite = plan.options.overwrite
+    if overwrite is not Overwrite.ALWAYS and key and store.has(Kind.SCORE, key):
         return Cell(variant, spec, Status.DONE, key=key)
     cell = Cell(variant, spec, Status.TODO, key=key)
-    if plan.options.overwrite is Overwrite.NEVER:
+    if overwrite is Overwrite.NEVER:
         if store.has(Kind.FAILURE, cell.identity):
             reason = str(store.read(Kind.FAILURE, cell.identity).attrs["reason"])
             return Cell(variant, spec, Status.FAILED, reason, key)
         return Cell(variant, spec, Status.TODO, "not computed", key)
+    if reason := not_installed(variant.compressor.extra):
+        return Cell(variant, spec, Status.FAILED, reason, key)
     return cell
 
 

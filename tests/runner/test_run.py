@@ -55,6 +55,19 @@ def test_a_cell_that_fails_is_a_row_and_the_others_go_on(planning, store):
     assert statuses(planning(specs, [NONE], overwrite="never").cells)[0] == "failed"
 
 
+def test_a_compressor_whose_extra_is_absent_is_told_before_anything_is_loaded(
+    planning, store, monkeypatch
+):
+    needs = replace(ROUND, extra="bnb")
+    monkeypatch.setattr("harness.plugin.extras.lacking", lambda extra: ())
+    carry_out(planning([benchmark("Hidden")], [needs]), store)
+    monkeypatch.setattr("harness.plugin.extras.lacking", {"bnb": ("bitsandbytes",), "": ()}.get)
+    plan = planning(compressors=[NONE, needs])
+    assert statuses(plan.cells) == ["to do", "to do", "done", "failed"]  # a score stays a score
+    assert plan.cells[-1].reason == "bitsandbytes is not installed: pip install 'brainpress[bnb]'"
+    assert statuses(planning(compressors=[needs], overwrite="always").cells) == ["failed"] * 2
+
+
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_an_interrupted_run_goes_on_where_it_was(planning, store, recorded, monkeypatch, interrupt):
     calls = []
