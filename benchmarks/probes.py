@@ -1,199 +1,395 @@
 """Time probes: brainpress all at once, scikit-learn one fit each, torch one training loop each.
 
 The work is that of `gum-probes`: for each task and layer, a fit under each penalty; for each seed,
-a fit of the task, of its control task, and of each block of the online code. Ours is measured whole
-on the tasks that are named; of the others a sample of layers and fits is measured and scaled to the
-same work, which the table says. CPU time of one thread. Prints a Markdown table.
+a fit of the task, of its control task, and of each block of the online code. Ours is measured
+whole; of the others a sample of fits, which is scaled to the same work, as the table says. CPU time
+of one thread, recordings made before. A call does a piece and appends to a file:
 
-    python benchmarks/probes.py                     # features made up, as wide as SmolLM2-135M's
-    python benchmarks/probes.py --recording FILE.nc # a recording of gum-probes from a store
+    python benchmarks/probes.py ours --recording FILE.nc --layers 0-9 --json probes.jsonl
+    python benchmarks/probes.py others --recording FILE.nc --tasks 0-9 --json probes.jsonl
+    python benchmarks/probes.py table --json probes.jsonl
+
+Others: scikit-learn as it comes; 20 epochs of Adam over slices of a tensor; the same as probing
+code has it (Waldis et al. 2024: batches from a DataLoader, a rate that warms up, the loss on the dev
+part after every epoch); and Adam until the loss is within 1 % of the minimum, or for 400 epochs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from harness.probe.chance import code_stops
-from harness.probe.code_length import prefix_weights
-from harness.probe.layer import Labelled, probe_layer
+from harness.probe.features import Basis
+from harness.probe.layer import Labelled, fit_batch, penalty_batch, probe_layer, seed_batch
 from harness.probe.options import ProbeOptions
 from harness.probe.tasks import item_rows
-from plugins.benchmarks.linguistic.gum_probes.benchmark import GumProbes, tasks
 
-EPOCHS, BATCH, RATE = 20, 64, 1e-3
-NEAR = 1.01
-"""A loop that runs until its loss is within 1 % of the minimum."""
-MOST_EPOCHS = 400
+EPOCHS, BATCH, RATE, WARM = 20, 64, 1e-3, 0.1
+NEAR, MOST_EPOCHS = 1.01, 400
+OPTIONS = ProbeOptions()
+STRATA = ("penalty", "seed")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One probe: standardised training items, labels, penalty."""
+    """One probe: standardised items with a weight, labels, penalty, and what ours predicts."""
 
     x: Any
     y: Any
+    dev: Any
+    dev_y: Any
+    test: Any
     n_classes: int
     penalty: float
+    ours: Any
+
+    @property
+    def is_class(self) -> bool:
+        """Whether labels are classes, not numbers."""
+        return self.n_classes > 1
+
+    def outputs(self, x: Any, weights: Any, intercepts: Any) -> Any:
+        """Logits or numbers, (n_items, n_outputs)."""
+        return x.astype(np.float64) @ weights.T + intercepts
+
+    def loss(self, weights: Any, intercepts: Any) -> float:
+        """Value of what every method minimises."""
+        out = self.outputs(self.x, weights, intercepts)
+        if not self.is_class:
+            return float(np.square(out[:, 0] - self.y).mean() + self.penalty * (weights**2).sum())
+        out -= out.max(axis=1, keepdims=True)
+        own = out[np.arange(len(out)), self.y]
+        entropy = (np.log(np.exp(out).sum(axis=1)) - own).mean()
+        return float(entropy + self.penalty / 2 * (weights**2).sum())
+
+    def predict(self, weights: Any, intercepts: Any) -> Any:
+        """Classes or numbers of the test items."""
+        out = self.outputs(self.test, weights, intercepts)
+        return out.argmax(axis=1) if self.is_class else out[:, 0]
 
 
-def main() -> None:
-    """Measure, and print the table."""
-    arguments = _arguments()
-    wanted = arguments.tasks.split(",")
-    chosen = [task for task in tasks() if task.name in wanted]
-    request, options = GumProbes().request, ProbeOptions()
-    labelled = [Labelled.of(task, item_rows(request, task), options.seeds) for task in chosen]
-    states = _states(arguments.recording, sum(len(p.spans) for p in request.stimuli.passages))
-    n_layers = states.sizes["layer"]
-    start = time.process_time()
-    penalties = {}
-    for layer in range(n_layers):
-        values = np.asarray(states.isel(layer=layer).values)
-        for i, task in enumerate(labelled):
-            penalties[i, layer] = probe_layer(task, values, options).penalty
-    ours = time.process_time() - start
-    rng = np.random.default_rng(0)
-    n_fits = sum(n_layers * _n_fits(task, options) for task in labelled)
-    sampled: list[Fit] = []
-    for i, task in enumerate(labelled):
-        layers = rng.choice(n_layers, arguments.layers, replace=False)
-        for layer in layers:
-            values = np.asarray(states.isel(layer=int(layer)).values)
-            fits = _fits(task, values, penalties[i, int(layer)], options)
-            sampled += [fits[j] for j in rng.choice(len(fits), arguments.fits, replace=False)]
-    print(
-        f"{len(chosen)} tasks ({', '.join(t.name for t in chosen)}), {n_layers} layers,"
-        f" {options.seeds} seeds: {n_fits:,} fits; {len(sampled)} of them measured one by one.\n"
-    )
-    print("| | CPU s | ratio |\n|---|---|---|")
-    print(f"| brainpress, all at once | {ours:.1f} | 1 |")
-    methods: dict[str, Callable[[Fit], object]] = {
-        "scikit-learn LogisticRegression, float32": _sklearn,
-        f"torch loop, Adam, batches of {BATCH}, {EPOCHS} epochs": _loop,
-        "torch loop, until within 1 % of the minimum": _long_loop,
-    }
-    for method, fit in methods.items():
-        fit(sampled[0])  # imports
-        seconds = sum(_seconds(fit, one) for one in sampled) / len(sampled) * n_fits
-        print(f"| {method} (sampled, scaled) | {seconds:,.0f} | {seconds / ours:.1f} |")
-    gaps = [_gap(one) for one in sampled]
-    print(f"\nMedian loss after {EPOCHS} epochs, relative to the minimum: {np.median(gaps):.2f}.")
+Method = Callable[[Fit, float], tuple[Any, Any]]
+"""Called with a fit and the value of its minimum; returns weights and intercepts."""
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", default="")
-    parser.add_argument("--tasks", default="number,part-of-speech,clause-relation,causal-relation")
-    parser.add_argument("--layers", type=int, default=3, help="layers sampled for the others")
-    parser.add_argument("--fits", type=int, default=6, help="fits sampled of each task and layer")
-    return parser.parse_args()
+def scikit_learn(one: Fit, minimum: float, **options: Any) -> tuple[Any, Any]:
+    """Fit with scikit-learn; a class that no item has gets no chance."""
+    from sklearn.linear_model import LogisticRegression, Ridge
 
-
-def _states(path: str, n_rows: int) -> xr.DataArray:
-    if path:
-        return xr.open_dataset(path)["recording"]
-    rng = np.random.default_rng(0)
-    mix = rng.standard_normal((576, 576)) * np.logspace(0, -2, 576)
-    values = rng.standard_normal((n_rows, 31, 576)).astype(np.float32) @ mix.astype(np.float32)
-    return xr.DataArray(values, dims=("sample", "layer", "unit"))
-
-
-def _n_fits(task: Labelled, options: ProbeOptions) -> int:
-    blocks = len(code_stops(len(task.train))) - 1
-    return len(options.penalties) + options.seeds * (2 + blocks)
-
-
-def _fits(task: Labelled, values: Any, penalty: float, options: ProbeOptions) -> list[Fit]:
-    x = values[task.rows].reshape(len(task.rows), -1)[task.train]
-    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
-    y, k = task.labels[task.train], task.n_classes
-    fits = [Fit(x, y, k, p) for p in options.penalties]
-    for seed in range(options.seeds):
-        drawn = task.weights[seed] > 0
-        fits += [
-            Fit(x[drawn], labels[drawn], k, penalty)
-            for labels in (y, task.control[seed][task.train])
-        ]
-        stops = code_stops(len(y))
-        for weights, stop in zip(prefix_weights(task.order, stops)[seed], stops[:-1], strict=True):
-            seen = weights > 0
-            fits.append(Fit(x[seen], y[seen], k, penalty * len(y) / stop))
-    return fits
-
-
-def _seconds(fit: Callable[[Fit], object], one: Fit) -> float:
-    start = time.process_time()
-    fit(one)
-    return time.process_time() - start
-
-
-def _sklearn(one: Fit, tolerance: float = 1e-4) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    if len(np.unique(one.y)) < 2:
-        return None
+    if not one.is_class:
+        ridge = Ridge(alpha=len(one.y) * one.penalty).fit(one.x, one.y)
+        return ridge.coef_[None], np.atleast_1d(ridge.intercept_)
+    weights = np.zeros((one.n_classes, one.x.shape[1]))
+    intercepts = np.full(one.n_classes, -1e4)
+    present = np.unique(one.y)
+    if len(present) == 1:
+        intercepts[present] = 0
+        return weights, intercepts
+    two = len(present) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        strength = (2 if len(np.unique(one.y)) == 2 else 1) / (len(one.y) * one.penalty)
-        return LogisticRegression(C=strength, tol=tolerance, max_iter=2000).fit(one.x, one.y)
+        model = LogisticRegression(C=(1 + two) / (len(one.y) * one.penalty), **options)
+        model.fit(one.x, one.y)
+    half = [-0.5, 0.5]
+    weights[present] = np.outer(half, model.coef_[0]) if two else model.coef_
+    intercepts[present] = np.array(half) * model.intercept_ if two else model.intercept_
+    return weights, intercepts
 
 
-def _minimum(one: Fit) -> float:
-    from harness.probe.features import Basis
-    from harness.probe.linear import fit_logistic
-
-    z = Basis.of(one.x).rotate(one.x)
-    penalty, weights = np.array([one.penalty]), np.ones((1, len(one.y)))
-    fitted = fit_logistic(z, one.y[None], one.n_classes, penalty, weights, 1e-7)
-    logits = fitted.outputs(z)[0].astype(np.float64)
-    logits -= logits.max(axis=0)
-    loss = (np.log(np.exp(logits).sum(axis=0)) - logits[one.y, np.arange(len(one.y))]).mean()
-    return float(loss + one.penalty / 2 * np.square(fitted.weights).sum())
+def exact(one: Fit) -> tuple[Any, Any]:
+    """Fit with scikit-learn in float64 until nothing moves."""
+    wide = Fit(**(vars(one) | {"x": one.x.astype(np.float64)}))
+    return scikit_learn(wide, 0.0, tol=1e-8, max_iter=10_000)
 
 
-def _loop(one: Fit, epochs: int = EPOCHS, goal: float = 0.0) -> float:
-    """Train as probing code does; return the loss over all items at the end."""
+def loop(one: Fit, minimum: float, epochs: int = EPOCHS, near: float = 0.0) -> tuple[Any, Any]:
+    """Train with Adam on slices of a tensor; with ``near``, stop where the loss is near enough."""
     import torch
-    from torch.nn.functional import cross_entropy
 
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    x, y = torch.from_numpy(one.x.astype(np.float32)), torch.from_numpy(one.y.astype(np.int64))
-    probe = torch.nn.Linear(x.shape[1], one.n_classes)
+    x, y = torch.from_numpy(one.x), _targets(one, one.y)
+    probe, loss = _probe(one)
     optimiser = torch.optim.Adam(probe.parameters(), lr=RATE)
-
-    def loss(rows: Any) -> Any:
-        penalty = one.penalty / 2 * probe.weight.square().sum()
-        return cross_entropy(probe(x[rows]), y[rows]) + penalty
-
-    everything = torch.arange(len(y))
     for _ in range(epochs):
         for rows in torch.randperm(len(y)).split(BATCH):
             optimiser.zero_grad()
-            loss(rows).backward()
+            loss(x[rows], y[rows]).backward()
             optimiser.step()
-        if goal and float(loss(everything)) <= goal:
-            break
-    return float(loss(everything))
+        with torch.no_grad():
+            if near and float(loss(x, y)) <= near * minimum:
+                break
+    return _numbers(probe)
 
 
-def _long_loop(one: Fit) -> float:
-    return _loop(one, MOST_EPOCHS, NEAR * _minimum(one))
+def long_loop(one: Fit, minimum: float) -> tuple[Any, Any]:
+    """Train until the loss is within 1 % of the minimum."""
+    return loop(one, minimum, MOST_EPOCHS, NEAR)
 
 
-def _gap(one: Fit) -> float:
-    return _loop(one) / _minimum(one)
+def loader_loop(one: Fit, minimum: float) -> tuple[Any, Any]:
+    """Train as probing code does, and keep the weights that were best on the dev part."""
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    train = TensorDataset(torch.from_numpy(one.x), _targets(one, one.y))
+    known = one.dev_y < one.n_classes if one.is_class else slice(None)
+    dev = TensorDataset(torch.from_numpy(one.dev[known]), _targets(one, one.dev_y[known]))
+    probe, loss = _probe(one)
+    optimiser = torch.optim.Adam(probe.parameters(), lr=RATE)
+    loader = DataLoader(train, BATCH, shuffle=True)
+    steps = EPOCHS * len(loader)
+
+    def rate(step: int) -> float:
+        return min((step + 1) / (WARM * steps), (steps - step) / ((1 - WARM) * steps))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+    best, kept = float("inf"), _numbers(probe)
+    for _ in range(EPOCHS):
+        for x, y in loader:
+            optimiser.zero_grad()
+            loss(x, y).backward()
+            optimiser.step()
+            schedule.step()
+        with torch.no_grad():
+            value = sum(float(loss(x, y)) * len(y) for x, y in DataLoader(dev, 300))
+        if value < best:
+            best, kept = value, _numbers(probe)
+    return kept
+
+
+METHODS: dict[str, Method] = {
+    "scikit-learn, one fit each": scikit_learn,
+    f"torch loop, Adam, {EPOCHS} epochs": loop,
+    f"torch loop with DataLoader, warm-up and dev loss, {EPOCHS} epochs": loader_loop,
+    "torch loop until within 1 % of the minimum": long_loop,
+}
+
+
+def _probe(one: Fit) -> tuple[Any, Callable[[Any, Any], Any]]:
+    import torch
+    from torch.nn import functional
+
+    torch.manual_seed(0)
+    probe = torch.nn.Linear(one.x.shape[1], one.n_classes)
+
+    def loss(x: Any, y: Any) -> Any:
+        squares = probe.weight.square().sum()
+        if one.is_class:
+            return functional.cross_entropy(probe(x), y) + one.penalty / 2 * squares
+        return functional.mse_loss(probe(x)[:, 0], y) + one.penalty * squares
+
+    return probe, loss
+
+
+def _targets(one: Fit, y: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(y.astype(np.int64 if one.is_class else np.float32))
+
+
+def _numbers(probe: Any) -> tuple[Any, Any]:
+    weights, bias = probe.weight.detach().numpy(), probe.bias.detach().numpy()
+    return weights.astype(np.float64), bias.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The tasks, and the recording that they are scored on."""
+
+    tasks: list[Labelled]
+    states: xr.DataArray
+
+    @classmethod
+    def of(cls, recording: Path) -> Work:
+        """Read both."""
+        from plugins.benchmarks.linguistic.gum_probes.benchmark import GumProbes, tasks
+
+        request = GumProbes().request
+        labelled = [Labelled.of(t, item_rows(request, t), OPTIONS.seeds) for t in tasks()]
+        return cls(labelled, xr.open_dataset(recording)["recording"])
+
+    def layer(self, at: int) -> Any:
+        """States of one layer, (n_rows, n_units)."""
+        return np.asarray(self.states.isel(layer=at).values)
+
+
+def ours(work: Work, layers: list[int]) -> Iterator[dict[str, Any]]:
+    """Score every task on some layers."""
+    for layer in layers:
+        states = work.layer(layer)
+        for task in work.tasks:
+            start = time.process_time()
+            result = probe_layer(task, states, OPTIONS)
+            yield {
+                "method": "brainpress, all at once",
+                "task": task.task.name,
+                "layer": layer,
+                "seconds": time.process_time() - start,
+                "fits": sum(_sizes(task, result.penalty)),
+                "train": len(task.train),
+                "units": states.shape[1] * task.rows.shape[1],
+            }
+
+
+def others(work: Work, at: list[int], n_layers: int, n_fits: int) -> Iterator[dict[str, Any]]:
+    """Sample fits of some tasks: as many of each stratum from each sampled layer."""
+    warm: list[Any] = []
+    for i in at:
+        task, rng = work.tasks[i], np.random.default_rng(i)
+        for layer in rng.choice(work.states.sizes["layer"], n_layers, replace=False):
+            for stratum, size, one in _sampled(task, work.layer(int(layer)), n_fits, rng):
+                if not warm:
+                    warm = [method(one, 1.0) for method in METHODS.values()]  # imports
+                point = exact(one)
+                minimum, said = one.loss(*point), one.predict(*point)
+                about = {
+                    "task": task.task.name,
+                    "layer": int(layer),
+                    "stratum": stratum,
+                    "size": size,
+                    "layers": work.states.sizes["layer"],
+                    "ours_agrees": _agreement(one, one.ours, said),
+                }
+                for name, method in METHODS.items():
+                    start = time.process_time()
+                    found = method(one, minimum)
+                    yield about | {
+                        "method": name,
+                        "seconds": time.process_time() - start,
+                        "loss": one.loss(*found) / minimum,
+                        "agrees": _agreement(one, one.predict(*found), said),
+                    }
+
+
+def _sizes(task: Labelled, penalty: float) -> list[int]:
+    batches = (penalty_batch(task, OPTIONS), seed_batch(task, penalty, OPTIONS))
+    return [len(batch.targets) for batch in batches]
+
+
+def _sampled(
+    task: Labelled, states: Any, n_fits: int, rng: np.random.Generator
+) -> Iterator[tuple[str, int, Fit]]:
+    penalty = probe_layer(task, states, OPTIONS).penalty
+    x = states[task.rows].reshape(len(task.rows), -1)
+    basis = Basis.of(x[task.train])
+    standard = ((x - basis.mean) / basis.sd).astype(np.float32)
+    for stratum, batch in zip(
+        STRATA,
+        (penalty_batch(task, OPTIONS), seed_batch(task, penalty, OPTIONS)),
+        strict=True,
+    ):
+        z = basis.rotate(x[task.train])
+        outputs = fit_batch(task, z, batch, OPTIONS).outputs(basis.rotate(x[task.test]))
+        said = outputs.argmax(axis=1) if task.is_class else outputs[:, 0]
+        for j in rng.choice(len(said), n_fits, replace=False):
+            used = batch.weights[j] > 0
+            fit = Fit(
+                standard[task.train][used],
+                batch.targets[j][used],
+                standard[task.dev],
+                task.labels[task.dev],
+                standard[task.test],
+                task.n_classes,
+                float(batch.penalties[j]),
+                said[j],
+            )
+            yield stratum, len(said), fit
+
+
+def _agreement(one: Fit, said: Any, truth: Any) -> float:
+    """Share of test items that are given the same class; Pearson r of numbers."""
+    if one.is_class:
+        return float((said == truth).mean())
+    return float(np.corrcoef(said, truth)[0, 1])
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the table in Markdown, with a line on what was measured."""
+    whole = [r for r in rows if "stratum" not in r]
+    own = sum(r["seconds"] for r in whole)
+    n_fits, tasks = sum(r["fits"] for r in whole), {r["task"] for r in whole}
+    sampled = [r for r in rows if "stratum" in r]
+    one_method = [r for r in sampled if r["method"] == next(iter(METHODS))]
+    lines = [
+        f"{len(tasks)} tasks x {len({r['layer'] for r in whole})} layers x {OPTIONS.seeds} seeds:"
+        f" {n_fits:,} fits of up to {max(r['train'] for r in whole)} items with"
+        f" {min(r['units'] for r in whole)} or {max(r['units'] for r in whole)} units;"
+        f" {len(one_method)} fits of every other method measured one by one and scaled.",
+        "",
+        "| | CPU s | times ours | loss over the minimum, median | predictions as at the minimum |",
+        "|---|---|---|---|---|",
+        f"| {whole[0]['method']} | {own:,.0f} | 1 | |"
+        f" {np.mean([r['ours_agrees'] for r in one_method]):.3f} |",
+    ]
+    for method in METHODS:
+        mine = [r for r in sampled if r["method"] == method]
+        value, error = _scaled(mine)
+        lines.append(
+            f"| {method} | {value:,.0f} ± {error:,.0f} | {value / own:.1f} |"
+            f" {100 * (np.median([r['loss'] for r in mine]) - 1):.1f} % |"
+            f" {np.mean([r['agrees'] for r in mine]):.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _scaled(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Scale a sample to all fits: the sum over tasks and strata, and its standard error."""
+    value = variance = 0.0
+    for key in sorted({(r["task"], r["stratum"]) for r in rows}):
+        mine = [r for r in rows if (r["task"], r["stratum"]) == key]
+        times = mine[0]["size"] * mine[0]["layers"]
+        seconds = [r["seconds"] for r in mine]
+        value += times * float(np.mean(seconds))
+        variance += times**2 * float(np.var(seconds, ddof=1)) / len(mine)
+    return value, variance**0.5
+
+
+def main() -> None:
+    """Measure a piece, or print the table."""
+    options = _options()
+    if options.what == "table":
+        print(table([json.loads(line) for line in options.json.read_text().splitlines()]))
+        return
+    work = Work.of(options.recording)
+    if options.what == "ours":
+        rows = ours(work, options.layers or list(range(work.states.sizes["layer"])))
+    else:
+        at = options.tasks or list(range(len(work.tasks)))
+        rows = others(work, at, options.sampled_layers, options.fits)
+    for row in rows:
+        with options.json.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("ours", "others", "table"))
+    parser.add_argument("--recording", type=Path, help="of gum-probes, from a store")
+    parser.add_argument("--json", type=Path, required=True, help="append to this file; table: read")
+    parser.add_argument("--layers", type=_range, help="for ours: first-last")
+    parser.add_argument("--tasks", type=_range, help="for others: first-last")
+    parser.add_argument("--sampled-layers", type=int, default=3, help="of each task")
+    parser.add_argument("--fits", type=int, default=2, help="of each stratum, task and layer")
+    return parser.parse_args()
+
+
+def _range(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
 
 
 if __name__ == "__main__":
     with threadpool_limits(1):
+        import torch
+
+        torch.set_num_threads(1)
         main()

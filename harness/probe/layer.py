@@ -136,6 +136,83 @@ class LayerResult:
     bits: Doubles
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Probes that are fitted together: they share their features, and each is one row.
+
+    Parameters
+    ----------
+    targets : array (n_problems, n_train)
+    penalties : array (n_problems,)
+    weights : array (n_problems, n_train)
+        0 leaves an item out.
+    seeds : array (n_problems,)
+        Of weights that are drawn, where the probe has a hidden layer.
+    """
+
+    targets: npt.NDArray[Any]
+    penalties: Doubles
+    weights: Floats
+    seeds: Ints
+
+
+def penalty_batch(labelled: Labelled, options: ProbeOptions) -> Batch:
+    """Return fits of all training items, one under each penalty."""
+    m = len(options.penalties)
+    targets = np.tile(labelled.labels[labelled.train], (m, 1))
+    weights = np.ones(targets.shape, np.float32)
+    return Batch(targets, np.array(options.penalties), weights, np.zeros(m, np.int64))
+
+
+def seed_batch(labelled: Labelled, penalty: float, options: ProbeOptions) -> Batch:
+    """Return the fits of every seed: of the task, of its control task, of the online code.
+
+    Seeds of the task come first, then seeds of the control task, then for each seed the fits of
+    :func:`harness.probe.code_length.prefix_weights`; numbers have none of these.
+    """
+    seeds, n_train = labelled.weights.shape
+    own = np.tile(labelled.labels[labelled.train], (seeds, 1))
+    targets: list[npt.NDArray[Any]] = [own, labelled.control[:, labelled.train]]
+    weights = [labelled.weights] * 2
+    penalties: list[Doubles] = [np.full(2 * seeds, penalty)]
+    numbers = [np.tile(np.arange(seeds), 2)]
+    stops = code_stops(n_train)
+    n_fits = len(stops) - 1 if labelled.is_class else 0
+    if n_fits:
+        targets.append(np.repeat(own, n_fits, axis=0))
+        weights.append(prefix_weights(labelled.order, stops).reshape(-1, n_train))
+        # The same prior whatever was sent: a penalty a training item grows as they are fewer.
+        penalties.append(np.tile(penalty * n_train / np.asarray(stops[:-1]), seeds))
+        numbers.append(np.repeat(np.arange(seeds), n_fits))
+    return Batch(
+        np.concatenate(targets),
+        np.concatenate(penalties),
+        np.concatenate(weights),
+        np.concatenate(numbers),
+    )
+
+
+def fit_batch(labelled: Labelled, x: Floats, batch: Batch, options: ProbeOptions) -> Fitted:
+    """Fit a batch.
+
+    Parameters
+    ----------
+    labelled : Labelled
+    x : array (n_train, n_axes)
+        Training items in the coordinates of :class:`harness.probe.features.Basis`.
+    batch : Batch
+    options : ProbeOptions
+    """
+    targets, penalties, weights = batch.targets, batch.penalties, batch.weights
+    if options.probe is Probe.HIDDEN:
+        goals = targets if labelled.is_class else targets.astype(x.dtype)
+        n_outputs, n_hidden = labelled.n_classes, options.n_hidden
+        return fit_hidden(x, goals, n_outputs, penalties, weights, batch.seeds, n_hidden)
+    if labelled.is_class:
+        return fit_logistic(x, targets, labelled.n_classes, penalties, weights, options.tolerance)
+    return fit_ridge(x, targets, penalties, weights)
+
+
 def probe_layer(labelled: Labelled, states: Floats, options: ProbeOptions) -> LayerResult:
     """Fit and judge the probes of one task on one layer.
 
@@ -166,19 +243,9 @@ def probe_layer(labelled: Labelled, states: Floats, options: ProbeOptions) -> La
 
 def _penalty(labelled: Labelled, z: dict[str, Floats], options: ProbeOptions) -> float:
     """Choose the penalty: fit all training items under each, and compare losses on dev."""
-    m = len(options.penalties)
-    if m == 1:
+    if len(options.penalties) == 1:
         return options.penalties[0]
-    targets = np.tile(labelled.labels[labelled.train], (m, 1))
-    fitted = _fit(
-        labelled,
-        z["train"],
-        targets,
-        np.array(options.penalties),
-        np.ones(targets.shape, np.float32),
-        np.zeros(m, np.int64),
-        options,
-    )
+    fitted = fit_batch(labelled, z["train"], penalty_batch(labelled, options), options)
     outputs = fitted.outputs(z["dev"]).astype(np.float64)
     labels = labelled.labels[labelled.dev]
     if labelled.is_class:
@@ -200,35 +267,18 @@ def _judged(
     labelled: Labelled, z: dict[str, Floats], penalty: float, options: ProbeOptions
 ) -> LayerResult:
     seeds, n_train = labelled.weights.shape
-    own = np.tile(labelled.labels[labelled.train], (seeds, 1))
-    targets: list[npt.NDArray[Any]] = [own, labelled.control[:, labelled.train]]
-    weights = [labelled.weights] * 2
-    penalties: list[Doubles] = [np.full(2 * seeds, penalty)]
-    numbers = [np.tile(np.arange(seeds), 2)]
+    fitted = fit_batch(labelled, z["train"], seed_batch(labelled, penalty, options), options)
     stops = code_stops(n_train)
     n_fits = len(stops) - 1 if labelled.is_class else 0
-    if n_fits:
-        targets.append(np.repeat(own, n_fits, axis=0))
-        weights.append(prefix_weights(labelled.order, stops).reshape(-1, n_train))
-        # The same prior whatever was sent: a penalty a training item grows as they are fewer.
-        penalties.append(np.tile(penalty * n_train / np.asarray(stops[:-1]), seeds))
-        numbers.append(np.repeat(np.arange(seeds), n_fits))
-    fitted = _fit(
-        labelled,
-        z["train"],
-        np.concatenate(targets),
-        np.concatenate(penalties),
-        np.concatenate(weights),
-        np.concatenate(numbers),
-        options,
-    )
     # Too few items for a second block are sent with the uniform code.
     uniform = n_train * np.log2(labelled.n_classes) if labelled.is_class else np.nan
     bits: Doubles = np.full(seeds, uniform)
     if n_fits:
         logits = fitted.outputs(z["train"])[2 * seeds :]
         shape = (seeds, n_fits, labelled.n_classes, n_train)
-        bits = code_length(logits.reshape(shape), own[0], labelled.order, stops)
+        bits = code_length(
+            logits.reshape(shape), labelled.labels[labelled.train], labelled.order, stops
+        )
     dev, test = fitted.outputs(z["dev"]), fitted.outputs(z["test"])
     one = np.zeros(len(labelled.dev), np.int64)
     labels = labelled.labels
@@ -290,23 +340,6 @@ def _control_agreement(labelled: Labelled, outputs: Floats) -> Counts | Moments:
             counts[0].actual,
         )
     return Moments(np.concatenate([p.sums for p in parts if isinstance(p, Moments)], axis=2))
-
-
-def _fit(
-    labelled: Labelled,
-    x: Floats,
-    targets: npt.NDArray[Any],
-    penalties: Doubles,
-    weights: Floats,
-    seeds: Ints,
-    options: ProbeOptions,
-) -> Fitted:
-    if options.probe is Probe.HIDDEN:
-        goals = targets if labelled.is_class else targets.astype(x.dtype)
-        return fit_hidden(x, goals, labelled.n_classes, penalties, weights, seeds, options.n_hidden)
-    if labelled.is_class:
-        return fit_logistic(x, targets, labelled.n_classes, penalties, weights, options.tolerance)
-    return fit_ridge(x, targets, penalties, weights)
 
 
 def majority(labelled: Labelled) -> float:
