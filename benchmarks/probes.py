@@ -10,8 +10,9 @@ of one thread, recordings made before. A call does a piece and appends to a file
     python benchmarks/probes.py table --json probes.jsonl
 
 Others: scikit-learn as it comes; 20 epochs of Adam over slices of a tensor; the same as probing
-code has it (Waldis et al. 2024: batches from a DataLoader, a rate that warms up, the loss on the dev
-part after every epoch); and Adam until the loss is within 1 % of the minimum, or for 400 epochs.
+code has it (Waldis et al. 2024: batches from a DataLoader, a rate that warms up, the loss on the
+dev part after every epoch); and Adam until the loss is within 1 % of the minimum, or for 400
+epochs.
 """
 
 from __future__ import annotations
@@ -265,7 +266,8 @@ def others(work: Work, at: list[int], n_layers: int, n_fits: int) -> Iterator[di
                     yield about | {
                         "method": name,
                         "seconds": time.process_time() - start,
-                        "loss": one.loss(*found) / minimum,
+                        # Training items of one class have a minimum of 0.
+                        "loss": one.loss(*found) / minimum if minimum else None,
                         "agrees": _agreement(one, one.predict(*found), said),
                     }
 
@@ -335,7 +337,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         value, error = _scaled(mine)
         lines.append(
             f"| {method} | {value:,.0f} ± {error:,.0f} | {value / own:.1f} |"
-            f" {100 * (np.median([r['loss'] for r in mine]) - 1):.1f} % |"
+            f" {100 * (np.median([r['loss'] for r in mine if r['loss']]) - 1):.1f} % |"
             f" {np.mean([r['agrees'] for r in mine]):.3f} |"
         )
     return "\n".join(lines)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from harness.board.profile import with_profile
 from harness.errors import CorruptError
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.runner.cells import Cell, Status, variant_key
@@ -87,7 +88,8 @@ def assemble(
         ``/cells`` (model, compressor, benchmark): value, interval, ceiling, status, reason,
         provenance; ``/models``, ``/compressors``, ``/benchmarks``: what is known of each;
         ``/compression`` (model, compressor): what each compressor did; ``/neural/NAME``
-        (variant, participant, roi, layer) and ``/linguistic/NAME`` (variant, task): the detail.
+        (variant, participant, roi, layer) and ``/linguistic/NAME`` (variant, task): the detail;
+        ``/profile`` (linguistic, category, model, compressor): what every variant can do.
     """
     models = _unique(c.variant.model for c in cells)
     compressors = _unique(c.variant.compressor for c in cells)
@@ -110,7 +112,7 @@ def assemble(
     for benchmark in benchmarks:
         if scores[benchmark.name]:
             groups[f"/{benchmark.kind}/{benchmark.name}"] = _detail(scores[benchmark.name])
-    return xr.DataTree.from_dict(groups)
+    return with_profile(xr.DataTree.from_dict(groups))
 
 
 def _unique(specs: Any) -> list[Any]:

@@ -24,6 +24,7 @@ MOST_CLAIMS = 150
 QUESTIONS = {
     "saturation": "How small is enough?",
     "robustness": "What does compression cost?",
+    "profile": "Which linguistic competence goes?",
     "dissociation": "Does competence go before alignment?",
 }
 SIMULATED = '<span class="tag simulated">simulated data</span>'

@@ -18,6 +18,7 @@ class Question(StrEnum):
     SATURATION = "saturation"
     ROBUSTNESS = "robustness"
     DISSOCIATION = "dissociation"
+    PROFILE = "profile"
     COMPARE = "compare"
 
 
@@ -37,7 +38,7 @@ def answer(
     board : DataTree
         From :func:`harness.open_board` or :func:`harness.run`.
     name : str
-        ``saturation``, ``robustness``, ``dissociation`` or ``compare``.
+        ``saturation``, ``robustness``, ``dissociation``, ``profile`` or ``compare``.
     *variants : str
         For ``compare``, two of them: ``MODEL`` or ``MODEL+COMPRESSOR``.
     benchmarks : str or sequence of str, optional
@@ -66,6 +67,7 @@ def answer(
     """
     from harness.board.answers.compare import compare
     from harness.board.answers.dissociation import dissociation
+    from harness.board.answers.profile import profile
     from harness.board.answers.robustness import robustness
     from harness.board.answers.saturation import saturation
 
@@ -83,5 +85,6 @@ def answer(
         Question.SATURATION: saturation,
         Question.ROBUSTNESS: robustness,
         Question.DISSOCIATION: dissociation,
+        Question.PROFILE: profile,
     }[question]
     return ask(board, chosen, alpha=alpha, draws=draws, seed=seed)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import BASE
@@ -107,18 +108,10 @@ def competence(
     Competence or None
         None where the board has neither.
     """
-    if "task_category" not in known.variables:
+    found = outcomes(known)
+    if found is None:
         return None
-    if {"margin", "pair_task"} <= set(known.variables):
-        unit = "pair"
-        # A tie counts one half, as in the score.
-        right = (np.sign(known["margin"].transpose("variant", "pair").values) + 1) / 2
-    elif {"passed", "item_task"} <= set(known.variables):
-        unit = "item"
-        right = known["passed"].transpose("variant", "item").values.astype(np.float64)
-    else:
-        return None
-    task = known[f"{unit}_task"].values.astype(int)
+    unit, right, task = found
     of_task = [str(c) for c in known["task_category"].values]
     categories = tuple(dict.fromkeys(of_task))
     member = np.array([categories.index(c) for c in of_task])[task]
@@ -139,8 +132,34 @@ def competence(
             resampled[at : at + len(weights), i] = weights @ outcome
             at += len(weights)
     return Competence(
-        benchmark, categories, _names(known), accuracy, resampled, pairs, chance, f"{unit}s"
+        benchmark, categories, variants_of(known), accuracy, resampled, pairs, chance, f"{unit}s"
     )
+
+
+def outcomes(known: xr.Dataset) -> tuple[str, DoubleArray, npt.NDArray[np.intp]] | None:
+    """Read how right each answer was.
+
+    Returns
+    -------
+    unit : str
+        ``pair`` or ``item``.
+    right : array, shape (n_variants, n_items)
+        1 and 0; a tie of a pair counts one half, as in the score.
+    task : array, shape (n_items,)
+        Number of each item's task.
+    Or None, where the board has neither pairs nor items with categories.
+    """
+    if "task_category" not in known.variables:
+        return None
+    if {"margin", "pair_task"} <= set(known.variables):
+        unit = "pair"
+        right = (np.sign(known["margin"].transpose("variant", "pair").values) + 1) / 2
+    elif {"passed", "item_task"} <= set(known.variables):
+        unit = "item"
+        right = known["passed"].transpose("variant", "item").values.astype(np.float64)
+    else:
+        return None
+    return unit, right, known[f"{unit}_task"].values.astype(np.intp)
 
 
 def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competence | None:
@@ -177,10 +196,13 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
     counted = np.nanmax(tasks, axis=1) * known.sizes.get("seed", 1)
     # The majority of the training items is that of every variant.
     chance = np.nanmean(majority, axis=1, keepdims=True)
-    return Competence(benchmark, categories, _names(known), score, drawn, counted, chance, "probes")
+    return Competence(
+        benchmark, categories, variants_of(known), score, drawn, counted, chance, "probes"
+    )
 
 
-def _names(known: xr.Dataset) -> list[tuple[str, str]]:
+def variants_of(known: xr.Dataset) -> list[tuple[str, str]]:
+    """Model and compressor of every variant."""
     models, compressors = known["model"].values, known["compressor"].values
     return [(str(m), str(c)) for m, c in zip(models, compressors, strict=True)]
 

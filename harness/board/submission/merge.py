@@ -13,6 +13,7 @@ import xarray as xr
 
 from harness.board.assemble import COMPRESSION, SCHEMA, join_variants, texts
 from harness.board.assemble import NUMBERS as VALUES
+from harness.board.profile import with_profile
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
@@ -85,7 +86,7 @@ def merge(entries: Sequence[Entry], verified: Verified = lambda _: "unverified")
         detail = _detail([p for p in places if p.benchmark == name])
         if detail is not None:
             groups[f"/{benchmarks[name]['kind']}/{name}"] = detail
-    return xr.DataTree.from_dict(groups)
+    return with_profile(xr.DataTree.from_dict(groups))
 
 
 def _places(entries: Sequence[Entry]) -> list[_Place]:
