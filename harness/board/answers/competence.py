@@ -208,7 +208,7 @@ def variants_of(known: xr.Dataset) -> list[tuple[str, str]]:
 
 
 def _weights(
-    rng: np.random.Generator, counts: np.ndarray[tuple[int], np.dtype[np.intp]], draws: int
+    rng: np.random.Generator, counts: npt.NDArray[np.intp], draws: int
 ) -> Iterator[DoubleArray]:
     """Weights of pairs in resamples, some draws at a time."""
     width = max(1, _BLOCK // int(counts.sum()))
