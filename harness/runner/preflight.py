@@ -16,7 +16,8 @@ from harness.store.store import Kind, Store
 TOKENS_PER_WORD = 1.35
 FLOPS = {"cpu": 6e10, "cuda": 5e13}
 """Floating-point operations a second that forward passes sustain: a core; a card."""
-ACTIVATION_BYTES = 700 * 2**20
+ACTIVATION_BYTES = 800 * 2**20
+"""Of the libraries, and of the states of a batch."""
 SCORE_SECONDS = 10.0
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
