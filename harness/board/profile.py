@@ -13,6 +13,7 @@ import xarray as xr
 from harness.board.answers.alignment import detail, texts
 from harness.board.answers.competence import compressed, outcomes, variants_of
 from harness.probe.tasks import CATEGORIES
+from harness.probe.winning_rate import mean_winning_rate
 from harness.stats.bootstrap import DoubleArray
 
 Z = 1.959963984540054
@@ -35,6 +36,8 @@ class Profile:
         How far a variant's score moves by chance: for probes the standard deviation over seeds,
         each of which trains on other documents and starts the online code anew; for pairs and
         items, which are answered once and have no seeds, the standard error over items.
+    wins : array
+        Mean winning rate among the variants of the board over the category's tasks.
     change, error : array
         Difference to the variant's base and its standard error; NaN for a base itself.
     standard : str
@@ -47,6 +50,7 @@ class Profile:
     low: DoubleArray
     high: DoubleArray
     spread: DoubleArray
+    wins: DoubleArray
     change: DoubleArray
     error: DoubleArray
     standard: str
@@ -73,7 +77,8 @@ def category_profile(board: xr.DataTree, benchmarks: Sequence[str] | None = None
     -------
     Dataset
         Over (linguistic, category, model, compressor), NaN where a benchmark lacks the category or
-        the variant: ``score``, ``low``, ``high``; ``change`` (to the uncompressed model),
+        the variant: ``score``, ``low``, ``high``; ``winning_rate`` among the board's variants, mean
+        over tasks; ``change`` (to the uncompressed model),
         ``change_low``, ``change_high``, ``error``; ``spread`` (of the base) and ``standardised``,
         ``standardised_low``, ``standardised_high``: the change in units of that spread. Over
         linguistic: ``standard``, which spread that is. Empty where no benchmark has categories.
@@ -119,6 +124,7 @@ def _columns(profile: Profile) -> dict[str, DoubleArray]:
         unit = np.where(spread > 0, spread, math.nan)
         return (
             {"score": profile.score, "low": profile.low, "high": profile.high}
+            | {"winning_rate": profile.wins}
             | {f"change{end}": values for end, values in ends.items()}
             | {"error": profile.error, "spread": spread}
             | {f"standardised{end}": values / unit for end, values in ends.items()}
@@ -150,8 +156,9 @@ def _counted(known: xr.Dataset) -> Profile | None:
         mean, variance = _by_task(right[variants] - right[bases], task, len(of_task))
         change[:, variants] = (mean @ member.T).T
         error[:, variants] = np.sqrt(variance @ np.square(member).T).T
+    wins = _wins(known, "accuracy", categories)
     low, high = _stated(known, categories, score - Z * spread, score + Z * spread)
-    return Profile(categories, names, score, low, high, spread, change, error, ITEMS)
+    return Profile(categories, names, score, low, high, spread, wins, change, error, ITEMS)
 
 
 def _by_task(
@@ -180,6 +187,18 @@ def _stated(
     return low, high
 
 
+def _wins(known: xr.Dataset, by_task: str, categories: tuple[str, ...]) -> DoubleArray:
+    """Winning rates by category; NaN where a board has no tasks, or nobody to win against."""
+    wins = np.full((len(categories), known.sizes["variant"]), math.nan)
+    if by_task not in known or "task_category" not in known or known.sizes["variant"] < 2:
+        return wins
+    of_task = known["task_category"].values.astype(str)
+    for i, category in enumerate(categories):
+        scores = known[by_task].isel(task=np.flatnonzero(of_task == category))
+        wins[i] = mean_winning_rate(scores.reset_coords(drop=True)).values
+    return wins
+
+
 def _probed(known: xr.Dataset) -> Profile | None:
     """Probes: boards keep intervals over test documents and seeds, and the spread over seeds.
 
@@ -199,4 +218,5 @@ def _probed(known: xr.Dataset) -> Profile | None:
     change[:, variants] = score[:, variants] - score[:, bases]
     error[:, variants] = np.hypot(own[:, variants], own[:, bases])
     categories = tuple(str(c) for c in known["category"].values)
-    return Profile(categories, names, score, low, high, spread, change, error, SEEDS)
+    wins = _wins(known, "score", categories)
+    return Profile(categories, names, score, low, high, spread, wins, change, error, SEEDS)

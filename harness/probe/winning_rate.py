@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.stats
 
 from harness.errors import ScoreError
 
@@ -43,13 +44,10 @@ def mean_winning_rate(scores: xr.DataArray) -> xr.DataArray:
             f"a winning rate is among two or more variants over tasks, not {dict(scores.sizes)}"
         )
     values = scores.transpose("variant", "task").values.astype(np.float64)
-    difference = values[:, None] - values[None, :]
-    wins = (np.sign(difference) + 1) / 2
-    own = np.arange(len(values))
-    wins[own, own] = np.nan
-    rivals = np.isfinite(wins).sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        by_task = np.nansum(wins, axis=1) / rivals
+    # The mean rank of those that tie counts half of each tie.
+    beaten = scipy.stats.rankdata(values, axis=0, nan_policy="omit") - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by_task = beaten / (np.isfinite(values).sum(axis=0) - 1)
     played = np.isfinite(by_task).sum(axis=1)
     with np.errstate(invalid="ignore"):
         rate = np.nansum(by_task, axis=1) / played

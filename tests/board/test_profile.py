@@ -107,6 +107,23 @@ def test_probes_are_standardised_by_the_seeds_of_the_base(probes):
     assert np.isnan(cell.sel(compressor="none")["change"]).all()
 
 
+def test_winning_rates_are_among_the_variants_of_the_board(probes):
+    by_task = np.array([[0.9, 0.5, 0.1], [0.8, 0.5, 0.2], [0.1, 0.1, 0.3], [0.7, np.nan, 0.4]])
+    known = probes.assign(score=(("variant", "task"), by_task)).assign_coords(
+        task_category=("task", ["syntax", "syntax", "semantics"])
+    )
+    rate = category_profile(on_board(gum=known))["winning_rate"].sel(linguistic="gum")
+    of = {(m, c): rate.sel(model=m, compressor=c) for m, c in NAMES}
+    # three rivals in the first task, two and a tie in the second
+    expected = {("m", "none"): (1 + 0.75) / 2, ("m", "rtn-int4"): (2 / 3 + 0.75) / 2}
+    expected |= {("lonely", "rtn-int4"): 0.0, ("other", "none"): 1 / 3}
+    for name, value in expected.items():
+        assert float(of[name].sel(category="syntax")) == pytest.approx(value)
+    ranks = [float(of[name].sel(category="semantics")) for name in NAMES]
+    assert ranks == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert np.isnan(category_profile(on_board(gum=probes))["winning_rate"]).all()
+
+
 def test_a_base_that_no_seed_moves_gives_no_unit(probes):
     still = probes.assign(category_sd=probes["category_sd"] * 0)
     cell = category_profile(on_board(gum=still)).sel(model="m", compressor="rtn-int4")

@@ -203,9 +203,11 @@ def test_a_task_of_ones_own_names_its_category(tmp_path):
     made = rows(sentence, ["A", "B"])
     with pytest.raises(DataError, match="category of this task is not known"):
         read_task(write(tmp_path, "mine", "SENTENCE", made))
-    folder = write(tmp_path, "mine2", "SENTENCE", made, category="discourse", phenomenon="mood")
+    folder = write(
+        tmp_path, "mine2", "SENTENCE", made, category="discourse", phenomenon="mood", licence="CC0"
+    )
     task = read_task(folder).task
-    assert (task.category, task.phenomenon) == ("discourse", "mood")
+    assert (task.category, task.phenomenon, task.licence) == ("discourse", "mood", "CC0")
 
 
 def test_the_taxonomy():

@@ -123,6 +123,7 @@ def read_task(folder: Path) -> FolderTask:
             target=target,
             items=tuple(builder.items),
             phenomenon=phenomenon,
+            licence=str(config.get("licence", "")),
         )
     except StimulusError as error:
         raise DataError(f"{folder}: {error.message}", error.hint) from error
