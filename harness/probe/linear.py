@@ -16,6 +16,10 @@ Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+FLAT = 1e-6
+"""Least p (1 - p) that a class is taken to have."""
+
+
 @dataclass(frozen=True)
 class LinearFit:
     """Weights of a batch of linear probes.
@@ -85,7 +89,7 @@ def fit_logistic(
     """
     problem = _Logistic(x, labels, n_classes, penalties, weights)
     found: Minimum = minimise(
-        problem.objective, problem.start(), problem.scale(), tolerance, max_iterations
+        problem.objective, problem.start(), problem.scale, tolerance, max_iterations
     )
     theta = found.points.reshape(len(labels), n_classes, -1)
     return LinearFit(np.ascontiguousarray(theta[:, :, :-1]), theta[:, :, -1])
@@ -102,10 +106,14 @@ class _Logistic:
         self.labels, self.n_classes = labels, n_classes
         # Divided by their sum here, so that values are means.
         self.weights = (weights / weights.sum(axis=1, keepdims=True)).astype(x.dtype)
+        self.inverse = 1 / np.where(self.weights > 0, self.weights, np.inf)
         n_features = self.x.shape[1]
         self.penalties = np.tile(np.asarray(penalties, x.dtype)[:, None], (1, n_features))
         self.penalties[:, -1] = 0
         self.items = np.arange(len(x))
+        self.squares = np.square(self.x, dtype=np.float64).mean(axis=0).astype(x.dtype)
+        # Of each problem where it was last evaluated: weighted mean of p (1 - p) by class.
+        self.heights = np.zeros((len(labels), n_classes), x.dtype)
 
     def shares(self) -> Floats:
         """Weighted share of each class, (n_problems, n_classes); none is taken for 0."""
@@ -120,12 +128,16 @@ class _Logistic:
         theta[:, :, -1] = np.log(self.shares())
         return theta.reshape(len(theta), -1)
 
-    def scale(self) -> Floats:
-        """Inverse of the Hessian's diagonal at the start."""
-        squares = np.square(self.x, dtype=np.float64).mean(axis=0)
-        shares = self.shares()
-        bend = (shares * (1 - shares))[:, :, None] * squares + self.penalties[:, None, :]
-        return np.asarray((1 / bend).reshape(len(bend), -1), self.x.dtype)
+    def scale(self, problems: Ints) -> Floats:
+        """Inverse of the Hessian's diagonal, as if all items were equally uncertain.
+
+        As a probe comes to separate its items, p (1 - p) falls by orders of magnitude while the
+        penalty stays: a guess from the start would be off by as much, and cost half as many
+        iterations again.
+        """
+        heights = np.maximum(self.heights[problems], FLAT)
+        bend = heights[:, :, None] * self.squares + self.penalties[problems][:, None]
+        return np.asarray((1 / bend).reshape(len(bend), -1))
 
     def objective(self, theta: Floats, problems: Ints) -> tuple[Doubles, Floats]:
         m, k, d = len(theta), self.n_classes, self.x.shape[1]
@@ -138,6 +150,9 @@ class _Logistic:
         total = logits.sum(axis=1)
         loss = np.einsum("pi,pi->p", weights, np.log(total) - own, dtype=np.float64)
         logits *= (weights / total)[:, None]
+        self.heights[problems] = logits.sum(axis=2) - np.einsum(
+            "pki,pki,pi->pk", logits, logits, self.inverse[problems]
+        )
         logits[at] -= weights
         slope = (logits.reshape(m * k, -1) @ self.x).reshape(m, k, d)
         cube = theta.reshape(m, k, d)

@@ -21,6 +21,10 @@ Objective = Callable[[Floats, Ints], tuple[Doubles, Floats]]
 """Called with points (m, n_parameters) and the numbers (m,) of their problems; returns values (m,)
 and gradients (m, n_parameters)."""
 
+Scale = Callable[[Ints], Floats]
+"""Called with the numbers (m,) of problems at work; returns a guess of the inverse of the Hessian's
+diagonal (m, n_parameters) at the points where the objective was last asked for them."""
+
 MEMORY = 10
 ARMIJO = 1e-4
 SHRINKAGE = (0.1, 0.5)
@@ -53,7 +57,7 @@ class Minimum:
 def minimise(
     objective: Objective,
     start: Floats,
-    scale: Floats,
+    scale: Floats | Scale,
     tolerance: float = 1e-6,
     max_iterations: int = 500,
 ) -> Minimum:
@@ -63,9 +67,9 @@ def minimise(
     ----------
     objective : callable
     start : array (n_problems, n_parameters)
-    scale : array (n_problems, n_parameters)
+    scale : array (n_problems, n_parameters), or callable
         A guess of the inverse of the Hessian's diagonal. The better the guess, the fewer
-        iterations.
+        iterations; a function is asked before each.
     tolerance : float
         A problem is done when the decrease that its quadratic model still promises is below this
         share of its value (of .01, for values below that), or when rounding hides all decrease.
@@ -85,10 +89,13 @@ def minimise(
     values = np.empty(n_problems)
     points = np.array(start)
     converged = np.zeros(n_problems, np.bool_)
-    state = _State.begin(objective, points.copy(), scale)
+    fixed = None if callable(scale) else scale
+    state = _State.begin(objective, points.copy(), fixed)
     iterations = 0
     while iterations < max_iterations:
         iterations += 1
+        if callable(scale):
+            state.scale = scale(state.problems)
         state.step(tolerance)
         if state.working.mean() <= COMPACT or not state.working.any():
             done = ~state.working
@@ -118,10 +125,11 @@ class _State:
     steps: list[_Step]
 
     @classmethod
-    def begin(cls, objective: Objective, points: Floats, scale: Floats) -> _State:
+    def begin(cls, objective: Objective, points: Floats, scale: Floats | None) -> _State:
         problems = np.arange(len(points))
         values, gradients = objective(points, problems)
         working = np.ones(len(points), np.bool_)
+        scale = np.ones_like(points) if scale is None else scale
         return cls(objective, problems, points, values, gradients, scale, working, [])
 
     def only(self, keep: npt.NDArray[np.bool_]) -> _State:
