@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ COMPRESSION = (
     "seconds",
     "peak_memory",
 )
+MEASURED = ("tokens_per_second",)
+"""What is in ``/compression`` only where somebody measured it."""
 
 
 def read_scores(
@@ -87,7 +89,9 @@ def assemble(
     DataTree
         ``/cells`` (model, compressor, benchmark): value, interval, ceiling, status, reason,
         provenance; ``/models``, ``/compressors``, ``/benchmarks``: what is known of each;
-        ``/compression`` (model, compressor): what each compressor did; ``/neural/NAME``
+        ``/compression`` (model, compressor): what each compressor did, and ``tokens_per_second``
+        (tokens through the model over the wall time of its forward passes, all its recordings
+        together, on the machine that made them); ``/neural/NAME``
         (variant, participant, roi, layer) and ``/linguistic/NAME`` (variant, task): the detail;
         ``/profile`` (linguistic, category, model, compressor): what every variant can do.
     """
@@ -96,9 +100,11 @@ def assemble(
     benchmarks = _unique(c.benchmark for c in cells)
     scores: dict[str, list[tuple[Cell, xr.Dataset]]] = {b.name: [] for b in benchmarks}
     frame = _Frame(models, compressors, benchmarks)
+    speeds = _Speeds({}, {})
     for cell in cells:
         score = stored.get(cell.key) if cell.status is Status.DONE else None
         frame.put(cell, score)
+        speeds.add(cell, score)
         if score is not None:
             scores[cell.benchmark.name].append((cell, score))
     groups: dict[str, xr.Dataset] = {
@@ -107,7 +113,7 @@ def assemble(
         "/models": _models(models, plan),
         "/compressors": _compressors(compressors),
         "/benchmarks": _benchmarks(benchmarks),
-        "/compression": _compression(models, compressors, plan, store),
+        "/compression": _compression(models, compressors, plan, store, speeds),
     }
     for benchmark in benchmarks:
         if scores[benchmark.name]:
@@ -161,6 +167,52 @@ class _Frame:
         dims = tuple(self.coords)
         values = {name: (dims, array) for name, array in (self.numbers | self.texts).items()}
         return xr.Dataset(values, coords=self.coords)
+
+
+@dataclass(frozen=True)
+class _Speeds:
+    """Tokens that went through each variant, and the wall time (s) they took."""
+
+    tokens: dict[tuple[str, str], float]
+    seconds: dict[tuple[str, str], float]
+
+    def add(self, cell: Cell, score: xr.Dataset | None) -> None:
+        """Count what one score's recordings took, if that was measured."""
+        said = {} if score is None else score.attrs
+        if "forward_seconds" not in said:
+            return
+        at = (cell.variant.model.name, cell.variant.compressor.name)
+        self.tokens[at] = self.tokens.get(at, 0.0) + float(said["tokens"])
+        self.seconds[at] = self.seconds.get(at, 0.0) + float(said["forward_seconds"])
+
+    def of(self, model: str, compressor: str) -> float:
+        """Tokens a second; NaN where it was not measured."""
+        at = (model, compressor)
+        return self.tokens[at] / self.seconds[at] if at in self.tokens else math.nan
+
+
+def compression_columns(
+    models: Sequence[str], compressors: Sequence[str]
+) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return empty columns of ``/compression``, for :func:`compression_dataset`."""
+    shape = (len(models), len(compressors))
+    return {name: np.full(shape, math.nan) for name in (*COMPRESSION, *MEASURED)}
+
+
+def compression_dataset(
+    columns: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]],
+    models: Sequence[str],
+    compressors: Sequence[str],
+) -> xr.Dataset:
+    """Make the group ``/compression``; what nobody measured is not in it."""
+    return xr.Dataset(
+        {
+            name: (("model", "compressor"), column)
+            for name, column in columns.items()
+            if name not in MEASURED or np.isfinite(column).any()
+        },
+        coords={"model": texts(models), "compressor": texts(compressors)},
+    )
 
 
 def _detail(scores: list[tuple[Cell, xr.Dataset]]) -> xr.Dataset:
@@ -256,10 +308,14 @@ def _benchmarks(specs: list[BenchmarkSpec]) -> xr.Dataset:
 
 
 def _compression(
-    models: list[ModelSpec], compressors: list[CompressorSpec], plan: Plan, store: Store
+    models: list[ModelSpec],
+    compressors: list[CompressorSpec],
+    plan: Plan,
+    store: Store,
+    speeds: _Speeds,
 ) -> xr.Dataset:
-    shape = (len(models), len(compressors))
-    columns = {name: np.full(shape, math.nan) for name in COMPRESSION}
+    names = [s.name for s in models], [s.name for s in compressors]
+    columns = compression_columns(*names)
     for i, model in enumerate(models):
         if model.name not in plan.files:
             continue
@@ -268,15 +324,10 @@ def _compression(
             if not store.has(Kind.COMPRESSION, key):
                 continue
             said = store.read(Kind.COMPRESSION, key).attrs
-            for name, column in columns.items():
-                column[i, j] = float(said.get(name, math.nan))
-    return xr.Dataset(
-        {name: (("model", "compressor"), column) for name, column in columns.items()},
-        coords={
-            "model": texts(s.name for s in models),
-            "compressor": texts(s.name for s in compressors),
-        },
-    )
+            for name in COMPRESSION:
+                columns[name][i, j] = float(said.get(name, math.nan))
+            columns["tokens_per_second"][i, j] = speeds.of(model.name, compressor.name)
+    return compression_dataset(columns, *names)
 
 
 def texts(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[Any]]:

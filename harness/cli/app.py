@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 from rich.console import Console
+from rich.text import Text
 
 app = typer.Typer(
     name="brainpress",
@@ -14,3 +17,11 @@ app = typer.Typer(
 )
 console = Console()
 stderr = Console(stderr=True)
+
+
+def print_next(steps: Sequence[str]) -> None:
+    """Print what to do next, a line each, so that commands can be copied."""
+    if steps:
+        console.print("next:")
+    for step in steps:
+        console.print(Text(f"  {step}"), soft_wrap=True)

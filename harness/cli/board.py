@@ -79,18 +79,27 @@ def verify(
     bundles: Bundles,
     sample: Annotated[int, typer.Option("--sample", min=1, help="Cells to compute again.")] = 3,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 0,
+    model: Annotated[
+        list[str] | None, typer.Option("-m", "--model", help="Draw from these: names and globs.")
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option("-b", "--benchmark", help="Likewise.")
+    ] = None,
     leaderboard: Leaderboard = LEADERBOARD,
     device: Device = "auto",
     offline: Offline = False,
 ) -> None:
     """Compute cells of submissions again, and compare. Exit code 1 if one differs."""
     from harness.board.submission.desk import read_all, record
+    from harness.board.submission.verify import chosen
     from harness.board.submission.verify import verify as examine
     from harness.fetch.network import offline as network_off
+    from harness.plugin.names import split_names
     from harness.plugin.registry import registry
     from harness.report.live import Bars
 
     entries = read_all(bundles, leaderboard)
+    entries = chosen(entries, split_names(model), split_names(benchmark))
     with network_off(offline), Bars(console, min(sample, len(entries))) as bars:
         found = examine(
             entries,

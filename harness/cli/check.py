@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.app import app, console
+from harness.cli.app import app, console, print_next
 
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "note": "dim"}
 
@@ -18,12 +18,14 @@ def check(
     plugin: Annotated[
         str,
         typer.Argument(
-            help="A package's folder; a distribution, entry point, model, compressor or benchmark."
+            help="A package's folder; a distribution, entry point, model, compressor or benchmark,"
+            " NAME:option=value."
         ),
     ],
 ) -> None:
     """Try everything that a plugin must do. Exit code 1 if it does not."""
     from harness.plugin.contract import Outcome, check_plugin
+    from harness.scaffold.next_steps import after_check
 
     findings = check_plugin(plugin)
     table = Table(box=None)
@@ -31,10 +33,16 @@ def check(
         table.add_column(column, overflow="fold")
     for f in findings:
         outcome = Text(str(f.outcome), style=STYLES[str(f.outcome)])
-        table.add_row(Text(f.subject), Text(f.rule), outcome, Text(f.detail))
+        found = Text(f.detail)
+        if f.hint:
+            found.append(f"\n-> {f.hint}", style="bold")
+        table.add_row(Text(f.subject), Text(f.rule), outcome, found)
     console.print(table)
     failed = sum(f.outcome is Outcome.FAILED for f in findings)
     skipped = sum(f.outcome is Outcome.SKIPPED for f in findings)
     said = f"{failed} of {len(findings)} rules are broken" if failed else "no rule is broken"
     console.print(said + (f"; {skipped} could not be tried on this machine" if skipped else ""))
-    raise typer.Exit(1 if failed else 0)
+    if failed:
+        raise typer.Exit(1)
+    if not skipped:
+        print_next(after_check(plugin))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.app import app, console
+from harness.cli.app import app, console, print_next
 
 
 class Kind(StrEnum):
@@ -33,6 +33,7 @@ def new(
 
     ``data`` writes a benchmark without Python: a description, words, and responses to replace.
     """
+    from harness.scaffold.next_steps import after_new
     from harness.scaffold.package import write_package
 
     folder = into / name
@@ -41,8 +42,8 @@ def new(
 
         for path in scaffold_benchmark(name, folder):
             console.print(f"written: {path}", soft_wrap=True)
-        console.print(f"next: brainpress run -m MODEL -b data:{folder}", soft_wrap=True)
+        print_next([f"brainpress run -m MODEL -b data:{folder}"])
         return
     for path in write_package(kind.value, name, into, source):
         console.print(f"written: {path}", soft_wrap=True)
-    console.print(f"next: brainpress check {folder}; pip install -e {folder}", soft_wrap=True)
+    print_next(after_new(kind.value, name, folder, source))

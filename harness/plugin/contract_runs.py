@@ -119,7 +119,7 @@ def _files(spec: ModelSpec) -> str:
             raise
         raise FetchError(
             f"its weights are not on this machine ({spec.source})",
-            "put config.json, the tokenizer and *.safetensors there, as save_pretrained writes them",
+            "config.json, the tokenizer and *.safetensors go there, as save_pretrained writes them",
         ) from error
     stored = files.parameters
     if spec.parameters and not 0.5 <= stored / spec.parameters <= 1.5:

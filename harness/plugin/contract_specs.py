@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from harness.plugin.contract import Broken, Finding, Outcome, attempt, shelf_of
-from harness.plugin.nearest import nearest
+from harness.plugin.names import nearest
 from harness.plugin.registry import discover
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 from harness.store.keys import content_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,8 @@ class LanguageSubject:
         -------
         DataArray
             Dims (sample, layer, unit), float32; coordinates ``layer`` (0 is the embedding) and
-            ``passage`` (name, by sample).
+            ``passage`` (name, by sample). Attributes ``tokens`` and ``forward_seconds``: how many
+            tokens went through the model, and the wall time that took (s), readout included.
 
         Raises
         ------
@@ -112,9 +114,10 @@ class _Pass:
         readouts = [_Rows.of(r, tokens) for r in self.requests]
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
         outs = [_Sum(r, layers) for r in readouts]
-        self._forward(shown, outs, request)
+        passed, seconds = self._forward(shown, outs, request)
+        spent = {"tokens": passed, "forward_seconds": seconds}
         return {
-            r.key: _recording(r, rows, out.values(), request.measure)
+            r.key: _recording(r, rows, out.values(), request.measure).assign_attrs(spent)
             for r, rows, out in zip(self.requests, readouts, outs, strict=True)
         }
 
@@ -129,7 +132,8 @@ class _Pass:
                 shown.append(Shown(i, w, ids, len(lead)))
         return shown
 
-    def _forward(self, shown: list[Shown], outs: list[_Sum], request: Request) -> None:
+    def _forward(self, shown: list[Shown], outs: list[_Sum], request: Request) -> tuple[int, float]:
+        """Read the windows; return the number of tokens, and the wall time (s)."""
         model: Any = self.subject.language_model.model
         device = next(model.parameters()).device
         budget = self.subject.batch_tokens
@@ -141,12 +145,14 @@ class _Pass:
             saved = sum(map(len, grown)) / sum(map(len, packs))
             if saved < WORTH and reads_trees(model, grown[0]):
                 packs = grown
-        total, done = sum(map(len, packs)), 0
+        total, done, seconds = sum(map(len, packs)), 0, 0.0
         with torch.inference_mode():
             for batch in batches(packs, budget, self.subject.batch_size):
                 for out in outs:
                     out.next_batch(batch, device)
                 inputs = model_inputs(batch, device, next(model.parameters()).dtype)
+                # What is read out is copied to the CPU: nothing is left in an accelerator's queue.
+                start = time.perf_counter()
                 if request.measure is Measure.HIDDEN:
                     self._read_hidden(model, inputs, outs, request.context)
                 else:
@@ -155,9 +161,11 @@ class _Pass:
                     values = token_logprobs(logits, inputs["input_ids"], before)
                     for out in outs:
                         out.add(0, values.reshape(-1, 1))
+                seconds += time.perf_counter() - start
                 done += sum(map(len, batch))
                 if self.subject.progress is not None:
                     self.subject.progress(done, total)
+        return done, seconds
 
     @staticmethod
     def _read_hidden(

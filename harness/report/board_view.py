@@ -87,6 +87,8 @@ def _columns(
     extra: dict[str, dict[str, float]],
 ) -> list[_Column]:
     def of(dataset: xr.Dataset, name: str, digits: int) -> list[str]:
+        if name not in dataset:
+            return [""] * len(rows)
         at = [dataset[name].sel(model=m, compressor=c).item() for m, c in rows]
         return [number(value, digits) for value in at]
 
@@ -110,6 +112,7 @@ def _columns(
         ),
         _Column(3, "bits/weight", of(sizes, "bits_per_weight", 2)),
         _Column(3, "perplexity", of(sizes, "perplexity", 1)),
+        _Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
     ]
     return [column for column in found if column.rank < 2 or any(column.cells)]
 

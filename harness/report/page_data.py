@@ -15,6 +15,8 @@ import xarray as xr
 from harness.board.answers import answer
 from harness.board.answers.alignment import PARTICIPANT_SCORES, detail, mean_present, selected
 
+KINDS = ("neural", "behavioural", "linguistic")
+"""The order of the page."""
 MOST_POINTS = 20_000
 """Rows of a dissociation table, above which one linguistic benchmark is drawn: the largest."""
 
@@ -58,7 +60,7 @@ def page_data(
     SelectionError
         A pattern selects no benchmark.
     """
-    names = selected(board, benchmarks)
+    names = _ordered(board, selected(board, benchmarks))
     said = {q: answer(board, q, benchmarks=names, draws=draws, seed=seed)
             for q in ("saturation", "robustness", "profile")}  # fmt: skip
     pairs, notes = _dissociation_selection(board, names)
@@ -71,6 +73,17 @@ def page_data(
         "dissociation": _by(names, lambda n: _dissociation(said["dissociation"], n)),
     }
     return PageData(tuple(names), tables, said, tuple(notes))
+
+
+def _ordered(board: xr.DataTree, names: Sequence[str]) -> list[str]:
+    """Put brains first, which most figures are of, and what is simulated last of its kind."""
+    about = board["benchmarks"].to_dataset()
+
+    def place(name: str) -> tuple[int, int]:
+        at = about.sel(benchmark=name)
+        return KINDS.index(str(at["kind"].item())), int(at["simulated"].item())
+
+    return sorted(names, key=place)
 
 
 def _by(names: Sequence[str], make: Any) -> dict[str, pd.DataFrame]:

@@ -69,6 +69,11 @@ def provenance(
             {k: v for k, v in vars(stages).items() if k.isupper()}, sort_keys=True
         ),
     }
+    # Recordings from before these were measured have neither.
+    timed = [a for a in recorded if float(a.get("forward_seconds", 0.0)) > 0]
+    if timed:
+        said["tokens"] = float(sum(a["tokens"] for a in timed))
+        said["forward_seconds"] = float(sum(a["forward_seconds"] for a in timed))
     if parts is not None:
         said["parts"] = canonical_json(parts)
     if variant.model.seed is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import keyword
+import os
 import re
 from enum import StrEnum
 from importlib.resources import files
@@ -10,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 from harness.errors import SelectionError
+from harness.plugin.contract_specs import SCHEMES, nearest_source
 from harness.store.atomic import writing
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
@@ -35,7 +38,9 @@ def write_package(kind: PluginKind | str, name: str, parent: Path, source: str =
     parent : Path
         The folder that gets the folder ``name``.
     source : str
-        Of a model: where its weights are; by default the folder ``weights`` in the package.
+        Of a model: where its weights are, as for ``brainpress run -m``; a revision
+        (``hf:org/name@revision``, ``https://…#sha256=HEX``) pins it. By default the folder
+        ``weights`` in the package.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def write_package(kind: PluginKind | str, name: str, parent: Path, source: str =
     Raises
     ------
     SelectionError
-        The name is no name of a package, or is taken.
+        The name is no name of a package, or is taken; or the source is none.
     StoreError
         The folder cannot be written.
     """
@@ -54,6 +59,7 @@ def write_package(kind: PluginKind | str, name: str, parent: Path, source: str =
         raise SelectionError(
             f"{name!r} is no name of a package", "small letters, digits and hyphens: my-model"
         )
+    address, revision = _source(source, PluginKind(kind))
     folder = Path(parent) / name
     if folder.exists() and any(folder.iterdir()):
         raise SelectionError(f"{folder} is there already, and not empty", "choose another name")
@@ -61,7 +67,9 @@ def write_package(kind: PluginKind | str, name: str, parent: Path, source: str =
         "name": name,
         "module": module,
         "object": "".join(part.capitalize() for part in module.split("_")),
-        "source": source or f"file:{(folder / 'weights').resolve()}",
+        # As Python would write them: a path may hold quotes.
+        "source": _quoted(address or f"file:{(folder / 'weights').resolve()}"),
+        "revision": _quoted(revision),
     }
     root = files("harness.scaffold") / "templates"
     written = []
@@ -74,3 +82,22 @@ def write_package(kind: PluginKind | str, name: str, parent: Path, source: str =
                 beside.write_text(text, encoding="utf-8")
             written.append(path)
     return written
+
+
+def _source(text: str, kind: PluginKind) -> tuple[str, str]:
+    """Take a source and its revision apart; neither where none is given."""
+    if not text:
+        return "", ""
+    if kind is not PluginKind.MODEL:
+        raise SelectionError(f"a {kind} has no source", "--source is for models")
+    scheme, colon, rest = text.partition(":")
+    if not colon or not rest or scheme not in SCHEMES:
+        raise SelectionError(f"{text!r} is not the source of a model", nearest_source(text))
+    if scheme == "file":
+        return f"file:{os.path.abspath(Path(rest).expanduser())}", ""
+    address, _, revision = text.partition({"hf": "@", "https": "#sha256="}.get(scheme, "#"))
+    return address, revision
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -23,6 +23,21 @@ def test_a_board_reads_back_as_it_was(board, tmp_path):
         xr.testing.assert_equal(back[group.path].to_dataset(), group.to_dataset())
 
 
+def test_large_arrays_are_packed_without_loss_and_the_same_bytes_each_time(board, tmp_path):
+    curve = np.random.default_rng(0).normal(size=(40, 900)).astype(np.float32)
+    detail = xr.Dataset({"curve": (("variant", "sample"), curve.repeat(2, axis=1))})
+    detail["few"] = ("variant", np.arange(40.0))
+    board["neural/large"] = xr.DataTree(detail)
+    path = save_board(board, tmp_path / "board.nc")
+    assert path.stat().st_size < detail["curve"].nbytes
+    back = open_board(path)
+    assert back["neural/large/curve"].encoding["zlib"]
+    assert not back["neural/large/few"].encoding["zlib"]
+    xr.testing.assert_identical(back["neural/large"].to_dataset(), detail)
+    for again in (board, back):
+        assert save_board(again, tmp_path / "again.nc").read_bytes() == path.read_bytes()
+
+
 def test_cells_say_everything(board):
     cells = board["cells"].to_dataset()
     assert cells["value"].dims == ("model", "compressor", "benchmark")

@@ -9,7 +9,7 @@ from harness.board.submission import verify as module
 from harness.board.submission.bundle import write_bundle
 from harness.board.submission.desk import accept, read_all, record
 from harness.board.submission.shelf import verification
-from harness.board.submission.verify import address, compare, draw, tolerance, verify
+from harness.board.submission.verify import address, chosen, compare, draw, tolerance, verify
 from harness.errors import HarnessError, SubmissionError
 from harness.plugin.registry import Registry, Shelf
 from harness.plugin.specs import ModelSpec
@@ -50,6 +50,15 @@ def test_the_draw_depends_on_the_seed_alone(handed):
     assert names(draw(entries, 3, 1)) == names(draw(entries[::-1], 3, 1))
     assert len({tuple(names(draw(entries, 3, seed))) for seed in range(20)}) > 10
     assert len(draw(entries, 99, 0)) == 9
+
+
+def test_a_maintainer_draws_from_what_is_affordable(handed):
+    models = {e.record["model"]["name"] for e in chosen(handed.entries, ["static:*"])}
+    assert {m.partition(":")[0] for m in models} == {"static"}
+    assert chosen(handed.entries, benchmarks=["toy-*"]) == list(handed.entries)
+    with pytest.raises(SubmissionError, match="no such entry") as caught:
+        chosen(handed.entries, benchmarks=["typo"])
+    assert "toy-listening" in caught.value.hint
 
 
 def test_an_honest_submission_is_verified(handed, again):

@@ -17,6 +17,7 @@ from harness.plugin.contract import Outcome, attempt, check_plugin
 from harness.plugin.contract_mocks import write_mock_model
 from harness.plugin.contract_specs import hook_findings, spec_findings
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.scaffold.next_steps import after_check, after_new
 from harness.scaffold.package import write_package
 
 HERE = Path(__file__).parents[1]
@@ -44,8 +45,13 @@ def test_a_new_package_passes(tmp_path, kind):
 def test_a_new_model_is_skipped_until_its_weights_are_there(tmp_path):
     write_package("model", "my-model", tmp_path)
     folder = tmp_path / "my-model"
+    found = {f.rule: f for f in check_plugin(folder)}
+    files = found["its files are whole, and those the spec pins"]
+    assert files.outcome is Outcome.SKIPPED
+    assert "safetensors" in files.hint
+    (folder / "weights").mkdir()
     found = {f.rule: f.outcome for f in check_plugin(folder)}
-    assert found["its files are whole, and those the spec pins"] != Outcome.PASSED
+    assert found["its files are whole, and those the spec pins"] is Outcome.FAILED
     write_mock_model(folder / "weights")
     found = {f.rule: f.outcome for f in check_plugin(folder)}
     assert found["it runs"] == found["it records the same twice"] == Outcome.PASSED
@@ -55,6 +61,77 @@ def test_a_new_model_is_skipped_until_its_weights_are_there(tmp_path):
 def test_a_name_of_a_package(tmp_path, name):
     with pytest.raises(SelectionError, match="no name"):
         write_package("model", name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("blah", "hf:org/name, file:FOLDER"),
+        ("org/name", "did you mean hf:org/name?"),
+        ("http://x/y.gguf", "did you mean https://x/y.gguf?"),
+        ("hf:", "hf:org/name, file:FOLDER|did you mean hf:"),
+        ("here", "did you mean file:here?"),
+    ],
+)
+def test_a_source_that_is_none(tmp_path, monkeypatch, source, hint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    with pytest.raises(SelectionError, match="not the source of a model") as caught:
+        write_package("model", "my-model", tmp_path, source)
+    assert any(part in caught.value.hint for part in hint.split("|"))
+    assert not (tmp_path / "my-model").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "address", "revision"),
+    [
+        ("hf:org/name@c0ffee", "hf:org/name", "c0ffee"),
+        ("hf:org/name", "hf:org/name", ""),
+        ("https://x/y.gguf#sha256=abc", "https://x/y.gguf", "abc"),
+        ('file:it\'s "here"', 'file:{0}/it\'s "here"', ""),
+    ],
+)
+def test_a_source_is_written_with_its_revision(tmp_path, monkeypatch, source, address, revision):
+    monkeypatch.chdir(tmp_path)
+    write_package("model", "my-sourced", tmp_path, source)
+    monkeypatch.syspath_prepend(tmp_path / "my-sourced")
+    (spec,) = importlib.import_module("my_sourced").brainpress_models()
+    assert (spec.source, spec.revision) == (address.format(tmp_path), revision)
+
+
+def test_only_models_have_a_source(tmp_path):
+    with pytest.raises(SelectionError, match="a compressor has no source"):
+        write_package("compressor", "my-compressor", tmp_path, "hf:org/name")
+
+
+@pytest.mark.parametrize("kind", ["model", "compressor", "benchmark"])
+def test_what_to_do_next(tmp_path, kind):
+    write_package(kind, "my-next", tmp_path)
+    folder = tmp_path / "my-next"
+    steps = after_new(kind, "my-next", folder)
+    named = [line.split()[1].rstrip(":") for line in steps if line.startswith("edit ")]
+    assert named
+    assert all(Path(path).is_file() for path in named)
+    assert any("weights" in line for line in steps) == (kind == "model")
+    assert steps[-2:] == [f"pip install -e {folder}", "brainpress check my-next"]
+    install, run, submit = after_check(str(folder))
+    assert install == steps[-2]
+    models = run.split()[3].split(",")
+    assert [m.partition(":")[0] for m in models[1:]] == ["untrained", "static"]
+    assert run.startswith("brainpress run -m my-next," if kind == "model" else "brainpress run -m")
+    assert submit.startswith("brainpress submit")
+
+
+def test_what_is_installed_is_not_installed_again():
+    assert after_check("rtn-int4:group=32")[0].endswith(" -c none,rtn-int4:group=32")
+
+
+def test_options_behind_a_name_are_checked():
+    findings = check_plugin("rtn-int4:group=32")
+    assert {f.outcome for f in findings} <= {Outcome.PASSED, Outcome.NOTE}, findings
+    assert {f.subject for f in findings} == {"rtn-int4:group=32"}
+    with pytest.raises(SelectionError, match="no option 'grup'"):
+        check_plugin("rtn-int4:grup=32")
 
 
 def test_nothing_is_written_over(tmp_path):
@@ -243,6 +320,14 @@ def test_what_is_not_here_is_skipped():
     from harness.errors import OfflineError
 
     def trial() -> str:
-        raise OfflineError("the data are elsewhere")
+        raise OfflineError("the data are elsewhere", "look there")
 
-    assert attempt("a", "b", trial).outcome is Outcome.SKIPPED
+    found = attempt("a", "b", trial)
+    assert (found.outcome, found.hint) == (Outcome.SKIPPED, "look there")
+
+
+def test_one_is_no_plural(crooked, tmp_path):
+    write_package("model", "my-single", tmp_path)
+    sys.path.insert(0, str(tmp_path / "my-single"))
+    (_, rule) = hook_findings(EntryPoint("my_single", "my_single", "brainpress"))
+    assert rule.detail == "1 spec"

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 from simulated_boards import Truth, simulate
 
 pytest.importorskip("altair", reason="needs the extra `report`")
@@ -48,6 +49,20 @@ def html(board, data):
 def parsed(html, name):
     found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', html, re.S)
     return json.loads(found.group(1))
+
+
+def test_the_page_opens_on_brains(board):
+    """By name the first would be another kind, or simulated."""
+    groups = {path: node.to_dataset() for path, node in board.subtree_with_keys}
+    about = groups["benchmarks"]
+    names = {"brain-00": "z-brain", "pairs-00": "a-pairs"}
+    fresh = [names[str(n)] for n in about["benchmark"].values]
+    for group in ("benchmarks", "cells"):
+        groups[group] = groups[group].assign_coords(benchmark=np.array(fresh, object))
+    groups["neural/z-brain"] = groups.pop("neural/brain-00")
+    groups["linguistic/a-pairs"] = groups.pop("linguistic/pairs-00")
+    renamed = xr.DataTree.from_dict(groups)
+    assert page_data(renamed, draws=10).benchmarks == ("z-brain", "a-pairs")
 
 
 def test_nothing_is_asked_of_the_network(html):

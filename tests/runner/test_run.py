@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -212,8 +213,6 @@ def test_a_disk_that_fills_up_loses_nothing_computed_before(planning, store, mon
 
 
 def test_every_score_says_where_it_comes_from(planning, store):
-    import json
-
     _, board = carry_out(planning(), store)
     said = json.loads(board["cells"]["provenance"].sel(compressor="round").values.ravel()[0])
     for name in ("revision", "fingerprint", "recordings", "dtype", "device", "compressor_options"):
@@ -221,6 +220,34 @@ def test_every_score_says_where_it_comes_from(planning, store):
     assert json.loads(said["versions"])["torch"]
     assert said["record_seconds"] > 0
     assert said["peak_memory"] > 0
+    assert said["tokens"] > 0
+    assert 0 < said["forward_seconds"] <= said["record_seconds"]
+
+
+def test_speed_is_tokens_of_all_recordings_over_their_time(planning, store):
+    specs = [benchmark("Hidden"), benchmark("Logprob")]
+    _, board = carry_out(planning(specs), store)
+    speeds = board["compression"]["tokens_per_second"].stack(variant=("model", "compressor"))
+    cells = board["cells"].to_dataset().stack(variant=("model", "compressor"))
+    for i in range(speeds.sizes["variant"]):
+        said = [json.loads(text) for text in cells["provenance"].isel(variant=i).values]
+        tokens, seconds = (sum(s[name] for s in said) for name in ("tokens", "forward_seconds"))
+        assert float(speeds[i]) == pytest.approx(tokens / seconds)
+
+
+def test_no_speed_is_on_a_board_of_recordings_that_were_not_timed(planning, store, monkeypatch):
+    monkeypatch.setattr("harness.runner.engine.provenance", untimed)
+    cells, board = carry_out(planning(), store)
+    assert "tokens_per_second" not in board["compression"].to_dataset()
+    assert cells[0].key == planning().cells[0].key
+
+
+def untimed(variant, spec, files, read, *rest):
+    from harness.runner.provenance import provenance
+
+    timed = ("tokens", "forward_seconds")
+    old = [{k: v for k, v in attrs.items() if k not in timed} for attrs in read]
+    return provenance(variant, spec, files, old, *rest)
 
 
 def calibrated(path):

@@ -11,8 +11,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from harness.board.assemble import COMPRESSION, SCHEMA, join_variants, texts
 from harness.board.assemble import NUMBERS as VALUES
+from harness.board.assemble import (
+    SCHEMA,
+    compression_columns,
+    compression_dataset,
+    join_variants,
+    texts,
+)
 from harness.board.profile import with_profile
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
@@ -184,16 +190,13 @@ def _facts(
 def _compression(places: Sequence[_Place], axes: Mapping[str, list[str]]) -> xr.Dataset:
     """Return what each compressor did; of several benchmarks' reports, the first by name."""
     models, compressors = axes["model"], axes["compressor"]
-    columns = {n: np.full((len(models), len(compressors)), math.nan) for n in COMPRESSION}
+    columns = compression_columns(models, compressors)
     for p in reversed(places):
         at = (models.index(p.model), compressors.index(p.compressor))
         for name, value in p.cell["compression"].items():
             if name in columns and isinstance(value, int | float):
                 columns[name][at] = value
-    return xr.Dataset(
-        {name: (("model", "compressor"), column) for name, column in columns.items()},
-        coords={"model": texts(models), "compressor": texts(compressors)},
-    )
+    return compression_dataset(columns, models, compressors)
 
 
 def _detail(places: Sequence[_Place]) -> xr.Dataset | None:

@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from harness.board.submission.entry import Entry
-from harness.errors import HarnessError
+from harness.errors import HarnessError, SubmissionError
 from harness.plugin.registry import Registry
 from harness.runner.provenance import versions
 
@@ -96,6 +97,35 @@ class Verification:
             "versions": versions(),
             "cells": [asdict(finding) for finding in self.findings],
         }
+
+
+def chosen(
+    entries: Sequence[Entry], models: Sequence[str] = (), benchmarks: Sequence[str] = ()
+) -> list[Entry]:
+    """Return the entries of models and benchmarks by name and glob: what can be afforded here.
+
+    Raises
+    ------
+    SubmissionError
+        There are none.
+    """
+    kept = [
+        entry
+        for entry in entries
+        if _matches(entry.record["model"]["name"], models)
+        and _matches(entry.record["benchmark"]["name"], benchmarks)
+    ]
+    if not kept:
+        names = sorted({entry.record[kind]["name"] for entry in entries
+                        for kind in ("model", "benchmark")})  # fmt: skip
+        raise SubmissionError(
+            "there is no such entry to verify", f"there are {', '.join(names)}" if names else ""
+        )
+    return kept
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, Mapping[str, Any]]]:

@@ -1,0 +1,28 @@
+"""Names as users type them: several after one option, some mistyped."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+
+# A comma inside of brackets belongs to an option: NAME:context=strided(512,256).
+_COMMA = re.compile(r",(?![^()]*\))")
+
+
+def split_names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return names that stand behind each other, with commas or one by one."""
+    parts = [given] if isinstance(given, str) else given or ()
+    return tuple(name.strip() for part in parts for name in _COMMA.split(part) if name.strip())
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """Return up to three names that somebody who wrote ``name`` may have meant.
+
+    Names that hold what was written come first (``alice``: ``brennan2016-alice``), then those that
+    are spelled alike.
+    """
+    offered = list(names)
+    holding = [other for other in offered if len(name) > 2 and name.lower() in other.lower()]
+    alike = difflib.get_close_matches(name, offered, n=3, cutoff=0.5)
+    return list(dict.fromkeys([*sorted(holding, key=len), *alike]))[:3]
