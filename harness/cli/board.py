@@ -12,13 +12,28 @@ from typer.core import TyperGroup
 
 from harness.cli.app import app, console
 from harness.cli.options import Device, Offline, StoreOption
+from harness.errors import SelectionError
+from harness.plugin.names import nearest, split_names
 
 
 class ShowByDefault(TyperGroup):
     """A group whose command is ``show`` where none is named."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put ``show`` before arguments that do not start with a command."""
+        """Put ``show`` before arguments that do not start with a command.
+
+        Raises
+        ------
+        SelectionError
+            They start with a command that is mistyped.
+        """
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            near = nearest(args[0], self.commands)
+            if near and not Path(args[0]).exists():
+                raise SelectionError(
+                    f"no board, and no command of `board`, is called {args[0]!r}",
+                    f"did you mean {near[0]}?",
+                )
         if not args or (args[0] not in self.commands and args[0] != "--help"):
             args = ["show", *args]
         return super().parse_args(ctx, args)
@@ -94,7 +109,6 @@ def verify(
     from harness.board.submission.verify import chosen
     from harness.board.submission.verify import verify as examine
     from harness.fetch.network import offline as network_off
-    from harness.plugin.names import split_names
     from harness.plugin.registry import registry
     from harness.report.live import Bars
 

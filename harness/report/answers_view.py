@@ -24,12 +24,10 @@ def answer_view(answer: xr.Dataset) -> RenderableType:
     answer : Dataset
         From :func:`harness.answer`.
     """
-    table = Table(
-        title=str(answer.attrs.get("answer", "")), title_justify="left", box=None, padding=(0, 1)
-    )
+    table = Table(box=None, padding=(0, 1), expand=True)
     table.add_column("", no_wrap=True)
     table.add_column("about", overflow="fold", ratio=1)
-    table.add_column("claim", overflow="fold", ratio=3)
+    table.add_column("claim", overflow="fold", ratio=2)
     rows = zip(
         answer["subject"].values, answer["sentence"].values, answer["verdict"].values, strict=True
     )
@@ -38,7 +36,7 @@ def answer_view(answer: xr.Dataset) -> RenderableType:
         mark = Text(MARKS[str(verdict)], style=STYLES[str(verdict)])
         table.add_row(mark, Text("" if subject == previous else str(subject)), Text(str(sentence)))
         previous = subject
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [Text(str(answer.attrs.get("answer", "")), style="italic")]
     if answer.sizes.get("claim"):
         parts += [table, Text("+ yes   - no   ? undecided", style="dim")]
     else:

@@ -45,8 +45,8 @@ def board_view(board: xr.DataTree, width: int = 200) -> RenderableType:
     parts: list[RenderableType] = []
     left_out: dict[str, None] = {}
     for name in cells["benchmark"].values:
-        table, without = _benchmark_table(board, cells.sel(benchmark=name), str(name), width)
-        parts += [table, Text()]
+        shown, without = _benchmark(board, cells.sel(benchmark=name), str(name), width)
+        parts += [*shown, Text()]
         left_out |= dict.fromkeys(without)
     if left_out:
         parts.append(Text(f"in a wider terminal: {', '.join(left_out)}", style="dim"))
@@ -54,18 +54,22 @@ def board_view(board: xr.DataTree, width: int = 200) -> RenderableType:
     return Group(*parts)
 
 
-def _benchmark_table(
+def _benchmark(
     board: xr.DataTree, cells: xr.Dataset, name: str, width: int
-) -> tuple[Table, list[str]]:
+) -> tuple[list[RenderableType], list[str]]:
+    """Show one benchmark; return what is shown, and the columns for which there is no room."""
     about = board["benchmarks"].to_dataset().sel(benchmark=name)
     simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
     title = Text(f"{name}{simulated}: {about['metric'].item()}", style="italic")
-    table = Table(title=title, title_justify="left", box=None, padding=(0, GAP, 0, 0))
-    rows = [
+    # Not the table's own title: that would be broken into lines as narrow as the table.
+    table = Table(box=None, padding=(0, GAP, 0, 0))
+    every = [
         (str(model), str(compressor))
         for model in cells["model"].values
         for compressor in cells["compressor"].values
     ]
+    status = {r: str(cells["status"].sel(model=r[0], compressor=r[1]).item()) for r in every}
+    rows = [row for row in every if status[row] != "to do"]
     values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
     rows.sort(key=lambda row: (math.isnan(values[row]), -values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
@@ -76,8 +80,14 @@ def _benchmark_table(
     for i in range(len(rows)):
         texts = (column.cells[i] for column in kept)
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
+    parts: list[RenderableType] = [title]
+    if rows:
+        parts.append(table)
+    if len(rows) < len(every):
+        count = f"{len(every) - len(rows)} of {len(every)} variants"
+        parts.append(Text(f"no result yet: {count}", style="dim"))
     heads = {column.head for column in kept}
-    return table, [column.head for column in columns if column.head not in heads]
+    return parts, [column.head for column in columns if column.head not in heads]
 
 
 def _columns(
@@ -112,9 +122,17 @@ def _columns(
         ),
         _Column(3, "bits/weight", of(sizes, "bits_per_weight", 2)),
         _Column(3, "perplexity", of(sizes, "perplexity", 1)),
+        _Column(3, "verified", _words(rows, cells, "verified")),
         _Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
     ]
     return [column for column in found if column.rank < 2 or any(column.cells)]
+
+
+def _words(rows: list[tuple[str, str]], cells: xr.Dataset, name: str) -> list[str]:
+    """Return what a board that has been merged says of each row; nothing on other boards."""
+    if name not in cells:
+        return [""] * len(rows)
+    return [str(cells[name].sel(model=m, compressor=c).item()) for m, c in rows]
 
 
 def _fitting(columns: list[_Column], width: int) -> list[_Column]:

@@ -72,6 +72,12 @@ def test_a_board_is_shown_where_no_command_is_named(brainpress, tmp_path, argume
     assert (tmp_path / "x.csv").exists() == ("--csv" in arguments)
 
 
+def test_a_mistyped_command_of_the_board(brainpress):
+    code, said = brainpress("board", "verifiy", "a.zip")
+    assert code == 2
+    assert "did you mean verify?" in said
+
+
 def test_a_submission_says_who_hands_it_in(brainpress):
     code, said = brainpress("submit", "--as", "Ada")
     assert code == 2

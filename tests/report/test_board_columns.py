@@ -11,10 +11,10 @@ from harness.report.board_view import board_view
 TRUTH = Truth({"a-1": ("a", 1e8, 0.25)}, {"rtn-int4": 0.0}, linguistic=1)
 
 
-def shown(board):
-    console = Console(width=200, record=True, file=None)
+def shown(board, width=200):
+    console = Console(width=width, record=True, file=None)
     with console.capture() as capture:
-        console.print(board_view(board, 200))
+        console.print(board_view(board, width))
     return capture.get()
 
 
@@ -32,3 +32,41 @@ def test_categories_of_pairs_and_of_probes_are_columns(variable):
     for category in detail["category"].values:
         assert str(category) in said
     assert all(f"{number:.3f}" in said for number in numbers)
+
+
+def test_what_nobody_has_scored_is_counted_and_not_listed():
+    board = simulate(TRUTH)
+    cells = board["cells"].to_dataset()
+    cells["status"].loc[{"model": "a-1", "compressor": "rtn-int4", "benchmark": "pairs-00"}] = (
+        "to do"
+    )
+    before, after = shown(board).split("pairs-00")
+    row = "a-1              rtn-int4"
+    assert "no result yet" not in before
+    assert f"\n{row}" in before
+    assert f"\n{row}" not in after
+    assert "no result yet: 1 of" in after
+
+
+def test_a_title_is_not_broken_at_the_width_of_its_table():
+    board = simulate(TRUTH)
+    metric = "what the value of this benchmark is, in rather many words, all on one line"
+    about = board["benchmarks"].to_dataset()
+    board["benchmarks"].dataset = about.assign(
+        metric=("benchmark", [metric] * about.sizes["benchmark"])
+    )
+    assert sum(metric in line for line in shown(board, 120).splitlines()) == 2
+
+
+def test_speed_and_verification_are_columns_where_they_are_known():
+    board = simulate(TRUTH)
+    assert "tokens/s" not in shown(board)
+    assert "verified" not in shown(board)
+    sizes, cells = board["compression"].to_dataset(), board["cells"].to_dataset()
+    speed = sizes["bits_per_weight"] * 0 + 1234
+    board["compression"].dataset = sizes.assign(tokens_per_second=speed)
+    board["cells"].dataset = cells.assign(
+        verified=cells["status"].copy(data=np.full(cells["status"].shape, "unverified", object))
+    )
+    assert "1234" in shown(board)
+    assert "unverified" in shown(board)
