@@ -59,6 +59,22 @@ def test_logistic_has_the_optimum_of_scikit_learn(k, dtype):
         np.testing.assert_array_equal(mine[clear], given[clear])
 
 
+@pytest.mark.parametrize("penalty", [1e-5, 1e-2])
+def test_the_optimum_is_found_where_items_are_told_apart(penalty):
+    """Separable items: the curvature of the loss falls to nothing while the probe grows."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((90, 120))
+    y = rng.integers(0, 3, 90)
+    z = Basis.of(x).rotate(x)
+    fitted = fit_logistic(z, y[None], 3, np.array([penalty]), np.ones((1, 90)), tolerance=1e-10)
+    oracle = LogisticRegression(C=1 / (90 * penalty), tol=1e-10, max_iter=20_000).fit(z, y)
+    even = np.ones(90)
+    ours = objective(fitted.outputs(z)[0], y, even, fitted.weights[0], penalty)
+    theirs = objective(oracle.decision_function(z).T, y, even, oracle.coef_, penalty)
+    assert ours <= theirs * (1 + 1e-6)
+    assert (fitted.outputs(z)[0].argmax(axis=0) == oracle.predict(z)).all()
+
+
 def test_default_tolerance_is_within_a_ten_thousandth_and_predicts_alike():
     x = correlated(n=400, d=60, dtype=np.float32)
     y = classes(x, 4)

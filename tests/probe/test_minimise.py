@@ -54,6 +54,34 @@ def test_a_good_scale_saves_iterations():
     assert blind.iterations > 10 * told.iterations
 
 
+def test_a_scale_that_follows_the_curvature():
+    """Problems that are steep far away and flat near their minimum: a fixed guess is soon wrong."""
+    sharp = np.logspace(0, 3, 8)[:, None] * np.ones(12)
+    best = np.logspace(-2, 1, 12)
+    last = np.zeros_like(sharp)
+    asked = []
+
+    def objective(points, problems):
+        # quartic bowls at unequal distances
+        gap, bend = points - best, sharp[problems]
+        last[problems] = gap
+        return 1 + (bend * (gap**4 / 4 + 1e-4 * gap**2)).sum(axis=1), bend * (gap**3 + 2e-4 * gap)
+
+    def scale(problems):
+        asked.append(problems)
+        return 1 / (sharp[problems] * (3 * last[problems] ** 2 + 2e-4))
+
+    start = np.zeros_like(sharp)
+    told = minimise(objective, start, scale, 1e-9)
+    fixed = minimise(objective, start, 1 / (sharp * (3 * best**2 + 2e-4)), 1e-9)
+    assert told.converged.all()
+    np.testing.assert_allclose(told.values, fixed.values, atol=1e-5)
+    np.testing.assert_allclose(told.values, 1, atol=1e-5)
+    assert told.iterations < fixed.iterations
+    assert len(asked) == told.iterations
+    assert all(len(set(problems)) == len(problems) for problems in asked)
+
+
 def test_says_when_iterations_ran_out():
     objective, best = quadratics()
     found = minimise(objective, np.zeros_like(best), np.ones_like(best), 1e-14, 2)
