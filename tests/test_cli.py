@@ -158,7 +158,8 @@ def test_a_killed_run_goes_on_where_it_was(brainpress, environment, tiny_release
     assert f"{kept} cached" in brainpress("status", *arguments[1:]).stdout
     done = brainpress(*arguments)
     assert done.returncode == 0, done.stderr
-    assert f"{3 - kept} cells to do, {kept} cached" in done.stdout
+    left = 3 - kept
+    assert f"{left} cell{'s' if left > 1 else ''} to do, {kept} cached" in done.stdout
 
 
 def test_two_runs_at_once_share_the_work(brainpress, environment, tiny_release, tmp_path):

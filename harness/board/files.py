@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from harness.errors import CorruptError, StoreError
+from harness.plugin.names import nearest
 from harness.store.atomic import writing
 
 LARGE = 2**16
@@ -55,7 +56,9 @@ def open_board(path: Path | str) -> xr.DataTree:
     """
     path = Path(path)
     if not path.is_file():
-        raise StoreError(f"no board at {path}", "`brainpress run quickstart` makes one")
+        near = nearest(path.name, (other.name for other in path.parent.glob("*.nc")))
+        hint = f"did you mean {path.parent / near[0]}?" if near else ""
+        raise StoreError(f"no board at {path}", hint or "`brainpress run quickstart` makes one")
     try:
         with xr.open_datatree(path, engine="netcdf4") as tree:
             board = tree.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from harness.cli.app import app, console
+from harness.cli.app import app, console, print_next
 from harness.cli.options import Device, Offline, StoreOption
 from harness.errors import SelectionError
 from harness.plugin.names import nearest, split_names
@@ -81,11 +82,21 @@ def check(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
 
     report = examine(bundles, leaderboard, registry())
     _print_changes(report)
+    remarks: dict[str, list[str]] = {}
     for remark in report.remarks:
-        console.print(Text(f"note: {remark.where}: {remark.what}", style="yellow"))
-    for problem in report.problems:
-        console.print(Text(f"problem: {problem.where}: {problem.what}", style="red"))
+        remarks.setdefault(remark.what, []).append(remark.where)
+    for what, (first, *rest) in remarks.items():
+        where = first + (f" and {len(rest)} more" if rest else "")
+        console.print(Text(f"note: {where}: {what}", style="yellow"), soft_wrap=True)
+    _print_problems(report)
     console.print(_verdict(report))
+    if report.entries and not report.problems:
+        print_next(
+            [
+                f"brainpress board add {' '.join(shlex.quote(str(b)) for b in bundles)}"
+                "   (where the leaderboard is; a pull request with the new files hands them in)"
+            ]
+        )
     raise typer.Exit(1 if report.problems else 0)
 
 
@@ -141,14 +152,14 @@ def add(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
     from harness.plugin.registry import registry
 
     report = examine(bundles, leaderboard, registry())
-    for problem in report.problems:
-        console.print(Text(f"problem: {problem.where}: {problem.what}", style="red"))
+    _print_problems(report)
     if report.problems:
         console.print(_verdict(report))
         raise typer.Exit(1)
     _print_changes(report)
     for path in accept(report.entries, bundles, leaderboard):
         console.print(f"written: {path}", soft_wrap=True)
+    print_next(["brainpress board build"])
 
 
 @board.command()
@@ -173,11 +184,20 @@ def _print_changes(report: Any) -> None:
     console.print(table)
 
 
+def _print_problems(report: Any) -> None:
+    for problem in report.problems:
+        line = Text(f"problem: {problem.where}: {problem.what}", style="red")
+        console.print(line, soft_wrap=True)
+
+
 def _verdict(report: Any) -> Text:
     entries = f"{len(report.entries)} entries, {len(report.changes)} cells"
-    if not report.problems:
+    count = len(report.problems)
+    if not count:
         return Text(f"{entries}: no problem", style="green")
-    return Text(f"{entries}: {len(report.problems)} problems", style="bold red")
+    return Text(
+        f"{entries}: {'1 problem' if count == 1 else f'{count} problems'}", style="bold red"
+    )
 
 
 def _numbers(finding: Any) -> str:

@@ -46,7 +46,9 @@ def list_command(
         for name in suite_names():
             console.print(f" {name}  [dim]{load_suite(name).description}[/]")
     if found.broken:
-        stderr.print(f"{len(found.broken)} plugins are broken: see `brainpress doctor`")
+        count = len(found.broken)
+        said = "1 plugin is" if count == 1 else f"{count} plugins are"
+        stderr.print(f"{said} broken: see `brainpress doctor`")
 
 
 @app.command()

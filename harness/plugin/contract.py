@@ -102,8 +102,11 @@ def check_plugin(target: str | Path) -> list[Finding]:
         findings += [
             Finding(b.plugin, "the plugin loads", Outcome.FAILED, b.reason) for b in found.broken
         ]
+        broken = {b.plugin for b in found.broken}
         for point in points:
-            findings += hook_findings(point)
+            # Of what does not load the rest would say the same.
+            if point.name not in broken or specs_of(discover([point])):
+                findings += hook_findings(point)
         specs = specs_of(found)
         findings += [finding for spec in specs for finding in _name_taken(spec, points)]
     else:

@@ -53,6 +53,8 @@ def write_mock_model(folder: Path, seed: int = 0) -> ModelSpec:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+    from harness.lm.quiet import quiet_transformers
+
     special = ["<pad>", "<s>", "</s>"]
     names = special + sorted(pre_tokenizers.ByteLevel.alphabet())
     config = LlamaConfig(
@@ -67,7 +69,7 @@ def write_mock_model(folder: Path, seed: int = 0) -> ModelSpec:
         bos_token_id=1,
         eos_token_id=2,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.manual_seed(seed)
         LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer = Tokenizer(models.BPE({name: i for i, name in enumerate(names)}, []))

@@ -54,7 +54,7 @@ class Estimate:
 
     def sentence(self) -> str:
         """Say it in words."""
-        said = f"{self.cells} cells to do, {self.cached} cached"
+        said = f"{self.cells} cell{'' if self.cells == 1 else 's'} to do, {self.cached} cached"
         if self.failed:
             said += f", {self.failed} cannot be done"
         if self.not_applicable:

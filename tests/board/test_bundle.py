@@ -67,7 +67,7 @@ def test_models_and_benchmarks_can_be_chosen(handed):
     offer = Offer("Ada", "ada@example.org", models=("static:*",))
     (entry,) = entries_of(handed.board, offer, handed.registry)
     assert entry.record["model"]["control"] == "static"
-    with pytest.raises(SubmissionError, match="no finished cell"):
+    with pytest.raises(SubmissionError, match="no model 'nobody'"):
         entries_of(handed.board, Offer("Ada", "x", models=("nobody",)), handed.registry)
 
 

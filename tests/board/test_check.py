@@ -16,7 +16,7 @@ from harness.board.submission.keys import key_faults
 from harness.compress.calibration import CalibrationSpec
 from harness.errors import SubmissionError
 from harness.plugin.registry import Registry, Shelf
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 
 @pytest.fixture
@@ -136,6 +136,22 @@ def test_a_compressors_options_are_those_of_its_name(
     # Its layers' reports stay under the old name: nothing here is about them.
     faults = [line for line in found.splitlines() if "options of" in line or "call" in line]
     assert (said in found) if said else not faults
+
+
+def test_a_registered_model_on_disk_is_the_one_whose_path_was_cut(handed, problems, monkeypatch):
+    """Bundles do not hold the submitter's folders; where the plugin is installed the spec does."""
+    said = handed.entries[0].record["model"]
+    name = said["base"] or said["name"]
+    last = said["source"].rpartition("/")[2].removeprefix("file:")
+    spec = ModelSpec(name, source=f"file:/home/ada/{last}")
+    monkeypatch.setitem(handed.registry.models.specs, name, spec)
+    assert "/home/ada" not in (found := problems(handed.entries))
+    assert f"{name} is file:" not in found
+    other = ModelSpec(name, source="file:/home/ada/other-weights")
+    monkeypatch.setitem(handed.registry.models.specs, name, other)
+    found = problems(handed.entries)
+    assert f"{name} is file:other-weights, not {said['source']}" in found
+    assert "/home/ada" not in found
 
 
 @pytest.mark.parametrize("control", ["untrained", "static"])

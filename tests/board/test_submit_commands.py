@@ -72,6 +72,15 @@ def test_a_board_is_shown_where_no_command_is_named(brainpress, tmp_path, argume
     assert (tmp_path / "x.csv").exists() == ("--csv" in arguments)
 
 
+def test_names_that_the_board_does_not_have(brainpress):
+    code, said = brainpress("submit", "--as", "A", "--contact", "b", "-b", "toy-listning")
+    assert code == 2
+    assert "did you mean toy-listening?" in said
+    code, said = brainpress("board", "bord.nc")
+    assert code == 2
+    assert "did you mean board.nc?" in said
+
+
 def test_a_mistyped_command_of_the_board(brainpress):
     code, said = brainpress("board", "verifiy", "a.zip")
     assert code == 2

@@ -11,6 +11,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from harness.board.submission.bundle import Opened, Problem, open_bundle
+from harness.board.submission.cut import public_source
 from harness.board.submission.entry import Entry
 from harness.board.submission.keys import key_faults, requests_of
 from harness.board.submission.plausible import cell_faults, detail_faults, samples_of
@@ -178,8 +179,8 @@ def _model_faults(entry: Entry, registry: Registry) -> Iterator[str]:
     spec = registry.models.specs.get(said["base"] or said["name"])
     if spec is None:
         return
-    if said["source"] != spec.source:
-        yield f"{spec.name} is {spec.source}, not {said['source']}"
+    if said["source"] != public_source(spec.source):
+        yield f"{spec.name} is {public_source(spec.source)}, not {said['source']}"
     elif spec.revision and said["revision"] != spec.revision:
         yield f"{spec.name} is of revision {spec.revision}, not {said['revision']}"
     if said["control"] and not said["name"].startswith(f"{said['control']}:{said['base']}"):

@@ -18,6 +18,7 @@ from harness.board.submission.detail import without_raw
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
+from harness.plugin.names import nearest
 from harness.plugin.registry import Registry, Shelf
 
 
@@ -62,7 +63,7 @@ def entries_of(board: xr.DataTree, offer: Offer, registry: Registry) -> list[Ent
     Raises
     ------
     SubmissionError
-        There is nothing to hand in.
+        There is nothing to hand in, or a pattern matches nothing.
     """
     cells = board["cells"].to_dataset()
     found = []
@@ -81,6 +82,13 @@ def entries_of(board: xr.DataTree, offer: Offer, registry: Registry) -> list[Ent
 
 def _chosen(axis: xr.DataArray, patterns: Sequence[str]) -> list[str]:
     names = [str(name) for name in axis.values]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            near = nearest(pattern, names)
+            raise SubmissionError(
+                f"the board has no {axis.name} {pattern!r}",
+                f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names)}",
+            )
     return [n for n in names if not patterns or any(fnmatchcase(n, p) for p in patterns)]
 
 
@@ -101,7 +109,7 @@ def _entry(
     if not done:
         return None
     about = _row(board["models"].to_dataset().sel(model=model), MODEL)
-    about |= {"name": model, "source": _public(str(about["source"]))}
+    about |= {"name": model, "source": public_source(str(about["source"]))}
     about["revision"] = str(done[0]["provenance"].get("revision", about["revision"]))
     # A score is found by its content: one that was computed under another name of the same weights
     # names that one. What is handed in is the model as this board calls it.
@@ -134,7 +142,7 @@ def _cell(board: xr.DataTree, at: xr.Dataset) -> dict[str, Any] | None:
     compressor = str(at["compressor"].item())
     provenance = json.loads(at["provenance"].item() or "{}")
     if "source" in provenance:
-        provenance["source"] = _public(str(provenance["source"]))
+        provenance["source"] = public_source(str(provenance["source"]))
     about = board["compressors"].to_dataset().sel(compressor=compressor)
     spent = board["compression"].to_dataset()
     return {
@@ -172,8 +180,8 @@ def _plain(value: xr.DataArray) -> Any:
     return item
 
 
-def _public(source: str) -> str:
-    """Leave out where on the submitter's disk a model lies."""
+def public_source(source: str) -> str:
+    """Leave out where on the submitter's disk a model lies: a bundle has the path's last part."""
     scheme, _, rest = source.partition(":")
     path = PurePath(rest)
     return f"file:{path.name}" if scheme == "file" and path.is_absolute() else source
