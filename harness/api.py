@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.plugin.names import split_names
 from harness.plugin.registry import registry
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
@@ -24,17 +25,17 @@ Names = str | Sequence[str] | None
 
 def models(patterns: Names = None, tags: Names = None) -> list[ModelSpec]:
     """Return the models on offer, by name, glob and tag."""
-    return registry().models.select(_names(patterns), _names(tags))
+    return registry().models.select(split_names(patterns), split_names(tags))
 
 
 def compressors(patterns: Names = None, tags: Names = None) -> list[CompressorSpec]:
     """Return the compressors on offer, by name, glob and tag."""
-    return registry().compressors.select(_names(patterns), _names(tags))
+    return registry().compressors.select(split_names(patterns), split_names(tags))
 
 
 def benchmarks(patterns: Names = None, tags: Names = None) -> list[BenchmarkSpec]:
     """Return the benchmarks on offer, by name, glob and tag."""
-    return registry().benchmarks.select(_names(patterns), _names(tags))
+    return registry().benchmarks.select(split_names(patterns), split_names(tags))
 
 
 def plan(
@@ -60,10 +61,10 @@ def plan(
 
     chosen = load_suite(suite) if suite else Suite()
     given = {
-        "models": _names(models),
-        "compressors": _names(compressors),
-        "benchmarks": _names(benchmarks),
-        "tags": _names(tags),
+        "models": split_names(models),
+        "compressors": split_names(compressors),
+        "benchmarks": split_names(benchmarks),
+        "tags": split_names(tags),
     }
     said = {axis: names for axis, names in given.items() if names}
     chosen = replace(chosen, **said)  # type: ignore[arg-type]  # mypy sees str for every field
@@ -193,10 +194,3 @@ def open_store(store: Store | Path | str | None = None) -> Store:
     if isinstance(store, Store):
         return store
     return Store.default() if store is None else Store(Path(store).expanduser())
-
-
-def _names(given: Names) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    parts = [given] if isinstance(given, str) else list(given)
-    return tuple(name.strip() for part in parts for name in part.split(",") if name.strip())

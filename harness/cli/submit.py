@@ -40,6 +40,7 @@ def submit(
     from harness.board.submission.bundle import write_bundle
     from harness.board.submission.cut import Offer, entries_of
     from harness.errors import SubmissionError
+    from harness.plugin.names import split_names
     from harness.plugin.registry import registry
 
     if not name or not contact:
@@ -47,9 +48,7 @@ def submit(
             "a submission says who hands it in", "brainpress submit BOARD --as NAME --contact WHERE"
         )
     source = board or open_store(store).root / "board.nc"
-    models, benchmarks = (
-        tuple(n for g in given or () for n in g.split(",")) for given in (model, benchmark)
-    )
+    models, benchmarks = split_names(model), split_names(benchmark)
     offer = Offer(name, contact, note, revision, models, benchmarks, maps)
     entries = entries_of(open_board(source), offer, registry())
     where = write_bundle(entries, output or Path(f"{source.stem}.brainpress.zip"))

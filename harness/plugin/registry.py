@@ -13,7 +13,7 @@ import pluggy
 
 from harness.errors import PluginError, SelectionError
 from harness.plugin import hooks
-from harness.plugin.nearest import nearest
+from harness.plugin.names import nearest
 from harness.plugin.settings import with_settings
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 

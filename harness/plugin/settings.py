@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from harness.errors import SelectionError
-from harness.plugin.nearest import nearest
+from harness.plugin.names import nearest
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, target_of
 
 S = TypeVar("S", CompressorSpec, BenchmarkSpec)
@@ -134,6 +134,17 @@ def _options(spec: CompressorSpec | BenchmarkSpec) -> dict[str, _Option]:
     return found
 
 
+def settings_of(spec: CompressorSpec | BenchmarkSpec) -> dict[str, str]:
+    """Return every option of a spec as it would be typed, by name.
+
+    Raises
+    ------
+    PluginError
+        The spec's target cannot be imported.
+    """
+    return {name: _text(option.value) for name, option in _options(spec).items()}
+
+
 def _default(target: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """Return the value of an argument that is not given."""
     for field in dataclasses.fields(target) if dataclasses.is_dataclass(target) else ():
@@ -213,4 +224,6 @@ def _kind_text(kind: Any) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,8 +12,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.errors import PluginError
 from harness.plugin.registry import Shelf
-from harness.plugin.specs import CompressorSpec, ModelSpec, Spec
+from harness.plugin.settings import settings_of
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 
 if TYPE_CHECKING:
     from harness.runner.cells import Cell
@@ -59,17 +61,25 @@ def spec_page(spec: Spec, origin: str) -> Table:
     table.add_column(overflow="fold")
     for item in fields(spec):
         value = getattr(spec, item.name)
+        if item.name == "options" and not isinstance(spec, ModelSpec):
+            value = _options_text(spec)
         if value in (None, "", (), {}) or item.name == "name":
             continue
         if item.name == "tags":
             value = " ".join(value)
-        elif item.name == "options":
-            value = json.dumps(dict(value), default=str)
         elif item.name == "parameters":
             value = f"{value:,}"
         table.add_row(item.name, Text(str(value)))
     table.add_row("from", origin)
     return table
+
+
+def _options_text(spec: CompressorSpec | BenchmarkSpec) -> str:
+    """Return all options as they are typed behind a name; what a spec sets, where that fails."""
+    try:
+        return "; ".join(f"{name}={value}" for name, value in settings_of(spec).items())
+    except PluginError:
+        return json.dumps(dict(spec.options), default=str)
 
 
 def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:

@@ -5,7 +5,8 @@ import pytest
 
 from harness.errors import SelectionError
 from harness.plugin.hooks import hookimpl
-from harness.plugin.registry import discover, nearest
+from harness.plugin.names import nearest, split_names
+from harness.plugin.registry import discover
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 
@@ -87,3 +88,18 @@ def test_a_second_plugin_cannot_take_a_name():
     assert len(found.models.specs) == 3
     assert [b.plugin for b in found.broken] == ["two"] * 5
     assert "taken" in found.broken[0].reason
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (None, ()),
+        ("", ()),
+        ("a, b,,c", ("a", "b", "c")),
+        (["a,b", "c"], ("a", "b", "c")),
+        ("a:context=strided(512,256),b", ("a:context=strided(512,256)", "b")),
+        ("x:bits=3;group=64,hf:a/b@c", ("x:bits=3;group=64", "hf:a/b@c")),
+    ],
+)
+def test_names_stand_behind_each_other(given, names):
+    assert split_names(given) == names

@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import SelectionError
 from harness.plugin.registry import Registry, Shelf
-from harness.plugin.settings import with_settings
+from harness.plugin.settings import settings_of, with_settings
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec
 from harness.store.keys import content_key
 
@@ -90,6 +90,18 @@ def test_the_same_options_have_one_name() -> None:
     assert one.bits == 3
     assert with_settings(METHOD, "bits=4;group=auto;samples=128") is METHOD
     assert content_key(options=one.options) == content_key(options=other.options)
+
+
+def test_what_a_spec_has_can_be_typed_again() -> None:
+    made = with_settings(METHOD, "bits=3;text=wikitext2;symmetric=true")
+    said = settings_of(made)
+    assert list(said) == [
+        "bits", "group", "damping", "symmetric", "order", "limit", "text", "samples", "seed"
+    ]  # fmt: skip
+    typed = ";".join(f"{name}={value}" for name, value in said.items())
+    assert with_settings(METHOD, typed) == made
+    listed = BenchmarkSpec("h", "toy_options:people", "neural", {"participants": ("01", "02")})
+    assert settings_of(listed) == {"participants": "01+02", "depth": "3"}
 
 
 def test_settings_of_a_dataclass_keep_what_the_spec_says_of_it() -> None:
