@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from harness.board.assemble import SCHEMA
 from harness.errors import CorruptError, StoreError
 from harness.plugin.names import nearest
 from harness.store.atomic import writing
@@ -32,11 +34,11 @@ def save_board(board: xr.DataTree, path: Path) -> Path:
     return Path(path)
 
 
-def _packing(board: xr.DataTree) -> dict[str, dict[str, dict[str, int | bool]]]:
-    """Return the encoding of each large variable, by group."""
+def _packing(board: xr.DataTree) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the encoding of each large variable, by group: one chunk, as boards are read whole."""
     return {
         node.path: {
-            str(name): dict(PACKED)
+            str(name): PACKED | {"chunksizes": variable.shape}
             for name, variable in node.data_vars.items()
             if variable.dtype.kind in "fiu" and variable.nbytes >= LARGE
         }
@@ -50,7 +52,7 @@ def open_board(path: Path | str) -> xr.DataTree:
     Raises
     ------
     StoreError
-        There is no such file.
+        There is no such file, or it is a board of another version of the layout.
     CorruptError
         It does not read back, or is not a board.
     """
@@ -69,6 +71,14 @@ def open_board(path: Path | str) -> xr.DataTree:
         ) from error
     if "cells" not in board.children:
         raise CorruptError(f"{path} is a netCDF file, but no board: it has no /cells")
+    schema = int(board.attrs.get("schema", SCHEMA))
+    if schema != SCHEMA:
+        raise StoreError(
+            f"{path} is a board of layout {schema}; this brainpress reads layout {SCHEMA}",
+            "upgrade brainpress"
+            if schema > SCHEMA
+            else "run the same command again: the board is made anew from the store",
+        )
     return board
 
 

@@ -172,7 +172,11 @@ def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
 
 
 def _print_changes(report: Any) -> None:
-    table = Table(title="what would change", title_justify="left", box=None)
+    if not report.changes and not report.problems:
+        console.print("nothing would change: all of it is accepted already")
+        return
+    console.print(Text("what would change", style="italic"))
+    table = Table(box=None)
     for column in ("benchmark", "model", "compressor"):
         table.add_column(column, no_wrap=True)
     for column in ("accepted", "handed in"):

@@ -124,9 +124,7 @@ def _files(spec: ModelSpec) -> str:
     stored = files.parameters
     if spec.parameters and not 0.5 <= stored / spec.parameters <= 1.5:
         raise Broken(f"it says {spec.parameters:,} parameters, its files hold {stored:,}")
-    # What results are pinned to, to be copied: nobody knows a folder's by heart.
-    pin = "" if spec.revision or spec.control else f'; to pin it: revision="{files.revision}"'
-    return f"{stored:,} parameters{pin}"
+    return f"{stored:,} parameters"
 
 
 def _load(spec: ModelSpec) -> LanguageModel:

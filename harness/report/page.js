@@ -102,8 +102,8 @@
       const drawn = element("td");
       drawn.append(bar(row, scale));
       line.append(drawn);
-      for (const name of ["normalised", "parameters", "bits", "perplexity"]) line.append(element("td", shown(name, row[name])));
       if (about.verified) line.append(element("td", row.verified || "", { class: row.verified || "" }));
+      for (const name of ["normalised", "parameters", "bits", "perplexity"]) line.append(element("td", shown(name, row[name])));
       body.append(line);
     }
     $("ranking").tBodies[0].replaceChildren(body);

@@ -225,14 +225,15 @@ def _count(n: int, what: str) -> str:
 
 
 def _ranking(about: dict[str, Any]) -> str:
+    columns = list(HEADS.items())
+    if about["verified"]:  # beside the value, where it is seen without scrolling
+        columns.insert(list(HEADS).index("") + 1, ("verified", "verified"))
     heads = "".join(
         f'<th scope="col" data-key="{key}"><button type="button">{text}</button></th>'
         if key
         else f'<th scope="col">{text}</th>'
-        for key, text in HEADS.items()
+        for key, text in columns
     )
-    if about["verified"]:
-        heads += '<th scope="col" data-key="verified"><button type="button">verified</button></th>'
     return f"""
 <p id="count" aria-live="polite"></p>
 <button type="button" class="download" data-download="table">download as CSV</button>

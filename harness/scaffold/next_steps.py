@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.plugin.contract import plugin_points, specs_of
 from harness.plugin.hooks import ENTRY_POINT_GROUP
 from harness.plugin.registry import discover, registry
@@ -96,10 +97,24 @@ def _run(specs: Sequence[Spec]) -> list[str]:
         return [f"brainpress run -m {shlex.quote(model)}"]
     models = shlex.quote(f"{model},untrained:{model},static:{model}")
     return [
+        *_pin(spec),
         f"brainpress run -m {models}{axis}",
         "brainpress submit --as NAME --contact WHERE   (a submission holds the model as it is,"
         " and its controls)",
     ]
+
+
+def _pin(spec: Spec) -> list[str]:
+    """Say what to write to pin a model's files: nobody knows the fingerprint of a folder."""
+    if not isinstance(spec, ModelSpec) or spec.revision:
+        return []
+    from harness.lm.source import resolve
+
+    try:
+        files = resolve(spec, offline=True)
+    except HarnessError:
+        return []
+    return [f'to pin its files, write revision="{files.revision}" into its spec']
 
 
 def _smallest() -> str:

@@ -75,6 +75,15 @@ def test_what_is_no_board_is_refused(tmp_path):
         open_board(tmp_path / "other.nc")
 
 
+@pytest.mark.parametrize(("schema", "hint"), [(2, "upgrade"), (0, "made anew")])
+def test_a_board_of_another_layout_is_refused(board, tmp_path, schema, hint):
+    board.attrs["schema"] = schema
+    path = save_board(board, tmp_path / "board.nc")
+    with pytest.raises(StoreError, match=f"layout {schema}") as caught:
+        open_board(path)
+    assert hint in caught.value.hint
+
+
 def test_half_a_board_is_refused(board, tmp_path):
     path = save_board(board, tmp_path / "board.nc")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

@@ -49,6 +49,7 @@ def test_from_a_board_to_the_leaderboard(brainpress, tmp_path):
     assert "toy-listening" in said
     code, said = brainpress("board", "check", "a.zip")
     assert "0 cells: no problem" in said, "what is there already is not offered again"
+    assert "all of it is accepted already" in said
 
 
 def test_problems_are_printed_and_keep_a_bundle_out(brainpress, handed, tmp_path):

@@ -122,6 +122,19 @@ def test_what_to_do_next(tmp_path, kind):
     assert submit.startswith("brainpress submit")
 
 
+def test_a_model_that_is_not_pinned_is_told_how(tmp_path):
+    write_package("model", "my-pinned", tmp_path)
+    folder = tmp_path / "my-pinned"
+    write_mock_model(folder / "weights")
+    (pin,) = [line for line in after_check(str(folder)) if line.startswith("to pin")]
+    path = folder / "my_pinned/__init__.py"
+    path.write_text(path.read_text().replace('revision=""', pin.split()[5]))
+    del sys.modules["my_pinned"]
+    found = {f.rule: f.outcome for f in check_plugin(folder)}
+    assert found["its files are whole, and those the spec pins"] is Outcome.PASSED
+    assert not any(line.startswith("to pin") for line in after_check(str(folder)))
+
+
 def test_what_is_installed_is_not_installed_again():
     assert after_check("rtn-int4:group=32")[0].endswith(" -c none,rtn-int4:group=32")
 
