@@ -33,6 +33,7 @@ from harness.encode.scan import Speed
 from harness.encode.sources import npy_responses
 from harness.encode.splits import held_out_run
 from harness.encode.stream import StreamOptions, stream_layers
+from plugins.benchmarks.neural.deniz2019 import STORIES
 
 HRF = np.array([0.0, 0.35, 0.4, 0.2, 0.05])
 """Weights of the last 0 to 4 volumes: a response that peaks at 3 to 4 s."""
@@ -84,16 +85,13 @@ def real_stage(model: str, context: str, cache: Path | None) -> Stage:
     from harness.stimuli.triggers import read_report, story_clock
 
     folder = _data("deniz2019")
-    names = sorted(path.stem for path in (folder / "textgrids").glob("*.TextGrid"))
-    names.append(names.pop(names.index("wheretheressmoke")))
     passages, clocks = [], []
-    for name in names:
+    for name, n_used in STORIES.items():
         tiers = read_textgrid(folder / "textgrids" / f"{name}.TextGrid")
         passages.append(spoken(name, word_tier(tiers, name)))
         report = read_report(folder / "trfiles" / f"{name}.report")
-        # Trigger count minus 15 is the number of volumes in use.
-        clocks.append(story_clock(len(report.triggers) - 15, report.tr, report.start))
-    runs = np.repeat(np.arange(len(names)), [len(clock) for clock in clocks])
+        clocks.append(story_clock(n_used, report.tr, report.start))
+    runs = np.repeat(np.arange(len(STORIES)), [len(clock) for clock in clocks])
     nuisance = [lexical_nuisance(p, c) for p, c in zip(passages, clocks, strict=True)]
     if cache is not None and cache.exists():
         recording = xr.open_dataarray(cache)
