@@ -195,7 +195,10 @@ def _streamed(problem: Problem, speed: str) -> Callable:
         spectrum = kernel_spectrum(kernel[:n, :n], kernel[n:, :n])
         del kernel
         folds = contiguous_folds(np.zeros(n), problem.folds, 0)
-        scan = plan_scan(spectrum, folds, _penalties(problem), speed=Speed(speed))
+        n_voxels = problem.voxels * problem.participants
+        scan = plan_scan(
+            spectrum, folds, _penalties(problem), speed=Speed(speed), n_voxels=n_voxels
+        )
         del spectrum
         for _ in range(problem.participants):
             chosen, predictions = [], []

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import cast
 
 import numpy as np
+import scipy.linalg
 
 from harness.encode.filters import FilterBank, filter_bank
 from harness.encode.inner import FoldErrors
@@ -159,34 +160,9 @@ def refit_each(
     -------
     RefitEach
     """
-    return RefitEach(penalties, tuple(refitted_folds(spectrum, folds, penalties, precision)))
-
-
-def refitted_folds(
-    spectrum: Spectrum, folds: Sequence[Fold], penalties: DoubleArray, precision: Precision
-) -> Iterator[RefitFold]:
-    """Decompose inner folds one after another; arguments as for :func:`refit_each`.
-
-    Yields
-    ------
-    RefitFold
-    """
-    # Principal components of the training rows stand in for their features.
-    components = spectrum.basis * np.sqrt(spectrum.values)
-    shortest = min(len(fold.train) for fold in folds)
-    kernel = None
-    if 2 * components.shape[1] > shortest:
-        kernel = components @ components.T
-        del components
     dtype = np.dtype(precision.value)
-    for fold in folds:
-        if kernel is None:
-            own = decompose_features(components[fold.train], components[fold.test])
-        else:
-            own = decompose_kernel(
-                kernel[np.ix_(fold.train, fold.train)], kernel[np.ix_(fold.test, fold.train)]
-            )
-        yield RefitFold(
+    pieces = (
+        RefitFold(
             fold.train,
             fold.test,
             own,
@@ -194,3 +170,47 @@ def refitted_folds(
             own.heldout.astype(dtype, copy=False),
             filter_bank(own.values, penalties, TOLERANCE[precision], precision),
         )
+        for fold, own in decomposed_folds(spectrum, folds)
+    )
+    return RefitEach(penalties, tuple(pieces))
+
+
+def decomposed_folds(spectrum: Spectrum, folds: Sequence[Fold]) -> Iterator[tuple[Fold, Spectrum]]:
+    """Decompose the training rows of inner folds, one after another.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of all training rows.
+    folds : sequence of Fold
+        Inner folds, as positions among the training rows.
+
+    Yields
+    ------
+    fold : Fold
+    spectrum : Spectrum
+        Of the fold's own training rows; its rank may be 0.
+    """
+    # Principal components of the training rows stand in for their features.
+    components = spectrum.basis * np.sqrt(spectrum.values)
+    shortest = min(len(fold.train) for fold in folds)
+    kernel = None
+    if 2 * components.shape[1] > shortest:
+        kernel = _gram(components)
+        del components
+    for fold in folds:
+        if kernel is None:
+            own = decompose_features(components[fold.train], components[fold.test])
+        else:
+            own = decompose_kernel(
+                kernel[np.ix_(fold.train, fold.train)], kernel[np.ix_(fold.test, fold.train)]
+            )
+        yield fold, own
+
+
+def _gram(rows: DoubleArray) -> DoubleArray:
+    """Inner products of rows with each other: one half is computed, the other copied."""
+    kernel = scipy.linalg.blas.dsyrk(1.0, rows.T, trans=1)
+    upper = np.triu_indices(len(kernel), 1)
+    kernel.T[upper] = kernel[upper]
+    return np.asarray(kernel)

@@ -1,14 +1,14 @@
 """The part of a ridge plan that voxels go through, on any device.
 
 What :class:`harness.encode.refit.RefitEach` and :meth:`harness.encode.ridge.RidgePlan.predict` do
-with NumPy for some hundreds of targets, arranged for whole brains: the filters are multiplied into
-the held-out rows beforehand, so that a block of voxels costs two large products a fold and cheap
-sums. The same torch code runs on CPUs and GPUs.
+with NumPy for some hundreds of targets, arranged for whole brains: everything that voxels share is
+multiplied out beforehand (:mod:`harness.encode.segments`), so that a block of voxels costs a few
+large products a fold and cheap sums. The same torch code runs on CPUs and GPUs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.encode.kernel import DoubleArray, FloatArray, Precision, Spectrum
-from harness.encode.refit import RefitFold, refitted_folds
+from harness.encode.refit import decomposed_folds
 from harness.encode.scores import Metric
+from harness.encode.segments import Segment, cheapest_segments
 from harness.encode.splits import Fold, IntArray
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 WIDTH = {"cpu": 256, "cuda": 4096}
 """Voxels worked on at a time: on a CPU few enough for its caches."""
+
+TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-4}
+"""Largest error of a prediction in the scan, relative to the spread of the response, which needs a
+response that lies on a single eigenvector; others, and scores, are closer by orders of magnitude.
+The final fit has none of it."""
 
 
 class Speed(StrEnum):
@@ -62,24 +68,84 @@ class ScanFit:
 
 @dataclass(frozen=True, eq=False)
 class _Products:
-    """Filters of one block of eigenvalues, multiplied into the held-out rows."""
+    """Functions of one segment of eigenvalues, multiplied into the held-out rows."""
 
-    columns: slice
-    rows: Tensor  # (n_functions * n_test, n_columns)
+    columns: slice | None  # of the projections; None: of the training rows themselves
+    rows: Tensor  # (n_functions * n_test, n_columns or n_train)
 
 
 @dataclass(frozen=True, eq=False)
 class _InnerFold:
     train: Tensor
     test: Tensor
-    basis: Tensor  # (n_train, rank)
+    basis: Tensor  # (n_projections, n_train)
     products: tuple[_Products, ...]
-    weights: Tensor  # (n_penalties, n_functions of all blocks)
+    weights: Tensor  # (n_penalties, n_functions of all segments)
 
     @property
     def nbytes(self) -> int:
-        tensors = [self.basis, self.weights, *(p.rows for p in self.products)]
-        return sum(t.numel() * t.element_size() for t in tensors)
+        return _size(self.basis, self.weights, *(p.rows for p in self.products))
+
+    def errors(self, y: Tensor, held: Tensor) -> Tensor:
+        """Held-out responses - predictions, (n_penalties, n_test, n_voxels)."""
+        train = y[self.train]
+        mean = train.mean(dim=0)
+        train = train.sub_(mean).to(self.basis.dtype)
+        axes = self.basis @ train
+        stacked = held.new_empty(self.weights.shape[1], held.numel())
+        done = 0
+        for product in self.products:
+            part = product.rows @ (train if product.columns is None else axes[product.columns])
+            count = part.numel() // held.numel()
+            stacked[done : done + count] = part.reshape(count, -1)
+            done += count
+        # Without products features vary in the held-out rows only: nothing can be predicted.
+        centred = (held - mean).reshape(1, -1)
+        return centred.addmm(self.weights, stacked, alpha=-1).reshape(-1, *held.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _FinalFit:
+    """All training rows to the held-out rows."""
+
+    device: str
+    heldout: Tensor  # (n_heldout, rank)
+    values: Tensor
+    basis: Tensor  # (n_train, rank)
+    grid: Tensor
+    hats: Tensor | None  # (n_penalties, n_heldout, n_train): one product instead of two
+
+    @property
+    def nbytes(self) -> int:
+        return _size(self.basis, self.heldout, *(() if self.hats is None else (self.hats,)))
+
+    def put(self, responses: Tensor) -> Tensor:
+        """Responses about their mean, on the device."""
+        return self.placed(responses)[0]
+
+    def placed(self, responses: Tensor) -> tuple[Tensor, Tensor]:
+        """Responses about their mean, on the device; and the mean."""
+        y = responses.to(self.device, self.basis.dtype)
+        mean = y.mean(dim=0)
+        return y - mean, mean
+
+    def predict(self, responses: Tensor, chosen: IntArray) -> FloatArray:
+        """Held-out rows, (n_heldout, n_voxels), each voxel with its penalty."""
+        import torch
+
+        predictions = np.empty((len(self.heldout), responses.shape[1]), dtype=np.float32)
+        if self.hats is None:
+            for block in _blocks(responses.shape[1], self.device):
+                y, mean = self.placed(responses[:, block])
+                at = self.grid[torch.from_numpy(chosen[block]).to(self.device)]
+                axes = (self.basis.T @ y).div_(self.values[:, None] + at)
+                predictions[:, block] = (self.heldout @ axes).add_(mean).cpu().numpy()
+            return predictions
+        for penalty in np.unique(chosen):
+            voxels = np.flatnonzero(chosen == penalty)
+            y, mean = self.placed(responses[:, torch.from_numpy(voxels)])
+            predictions[:, voxels] = (self.hats[penalty] @ y).add_(mean).cpu().numpy()
+        return predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,17 +163,13 @@ class Scan:
     penalties: DoubleArray
     device: str
     _metric: Metric
-    _grid: Tensor
-    _values: Tensor
-    _basis: Tensor
-    _heldout: Tensor
+    _final: _FinalFit
     _folds: tuple[_InnerFold, ...]
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        own = sum(t.numel() * t.element_size() for t in (self._basis, self._heldout))
-        return own + sum(fold.nbytes for fold in self._folds)
+        return self._final.nbytes + sum(fold.nbytes for fold in self._folds)
 
     def fit(self, responses: FloatArray, chosen: IntArray | None = None) -> ScanFit:
         """Choose a penalty for each voxel and predict the held-out rows.
@@ -125,41 +187,25 @@ class Scan:
         """
         import torch
 
-        width = WIDTH["cpu" if self.device == "cpu" else "cuda"]
         n_voxels = responses.shape[1]
         inner = np.empty((0 if chosen is not None else len(self.penalties), n_voxels))
         taken = np.empty(n_voxels, dtype=np.intp) if chosen is None else np.asarray(chosen)
-        predictions = np.empty((len(self._heldout), n_voxels), dtype=np.float32)
-        for start in range(0, n_voxels, width):
-            block = slice(start, start + width)
-            y = torch.from_numpy(np.ascontiguousarray(responses[:, block])).to(
-                self.device, self._basis.dtype
-            )
-            mean = y.mean(dim=0)
-            y = y - mean
-            if chosen is None:
-                scores = self._scores(y)
+        y = torch.from_numpy(np.ascontiguousarray(responses))
+        if chosen is None:
+            for block in _blocks(n_voxels, self.device):
+                scores = self._scores(self._final.put(y[:, block]))
                 inner[:, block] = scores.cpu().numpy()
                 taken[block] = _best(scores).cpu().numpy()
-            at = self._grid[torch.from_numpy(taken[block]).to(self.device)]
-            axes = (self._basis.T @ y).div_(self._values[:, None] + at)
-            predictions[:, block] = (self._heldout @ axes).add_(mean).cpu().numpy()
-        return ScanFit(inner, taken, predictions)
+        return ScanFit(inner, taken, self._final.predict(y, taken))
 
     def _scores(self, y: Tensor) -> Tensor:
         """Inner score of each penalty, (n_penalties, n_voxels)."""
         import torch
 
-        total = torch.zeros(len(self._grid), y.shape[1], dtype=torch.float64, device=y.device)
+        total = torch.zeros(len(self.penalties), y.shape[1], dtype=torch.float64, device=y.device)
         for fold in self._folds:
-            train, held = y[fold.train], y[fold.test]
-            mean = train.mean(dim=0)
-            axes = fold.basis.T @ train.sub_(mean).to(fold.basis.dtype)
-            parts = [(p.rows @ axes[p.columns]).reshape(-1, held.numel()) for p in fold.products]
-            # Without a part features vary in the held-out rows only: nothing can be predicted.
-            stacked = torch.cat(parts or [held.new_zeros(0, held.numel())]).to(held.dtype)
-            errors = torch.addmm((held - mean).reshape(1, -1), fold.weights, stacked, alpha=-1)
-            total += _fold_score(held, errors.reshape(-1, *held.shape), self._metric)
+            held = y[fold.test]
+            total += _fold_score(held, fold.errors(y, held), self._metric)
         return total / len(self._folds)
 
 
@@ -172,6 +218,7 @@ def plan_scan(
     precision: Precision = Precision.SINGLE,
     speed: Speed = Speed.EXACT,
     device: str = "cpu",
+    n_voxels: int = 0,
 ) -> Scan:
     """Put everything that voxels share on a device.
 
@@ -191,6 +238,8 @@ def plan_scan(
         Whether the scan over penalties may be less precise.
     device : str
         ``cpu``, ``cuda``, ``cuda:1``, …
+    n_voxels : int
+        About how many voxels will go through: more can be multiplied out for many.
 
     Returns
     -------
@@ -204,34 +253,74 @@ def plan_scan(
     def put(array: FloatArray | IntArray, dtype: torch.dtype | None = None) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device, dtype)
 
-    def inner(fold: RefitFold) -> _InnerFold:
+    def inner(fold: Fold, own: Spectrum) -> _InnerFold:
+        segments = cheapest_segments(own, penalties, TOLERANCE[precision])
+        heldout, basis = put(own.heldout, precise), put(own.basis, precise)
         products = []
-        for block in fold.bank.blocks:
-            rows = fold.spectrum.heldout[:, block.columns]
-            filtered = block.functions[:, None, :] * rows
-            products.append(
-                _Products(block.columns, put(filtered.reshape(-1, rows.shape[1]), scanned))
-            )
-        blocks = [block.coefficients for block in fold.bank.blocks]
-        weights = np.hstack(blocks) if blocks else np.zeros((len(penalties), 0))
+        projected = [basis[:, :0]]
+        for segment in segments:
+            columns = None
+            if not segment.direct:
+                done = sum(part.shape[1] for part in projected)
+                projected.append(basis[:, segment.columns])
+                columns = slice(done, done + projected[-1].shape[1])
+            rows = _multiplied(segment, heldout, basis).to(scanned)
+            products.append(_Products(columns, rows))
+        weights = np.hstack([np.zeros((len(penalties), 0)), *(s.coefficients for s in segments)])
         return _InnerFold(
             put(fold.train),
             put(fold.test),
-            put(fold.spectrum.basis, scanned),
+            torch.cat(projected, dim=1).T.to(scanned).contiguous(),
             tuple(products),
             put(weights, precise),
         )
 
+    shared = (spectrum.heldout, spectrum.values, spectrum.basis, penalties)
+    heldout, values, basis, grid = (put(array, precise) for array in shared)
+    pay = _hats_pay(spectrum, len(penalties), n_voxels)
+    hats = _hats(heldout, values, basis, grid) if pay else None
     return Scan(
         penalties,
         device,
         metric,
-        put(penalties, precise),
-        put(spectrum.values, precise),
-        put(spectrum.basis, precise),
-        put(spectrum.heldout, precise),
-        tuple(inner(fold) for fold in refitted_folds(spectrum, folds, penalties, precision)),
+        _FinalFit(device, heldout, values, basis, grid, hats),
+        tuple(inner(*pair) for pair in decomposed_folds(spectrum, folds)),
     )
+
+
+def _multiplied(segment: Segment, heldout: Tensor, basis: Tensor) -> Tensor:
+    """Held-out rows of a fold times each function of a segment, one below the other."""
+    functions = heldout.new_tensor(segment.functions)
+    filtered = (functions[:, None, :] * heldout[:, segment.columns]).flatten(0, 1)
+    return filtered @ basis[:, segment.columns].T if segment.direct else filtered
+
+
+def _hats_pay(spectrum: Spectrum, n_penalties: int, n_voxels: int) -> bool:
+    """Whether hat matrices of all penalties save more products than they take."""
+    n_train, rank = spectrum.basis.shape
+    n_heldout = len(spectrum.heldout)
+    saved = n_train * rank + n_heldout * rank - n_heldout * n_train
+    # No more memory than two kernels.
+    small = n_penalties * n_heldout <= 4 * n_train
+    return small and n_voxels * saved > n_penalties * n_heldout * rank * n_train
+
+
+def _hats(heldout: Tensor, values: Tensor, basis: Tensor, grid: Tensor) -> Tensor:
+    """Matrices from centred training rows to held-out rows, one for each penalty."""
+    hats = heldout.new_empty(len(grid), len(heldout), len(basis))
+    for hat, penalty in zip(hats, grid, strict=True):
+        hat.copy_((heldout / (values + penalty)) @ basis.T)
+    return hats
+
+
+def _blocks(n_voxels: int, device: str) -> Iterator[slice]:
+    width = WIDTH["cpu" if device == "cpu" else "cuda"]
+    for start in range(0, n_voxels, width):
+        yield slice(start, start + width)
+
+
+def _size(*tensors: Tensor) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors)
 
 
 def _fold_score(held: Tensor, errors: Tensor, metric: Metric) -> Tensor:

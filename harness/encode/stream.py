@@ -223,6 +223,7 @@ def stream_layers(
                     precision=options.precision,
                     speed=stream.speed,
                     device=stream.device,
+                    n_voxels=sum(map(source.n_voxels, source.participants)),
                 )
                 del spectrum
                 for name in source.participants:
