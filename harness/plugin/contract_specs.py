@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from harness.plugin.contract import Broken, Finding, Outcome, attempt, shelf_of
-from harness.plugin.names import nearest
+from harness.plugin.names import nearest, split_settings
 from harness.plugin.registry import discover
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 from harness.store.keys import content_key
@@ -79,7 +79,7 @@ def spec_findings(spec: Spec) -> list[Finding]:
 def _name(spec: Spec) -> str:
     shelf, name = shelf_of(spec), spec.name
     if name not in shelf.specs and shelf.known(name) == spec:
-        name = name.partition(":")[0]  # what follows are options that somebody typed
+        name = split_settings(name)[0]  # what follows are options that somebody typed
     if not NAME.fullmatch(name) or any(c in name for c in ",*?[ "):
         raise Broken(f"{name!r}: letters, digits and . _ - + @ only")
     return ""

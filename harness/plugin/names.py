@@ -16,6 +16,21 @@ def split_names(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for part in parts for name in _COMMA.split(part) if name.strip())
 
 
+def split_settings(typed: str) -> tuple[str, str]:
+    """Part ``NAME:option=value;…`` at the colon before the first option.
+
+    A name may have a colon of its own: ``sparsegpt-2:4:samples=32``.
+
+    Returns
+    -------
+    tuple of str
+        Name and options; no options where nothing says ``=``.
+    """
+    head, equals, _ = typed.partition("=")
+    name, colon, _ = head.rpartition(":")
+    return (name, typed[len(name) + 1 :]) if colon and equals else (typed, "")
+
+
 def nearest(name: str, names: Iterable[str]) -> list[str]:
     """Return up to three names that somebody who wrote ``name`` may have meant.
 

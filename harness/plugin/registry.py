@@ -13,7 +13,7 @@ import pluggy
 
 from harness.errors import PluginError, SelectionError
 from harness.plugin import hooks
-from harness.plugin.names import nearest
+from harness.plugin.names import nearest, split_settings
 from harness.plugin.settings import with_settings
 from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 
@@ -67,11 +67,15 @@ class Shelf(Generic[S]):
         """
         if name in self.specs:
             return self.specs[name]
-        base, colon, settings = name.partition(":")
-        spec = self.specs.get(base)
-        if colon and spec is not None and not isinstance(spec, ModelSpec):
-            return with_settings(spec, settings)
-        near = nearest(base if self.kind != "model" else name, self.specs)
+        base = name
+        if self.kind != "model":
+            base, settings = split_settings(name)
+            if not settings:  # a colon, but no option yet
+                base, _, settings = name.rpartition(":")
+            spec = self.specs.get(base)
+            if spec is not None and not isinstance(spec, ModelSpec):
+                return with_settings(spec, settings)
+        near = nearest(base or name, self.specs)
         hint = f"did you mean {' or '.join(near)}?" if near else ""
         raise SelectionError(
             f"no {self.kind} named {name!r}",
@@ -102,9 +106,7 @@ class Shelf(Generic[S]):
         """
         chosen: dict[str, S] = {}
         for pattern in patterns or ["*"]:
-            glob, colon, settings = pattern.partition(":")
-            if self.kind == "model":
-                glob, colon, settings = pattern, "", ""
+            glob, settings = (pattern, "") if self.kind == "model" else split_settings(pattern)
             if any(c in glob for c in "*?["):
                 found = fnmatch.filter(self.specs, glob)
                 if not found and patterns:
@@ -115,7 +117,7 @@ class Shelf(Generic[S]):
             else:
                 found = [glob]
             for name in found:
-                spec = self.get(f"{name}{colon}{settings}")
+                spec = self.get(f"{name}:{settings}" if settings else name)
                 chosen[spec.name] = spec
         tagged = [s for s in chosen.values() if set(tags) <= set(s.tags)]
         if not tagged:
@@ -148,7 +150,7 @@ class Registry:
         found = [(s.specs[name], s.origins[name]) for s in shelves if name in s.specs]
         if found:
             return found
-        base = name.partition(":")[0]
+        base = split_settings(name)[0]
         for shelf in shelves[1:]:
             if base in shelf.specs:
                 return [(shelf.get(name), shelf.origins[base])]

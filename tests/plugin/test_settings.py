@@ -149,3 +149,16 @@ def test_shelves_take_settings_behind_names_and_globs() -> None:
     with pytest.raises(SelectionError, match="no compressor named 'toy-int5:bits=3'") as caught:
         shelf.get("toy-int5:bits=3")
     assert "toy-int4" in caught.value.hint
+
+
+def test_a_name_with_a_colon_takes_settings() -> None:
+    halves = CompressorSpec("toy-2:4", target="toy_options:Method")
+    shelf = Shelf("compressor", {"toy-2:4": halves, "toy-int4": METHOD}, {"toy-2:4": "pack 1"})
+    assert shelf.get("toy-2:4") == halves
+    assert shelf.get("toy-2:4:bits=3").name == "toy-2:4:bits=3"
+    assert [s.name for s in shelf.select(["toy-[0-9]:4:bits=3"])] == ["toy-2:4:bits=3"]
+    registry = Registry(Shelf("model"), shelf, Shelf("benchmark"))
+    assert registry.find("toy-2:4:bits=3") == [(shelf.get("toy-2:4:bits=3"), "pack 1")]
+    for unfinished in ("toy-2:4:bits", "toy-int4:bits"):
+        with pytest.raises(SelectionError, match="'bits' is not a list of options"):
+            shelf.get(unfinished)

@@ -18,7 +18,7 @@ from harness.board.submission.detail import without_raw
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
-from harness.plugin.names import nearest
+from harness.plugin.names import nearest, split_settings
 from harness.plugin.registry import Registry, Shelf
 
 
@@ -204,7 +204,7 @@ def _plugin(shelf: Shelf[Any], name: str) -> list[dict[str, str]]:
     """Say which package brought a plugin, and where its source is."""
     for head in ("untrained:", "static:"):
         name = name.removeprefix(head)
-    name = name if name in shelf.origins else name.partition(":")[0]  # without its settings
+    name = name if name in shelf.origins else split_settings(name)[0]
     origin = shelf.origins.get(name.partition("#")[0], "")
     package, _, release = origin.partition(" ")
     if not package:
