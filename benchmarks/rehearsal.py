@@ -27,7 +27,7 @@ import scipy.stats
 import xarray as xr
 
 from harness.encode.design import delayed, zscore_by_run
-from harness.encode.memory import parse_size
+from harness.encode.workplace import parse_size
 from harness.encode.result import EncodingOptions
 from harness.encode.scan import Speed
 from harness.encode.sources import npy_responses
@@ -279,6 +279,7 @@ def main() -> None:
     parser.add_argument("--context", default="strided(256,128)")
     parser.add_argument("--recording", type=Path, help="kept here, and read from here")
     parser.add_argument("--folder", type=Path, help="for the responses; the system's by default")
+    parser.add_argument("--unfinished", type=Path, help="what is done is kept here, for a kill")
     parser.add_argument("--memory", default="8GiB")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--speed", default="exact", choices=[str(s) for s in Speed])
@@ -298,6 +299,7 @@ def main() -> None:
         speed=Speed(given.speed),
         permutations=given.permutations,
         seed=given.seed,
+        folder=given.unfinished,
     )
     folder = Path(tempfile.mkdtemp(dir=given.folder))
     try:

@@ -69,7 +69,7 @@ def run(
     """Score variants on benchmarks. What is done already is not done again."""
     from harness.api import carry_out, open_store, plan
     from harness.board.files import save_board
-    from harness.encode.memory import memory_budget, parse_size
+    from harness.encode.workplace import parse_size, working
     from harness.fetch.network import offline as network_off
     from harness.report.board_view import board_view
     from harness.report.live import Bars
@@ -77,7 +77,7 @@ def run(
 
     opened = open_store(store)
     size = None if memory is None else parse_size(memory)
-    with network_off(offline), memory_budget(size):
+    with network_off(offline), working(memory=size):
         made = plan(
             suite,
             models=model,

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -22,9 +20,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.band import make_band
+from harness.encode.checkpoint import Checkpoint, checkpoint, fingerprint
 from harness.encode.design import zscore_by_run
 from harness.encode.kernel import DoubleArray, FloatArray, Precision, penalty_grid
-from harness.encode.memory import budget
 from harness.encode.result import EncodingOptions
 from harness.encode.scan import Scan, Speed, plan_scan
 from harness.encode.scores import pearson, r_squared
@@ -33,12 +31,13 @@ from harness.encode.splits import Fold, IntArray, check_runs
 from harness.encode.tally import Tally
 from harness.encode.targets import Split, make_splits, unusable_targets
 from harness.encode.voxel_ceilings import CEILING_THRESHOLD, normalised, repeat_ceiling
+from harness.encode.workplace import workplace
 from harness.errors import DataError, ScoreError
 from harness.stats.fdr import benjamini_hochberg
 from harness.stats.permutation import fold_permutation
 
 WIDEST = 8192
-"""Voxels of a block: more are not faster, and a block is what a kill would lose."""
+"""Voxels of a block: more are not faster."""
 
 
 class PenaltyScope(StrEnum):
@@ -51,14 +50,20 @@ class PenaltyScope(StrEnum):
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """How voxels stream; all but ``scope`` and ``permutations`` leave scores as they are.
+    """How voxels stream.
+
+    Memory, device and folder leave scores as they are; their defaults are those of
+    :func:`harness.encode.workplace.workplace`.
 
     Parameters
     ----------
     memory : int, optional
-        Bytes that may be used. Default: :func:`harness.encode.memory.budget`.
-    device : str
+        Bytes that may be used.
+    device : str, optional
         Where products are made: ``cpu``, ``cuda``, …
+    folder : Path, optional
+        Keeps what is done, so that the same call after a kill goes on from there. It can be deleted
+        once scores are safe.
     speed : Speed
         Whether the scan over penalties may be less precise.
     scope : PenaltyScope
@@ -67,17 +72,15 @@ class StreamOptions:
         Block permutations behind p-values; 0 for none.
     seed : int
         Of the permutations.
-    scratch : Path, optional
-        Folder for held-out predictions while permutations wait for them. Default: the system's.
     """
 
     memory: int | None = None
-    device: str = "cpu"
+    device: str | None = None
+    folder: Path | None = None
     speed: Speed = Speed.EXACT
     scope: PenaltyScope = PenaltyScope.VOXEL
     permutations: int = 0
     seed: int = 0
-    scratch: Path | None = None
 
 
 STREAM = StreamOptions()
@@ -94,7 +97,28 @@ class _Job:
     options: EncodingOptions
     stream: StreamOptions
     width: int
-    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    kept: Checkpoint
+    n_layers: int
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    @property
+    def device(self) -> str:
+        """Where products are made."""
+        return self.stream.device or workplace().device
+
+    def open(self, number: int, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
+        """Start a participant's tally, or go on with what was kept of it."""
+        n_heldout = sum(len(split.outer.test) for split in self.splits)
+        self.tallies[name] = tally = self.kept.tally(
+            number, len(self.splits), self.n_layers, self.source.n_voxels(name), n_heldout
+        )
+        if tally.done == 0:
+            _examine(self, name, ceilings)
+
+    def undone(self, layer: int, fold: int) -> list[tuple[int, str]]:
+        """Participants whose score of a layer in a fold is still to be made, with their numbers."""
+        step = layer * len(self.splits) + fold
+        return [(i, name) for i, name in enumerate(self.tallies) if self.tallies[name].done <= step]
 
     def blocks(self, participant: str) -> Iterator[slice]:
         """Slices of a participant's voxels."""
@@ -175,29 +199,20 @@ def stream_layers(
     splits = make_splits(labels, options, folds)
     say = progress or (lambda _: None)
     layers = np.asarray(recording["layer"].values)
-    with ExitStack() as files:
-        folder = None
-        if stream.permutations:
-            folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=stream.scratch)))
-        n_heldout = sum(len(split.outer.test) for split in splits)
-        job = _Job(
-            source,
-            labels,
-            splits,
-            options,
-            stream,
-            _width(labels, recording.sizes["unit"], options, stream),
-            {
-                name: Tally.empty(
-                    len(splits), len(layers), source.n_voxels(name), n_heldout, folder
-                )
-                for name in source.participants
-            },
-        )
-        for name in source.participants:
+    folder = stream.folder or workplace().folder
+    mark = ""
+    if folder is not None:
+        settings = [options, stream.scope, stream.speed, stream.permutations > 0]
+        mark = fingerprint(recording, source, splits, ceilings, settings)
+    with checkpoint(folder, mark, predictions=stream.permutations > 0) as kept:
+        width = _width(labels, recording.sizes["unit"], options, stream)
+        job = _Job(source, labels, splits, options, stream, width, kept, len(layers))
+        for number, name in enumerate(source.participants):
             say(f"reading {name}")
-            _examine(job, name, ceilings)
+            job.open(number, name, ceilings)
         for number, layer in enumerate(layers):
+            if not job.undone(number, len(splits) - 1):
+                continue
             band = make_band(
                 np.asarray(recording[:, number].values),
                 labels,
@@ -206,6 +221,8 @@ def stream_layers(
                 precision=options.precision,
             )
             for fold, split in enumerate(splits):
+                if not (undone := job.undone(number, fold)):
+                    continue
                 say(f"layer {layer}, fold {fold + 1} of {len(splits)}")
                 spectrum = band.spectrum(split.outer)
                 grid = penalty_grid(
@@ -222,12 +239,15 @@ def stream_layers(
                     metric=options.metric,
                     precision=options.precision,
                     speed=stream.speed,
-                    device=stream.device,
+                    device=job.device,
                     n_voxels=sum(map(source.n_voxels, source.participants)),
                 )
                 del spectrum
-                for name in source.participants:
+                for place, name in undone:
                     _score(job, name, scan, fold, number)
+                    job.kept.save(place, job.tallies[name])
+        for place, name in enumerate(source.participants):
+            job.kept.save(place, job.tallies[name], now=True)
         return {name: _result(job, name, layers, threshold, say) for name in source.participants}
 
 
@@ -236,7 +256,7 @@ def _width(
 ) -> int:
     """Voxels of a block, from what is left of the memory beside a layer's plan."""
     n = len(labels)
-    memory = budget() if stream.memory is None else stream.memory
+    memory = workplace().memory if stream.memory is None else stream.memory
     # Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices.
     side = min(n, n_units * len(options.delays))
     plan = 8 * (8 * n * side + 2 * n * n_units)
@@ -306,6 +326,7 @@ def _score(job: _Job, name: str, scan: Scan, fold: int, layer: int) -> None:
             predictions=fit.predictions,
         )
     tally.count_ends(fold, layer, len(scan.penalties))
+    tally.done += 1
 
 
 def _shared_scores(job: _Job, name: str, scan: Scan, fold: int) -> DoubleArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,12 @@ from harness.encode.ridge import GridEnds, grid_ends
 from harness.encode.splits import IntArray
 
 Single = npt.NDArray[np.float32]
+
+
+_ARRAYS = (
+    *("r", "r2", "inner_best", "r_best", "r2_best", "layer_best", "penalty_best"),
+    *("penalty", "ends", "ceiling"),
+)
 
 
 @dataclass(eq=False)
@@ -37,6 +45,8 @@ class Tally:
     ceiling : array, shape (n_voxels,)
     predictions : array, shape (n_voxels, n_heldout), optional
         At the best layer so far; a file.
+    done : int
+        Steps (layers times folds, in this order) that it holds.
     """
 
     r: Single
@@ -52,6 +62,7 @@ class Tally:
     predictions: Single | None
     ceiling_kind: str = "none"
     unusable: dict[int, str] = field(default_factory=dict)
+    done: int = 0
 
     @classmethod
     def empty(
@@ -60,15 +71,12 @@ class Tally:
         n_layers: int,
         n_voxels: int,
         n_heldout: int,
-        folder: Path | None,
+        file: Path | None,
     ) -> Tally:
-        """Make one, with a file for predictions where there is a folder for it."""
+        """Make one; ``file``, if any, has its size already and takes the predictions."""
         predictions: Single | None = None
-        if folder is not None:
-            number = len(list(folder.iterdir()))
-            predictions = np.memmap(
-                folder / f"{number}.bin", np.float32, "w+", shape=(n_voxels, n_heldout)
-            )
+        if file is not None:
+            predictions = np.memmap(file, np.float32, "r+", shape=(n_voxels, n_heldout))
         each = (n_folds, n_voxels)
         return cls(
             r=np.zeros((n_layers, n_voxels), np.float32),
@@ -83,6 +91,30 @@ class Tally:
             ceiling=np.full(n_voxels, np.nan),
             predictions=predictions,
         )
+
+    def save(self, path: Path) -> None:
+        """Write all of it, as NumPy's archive; predictions stay in their file."""
+        if isinstance(self.predictions, np.memmap):
+            self.predictions.flush()
+        said = {"ceiling_kind": self.ceiling_kind, "done": self.done}
+        said["unusable"] = {str(voxel): reason for voxel, reason in self.unusable.items()}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        with path.open("wb") as file:
+            np.savez(file, said=np.array(json.dumps(said)), **arrays)
+
+    def restore(self, path: Path) -> bool:
+        """Take over what was saved of a tally of the same shape; False where nothing is whole."""
+        try:
+            with np.load(path, allow_pickle=False) as saved:
+                arrays = {name: saved[name] for name in _ARRAYS}
+                said = json.loads(str(saved["said"]))
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return False
+        for name, array in arrays.items():
+            getattr(self, name)[...] = array
+        self.ceiling_kind, self.done = said["ceiling_kind"], said["done"]
+        self.unusable = {int(voxel): reason for voxel, reason in said["unusable"].items()}
+        return True
 
     @property
     def n_voxels(self) -> int:

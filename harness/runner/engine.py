@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from harness.encode.workplace import working
 from harness.errors import CorruptError, HarnessError, StoreError
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell, Status, cell_parts, recording_key
@@ -111,9 +112,15 @@ def _run_cell(plan: Plan, cell: Cell, opened: Session) -> str:
         opened.record(alike)
         key = cell_key(opened.variant, plan, loaded)
         with opened.store.lock(Kind.SCORE, key):
-            if plan.options.overwrite is Overwrite.ALWAYS or not opened.store.has(Kind.SCORE, key):
+            anew = plan.options.overwrite is Overwrite.ALWAYS
+            if anew or not opened.store.has(Kind.SCORE, key):
                 opened.progress.stage(opened.variant, f"scoring {cell.benchmark.name}")
-                opened.store.write(Kind.SCORE, key, _score(loaded, opened))
+                # A killed run goes on from what it left here.
+                with (
+                    opened.store.unfinished(key, anew=anew) as folder,
+                    working(device=opened.device, folder=folder),
+                ):
+                    opened.store.write(Kind.SCORE, key, _score(loaded, opened))
     except Exception as error:  # likewise
         _unless_store(error)
         return _reason(error, opened, cell)

@@ -165,6 +165,27 @@ class Store:
         finally:
             lock.release()
 
+    @contextmanager
+    def unfinished(self, key: str, *, anew: bool = False) -> Iterator[Path]:
+        """Give a folder for work in progress; it is deleted unless something went wrong.
+
+        Parameters
+        ----------
+        key : str
+        anew : bool
+            Without what was left there.
+
+        Yields
+        ------
+        Path
+            The same for the same key; it may not exist yet.
+        """
+        folder = self.root / "unfinished" / key[:32]
+        if anew:
+            shutil.rmtree(folder, ignore_errors=True)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
     def check_writable(self) -> None:
         """Fail now rather than after an hour.
 

@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys import NONE, ROUND, WORDS, benchmark, values
+from toys import NONE, ROUND, WORDS, Hidden, benchmark, values
 
 from harness.api import carry_out
+from harness.encode.workplace import workplace
 from harness.errors import StoreError
 from harness.lm import controls
 from harness.lm.source import spec_from_address
@@ -93,6 +94,29 @@ def test_an_interrupted_run_goes_on_where_it_was(planning, store, recorded, monk
     fresh = Store(store.root.parent / "fresh")
     wanted = carry_out(planning(into=fresh), fresh)[1]
     np.testing.assert_allclose(values(board), values(wanted), rtol=1e-5)
+
+
+def test_a_killed_score_finds_what_it_left_and_its_device(planning, store, monkeypatch):
+    found, original = [], Hidden.score
+
+    def dies(self, recordings):
+        folder = workplace().folder
+        found.append(folder.exists())
+        folder.mkdir(parents=True, exist_ok=True)
+        if len(found) in (1, 2):
+            raise KeyboardInterrupt
+        found.append(workplace().device)
+        return original(self, recordings)
+
+    monkeypatch.setattr(Hidden, "score", dies)
+    for overwrite in ("missing", "always"):
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(planning([benchmark("Hidden")], [NONE], overwrite=overwrite), store)
+    carry_out(planning([benchmark("Hidden")], [NONE]), store)
+    # The second began anew; the third went on from the second.
+    assert found == [False, False, True, "cpu"]
+    assert not list((store.root / "unfinished").iterdir())
+    assert workplace().folder is None
 
 
 def test_overwrite_never_computes_nothing(planning, store, recorded):

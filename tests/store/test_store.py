@@ -139,3 +139,13 @@ def test_processes_that_want_the_same_make_it_once(store, tmp_path):
         worker.join()
     assert log.read_text() == "made\n"
     xr.testing.assert_identical(store.read(Kind.SCORE, KEY), dataset())
+
+
+def test_unfinished_work_stays_until_it_is_done(store):
+    with pytest.raises(ValueError, match="half way"), store.unfinished(KEY) as folder:
+        folder.mkdir(parents=True)
+        (folder / "half").write_text("done")
+        raise ValueError("half way")
+    with store.unfinished(KEY) as again:
+        assert (again / "half").read_text() == "done"
+    assert not again.exists()
