@@ -6,7 +6,7 @@ never alone: shapes, dashes or numbers say the same, so that a figure is legible
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,11 @@ from harness.errors import ExtraMissing
 if TYPE_CHECKING:
     import altair as alt
 
-SHADES = ("#0b3954", "#c2571a", "#5b8e7d", "#8f6fb0", "#b0a15a", "#4d4d4d", "#7aa6d6", "#d68aa0")
-"""Of different lightness, and told apart by the colour-blind."""
+SHADES = ("#0b3954", "#70357f", "#a8405a", "#c2571a", "#5b8e7d", "#9aa83a", "#7fb5d6", "#e8ca80")
+"""From dark to light, in the order of a legend, so that they can be told apart in grey."""
+
+TURNS = ("base", "compressed", "untrained", "compressed", "static", "compressed")
+"""Kinds of variants, in the order in which a figure that cannot hold all takes the best of each."""
 
 ROWS = "rows"
 """Name of the data in every spec."""
@@ -38,7 +41,7 @@ class Figure:
     draw : callable
         Makes the chart.
     most : int, optional
-        Variants that can be told apart in it: the best so many are drawn.
+        Variants that can be told apart in it: so many are drawn, see :func:`taken`.
     """
 
     name: str
@@ -55,10 +58,27 @@ class Figure:
         return spec
 
 
+def taken(groups: Mapping[str, Sequence[str]], most: int) -> list[str]:
+    """Choose variants for a figure that cannot hold all: the best of each kind, kinds in turn.
+
+    Parameters
+    ----------
+    groups : mapping
+        Variants by kind, best first.
+    most : int
+    """
+    left = {kind: list(variants) for kind, variants in groups.items()}
+    chosen: list[str] = []
+    while any(left.get(kind) for kind in TURNS) and len(chosen) < most:
+        chosen += [left[kind].pop(0) for kind in TURNS if left.get(kind)]
+    return chosen[:most]
+
+
 _CONFIG = {
     "background": "white",
     "font": "system-ui, sans-serif",
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "gridColor": "#e6e6e6", "labelLimit": 260},
+    "axisQuantitative": {"labelOverlap": True, "labelSeparation": 6},
     "legend": {"labelFontSize": 12, "titleFontSize": 12, "labelLimit": 260, "symbolLimit": 40},
     "view": {"stroke": None},
     "range": {"category": list(SHADES)},
@@ -202,15 +222,23 @@ def dissociation_chart() -> Any:
 def layer_chart() -> Any:
     """Draw held-out scores by layer."""
     alt = _altair()
-    lines = _base().mark_line(point={"size": 22}).encode(
+    base = _base().encode(
         x=alt.X("layer:Q", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("score:Q", title="held-out r", scale=alt.Scale(zero=False)),
+    )
+    # One legend, of the points: that of the lines would stand beside it.
+    lines = base.mark_line().encode(
+        color=alt.Color("variant:N", legend=None),
+        strokeDash=alt.StrokeDash("variant:N", legend=None),
+    )
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(
         color=alt.Color("variant:N"),
-        strokeDash=alt.StrokeDash("variant:N"),
+        shape=alt.Shape("variant:N"),
         tooltip=_tooltip(("variant", "nominal"), ("layer", "quantitative"),
                          ("score", "quantitative")),
     )  # fmt: skip
-    return lines.properties(width="container", height=320)
+    layers = alt.layer(lines, points).resolve_scale(color="independent", shape="independent")
+    return layers.properties(width="container", height=320)
 
 
 def roi_chart() -> Any:

@@ -119,12 +119,19 @@
   // ---- figures: drawn when they come into view, drawn again when filters change
   const figures = new Map(Object.entries(read("figures")));
   const seen = new Set(), stale = new Set(figures.keys());
+  // The best of each kind, kinds in turn, where a figure cannot hold all.
+  const taken = (rows, figure) => {
+    const best = rows.slice().sort((a, b) => b.value - a.value);
+    if (!figure.most) return best;
+    const left = Map.groupBy(best, (r) => r.group), chosen = [];
+    while (chosen.length < figure.most && figure.turns.some((t) => (left.get(t) || []).length))
+      for (const turn of figure.turns) { const next = (left.get(turn) || []).shift(); if (next) chosen.push(next); }
+    return chosen.slice(0, figure.most);
+  };
   const data = (name) => {
-    const figure = figures.get(name), kept = cells();
-    if (figure.data === "cells") return figure.most ? kept.slice().sort((a, b) => b.value - a.value).slice(0, figure.most) : kept;
-    let best = kept.slice().sort((a, b) => b.value - a.value);
-    if (figure.most) best = best.slice(0, figure.most);
-    const order = new Set(best.map((r) => r.variant));
+    const figure = figures.get(name), found = taken(cells(), figure);
+    if (figure.data === "cells") return found;
+    const order = new Set(found.map((r) => r.variant));
     return table(figure.data, wanted().benchmark).filter((r) => order.has(r.variant));
   };
   const draw = async (name) => {
@@ -132,7 +139,7 @@
     const figure = figures.get(name), box = $(`draw-${name}`), found = data(name);
     box.dataset.rows = found.length;
     const variants = new Set(found.map((r) => r.variant)).size, all = new Set(cells().map((r) => r.variant)).size;
-    $(`note-${name}`).textContent = figure.most && all > variants ? `The best ${variants} of ${all} variants.` : "";
+    $(`note-${name}`).textContent = figure.most && all > variants ? `${variants} of ${all} variants, the best of each kind.` : "";
     box.style.minHeight = found.length ? "" : "0";
     if (!found.length) { box.replaceChildren(element("p", "The board has nothing to draw here for this benchmark and these filters.")); return; }
     const spec = structuredClone(figure.spec);

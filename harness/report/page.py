@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 
 from harness.errors import ExtraMissing
-from harness.report.charts import FIGURES, Figure
+from harness.report.charts import FIGURES, TURNS, Figure
 from harness.report.page_data import PageData, page_data
 from harness.report.page_sections import SIMULATED, benchmarks_html, claims_html, models_html
 from harness.store.atomic import writing
@@ -256,4 +256,4 @@ def _figure(figure: Figure) -> str:
 
 
 def _spec(figure: Figure) -> dict[str, Any]:
-    return {"spec": figure.spec(), "data": figure.data, "most": figure.most}
+    return {"spec": figure.spec(), "data": figure.data, "most": figure.most, "turns": TURNS}

@@ -127,6 +127,7 @@ def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
     control = frame["model"].map(models["control"])
     compressed = np.where(frame["compressor"] == "none", "base", "compressed")
     frame["kind"] = np.where(control != "", "control", compressed)
+    frame["group"] = np.where(control != "", control, compressed)
     frame = frame.drop(columns="status").sort_values("value", ascending=False)
     grouped = dict(iter(frame.groupby("benchmark", sort=False)))
     return {n: grouped[n].drop(columns="benchmark") for n in names if n in grouped}

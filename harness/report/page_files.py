@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import ExtraMissing
-from harness.report.charts import FIGURES, ROWS, Figure
+from harness.report.charts import FIGURES, ROWS, Figure, taken
 from harness.report.page_data import PageData
 from harness.store.atomic import writing
 
@@ -62,12 +62,12 @@ def write_figures(
 
 
 def figure_rows(data: PageData, figure: Figure, benchmark: str) -> pd.DataFrame:
-    """Return what a figure draws of a benchmark: the best variants, where it cannot hold all."""
+    """Return what a figure draws of a benchmark: the best of each kind, if it cannot hold all."""
     rows = data.tables[figure.data].get(benchmark, pd.DataFrame())
     ranking = data.tables["cells"].get(benchmark)
     if figure.most and ranking is not None and len(rows):
-        best = ranking["variant"].iloc[: figure.most]
-        rows = rows[rows["variant"].isin(set(best))]
+        groups = ranking.groupby("group")["variant"].agg(list).to_dict()
+        rows = rows[rows["variant"].isin(taken(groups, figure.most))]
     return rows
 
 

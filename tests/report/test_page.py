@@ -1,5 +1,6 @@
 """The page's text; what a browser makes of it is in test_page_browser.py."""
 
+import itertools
 import json
 import re
 
@@ -13,9 +14,10 @@ pytest.importorskip("vl_convert", reason="needs the extra `report`")
 
 from harness.board.files import save_board
 from harness.errors import SelectionError
+from harness.report.charts import FIGURES, taken
 from harness.report.page import Page, page_html, write_page
 from harness.report.page_data import page_data
-from harness.report.page_files import safe_name, write_figures
+from harness.report.page_files import figure_rows, safe_name, write_figures
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'"
 TRUTH = Truth(
@@ -153,3 +155,31 @@ def test_a_board_from_disk_gives_the_same_tables(board, data, tmp_path):
             for column in frame.columns:
                 left, right = frame[column].to_numpy(), back.tables[name][benchmark][column]
                 assert list(left.astype(str)) == list(right.to_numpy().astype(str))
+
+
+def test_figures_that_cannot_hold_all_take_the_best_of_each_kind():
+    groups = {
+        "base": ["b1", "b2", "b3"],
+        "compressed": ["c1", "c2", "c3", "c4", "c5", "c6"],
+        "untrained": ["u1", "u2"],
+        "static": ["s1"],
+    }
+    assert taken(groups, 8) == ["b1", "c1", "u1", "c2", "s1", "c3", "b2", "c4"]
+    assert taken(groups, 3) == ["b1", "c1", "u1"]
+    assert sorted(taken(groups, 40)) == sorted(itertools.chain(*groups.values()))
+    assert taken({"base": ["b1"]}, 8) == ["b1"]
+    assert taken({}, 8) == []
+
+
+def test_regions_and_layers_are_drawn_with_controls(data):
+    for name in ("rois", "layers"):
+        (figure,) = [f for f in FIGURES if f.name == name]
+        for benchmark in data.benchmarks:
+            rows = figure_rows(data, figure, benchmark)
+            if not len(rows):
+                continue
+            cells = data.tables["cells"][benchmark].set_index("variant")
+            drawn = cells.loc[cells.index.isin(rows["variant"])]
+            assert len(drawn) <= figure.most
+            assert set(drawn["group"]) == set(cells["group"])
+            assert cells["value"].idxmax() in drawn.index
