@@ -27,12 +27,12 @@ import scipy.stats
 import xarray as xr
 
 from harness.encode.design import delayed, zscore_by_run
-from harness.encode.workplace import parse_size
 from harness.encode.result import EncodingOptions
 from harness.encode.scan import Speed
 from harness.encode.sources import npy_responses
 from harness.encode.splits import held_out_run
 from harness.encode.stream import StreamOptions, stream_layers
+from harness.encode.workplace import parse_size
 from plugins.benchmarks.neural.deniz2019 import STORIES
 
 HRF = np.array([0.0, 0.35, 0.4, 0.2, 0.05])
