@@ -119,10 +119,6 @@ class _FinalFit:
     def nbytes(self) -> int:
         return _size(self.basis, self.heldout, *(() if self.hats is None else (self.hats,)))
 
-    def put(self, responses: Tensor) -> Tensor:
-        """Responses about their mean, on the device."""
-        return self.placed(responses)[0]
-
     def placed(self, responses: Tensor) -> tuple[Tensor, Tensor]:
         """Responses about their mean, on the device; and the mean."""
         y = responses.to(self.device, self.basis.dtype)
@@ -193,7 +189,7 @@ class Scan:
         y = torch.from_numpy(np.ascontiguousarray(responses))
         if chosen is None:
             for block in _blocks(n_voxels, self.device):
-                scores = self._scores(self._final.put(y[:, block]))
+                scores = self._scores(self._final.placed(y[:, block])[0])
                 inner[:, block] = scores.cpu().numpy()
                 taken[block] = _best(scores).cpu().numpy()
         return ScanFit(inner, taken, self._final.predict(y, taken))

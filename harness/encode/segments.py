@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.encode.filters import FilterBlock
 from harness.encode.kernel import DoubleArray, Spectrum
 
 KNOTS = 13
@@ -31,26 +32,15 @@ OVERHEAD = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Segment:
-    """Neighbouring eigenvalues and the functions that make up their filters.
-
-    ``1 / (s + a) = coefficients @ functions`` for ``s`` in the segment, to the tolerance.
+class Segment(FilterBlock):
+    """Neighbouring eigenvalues, and how the functions that make up their filters are applied.
 
     Parameters
     ----------
-    columns : slice
-        Which eigenvalues.
-    functions : array, shape (n_functions, n_columns)
-        Functions of the eigenvalue.
-    coefficients : array, shape (n_penalties, n_functions)
-        Their weights.
     direct : bool
         Applied as matrices from training to held-out rows.
     """
 
-    columns: slice
-    functions: DoubleArray
-    coefficients: DoubleArray
     direct: bool
 
 

@@ -123,9 +123,9 @@
   const taken = (rows, figure) => {
     const best = rows.slice().sort((a, b) => b.value - a.value);
     if (!figure.most) return best;
-    const left = Map.groupBy(best, (r) => r.group), chosen = [];
-    while (chosen.length < figure.most && figure.turns.some((t) => (left.get(t) || []).length))
-      for (const turn of figure.turns) { const next = (left.get(turn) || []).shift(); if (next) chosen.push(next); }
+    const left = new Map(figure.turns.map((turn) => [turn, best.filter((r) => r.group === turn)])), chosen = [];
+    while (chosen.length < figure.most && figure.turns.some((turn) => left.get(turn).length))
+      for (const turn of figure.turns) chosen.push(...left.get(turn).splice(0, 1));
     return chosen.slice(0, figure.most);
   };
   const data = (name) => {
