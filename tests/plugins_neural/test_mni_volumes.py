@@ -143,7 +143,9 @@ class TestDamage:
             run[EVERY, EVERY]
         assert "fetch it again" in caught.value.hint
 
-    @pytest.mark.parametrize("content", [b"", gzip.compress(b"no image"), b"not even compressed"])
+    @pytest.mark.parametrize(
+        "content", [b"", gzip.compress(b"no image", mtime=0), b"not compressed"]
+    )
     def test_no_image_at_all(self, tmp_path, content):
         path = tmp_path / "run.nii.gz"
         path.write_bytes(content)
