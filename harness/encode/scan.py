@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.encode.kernel import DoubleArray, FloatArray, Precision, Spectrum
+from harness.encode.products import product
 from harness.encode.refit import decomposed_folds
 from harness.encode.scores import Metric
 from harness.encode.segments import Segment, cheapest_segments
@@ -91,11 +92,11 @@ class _InnerFold:
         train = y[self.train]
         mean = train.mean(dim=0)
         train = train.sub_(mean).to(self.basis.dtype)
-        axes = self.basis @ train
+        axes = product(self.basis, train)
         stacked = held.new_empty(self.weights.shape[1], held.numel())
         done = 0
-        for product in self.products:
-            part = product.rows @ (train if product.columns is None else axes[product.columns])
+        for step in self.products:
+            part = product(step.rows, train if step.columns is None else axes[step.columns])
             count = part.numel() // held.numel()
             stacked[done : done + count] = part.reshape(count, -1)
             done += count
@@ -134,13 +135,13 @@ class _FinalFit:
             for block in _blocks(responses.shape[1], self.device):
                 y, mean = self.placed(responses[:, block])
                 at = self.grid[torch.from_numpy(chosen[block]).to(self.device)]
-                axes = (self.basis.T @ y).div_(self.values[:, None] + at)
-                predictions[:, block] = (self.heldout @ axes).add_(mean).cpu().numpy()
+                axes = product(self.basis.T, y).div_(self.values[:, None] + at)
+                predictions[:, block] = product(self.heldout, axes).add_(mean).cpu().numpy()
             return predictions
         for penalty in np.unique(chosen):
             voxels = np.flatnonzero(chosen == penalty)
             y, mean = self.placed(responses[:, torch.from_numpy(voxels)])
-            predictions[:, voxels] = (self.hats[penalty] @ y).add_(mean).cpu().numpy()
+            predictions[:, voxels] = product(self.hats[penalty], y).add_(mean).cpu().numpy()
         return predictions
 
 
@@ -288,7 +289,7 @@ def _multiplied(segment: Segment, heldout: Tensor, basis: Tensor) -> Tensor:
     """Held-out rows of a fold times each function of a segment, one below the other."""
     functions = heldout.new_tensor(segment.functions)
     filtered = (functions[:, None, :] * heldout[:, segment.columns]).flatten(0, 1)
-    return filtered @ basis[:, segment.columns].T if segment.direct else filtered
+    return product(filtered, basis[:, segment.columns].T) if segment.direct else filtered
 
 
 def _hats_pay(spectrum: Spectrum, n_penalties: int, n_voxels: int) -> bool:
@@ -305,7 +306,7 @@ def _hats(heldout: Tensor, values: Tensor, basis: Tensor, grid: Tensor) -> Tenso
     """Matrices from centred training rows to held-out rows, one for each penalty."""
     hats = heldout.new_empty(len(grid), len(heldout), len(basis))
     for hat, penalty in zip(hats, grid, strict=True):
-        hat.copy_((heldout / (values + penalty)) @ basis.T)
+        hat.copy_(product(heldout / (values + penalty), basis.T))
     return hats
 
 
