@@ -85,7 +85,7 @@ def test_a_participant_without_one_score_is_left_out() -> None:
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(ScoreError, match="no scores of b"):
         contrast_table(SCORES, [("a+none", "b")], margin=0.02)
-    with pytest.raises(ScoreError, match="no neural benchmark 'other'"):
+    with pytest.raises(ScoreError, match="no benchmark 'other'"):
         board_contrasts(board(), "other")
     with pytest.raises(ScoreError, match="no 'p'"):
         board_contrasts(board(), "brain", variable="p")
