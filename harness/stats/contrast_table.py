@@ -196,7 +196,7 @@ def _detail(board: xr.DataTree, benchmark: str) -> xr.Dataset:
         near = difflib.get_close_matches(benchmark, names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}"
         raise ScoreError(f"the board has no benchmark {benchmark!r}", hint)
-    for group in board.children.values():
-        if benchmark in group.children:
-            return group[benchmark].to_dataset()
+    for kind in board.children:
+        if benchmark in board[kind].children:
+            return board[f"{kind}/{benchmark}"].to_dataset()
     raise ScoreError(f"no cell of {benchmark} is done on this board", "see `brainpress board`")

@@ -46,6 +46,7 @@ class Replicate:
 
 REPLICATES = (
     Replicate("participant", "r_best", "participants"),
+    Replicate("participant", "participant_value", "participants"),
     Replicate("story", "gain", "stories"),
 )
 """In order of preference: who took part comes before what was read."""

@@ -55,8 +55,8 @@ def test_equal_variants_differ_at_the_nominal_rate_over_stories_but_not_over_wor
     assert sum(row.low <= 0 <= row.high for row in rows) >= 400 - limit
     # Why not words: 8.5 % of 2,000 such studies are "significant" at .05 over them.
     assert sum(words < 0.05) > sum(row.t_p < 0.05 for row in rows)
-    # and with so wide a margin equality is shown nearly always
-    assert sum(row.equivalent for row in rows) > 380
+    # and with so wide a margin equality is mostly shown
+    assert sum(row.equivalent for row in rows) > 320
 
 
 def test_a_difference_of_the_margin_is_called_equivalent_at_the_nominal_rate():

@@ -137,6 +137,9 @@ def alignments(
                 f"{name}: one {replicate.dim}; a difference needs at least two to be tested"
             )
             continue
+        # Experiments of one participant (parts) count together, those that took part.
+        inside = [d for d in values.dims if d not in ("variant", "replicate", "roi")]
+        values = values.mean(inside, skipna=True) if inside else values
         if "roi" not in values.dims:
             values = values.expand_dims(roi=np.array(["all"], object))
         row = about.sel(benchmark=name)
