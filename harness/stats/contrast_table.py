@@ -196,7 +196,8 @@ def _detail(board: xr.DataTree, benchmark: str) -> xr.Dataset:
         near = difflib.get_close_matches(benchmark, names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}"
         raise ScoreError(f"the board has no benchmark {benchmark!r}", hint)
-    for kind in board.children:
-        if benchmark in board[kind].children:
-            return board[f"{kind}/{benchmark}"].to_dataset()
+    kinds = board["benchmarks"]["kind"].sel(benchmark=benchmark)
+    path = f"{kinds.item()}/{benchmark}"
+    if path in {node.path.lstrip("/") for node in board.subtree}:
+        return board[path].to_dataset()
     raise ScoreError(f"no cell of {benchmark} is done on this board", "see `brainpress board`")

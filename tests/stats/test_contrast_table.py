@@ -28,7 +28,10 @@ def board() -> xr.DataTree:
         {"base": ("model", ["", "a"]), "control": ("model", ["", "untrained"])},
         coords={"model": ["a", "u"]},
     )
-    margins = xr.Dataset({"margin": ("benchmark", [0.02])}, coords={"benchmark": ["brain"]})
+    margins = xr.Dataset(
+        {"margin": ("benchmark", [0.02]), "kind": ("benchmark", ["neural"])},
+        coords={"benchmark": ["brain"]},
+    )
     return xr.DataTree.from_dict(
         {"/neural/brain": neural, "/models": about, "/benchmarks": margins}
     )

@@ -84,7 +84,11 @@ def board():
         coords={"model": ["a", "u"]},
     )
     names = xr.Dataset(
-        {"margin": ("benchmark", [0.005, 0.01])}, coords={"benchmark": ["reading", "pairs"]}
+        {
+            "margin": ("benchmark", [0.005, 0.01]),
+            "kind": ("benchmark", ["behavioural", "linguistic"]),
+        },
+        coords={"benchmark": ["reading", "pairs"]},
     )
     tree = {"/behavioural/reading": detail, "/models": about, "/benchmarks": names}
     tree["/linguistic/pairs"] = detail[["partial_r"]]
