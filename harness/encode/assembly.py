@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,12 @@ import xarray as xr
 from harness.encode.layers import encode_layers
 from harness.encode.result import EncodingOptions
 from harness.encode.splits import Fold
+from harness.encode.voxel_ceilings import CEILING_THRESHOLD, normalised
 from harness.errors import DataError, ScoreError
 from harness.stats.bootstrap import bootstrap_interval
+
+if TYPE_CHECKING:
+    from harness.encode.assembly_ceiling import NeuroidCeilings
 
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
@@ -133,11 +139,24 @@ def group_folds(groups: Sequence[str] | Texts, n_folds: int) -> tuple[Fold, ...]
     return tuple(made)
 
 
+def measured(data: Assembly, part: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Items of an experiment, and the neuroids that have responses to all of them.
+
+    Returns
+    -------
+    rows : array of int, shape (n_items,)
+    here : array of bool, shape (n_neuroids,)
+    """
+    rows = np.flatnonzero(data.parts == part)
+    return rows, np.asarray(np.isfinite(data.values[rows]).all(axis=0))
+
+
 def score_assembly(
     recording: xr.DataArray,
     data: Assembly,
     baseline: Mapping[str, npt.ArrayLike],
     options: EncodingOptions,
+    ceilings: NeuroidCeilings | None = None,
 ) -> xr.Dataset:
     """Score a recording against every neuroid.
 
@@ -150,6 +169,8 @@ def score_assembly(
         What any account must beat, (item,), by name: the length of the item.
     options : EncodingOptions
         ``gap`` keeps inner folds apart, in items; delays must be ``(0,)``.
+    ceilings : NeuroidCeilings, optional
+        Of :func:`harness.encode.assembly_ceiling.assembly_ceilings`.
 
     Returns
     -------
@@ -157,8 +178,12 @@ def score_assembly(
         ``value``: held-out r at the layer that training items favour, mean over the neuroids of
         each participant, then over participants and experiments, with ``low`` and ``high`` (95 %
         bootstrap over participants). By (part, participant): ``r_best``, ``baseline_r``,
-        ``unique_r2``; by (part, participant, layer): ``r``. ``baseline``: mean of ``baseline_r``.
-        NaN where a participant did not take part.
+        ``unique_r2``, ``ceiling_r``, ``normalised_r`` and ``excluded``; by (part, participant,
+        layer): ``r``. ``baseline``: mean of ``baseline_r``. NaN where a participant did not take
+        part. ``normalised``, averaged like ``value``: r over ceiling of each neuroid whose ceiling
+        is .05 or more, never clipped; ``excluded``: the share of those whose ceiling is not;
+        ``ceiling``: the ceilings of those that are kept, averaged likewise. Attributes
+        ``ceiling_kind``, ``ceiling_reason`` and ``ceiling_threshold`` say what it is.
 
     Raises
     ------
@@ -172,12 +197,11 @@ def score_assembly(
     parts, people = list(dict.fromkeys(data.parts)), list(dict.fromkeys(data.participants))
     layers = np.asarray(recording["layer"].values)
     shape = (len(parts), len(people))
-    r_best, length_r, unique = (np.full(shape, np.nan) for _ in range(3))
+    r_best, length_r, unique, top, relative, excluded = (np.full(shape, np.nan) for _ in range(6))
     curve = np.full((*shape, len(layers)), np.nan)
     warnings: list[str] = []
     for i, part in enumerate(parts):
-        rows = np.flatnonzero(data.parts == part)
-        here = np.isfinite(data.values[rows]).all(axis=0)
+        rows, here = measured(data, part)
         owner = data.participants[here]
         if not here.any():
             continue
@@ -199,7 +223,12 @@ def score_assembly(
                 length_r[i, j] = np.nanmean(result.nuisance.r[own])
                 unique[i, j] = np.nanmean(result.nuisance.unique_r2[own])
                 curve[i, j] = np.nanmean(result.r[:, own], axis=1)
-    each = np.array([np.nanmean(column) for column in r_best.T if np.isfinite(column).any()])
+            if own.any() and ceilings is not None:
+                known = ceilings.value[i, here][own]
+                share = normalised(result.r_best[own], known, CEILING_THRESHOLD)
+                relative[i, j], excluded[i, j] = _mean(share.value), share.excluded
+                top[i, j] = _mean(known[known >= CEILING_THRESHOLD])
+    each = _by_participant(r_best)
     if not len(each):
         raise DataError("no neuroid has responses to all items of an experiment")
     interval = bootstrap_interval(each)
@@ -213,6 +242,11 @@ def score_assembly(
             "r_best": (dims, r_best),
             "baseline_r": (dims, length_r),
             "unique_r2": (dims, unique),
+            "ceiling": _mean(_by_participant(top)),
+            "normalised": _mean(_by_participant(relative)),
+            "ceiling_r": (dims, top),
+            "normalised_r": (dims, relative),
+            "excluded": (dims, excluded),
             "r": ((*dims, "layer"), curve),
         },
         coords={
@@ -226,5 +260,19 @@ def score_assembly(
             "baseline_of": ", ".join(baseline),
             "neuroids": int(data.values.shape[1]),
             "warnings": "; ".join(warnings),
+            "ceiling_kind": "none" if ceilings is None else ceilings.kind,
+            "ceiling_reason": "" if ceilings is None else ceilings.reason,
+            "ceiling_threshold": CEILING_THRESHOLD,
+            "excluded_share": _mean(_by_participant(excluded)),
         },
     )
+
+
+def _mean(values: Floats) -> float:
+    """Mean of what is not NaN; NaN where nothing is."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
+
+
+def _by_participant(values: Floats) -> Floats:
+    """Mean over the experiments that each participant did; who did none is left out."""
+    return np.array([_mean(column) for column in values.T if np.isfinite(column).any()])

@@ -42,7 +42,9 @@ class Ceiling:
     per_participant : array, shape (n_participants, n_targets), optional
         A value for each participant.
     excluded : array, shape (n_targets,), optional
-        Share of participants without a usable value.
+        Share of resamples without a usable value.
+    low, high : array, shape (n_targets,), optional
+        95 % interval over resamples.
     """
 
     kind: CeilingKind
@@ -51,6 +53,8 @@ class Ceiling:
     reliability: DoubleArray | None = None
     per_participant: DoubleArray | None = None
     excluded: DoubleArray | None = None
+    low: DoubleArray | None = None
+    high: DoubleArray | None = None
 
 
 def split_half(responses: FloatArray, n_splits: int = 1000, seed: int = 0) -> Ceiling:

@@ -6,22 +6,25 @@ scores is extrapolated to a pool without end.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.encode.ceilings import Ceiling, CeilingKind
-from harness.encode.design import zscore_by_run
-from harness.encode.kernel import DoubleArray, FloatArray, kernel_spectrum
-from harness.encode.layers import layer_plan
+from harness.encode.kernel import DoubleArray, FloatArray
+from harness.encode.pools import PoolScores, pool_sizes, score_pools
 from harness.encode.result import EncodingOptions
-from harness.encode.scores import pearson
-from harness.encode.targets import Split, make_splits
-from harness.encode.threads import spread
+from harness.encode.splits import Fold, IntArray
 from harness.errors import DataError
+
+FEWEST = 4
+"""Participants: pools of one, two and three others make the shortest curve that can be fitted."""
+
+TARGETS = 200
+"""Targets whose resampled curves are fitted at once."""
 
 SCALES = 100
 """Points of each of two grids over the scale of the curve, coarse and fine; the asymptote has a
@@ -97,40 +100,51 @@ def _best(x: DoubleArray, y: DoubleArray, scales: DoubleArray) -> tuple[DoubleAr
 
 def extrapolated(
     responses: FloatArray,
+    participants: Sequence[Hashable] | npt.NDArray[Any],
     runs: npt.ArrayLike,
     *,
     options: EncodingOptions,
+    folds: Sequence[Fold] | None = None,
     sizes: Sequence[int] | None = None,
-    n_draws: int = 5,
+    draws: int = 3,
+    n_bootstraps: int = 100,
     seed: int = 0,
 ) -> Ceiling:
-    """Ceiling on predicting a single participant, from pools of others.
+    """Ceiling on predicting the targets of single participants, from pools of others.
 
-    In each draw a participant's targets are predicted from all targets of a random pool of others
-    by the ridge regression that models go through (without delays: others saw the stimulus at the
-    same time), with held-out folds. Scores are averaged over draws and extrapolated to an endless
-    pool.
+    Everybody's targets are predicted from all targets of pools of others, by the ridge regression
+    that models go through, on the same held-out folds; scores are extrapolated to an endless pool.
+    Pools and folds are resampled, and the ceiling is the median over resamples (Schrimpf et al.
+    2021), of those whose fit is accepted by :func:`fit_saturation`. Another's response is a noisy
+    account of what the stimulus drives, so that what is left of its noise at any size makes the
+    ceiling a conservative one.
 
     Parameters
     ----------
-    responses : array, shape (n_participants, n_samples, n_targets)
-        The same stimulus for all; finite.
+    responses : array, shape (n_samples, n_targets)
+        The same stimulus for all; targets of all participants side by side; finite.
+    participants : array, shape (n_targets,)
+        Whose target it is.
     runs : array, shape (n_samples,)
         Run label of every row.
     options : EncodingOptions
         Folds, gap, penalties, metric. Delays are not used.
+    folds : sequence of Fold, optional
+        Outer folds, where the data set prescribes them.
     sizes : sequence of int, optional
-        Pool sizes; by default all up to 5, then about five more, evenly in their logarithm.
-    n_draws : int
-        Pools of each size for each participant (fewer where there are not that many).
-    seed : int
-        Seed of the pools.
+        Pool sizes; by default 1, 2, 3 and about three more, evenly in their logarithm.
+    draws : int
+        Pools of each size that everybody is predicted from, at least (fewer where there are not
+        that many).
+    n_bootstraps, seed : int
+        Resamples; seed of pools and resamples.
 
     Returns
     -------
     Ceiling
-        ``per_participant`` has the extrapolated score of each, NaN where its fit is refused;
-        ``value`` is their median, ``excluded`` the share refused.
+        ``value`` is the median over accepted resamples, ``low`` and ``high`` their 2.5 and 97.5 %
+        quantiles; NaN where half of the resamples or more are refused. ``excluded``: the share that
+        is. ``n``: participants.
 
     Raises
     ------
@@ -138,50 +152,67 @@ def extrapolated(
         There are fewer than four participants, or a response is not finite.
     """
     y = np.asarray(responses, dtype=np.float64)
-    if y.ndim != 3 or len(y) < 4 or not np.isfinite(y).all():
+    names, owner = np.unique(np.asarray(participants, dtype=str), return_inverse=True)
+    if y.ndim != 2 or owner.shape != (y.shape[1],) or not np.isfinite(y).all():
         raise DataError(
-            f"responses of shape {y.shape} cannot be extrapolated over participants",
-            "give at least four participants, with finite responses: (participant, sample, target)",
+            f"responses of shape {y.shape} with {owner.size} owners cannot be extrapolated",
+            "give finite responses (sample, target), and the participant of every target",
         )
-    n = len(y)
-    pools = _sizes(n - 1) if sizes is None else tuple(sizes)
-    standard = np.stack([zscore_by_run(one, runs) for one in y])
-    grams = standard @ standard.swapaxes(1, 2)
-    splits = make_splits(runs, replace(options, delays=(0,)))
-    scores = np.zeros((len(pools), n, y.shape[2]))
-
-    def score(held: int) -> None:
-        rng = np.random.default_rng([seed, held])
-        others = np.delete(np.arange(n), held)
-        for number, size in enumerate(pools):
-            draws = min(n_draws, math.comb(n - 1, size))
-            for _ in range(draws):
-                kernel = grams[rng.choice(others, size, replace=False)].sum(axis=0)
-                found = [_held_out_r(kernel, y[held], split, options) for split in splits]
-                scores[number, held] += np.mean(found, axis=0) / draws
-
-    with spread(y.shape[1]) as each:
-        each(score, range(n))
-    curves = fit_saturation(pools, scores.reshape(len(pools), -1))
-    own = curves.asymptote.reshape(n, -1)
-    refused = np.isnan(own)
-    value = np.full(own.shape[1], np.nan)
-    some = ~refused.all(axis=0)
-    value[some] = np.nanmedian(own[:, some], axis=0)
+    if len(names) < FEWEST:
+        raise DataError(
+            f"{len(names)} participants are too few to extrapolate from: a curve needs pools of"
+            " three sizes",
+            "at least four participants are needed",
+        )
+    found = score_pools(
+        y,
+        owner,
+        runs,
+        options=options,
+        sizes=pool_sizes(len(names) - 1) if sizes is None else sizes,
+        folds=folds,
+        draws=draws,
+        seed=seed,
+    )
+    rng = np.random.default_rng([seed, 1])
+    value, low, high, refused = (np.full(y.shape[1], np.nan) for _ in range(4))
+    for person in range(len(names)):
+        own = np.flatnonzero(owner == person)
+        weights = _resamples(found, person, n_bootstraps, rng)
+        for start in range(0, len(own), TARGETS):
+            some = own[start : start + TARGETS]
+            heights = _bootstrapped(found, person, some, weights)
+            refused[some] = np.isnan(heights).mean(axis=0)
+            kept = some[refused[some] < 0.5]
+            if len(kept):
+                ends = np.nanquantile(heights[:, refused[some] < 0.5], [0.5, 0.025, 0.975], axis=0)
+                value[kept], low[kept], high[kept] = ends
     return Ceiling(
-        CeilingKind.EXTRAPOLATED, n, value, per_participant=own, excluded=refused.mean(axis=0)
+        CeilingKind.EXTRAPOLATED, len(names), value, excluded=refused, low=low, high=high
     )
 
 
-def _held_out_r(
-    kernel: DoubleArray, responses: DoubleArray, split: Split, options: EncodingOptions
+def _resamples(
+    found: Sequence[PoolScores], person: int, n: int, rng: np.random.Generator
+) -> list[DoubleArray]:
+    """Weights of pools and folds, (n, n_pools, n_folds) a size: folds are drawn once for all."""
+    n_folds = found[0].r.shape[1]
+    folds = rng.multinomial(n_folds, np.full(n_folds, 1 / n_folds), size=n) / n_folds
+    weights = []
+    for scores in found:
+        m = int((~scores.pools[:, person]).sum())
+        pools = rng.multinomial(m, np.full(m, 1 / m), size=n) / m
+        weights.append(np.asarray(pools[:, :, None] * folds[:, None], np.float64))
+    return weights
+
+
+def _bootstrapped(
+    found: Sequence[PoolScores], person: int, targets: IntArray, weights: Sequence[DoubleArray]
 ) -> DoubleArray:
-    train, test = split.outer.train, split.outer.test
-    spectrum = kernel_spectrum(kernel[np.ix_(train, train)], kernel[np.ix_(test, train)])
-    fit = layer_plan(spectrum, split, options, responses.shape[1]).fit(responses[train])
-    return pearson(responses[test], fit.predictions)
-
-
-def _sizes(largest: int) -> tuple[int, ...]:
-    spread = np.geomspace(min(5, largest), largest, 6).round().astype(int)
-    return tuple(sorted({*range(1, min(5, largest) + 1), *(int(size) for size in spread)}))
+    """Asymptotes of resampled curves, (n_bootstraps, n_targets)."""
+    curves = []
+    for scores, weight in zip(found, weights, strict=True):
+        known = scores.r[~scores.pools[:, person]][:, :, targets]
+        curves.append(np.tensordot(weight, known, axes=2).ravel())
+    fitted = fit_saturation([scores.size for scores in found], np.stack(curves))
+    return fitted.asymptote.reshape(-1, len(targets))

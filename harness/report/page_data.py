@@ -13,7 +13,8 @@ import scipy.stats
 import xarray as xr
 
 from harness.board.answers import answer
-from harness.board.answers.alignment import PARTICIPANT_SCORES, detail, mean_present, selected
+from harness.board.answers.alignment import detail, mean_present, selected
+from harness.stats.replicates import replicate_of
 
 KINDS = ("neural", "behavioural", "linguistic")
 """The order of the page."""
@@ -148,10 +149,10 @@ def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
 
 def _rois(board: xr.DataTree, name: str) -> pd.DataFrame:
     known = detail(board, name)
-    variable = next((v for v in PARTICIPANT_SCORES if known is not None and v in known), None)
-    if known is None or variable is None or "roi" not in known[variable].dims:
+    replicate = replicate_of(known)
+    if known is None or replicate is None or "roi" not in known[replicate.variable].dims:
         return pd.DataFrame()
-    values = known[variable].transpose("participant", "variant", "roi").values
+    values = known[replicate.variable].transpose(replicate.dim, "variant", "roi").values
     n = len(values)
     mean = mean_present(values, axis=0)
     half = np.zeros_like(mean)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from harness.errors import ScoreError
 from harness.stats.contrasts import paired_contrast
 from harness.stats.equivalence import tost
 from harness.stats.fdr import holm
+from harness.stats.replicates import replicate_of
 
 Pair = tuple[str, str]
 
@@ -21,12 +23,13 @@ Pair = tuple[str, str]
 def contrast_table(
     scores: xr.DataArray, pairs: Sequence[Pair], margin: float, alpha: float = 0.05
 ) -> pd.DataFrame:
-    """Contrast pairs of variants, participant by participant.
+    """Contrast pairs of variants, participant by participant or story by story.
 
     Parameters
     ----------
-    scores : DataArray (variant, participant)
-        A score of each participant; NaN where there is none.
+    scores : DataArray (variant, replicate)
+        A score of each replicate: participant, story, or whatever was drawn independently (the
+        name of the dimension is free); NaN where there is none.
     pairs : sequence of (str, str)
         First minus second; one family, over which Holm's adjustment runs.
     margin : float
@@ -47,10 +50,12 @@ def contrast_table(
     ScoreError
         A variant is not there, or the array has other dimensions.
     """
-    if set(scores.dims) != {"variant", "participant"}:
+    if "variant" not in scores.dims or scores.ndim != 2:
         raise ScoreError(
-            f"scores have dimensions {scores.dims}", "give one score a variant and participant"
+            f"scores have dimensions {scores.dims}",
+            "give one score a variant and replicate (a participant, say, or a story)",
         )
+    (replicate,) = (dim for dim in scores.dims if dim != "variant")
     known = {str(name) for name in scores["variant"].values}
     if missing := sorted({name for pair in pairs for name in pair} - known):
         raise ScoreError(f"no scores of {', '.join(missing)}", f"there are {', '.join(known)}")
@@ -59,11 +64,11 @@ def contrast_table(
     if not pairs:
         return pd.DataFrame(columns=[*columns, "equivalent"])
     first, second = (
-        scores.sel(variant=[pair[i] for pair in pairs]).transpose("participant", "variant").values
+        scores.sel(variant=[pair[i] for pair in pairs]).transpose(replicate, "variant").values
         for i in range(2)
     )
     found = paired_contrast(first, second, level=1 - alpha)
-    # Paired: nothing but the difference matters, and NaN in either is no participant.
+    # Paired: nothing but the difference matters, and NaN in either is no replicate.
     same: npt.NDArray[np.float64] = np.full(len(pairs), np.nan)
     if not np.isnan(margin):
         same = np.asarray(tost(first, second, margin, alpha).p)
@@ -87,7 +92,7 @@ def board_pairs(board: xr.DataTree, benchmark: str) -> Mapping[str, list[Pair]]:
     board : DataTree
         See :func:`harness.board.assemble.assemble`.
     benchmark : str
-        A neural benchmark.
+        A benchmark with a score of each participant, or of each story.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def board_pairs(board: xr.DataTree, benchmark: str) -> Mapping[str, list[Pair]]:
         ``none - compressor``: each model against each of its compressed variants. Only pairs that
         both have scores.
     """
-    data = _neural(board, benchmark)
+    data = _detail(board, benchmark)
     models = board["models"].to_dataset()
     base = dict(zip(models["model"].values, models["base"].values, strict=True))
     control = dict(zip(models["model"].values, models["control"].values, strict=True))
@@ -122,56 +127,77 @@ def board_contrasts(
     board: xr.DataTree,
     benchmark: str,
     *,
-    variable: str = "r_best",
+    variable: str = "",
     margin: float | None = None,
     alpha: float = 0.05,
 ) -> pd.DataFrame:
-    """Contrast the variants of a board on a neural benchmark: :func:`board_pairs` as one table.
+    """Contrast the variants of a board on a benchmark: :func:`board_pairs` as one table.
+
+    Differences are over participants where the benchmark has them, else over its stories
+    (:mod:`harness.stats.replicates`).
 
     Parameters
     ----------
     board : DataTree
     benchmark : str
     variable : str
-        Score of each (variant, participant, roi), averaged over ROIs; ``unique_r2``, say.
+        Score of each variant and replicate, averaged over what other dimensions it has (ROIs);
+        ``unique_r2``, say. Default: the one whose mean is the benchmark's value (``r_best``;
+        ``gain`` for reading times).
     margin : float, optional
-        Default: the benchmark's, which is in the unit of its ``value``; for another variable than
-        ``r_best`` there is none.
+        Default: the benchmark's, which is in the unit of its ``value``; for a ``variable`` in
+        another unit there is none.
     alpha : float
 
     Returns
     -------
     DataFrame
-        As :func:`contrast_table`, with ``family`` before it; Holm's adjustment runs within a
-        family.
+        As :func:`contrast_table`, with ``family`` before it and ``unit``, what ``n`` counts,
+        after; Holm's adjustment runs within a family.
 
     Raises
     ------
     ScoreError
         The board has no such benchmark or variable.
     """
-    data = _neural(board, benchmark)
-    if variable not in data or "participant" not in data[variable].dims:
-        raise ScoreError(f"{benchmark} has no {variable!r} of each participant")
+    data = _detail(board, benchmark)
+    replicate = replicate_of(data)
+    if replicate is None:
+        raise ScoreError(
+            f"{benchmark} has a score of neither participants nor stories on this board",
+            "contrasts of benchmarks of items are in `brainpress answer compare A B`",
+        )
+    chosen = variable or replicate.variable
+    if chosen not in data or replicate.dim not in data[chosen].dims:
+        has = [str(k) for k, v in data.items() if {"variant", replicate.dim} <= set(v.dims)]
+        raise ScoreError(
+            f"{benchmark} has no {chosen!r} of each {replicate.dim}", f"it has: {', '.join(has)}"
+        )
     if margin is None:
         given = board["benchmarks"]["margin"].sel(benchmark=benchmark)
-        margin = float(given) if variable == "r_best" else float("nan")
-    scores = data[variable]
-    scores = scores.mean([d for d in scores.dims if d not in ("variant", "participant")])
+        margin = float(given) if chosen == replicate.variable else float("nan")
+    scores = data[chosen]
+    scores = scores.mean([d for d in scores.dims if d not in ("variant", replicate.dim)])
     tables = [
-        contrast_table(scores, pairs, margin, alpha).assign(family=family)
+        contrast_table(scores, pairs, margin, alpha).assign(family=family, unit=replicate.plural)
         for family, pairs in board_pairs(board, benchmark).items()
         if pairs
     ]
     if not tables:
-        return contrast_table(scores, [], margin).assign(family=[])
+        return contrast_table(scores, [], margin).assign(family=[], unit=[])
     table = pd.concat(tables, ignore_index=True)
     return table[["family", *table.columns.drop("family")]]
 
 
-def _neural(board: xr.DataTree, benchmark: str) -> xr.Dataset:
-    if "neural" not in board.children or benchmark not in board["neural"].children:
-        raise ScoreError(
-            f"the board has no neural benchmark {benchmark!r}", "see `brainpress board`"
-        )
-    return board["neural"][benchmark].to_dataset()
+def _detail(board: xr.DataTree, benchmark: str) -> xr.Dataset:
+    """Find a benchmark's detail, whatever its kind."""
+    about = board["benchmarks"].to_dataset()
+    names = [str(name) for name in about["benchmark"].values]
+    if benchmark not in names:
+        near = difflib.get_close_matches(benchmark, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}"
+        raise ScoreError(f"the board has no benchmark {benchmark!r}", hint)
+    path = f"{about['kind'].sel(benchmark=benchmark).item()}/{benchmark}"
+    if path in {node.path.lstrip("/") for node in board.subtree}:
+        return board[path].to_dataset()
+    raise ScoreError(f"no cell of {benchmark} is done on this board", "see `brainpress board`")

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.stats
+import xarray as xr
 from simulated_boards import Truth, simulate
 
 import harness
@@ -144,3 +145,18 @@ def test_unknown_names_are_refused():
         harness.answer(board, "robustness", benchmarks="brian")
     with pytest.raises(SelectionError, match="takes no variants"):
         harness.answer(board, "robustness", "a-1")
+
+
+def test_reading_times_are_compared_story_by_story():
+    board = simulate(TRUTH)
+    groups = {node.path: node.to_dataset(inherit=False) for node in board.subtree}
+    detail = groups.pop("/neural/brain-00")
+    gain = detail["r_best"].mean("roi").rename(participant="story")
+    groups["/behavioural/brain-00"] = gain.rename("gain").to_dataset()
+    groups["/benchmarks"]["kind"][0] = "behavioural"
+    said = harness.answer(xr.DataTree.from_dict(groups), "robustness")
+    cell = said.sel(model="a-1", compressor="gptq-int4").isel(benchmark=0)
+    a, b = (gain.sel(variant=f"a-1+{c}").values for c in ("gptq-int4", "none"))
+    assert float(cell["p"]) == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue)
+    assert any("n = 20 stories" in str(s) for s in said["sentence"].values)
+    assert not any("no scores by" in str(s) for s in said["missing"].values)

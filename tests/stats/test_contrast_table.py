@@ -28,7 +28,10 @@ def board() -> xr.DataTree:
         {"base": ("model", ["", "a"]), "control": ("model", ["", "untrained"])},
         coords={"model": ["a", "u"]},
     )
-    margins = xr.Dataset({"margin": ("benchmark", [0.02])}, coords={"benchmark": ["brain"]})
+    margins = xr.Dataset(
+        {"margin": ("benchmark", [0.02]), "kind": ("benchmark", ["neural"])},
+        coords={"benchmark": ["brain"]},
+    )
     return xr.DataTree.from_dict(
         {"/neural/brain": neural, "/models": about, "/benchmarks": margins}
     )
@@ -85,7 +88,7 @@ def test_a_participant_without_one_score_is_left_out() -> None:
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(ScoreError, match="no scores of b"):
         contrast_table(SCORES, [("a+none", "b")], margin=0.02)
-    with pytest.raises(ScoreError, match="no neural benchmark 'other'"):
+    with pytest.raises(ScoreError, match="no benchmark 'other'"):
         board_contrasts(board(), "other")
     with pytest.raises(ScoreError, match="no 'p'"):
         board_contrasts(board(), "brain", variable="p")

@@ -1,4 +1,4 @@
-"""What a board knows participant by participant."""
+"""What a board knows replicate by replicate: of participants, or of stories."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ import xarray as xr
 
 from harness.errors import SelectionError
 from harness.stats.bootstrap import DoubleArray
+from harness.stats.replicates import replicate_of
 
 BASE = "none"
 """The compressor that compresses nothing."""
 
-PARTICIPANT_SCORES = ("r_best",)
-"""Variables by participant whose mean is a benchmark's value."""
-
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Scores of one benchmark by variant, participant and region.
+    """Scores of one benchmark by variant, replicate and region.
 
     Parameters
     ----------
     benchmark : str
-    values : DataArray, dims (variant, participant, roi)
-        With coordinates ``model`` and ``compressor``. A benchmark without regions has one, "all".
+    values : DataArray, dims (variant, replicate, roi)
+        Replicates are participants or stories (:mod:`harness.stats.replicates`). With coordinates
+        ``model`` and ``compressor``. A benchmark without regions has one, "all".
     margin : float
         The difference that counts as none; NaN where the benchmark states none.
     chance : float
         The value of a guess.
     simulated : bool
+    unit : str
+        What replicates are, in the plural.
     """
 
     benchmark: str
@@ -42,22 +43,27 @@ class Alignment:
     margin: float
     chance: float
     simulated: bool
+    unit: str
 
     @property
     def label(self) -> str:
         """The benchmark's name, marked where its data are simulated."""
         return f"{self.benchmark} (simulated data)" if self.simulated else self.benchmark
 
+    def counted(self, n: float) -> str:
+        """Write a number of replicates; participants go without saying."""
+        return f"{int(n)}" if self.unit == "participants" else f"{int(n)} {self.unit}"
+
     @property
     def means(self) -> DoubleArray:
-        """Mean over regions, shape (n_participants, n_variants)."""
-        values = self.values.transpose("participant", "variant", "roi").values
+        """Mean over regions, shape (n_replicates, n_variants)."""
+        values = self.values.transpose("replicate", "variant", "roi").values
         return mean_present(values, axis=2)
 
     @property
     def with_regions(self) -> DoubleArray:
-        """Mean over regions first, then every region: (n_participants, 1 + n_rois, n_variants)."""
-        by_roi = self.values.transpose("participant", "roi", "variant").values
+        """Mean over regions first, then every region: (n_replicates, 1 + n_rois, n_variants)."""
+        by_roi = self.values.transpose("replicate", "roi", "variant").values
         return np.concatenate([mean_present(by_roi, axis=1)[:, None], by_roi], axis=1)
 
     @property
@@ -104,12 +110,12 @@ def detail(board: xr.DataTree, benchmark: str) -> xr.Dataset | None:
 def alignments(
     board: xr.DataTree, patterns: Sequence[str] | None
 ) -> tuple[list[Alignment], list[str]]:
-    """Read the scores by participant of the selected benchmarks.
+    """Read the scores by participant, or by story, of the selected benchmarks.
 
     Returns
     -------
     alignments : list of Alignment
-        Of the benchmarks that have participants, at least two of them.
+        Of the benchmarks that have replicates, at least two of them.
     gaps : list of str
         What cannot be answered, and why.
     """
@@ -117,33 +123,39 @@ def alignments(
     found, gaps = [], []
     for name in selected(board, patterns):
         known = detail(board, name)
-        variable = next((v for v in PARTICIPANT_SCORES if known is not None and v in known), None)
         if known is None:
             gaps.append(f"{name}: no cell is done")
             continue
-        if variable is None or "participant" not in known[variable].dims:
+        replicate = replicate_of(known)
+        if replicate is None:
             if str(about["kind"].sel(benchmark=name).item()) != "linguistic":
-                gaps.append(f"{name}: the board has no scores by participant")
+                gaps.append(f"{name}: the board has no scores by participant or by story")
             continue
-        values = known[variable]
-        if values.sizes["participant"] < 2:
-            gaps.append(f"{name}: one participant; a difference needs at least two to be tested")
+        values = known[replicate.variable].rename({replicate.dim: "replicate"})
+        if values.sizes["replicate"] < 2:
+            gaps.append(
+                f"{name}: one {replicate.dim}; a difference needs at least two to be tested"
+            )
             continue
+        # Experiments of one participant (parts) count together, those that took part.
+        inside = [d for d in values.dims if d not in ("variant", "replicate", "roi")]
+        values = values.mean(inside, skipna=True) if inside else values
         if "roi" not in values.dims:
             values = values.expand_dims(roi=np.array(["all"], object))
         row = about.sel(benchmark=name)
         found.append(
             Alignment(
                 name,
-                values.transpose("variant", "participant", "roi"),
+                values.transpose("variant", "replicate", "roi"),
                 float(row["margin"]),
                 float(row["chance"]),
                 bool(row["simulated"]),
+                replicate.plural,
             )
         )
         gaps += list(_lacks(board, found[-1]))
     if not found and not gaps:
-        gaps.append("none of the selected benchmarks has participants")
+        gaps.append("none of the selected benchmarks has participants or stories")
     return found, gaps
 
 
@@ -163,14 +175,14 @@ def controls(board: xr.DataTree) -> dict[str, str]:
 
 
 def resampled(values: DoubleArray, draws: int, seed: int) -> DoubleArray:
-    """Means over resampled participants.
+    """Means over resampled replicates.
 
     Parameters
     ----------
-    values : array, shape (n_participants, ...)
-        NaN where a participant has no score: left out of that mean.
+    values : array, shape (n_replicates, ...)
+        NaN where a replicate has no score: left out of that mean.
     draws, seed : int
-        Number and seed of the resamples, the same participants for every column.
+        Number and seed of the resamples, the same replicates for every column.
 
     Returns
     -------

@@ -76,8 +76,8 @@ def margin_text(margin: float) -> str:
     return short(margin, 4).rstrip("0").rstrip(".")
 
 
-def equivalence(margin: float, verdict: Verdict, low: float, high: float, n: int) -> str:
-    """Write the outcome of an equivalence test as a sentence."""
+def equivalence(margin: float, verdict: Verdict, low: float, high: float, n: str) -> str:
+    """Write the outcome of an equivalence test as a sentence; ``n`` says of what."""
     return (
         f"equivalent within {margin_text(margin)}: {verdict}, "
         f"90 % CI {interval(low, high)}, n = {n}"

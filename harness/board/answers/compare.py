@@ -39,7 +39,8 @@ def compare(
 ) -> xr.Dataset:
     """Compare two variants on every benchmark that both have a score on.
 
-    Over participants where a benchmark has them, else over its pairs; first minus second.
+    Over participants or stories where a benchmark has them, else over its pairs; first minus
+    second.
 
     Parameters
     ----------
@@ -89,11 +90,13 @@ def compare(
                 (means[:, names.index(first)] - means[:, names.index(second)])[:, None], margin
             )
             columns = ("difference", "low", "high", "low90", "high90", "p", "p_equivalence", "n")
-            row |= {c: float(getattr(tests, c)[0]) for c in columns} | {"unit": "participants"}
+            row |= {c: float(getattr(tests, c)[0]) for c in columns} | {"unit": alignment.unit}
         elif (pairs := _over_pairs(board, name, first, second, margin, draws, seed)) is not None:
             row |= pairs
         else:
-            gaps.append(f"{name}: neither participants nor pairs, so that nothing can be tested")
+            gaps.append(
+                f"{name}: neither participants, stories nor pairs, so that nothing can be tested"
+            )
         rows.append(row)
     if not rows:
         gaps.append("the two variants share no benchmark")
@@ -202,6 +205,6 @@ def _claim(variants: Sequence[str], row: dict[str, float | str], alpha: float) -
             verdict = Verdict.YES
         elif low90 > margin or high90 < -margin:
             verdict = Verdict.NO
-        n = int(row["n"])
-        said = f"{equivalence(margin, verdict, low90, high90, n)} {row['unit']}; {said}"
+        n = f"{int(row['n'])} {row['unit']}"
+        said = f"{equivalence(margin, verdict, low90, high90, n)}; {said}"
     return Claim(str(row["benchmark"]), said, verdict)

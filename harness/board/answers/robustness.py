@@ -60,7 +60,7 @@ class _Grid:
     compressors: list[str]
     rows: list[tuple[int, int]]
     changes: DoubleArray
-    """Shape (n_participants, n_pairs)."""
+    """Shape (n_replicates, n_pairs)."""
 
     def spread(self, values: DoubleArray, fill: float = math.nan) -> DoubleArray:
         """Put values of pairs (last axis) on the grid: (..., n_models, n_compressors)."""
@@ -79,7 +79,7 @@ def robustness(
     draws: int = 2000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Compare every compressed model with its base, participant by participant.
+    """Compare every compressed model with its base, participant by participant (or by story).
 
     Parameters
     ----------
@@ -125,8 +125,8 @@ def robustness(
             )
         if np.all(tests.high90 - tests.low90 >= 2 * alignment.margin):
             gaps.append(
-                f"{alignment.benchmark}: too few participants: every 90 % interval is wider than "
-                "the margin, so that equivalence cannot be shown"
+                f"{alignment.benchmark}: too few {alignment.unit}: every 90 % interval is wider "
+                "than the margin, so that equivalence cannot be shown"
             )
         part = _dataset(grid, tests, costs)
         part = part.merge(_front(board, alignment, grid, costs["bytes_packed"], draws, seed))
@@ -286,7 +286,7 @@ def _claims(alignment: Alignment, grid: _Grid, tests: Paired) -> list[Claim]:
         if not math.isnan(alignment.margin):
             verdict = tests.equivalence_verdict(k)
             low, high = float(tests.low90[k]), float(tests.high90[k])
-            said = equivalence(alignment.margin, verdict, low, high, int(tests.n[k]))
+            said = equivalence(alignment.margin, verdict, low, high, alignment.counted(tests.n[k]))
             if verdict is Verdict.UNDECIDED and tests.p_equivalence[k] < tests.alpha:
                 said += f" ({probability(tests.p_equivalence_holm[k])} after Holm)"
             change = f"{said}; {change}"

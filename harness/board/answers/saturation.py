@@ -60,9 +60,10 @@ def saturation(
     """Find the smallest model that is equivalent to the largest while the next smaller is not.
 
     Within a family, and over all models, the largest model is compared with ever smaller ones (TOST
-    over participants, at the benchmark's margin) until one is not equivalent. Because the order is
-    fixed by size and the first failure ends it, the chance of calling too small a model equivalent
-    is ``alpha`` for the whole sequence, without adjustment (Maurer, Hothorn & Lehmacher 1995).
+    over participants or stories, at the benchmark's margin) until one is not equivalent. Because
+    the order is fixed by size and the first failure ends it, the chance of calling too small a
+    model equivalent is ``alpha`` for the whole sequence, without adjustment (Maurer, Hothorn &
+    Lehmacher 1995).
 
     Parameters
     ----------
@@ -178,7 +179,7 @@ def _claims(alignment: Alignment, row: _Row, p_curves: DoubleArray, alpha: float
     subject = f"{group.name} on {alignment.label}"
     claims = []
     if not math.isnan(alignment.margin):
-        claims.append(_point_claim(subject, alignment.margin, row))
+        claims.append(_point_claim(subject, alignment, row))
     for i, name in enumerate(CURVES[1:], 1):
         if math.isnan(row.curves.error[i, 0]):
             continue
@@ -198,14 +199,16 @@ def _claims(alignment: Alignment, row: _Row, p_curves: DoubleArray, alpha: float
     return claims
 
 
-def _point_claim(subject: str, margin: float, row: _Row) -> Claim:
-    group, tests = row.group, row.tests
+def _point_claim(subject: str, alignment: Alignment, row: _Row) -> Claim:
+    group, tests, margin = row.group, row.tests, alignment.margin
     at, last = row.point(0), len(group.models) - 1
 
     def compared(i: int) -> str:
         verdict = tests.equivalence_verdict((0, i)) if i < at else Verdict.YES
         low, high = tests.low90[0, i], tests.high90[0, i]
-        return equivalence(margin, verdict, float(low), float(high), int(tests.n[0, i]))
+        return equivalence(
+            margin, verdict, float(low), float(high), alignment.counted(tests.n[0, i])
+        )
 
     def name(i: int) -> str:
         return f"{group.models[i]} ({_size(group.parameters[i])})"

@@ -38,7 +38,8 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             notes=(
                 "Each volume is paired with the words of the 2 s that ended 4 s before it:"
                 " no delays are fitted. Whole stories are held out; neighbouring volumes"
-                " leak otherwise. No ceiling."
+                " leak otherwise. Ceiling: every region predicted from pools of the other"
+                " listeners, extrapolated."
             ),
         )
     ]

@@ -38,7 +38,8 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             notes=(
                 "High gamma grows over a sentence, so that the place of a word alone"
                 " predicts it: it is in the baseline. Words are in capitals, as they were"
-                " shown. No ceiling."
+                " shown. Ceiling: every electrode predicted from pools of the other"
+                " readers, extrapolated."
             ),
         )
     ]

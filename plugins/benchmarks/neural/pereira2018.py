@@ -40,7 +40,8 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                 " sentences: compare value with baseline, and look at unique_r2. Sentences"
                 " are read in the text of their passage, and passages are held out whole:"
                 " with shuffled sentences neighbours leak. The two experiments are scored"
-                " apart. No ceiling."
+                " apart. Ceiling: every voxel predicted from pools of the other readers,"
+                " extrapolated; minutes, once for all models."
             ),
         )
     ]

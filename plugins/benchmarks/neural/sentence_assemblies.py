@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.encode.assembly import Assembly
+    from harness.encode.assembly_ceiling import NeuroidCeilings
+    from harness.encode.result import EncodingOptions
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
@@ -29,10 +31,14 @@ class AssemblyBenchmark:
         Context policy of the recording, within a passage.
     folds : int
         Parts that are held out in turn; groups of items stay together.
+    ceiling : str or float
+        ``participants``: extrapolated from other participants, where at least four had the same
+        items; ``none``; a number; or the path of an ``.npy`` file of one a neuroid.
     """
 
     context: str = "prefix"
     folds: int = 5
+    ceiling: str | float = "participants"
 
     name: ClassVar[str]
     file: ClassVar[str]
@@ -71,11 +77,23 @@ class AssemblyBenchmark:
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.assembly.score_assembly`."""
         from harness.encode.assembly import score_assembly
-        from harness.encode.result import EncodingOptions
 
         (recording,) = recordings.values()
-        options = EncodingOptions(delays=(0,), n_outer=self.folds, gap=self.gap)
-        return score_assembly(recording, self.data, self.baseline, options)
+        return score_assembly(recording, self.data, self.baseline, self.options, self.ceilings)
+
+    @property
+    def options(self) -> EncodingOptions:
+        """How models are fitted, and pools of participants."""
+        from harness.encode.result import EncodingOptions
+
+        return EncodingOptions(delays=(0,), n_outer=self.folds, gap=self.gap)
+
+    @cached_property
+    def ceilings(self) -> NeuroidCeilings:
+        """Ceilings, computed once for all models."""
+        from harness.encode.assembly_ceiling import assembly_ceilings
+
+        return assembly_ceilings(self.data, self.options, self.ceiling)
 
     @cached_property
     def data(self) -> Assembly:
@@ -117,6 +135,7 @@ def spec(benchmark: type[AssemblyBenchmark], **said: Any) -> BenchmarkSpec:
         target=f"{benchmark.__module__}:{benchmark.__name__}",
         kind="neural",
         margin=0.02,
+        version=2,
         licence="see the paper",
         homepage="https://github.com/brain-score/language",
         **said,
