@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.band import make_band
+from harness.encode.band import make_band, make_columns
 from harness.encode.checkpoint import checkpoint, fingerprint
-from harness.encode.kernel import penalty_grid
+from harness.encode.kernel import FloatArray, penalty_grid
 from harness.encode.result import EncodingOptions
 from harness.encode.scan import plan_scan
 from harness.encode.sources import ResponseSource
 from harness.encode.splits import Fold, check_runs
 from harness.encode.stream_job import StreamJob, block_width
+from harness.encode.stream_nuisance import check_nuisance, plan_beyond, score_alone
 from harness.encode.stream_options import SINGLE, STREAM, PenaltyScope, StreamOptions
 from harness.encode.stream_results import participant_scores
 from harness.encode.stream_scores import score_step
@@ -37,6 +38,7 @@ def stream_layers(
     source: ResponseSource,
     *,
     options: EncodingOptions = SINGLE,
+    nuisance: FloatArray | None = None,
     folds: Sequence[Fold] | None = None,
     ceilings: Mapping[str, npt.ArrayLike] | None = None,
     threshold: float = CEILING_THRESHOLD,
@@ -58,6 +60,9 @@ def stream_layers(
         Responses of all participants.
     options : EncodingOptions
         Choices. Here products with voxels are in float32 by default, decompositions in float64.
+    nuisance : array, shape (n_samples, n_regressors), optional
+        Regressors that the model has to beat, the same for all voxels; z-scored and delayed like
+        the features.
     folds : sequence of Fold, optional
         Outer folds, where the data set prescribes them
         (:func:`harness.encode.splits.held_out_run`). By default contiguous or grouped folds.
@@ -80,16 +85,21 @@ def stream_layers(
         r. By (voxel,): ``r_best``, ``r2_best``, means over folds at the chosen layers, ``ceiling``,
         ``normalised`` (``r_best / ceiling``, never clipped) and, with permutations, ``p`` and ``q``
         (Benjamini-Hochberg over the voxels of the participant). ``grid_ends`` (end, fold, layer):
-        share of voxels whose penalty is the lowest or the highest. NaN, and -1 for indices, where a
-        voxel is unusable; attributes say how many and why, the share of voxels under the threshold,
-        and warn.
+        share of voxels whose penalty is the lowest or the highest. With nuisance, by (voxel,):
+        ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
+        and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
+        ``with_model``, share of folds in which the joint fit took the model in at all; by (band,
+        voxel): ``split_r2``, product-measure shares of ``joint_r2``. NaN, and -1 for indices, where
+        a voxel is unusable; attributes say how many and why, the share of voxels under the
+        threshold, and warn.
 
     Raises
     ------
     DataError
         Shapes do not fit, runs are too short, or features are not finite.
     ScoreError
-        The memory does not hold what one layer needs.
+        The memory does not hold what one layer needs, or nuisance was given where penalties are
+        not chosen by voxel and R2.
     """
     labels = check_runs(source.runs)
     if recording.dims != ("sample", "layer", "unit") or len(recording) != len(labels):
@@ -98,19 +108,25 @@ def stream_layers(
             "give (sample, layer, unit) in the time base of the responses",
         )
     splits = make_splits(labels, options, folds)
+    beside = None
+    if nuisance is not None:
+        beside = make_columns(nuisance, labels, options.delays, name="nuisance")
     say = progress or (lambda _: None)
     layers = np.asarray(recording["layer"].values)
     folder = stream.folder or workplace().folder
     mark = ""
     if folder is not None:
         settings = [options, stream.scope, stream.speed, stream.permutations > 0]
-        mark = fingerprint(recording, source, splits, ceilings, settings)
+        mark = fingerprint(recording, source, splits, ceilings, settings, nuisance)
     with checkpoint(folder, mark, predictions=stream.permutations > 0) as kept:
-        width = block_width(labels, recording.sizes["unit"], options, stream)
-        job = StreamJob(source, labels, splits, options, stream, width, kept, len(layers))
+        n_columns = 0 if beside is None else beside.columns.shape[1]
+        width = block_width(labels, recording.sizes["unit"], options, stream, n_columns)
+        job = StreamJob(source, labels, splits, options, stream, width, kept, len(layers), beside)
+        check_nuisance(job)
         for number, name in enumerate(source.participants):
             say(f"reading {name}")
             job.open(number, name, ceilings)
+        score_alone(job, say)
         for number, layer in enumerate(layers):
             if not job.undone(number, len(splits) - 1):
                 continue
@@ -141,11 +157,12 @@ def stream_layers(
                     precision=options.precision,
                     speed=stream.speed,
                     device=job.device,
-                    n_voxels=sum(map(source.n_voxels, source.participants)),
+                    n_voxels=job.n_voxels,
                 )
+                beyond = plan_beyond(job, scan, spectrum, fold)
                 del spectrum
                 for place, name in undone:
-                    score_step(job, name, scan, fold, number)
+                    score_step(job, name, scan, fold, number, beyond)
                     job.kept.save(place, job.tallies[name])
         for place, name in enumerate(source.participants):
             job.kept.save(place, job.tallies[name], now=True)

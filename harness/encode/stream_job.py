@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.encode.band import ColumnBand
 from harness.encode.checkpoint import Checkpoint
 from harness.encode.design import zscore_by_run
 from harness.encode.kernel import FloatArray
@@ -29,7 +30,11 @@ WIDEST = 8192
 
 @dataclass(frozen=True, eq=False)
 class StreamJob:
-    """What every step of a streamed analysis needs."""
+    """What every step of a streamed analysis needs.
+
+    Steps are (layer, fold), in this order; with nuisance regressors, folds of nuisance alone come
+    first, as layer -1.
+    """
 
     source: ResponseSource
     runs: npt.NDArray[Any]
@@ -39,6 +44,7 @@ class StreamJob:
     width: int
     kept: Checkpoint
     n_layers: int
+    nuisance: ColumnBand | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     @property
@@ -46,18 +52,28 @@ class StreamJob:
         """Where products are made."""
         return self.stream.device or workplace().device
 
+    @property
+    def n_voxels(self) -> int:
+        """Voxels of all participants."""
+        return sum(map(self.source.n_voxels, self.source.participants))
+
     def open(self, number: int, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
         """Start a participant's tally, or go on with what was kept of it."""
         n_heldout = sum(len(split.outer.test) for split in self.splits)
         self.tallies[name] = tally = self.kept.tally(
-            number, len(self.splits), self.n_layers, self.source.n_voxels(name), n_heldout
+            number,
+            len(self.splits),
+            self.n_layers,
+            self.source.n_voxels(name),
+            n_heldout,
+            nuisance=self.nuisance is not None,
         )
         if tally.done == 0:
             _examine(self, name, ceilings)
 
     def undone(self, layer: int, fold: int) -> list[tuple[int, str]]:
         """Participants whose score of a layer in a fold is still to be made, with their numbers."""
-        step = layer * len(self.splits) + fold
+        step = (layer + (self.nuisance is not None)) * len(self.splits) + fold
         return [(i, name) for i, name in enumerate(self.tallies) if self.tallies[name].done <= step]
 
     def blocks(self, participant: str) -> Iterator[slice]:
@@ -95,9 +111,28 @@ def _examine(job: StreamJob, name: str, ceilings: Mapping[str, npt.ArrayLike] | 
 
 
 def block_width(
-    labels: npt.NDArray[Any], n_units: int, options: EncodingOptions, stream: StreamOptions
+    labels: npt.NDArray[Any],
+    n_units: int,
+    options: EncodingOptions,
+    stream: StreamOptions,
+    n_columns: int = 0,
 ) -> int:
     """Count the voxels of a block, from what is left of the memory beside a layer's plan.
+
+    Parameters
+    ----------
+    labels : array, shape (n_samples,)
+        Runs.
+    n_units : int
+        Of a layer.
+    options : EncodingOptions
+    stream : StreamOptions
+    n_columns : int
+        Delayed nuisance regressors.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
@@ -111,6 +146,12 @@ def block_width(
     plan = 8 * (8 * n * side + 2 * n * n_units)
     # A block as read, z-scored, its training rows, and what goes through the device.
     voxel = 8 * 4 * n
+    if n_columns:
+        # By penalty: rows for each inner fold, and while they are made a fold's inverses.
+        plan += 8 * options.penalties * (2 * n * n_columns * (options.n_inner + 3))
+        plan += 8 * options.penalties * (n // options.n_inner) ** 2
+        # Voxels that a layer suits better, and what nuisance leaves of them.
+        voxel += 8 * 2 * n
     width = (memory - plan) // voxel
     if width < 1:
         raise ScoreError(

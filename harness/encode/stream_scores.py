@@ -6,15 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.encode.joint_scan import JointScan
 from harness.encode.kernel import DoubleArray
 from harness.encode.scan import Scan
 from harness.encode.scores import pearson, r_squared
 from harness.encode.stream_job import StreamJob
+from harness.encode.stream_nuisance import score_beyond
 from harness.encode.stream_options import PenaltyScope
 from harness.encode.targets import Split
 
 
-def score_step(job: StreamJob, name: str, scan: Scan, fold: int, layer: int) -> None:
+def score_step(
+    job: StreamJob, name: str, scan: Scan, fold: int, layer: int, beyond: JointScan | None = None
+) -> None:
     """Take all voxels of a participant through a plan, into the tally.
 
     Parameters
@@ -26,6 +30,8 @@ def score_step(job: StreamJob, name: str, scan: Scan, fold: int, layer: int) -> 
         Of the layer in the fold.
     fold, layer : int
         Their numbers.
+    beyond : JointScan, optional
+        Of the same, jointly with nuisance regressors.
     """
     tally = job.tallies[name]
     split = job.splits[fold]
@@ -44,7 +50,7 @@ def score_step(job: StreamJob, name: str, scan: Scan, fold: int, layer: int) -> 
             best = len(shared) - 1 - best
             fit = scan.fit(train, np.full(len(usable), best))
             inner = shared[best, usable]
-        tally.add(
+        better = tally.add(
             fold,
             layer,
             usable,
@@ -55,6 +61,10 @@ def score_step(job: StreamJob, name: str, scan: Scan, fold: int, layer: int) -> 
             rows=_heldout_rows(job.splits, fold),
             predictions=fit.predictions,
         )
+        if beyond is not None and better.any():
+            score_beyond(
+                job, name, beyond, fold, usable[better], y[:, better], fit.inner[:, better]
+            )
     tally.count_ends(fold, layer, len(scan.penalties))
     tally.done += 1
 
