@@ -39,10 +39,11 @@ def test_truth_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert abs(r[silent].mean()) < 0.1
         assert found["ceiling"].notnull().mean() > 0.6
         unique = found["unique_r2"].values
-        assert unique[driven].mean() > 0.03
+        assert unique[driven].mean() > 0.05
         # What is driven by words alone has nothing of the model's.
-        assert abs(unique[truth["region"].values == 3].mean()) < 0.01
-        assert found["nuisance_r2"].values[truth["region"].values == 3].mean() > 0.05
+        auditory = truth["region"].values == 3
+        assert abs(unique[auditory].mean()) < 0.03
+        assert found["nuisance_r2"].values[auditory].mean() > 0.2
     assert cost["responses on disk, GiB"] > 0
     table = rehearsal.compared(scores, truths)
     assert len(table.splitlines()) == 2 + len(rehearsal.REGIONS)
