@@ -87,7 +87,9 @@ class Checkpoint:
 
 
 @contextmanager
-def checkpoint(folder: Path | None, fingerprint: str, *, predictions: bool) -> Iterator[Checkpoint]:
+def checkpoint(
+    folder: Path | None, fingerprint: str, *, predictions: bool, files: bool = False
+) -> Iterator[Checkpoint]:
     """Open the checkpoint of an analysis.
 
     Parameters
@@ -98,15 +100,17 @@ def checkpoint(folder: Path | None, fingerprint: str, *, predictions: bool) -> I
         Tells the analysis from others.
     predictions : bool
         Whether they need a file.
+    files : bool
+        Whether something else needs the folder.
     """
     if folder is not None:
         mine = folder / fingerprint[:32]
         with explained(folder):
             mine.mkdir(parents=True, exist_ok=True)
         yield Checkpoint(mine, lasting=True, predictions=predictions)
-    elif predictions:
+    elif predictions or files:
         with TemporaryDirectory(prefix="brainpress-") as temporary:
-            yield Checkpoint(Path(temporary), predictions=True)
+            yield Checkpoint(Path(temporary), predictions=predictions)
     else:
         yield Checkpoint()
 

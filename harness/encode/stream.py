@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.band import make_band, make_columns
+from harness.encode.band import Band, make_band, make_columns
 from harness.encode.checkpoint import checkpoint, fingerprint
 from harness.encode.kernel import FloatArray, penalty_grid
 from harness.encode.result import EncodingOptions
 from harness.encode.scan import plan_scan
+from harness.encode.shared import plan_shared
 from harness.encode.sources import ResponseSource
 from harness.encode.splits import Fold, check_runs
 from harness.encode.stream_job import StreamJob, block_width
@@ -25,6 +26,7 @@ from harness.encode.stream_nuisance import check_nuisance, plan_beyond, score_al
 from harness.encode.stream_options import SINGLE, STREAM, PenaltyScope, StreamOptions
 from harness.encode.stream_results import participant_scores
 from harness.encode.stream_scores import score_step
+from harness.encode.stream_shared import cross_voxels, is_crossed, score_shared
 from harness.encode.targets import make_splits
 from harness.encode.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.workplace import workplace
@@ -118,7 +120,8 @@ def stream_layers(
     if folder is not None:
         settings = [options, stream.scope, stream.speed, stream.permutations > 0]
         mark = fingerprint(recording, source, splits, ceilings, settings, nuisance)
-    with checkpoint(folder, mark, predictions=stream.permutations > 0) as kept:
+    crossed = is_crossed(options.metric, stream)
+    with checkpoint(folder, mark, predictions=stream.permutations > 0, files=crossed) as kept:
         n_columns = 0 if beside is None else beside.columns.shape[1]
         width = block_width(labels, recording.sizes["unit"], options, stream, n_columns)
         job = StreamJob(source, labels, splits, options, stream, width, kept, len(layers), beside)
@@ -127,6 +130,8 @@ def stream_layers(
             say(f"reading {name}")
             job.open(number, name, ceilings)
         score_alone(job, say)
+        if crossed:
+            cross_voxels(job, say)
         for number, layer in enumerate(layers):
             if not job.undone(number, len(splits) - 1):
                 continue
@@ -137,32 +142,13 @@ def stream_layers(
                 name=f"layer {layer}",
                 precision=options.precision,
             )
-            for fold, split in enumerate(splits):
+            for fold in range(len(splits)):
                 if not (undone := job.undone(number, fold)):
                     continue
                 say(f"layer {layer}, fold {fold + 1} of {len(splits)}")
-                spectrum = band.spectrum(split.outer)
-                grid = penalty_grid(
-                    spectrum.values,
-                    spectrum.n_train,
-                    options.penalties,
-                    options.penalty_low,
-                    options.penalty_high,
-                )
-                scan = plan_scan(
-                    spectrum,
-                    split.inner,
-                    grid,
-                    metric=options.metric,
-                    precision=options.precision,
-                    speed=stream.speed,
-                    device=job.device,
-                    n_voxels=job.n_voxels,
-                )
-                beyond = plan_beyond(job, scan, spectrum, fold)
-                del spectrum
+                take = _planned(job, band, fold, number)
                 for place, name in undone:
-                    score_step(job, name, scan, fold, number, beyond)
+                    take(place, name)
                     job.kept.save(place, job.tallies[name])
         for place, name in enumerate(source.participants):
             job.kept.save(place, job.tallies[name], now=True)
@@ -170,3 +156,33 @@ def stream_layers(
             name: participant_scores(job, name, layers, threshold, say)
             for name in source.participants
         }
+
+
+def _planned(job: StreamJob, band: Band, fold: int, layer: int) -> Callable[[int, str], None]:
+    """Plan a layer in a fold; what comes back takes the voxels of a participant through."""
+    split, options = job.splits[fold], job.options
+    spectrum = band.spectrum(split.outer)
+    grid = penalty_grid(
+        spectrum.values,
+        spectrum.n_train,
+        options.penalties,
+        options.penalty_low,
+        options.penalty_high,
+    )
+    if is_crossed(options.metric, job.stream):
+        shared = plan_shared(
+            spectrum, split.inner, grid, precision=options.precision, device=job.device
+        )
+        return lambda place, name: score_shared(job, place, name, shared, fold, layer)
+    scan = plan_scan(
+        spectrum,
+        split.inner,
+        grid,
+        metric=options.metric,
+        precision=options.precision,
+        speed=job.stream.speed,
+        device=job.device,
+        n_voxels=job.n_voxels,
+    )
+    beyond = plan_beyond(job, scan, spectrum, fold)
+    return lambda _, name: score_step(job, name, scan, fold, layer, beyond)

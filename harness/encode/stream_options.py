@@ -16,7 +16,9 @@ class PenaltyScope(StrEnum):
 
     VOXEL = "voxel"
     PARTICIPANT = "participant"
-    """One penalty for all voxels of a participant, by their mean inner score."""
+    """One penalty for all voxels of a participant, by their mean inner score. By R2 it comes from
+    cross-products of the responses, a matrix of rows by rows on disk for each outer and inner fold
+    and participant."""
 
 
 @dataclass(frozen=True)

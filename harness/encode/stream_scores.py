@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.encode.joint_scan import JointScan
-from harness.encode.kernel import DoubleArray
+from harness.encode.kernel import DoubleArray, FloatArray
 from harness.encode.scan import Scan
 from harness.encode.scores import pearson, r_squared
+from harness.encode.splits import IntArray
 from harness.encode.stream_job import StreamJob
 from harness.encode.stream_nuisance import score_beyond
 from harness.encode.stream_options import PenaltyScope
@@ -50,16 +52,8 @@ def score_step(
             best = len(shared) - 1 - best
             fit = scan.fit(train, np.full(len(usable), best))
             inner = shared[best, usable]
-        better = tally.add(
-            fold,
-            layer,
-            usable,
-            inner=inner,
-            penalty=fit.chosen,
-            r=pearson(measured, fit.predictions),
-            r2=r_squared(measured, fit.predictions),
-            rows=_heldout_rows(job.splits, fold),
-            predictions=fit.predictions,
+        better = keep_scores(
+            job, name, fold, layer, usable, measured, inner, fit.chosen, fit.predictions
         )
         if beyond is not None and better.any():
             score_beyond(
@@ -67,6 +61,52 @@ def score_step(
             )
     tally.count_ends(fold, layer, len(scan.penalties))
     tally.done += 1
+
+
+def keep_scores(
+    job: StreamJob,
+    name: str,
+    fold: int,
+    layer: int,
+    voxels: IntArray,
+    measured: FloatArray,
+    inner: DoubleArray,
+    chosen: IntArray,
+    predictions: FloatArray,
+) -> npt.NDArray[np.bool_]:
+    """Score predictions of held-out rows and add them to a participant's tally.
+
+    Parameters
+    ----------
+    job : StreamJob
+    name : str
+        The participant.
+    fold, layer : int
+        Their numbers.
+    voxels : array of int, shape (n_voxels,)
+        Their numbers.
+    measured, predictions : array, shape (n_heldout, n_voxels)
+    inner : array, shape (n_voxels,)
+        Inner scores at the chosen penalties.
+    chosen : array of int, shape (n_voxels,)
+        Index of the penalty.
+
+    Returns
+    -------
+    array of bool, shape (n_voxels,)
+        Voxels that the layer suits better than those before.
+    """
+    return job.tallies[name].add(
+        fold,
+        layer,
+        voxels,
+        inner=inner,
+        penalty=chosen,
+        r=pearson(measured, predictions),
+        r2=r_squared(measured, predictions),
+        rows=_heldout_rows(job.splits, fold),
+        predictions=predictions,
+    )
 
 
 def _shared_scores(job: StreamJob, name: str, scan: Scan, fold: int) -> DoubleArray:
