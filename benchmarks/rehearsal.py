@@ -5,7 +5,7 @@ model, and simulated responses written to disk: each voxel is driven by one laye
 haemodynamic response, by word rate, length and frequency, and by autocorrelated noise; the test
 story is repeated. They are then scored as real ones would be, and compared with the truth.
 
-    python benchmarks/rehearsal.py --participants 1 --voxels 80000 --layers 15
+    python benchmarks/rehearsal.py --participants 1 --voxels 80000 --layers 15 --nuisance
     python benchmarks/rehearsal.py --participants 9 --voxels 5000
 
 The stories must be in a folder of BRAINPRESS_DATA (deniz2019/textgrids, deniz2019/trfiles).
@@ -193,6 +193,9 @@ def compared(scores: dict[str, xr.Dataset], truths: dict[str, xr.Dataset]) -> st
         "| rank correlation of both | ceiling: estimated / true | q < .05 |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    beyond = "unique_r2" in next(iter(scores.values()))
+    if beyond:
+        lines = [f"{lines[0]} nuisance R2 | unique R2 |", f"{lines[1]}---|---|"]
 
     def joined(name: str, of: dict[str, xr.Dataset]) -> np.ndarray:
         return np.concatenate([np.asarray(d[name]) for d in of.values()], axis=-1)
@@ -219,6 +222,9 @@ def compared(scores: dict[str, xr.Dataset], truths: dict[str, xr.Dataset]) -> st
             f"| {np.sqrt(power.mean()):.3f} / {np.sqrt((ceiling[members] ** 2).mean()):.3f} "
             f"| {(q[members] < 0.05).mean():.1%} |"
         )
+        if beyond:
+            each = (joined(name, scores)[members] for name in ("nuisance_r2", "unique_r2"))
+            lines[-1] += "".join(f" {np.nanmean(values):.3f} |" for values in each)
     return "\n".join(lines)
 
 
@@ -230,6 +236,7 @@ def rehearse(
     chosen: list[int],
     stream: StreamOptions,
     seed: int = 0,
+    nuisance: bool = False,
 ) -> tuple[dict[str, xr.Dataset], dict[str, xr.Dataset], dict[str, float]]:
     """Simulate participants, score them with the chosen layers, and say what it took."""
     layers = np.asarray(stage.recording["layer"].values)[chosen]
@@ -252,6 +259,7 @@ def rehearse(
     scores = stream_layers(
         stage.recording.isel(layer=chosen),
         source,
+        nuisance=stage.nuisance if nuisance else None,
         folds=held_out_run(source.runs, source.runs[-1]),
         stream=stream,
         progress=lambda what: print(f"{time.perf_counter() - began:7.0f} s  {what}", flush=True),
@@ -284,6 +292,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--speed", default="exact", choices=[str(s) for s in Speed])
     parser.add_argument("--permutations", type=int, default=1000)
+    parser.add_argument("--nuisance", action="store_true", help="unique variance, too")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     began = time.perf_counter()
@@ -304,7 +313,14 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(dir=given.folder))
     try:
         scores, truths, cost = rehearse(
-            stage, folder, given.participants, given.voxels, chosen, stream, given.seed
+            stage,
+            folder,
+            given.participants,
+            given.voxels,
+            chosen,
+            stream,
+            given.seed,
+            given.nuisance,
         )
     finally:
         shutil.rmtree(folder)
@@ -312,7 +328,8 @@ def main() -> None:
         f"\n{given.participants} participant(s) x {given.voxels:,} voxels, {len(chosen)} of "
         f"{n_layers} layers of {given.model} ({stage.recording.sizes['unit']} units), "
         f"{len(stage.runs):,} volumes, {EncodingOptions().penalties} penalties, "
-        f"{given.permutations} permutations, scan {given.speed}\n"
+        f"{given.permutations} permutations, scan {given.speed}"
+        f"{', nuisance' if given.nuisance else ''}\n"
     )
     print(compared(scores, truths))
     print(f"\n| | |\n|---|---|\n| recording, wall s | {recorded:.0f} |")

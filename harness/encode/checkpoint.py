@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.kernel import FloatArray
 from harness.encode.sources import ResponseSource
 from harness.encode.tally import Tally
 from harness.encode.targets import Split
@@ -48,7 +49,14 @@ class Checkpoint:
     _saved: dict[int, float] = field(default_factory=dict)
 
     def tally(
-        self, number: int, n_folds: int, n_layers: int, n_voxels: int, n_heldout: int
+        self,
+        number: int,
+        n_folds: int,
+        n_layers: int,
+        n_voxels: int,
+        n_heldout: int,
+        *,
+        nuisance: bool = False,
     ) -> Tally:
         """Make a participant's tally; it holds what was saved of it, if anything was."""
         file, size = None, 4 * n_voxels * n_heldout
@@ -58,7 +66,7 @@ class Checkpoint:
         if file is not None and not whole:
             with explained(file.parent):
                 _allocate(file, size)
-        found = Tally.empty(n_folds, n_layers, n_voxels, n_heldout, file)
+        found = Tally.empty(n_folds, n_layers, n_voxels, n_heldout, file, nuisance=nuisance)
         if whole and self.lasting and found.restore(self._path(number)):
             self._saved[number] = time.monotonic()
         return found
@@ -79,7 +87,9 @@ class Checkpoint:
 
 
 @contextmanager
-def checkpoint(folder: Path | None, fingerprint: str, *, predictions: bool) -> Iterator[Checkpoint]:
+def checkpoint(
+    folder: Path | None, fingerprint: str, *, predictions: bool, files: bool = False
+) -> Iterator[Checkpoint]:
     """Open the checkpoint of an analysis.
 
     Parameters
@@ -90,15 +100,17 @@ def checkpoint(folder: Path | None, fingerprint: str, *, predictions: bool) -> I
         Tells the analysis from others.
     predictions : bool
         Whether they need a file.
+    files : bool
+        Whether something else needs the folder.
     """
     if folder is not None:
         mine = folder / fingerprint[:32]
         with explained(folder):
             mine.mkdir(parents=True, exist_ok=True)
         yield Checkpoint(mine, lasting=True, predictions=predictions)
-    elif predictions:
+    elif predictions or files:
         with TemporaryDirectory(prefix="brainpress-") as temporary:
-            yield Checkpoint(Path(temporary), predictions=True)
+            yield Checkpoint(Path(temporary), predictions=predictions)
     else:
         yield Checkpoint()
 
@@ -109,6 +121,7 @@ def fingerprint(
     splits: Sequence[Split],
     ceilings: Mapping[str, npt.ArrayLike] | None,
     settings: Sequence[object],
+    nuisance: FloatArray | None = None,
 ) -> str:
     """Tell one analysis from another, by its settings and by a sample of its data.
 
@@ -123,6 +136,8 @@ def fingerprint(
         As given.
     settings : sequence
         Whatever else changes a score; all with a canonical form.
+    nuisance : array, optional
+        Regressors.
     """
     data: dict[str, list[object]] = {}
     for name in source.participants:
@@ -130,7 +145,9 @@ def fingerprint(
         data[name] = [count, _digest(source.block(name, 0, min(count, SAMPLE)))]
         if ceilings is not None:
             data[name].append(_digest(np.asarray(ceilings[name], np.float64)))
+    beside = {} if nuisance is None else {"nuisance": _digest(np.asarray(nuisance, np.float64))}
     return content_key(
+        **beside,
         data=data,
         features=_digest(np.asarray(recording[:, 0].values)),
         layers=[str(layer) for layer in recording["layer"].values],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.design import zscore_by_run
+from harness.encode.kernel import Precision
 from harness.encode.protocol import Responses, prepare, score_responses
 from harness.encode.result import EncodingOptions
 from harness.errors import DataError
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+
+BEYOND = ("nuisance_r2", "joint_r2", "unique_r2")
+"""What a score has where there are nuisance regressors."""
 
 WIDTH = 4096
 """Voxels that are read at once."""
@@ -53,7 +57,7 @@ class Naturalistic:
     tr : float
         Seconds from one row to the next.
     nuisance : mapping
-        Regressors (n_samples,) by name.
+        Regressors (n_samples,) by name, which any account of the responses must beat.
     masks : mapping
         By participant, the voxels of each region (n_voxels,), by name.
     ceilings : mapping
@@ -171,7 +175,11 @@ def score_stories(
         (all, where no region is known) and over participants; ``normalised``, the same of r over
         ceiling, of voxels with a ceiling; by (participant, layer): ``r``, ``r2``; by (participant,
         roi): ``r_roi``; by (voxel,), one participant after the other: ``voxel_r``,
-        ``voxel_ceiling``, ``voxel_normalised``, ``voxel_layer``, ``voxel_participant``.
+        ``voxel_ceiling``, ``voxel_normalised``, ``voxel_layer``, ``voxel_participant``. With
+        nuisance regressors also ``nuisance_r2``, ``joint_r2`` and ``unique_r2`` (see
+        :func:`harness.encode.stream.stream_layers`), by (participant,) as means over the same
+        voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
+        Products with voxels are in float32 here.
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
@@ -179,7 +187,12 @@ def score_stories(
 
     ceilings = {p: c for p, c in data.ceilings.items() if p in data.source.participants}
     scores = stream_layers(
-        recording, data.source, options=options, folds=folds, ceilings=ceilings or None
+        recording,
+        data.source,
+        options=replace(options, precision=Precision.SINGLE),
+        nuisance=np.column_stack(list(data.nuisance.values())) if data.nuisance else None,
+        folds=folds,
+        ceilings=ceilings or None,
     )
     return _of_voxels(scores, data, tuple(rois) or data.rois)
 
@@ -209,21 +222,31 @@ def _of_voxels(
     scores: Mapping[str, xr.Dataset], data: Naturalistic, rois: tuple[str, ...]
 ) -> xr.Dataset:
     people = tuple(scores)
-    each: dict[str, list[Any]] = {name: [] for name in ("value", "normalised", "r", "r2", "roi")}
+    first = next(iter(scores.values()))
+    beyond = [name for name in BEYOND if name in first]
+    each: dict[str, list[Any]] = {name: [] for name in ("value", "normalised", "r", "r2", *beyond)}
+    regions: dict[str, list[list[float]]] = {name: [] for name in ("r", *beyond)}
     for name, score in scores.items():
         masks = data.masks.get(name, {})
         known = [masks[roi] for roi in rois if roi in masks]
         chosen = np.any(known, axis=0) if known else np.ones(score.sizes["voxel"], bool)
-        r = score["r_best"].values
-        each["value"].append(_mean(r[chosen]))
+        columns = {"r": score["r_best"].values} | {name: score[name].values for name in beyond}
+        each["value"].append(_mean(columns["r"][chosen]))
         each["normalised"].append(_mean(score["normalised"].values[chosen]))
         each["r"].append([_mean(layer[chosen]) for layer in score["r"].values])
         each["r2"].append([_mean(layer[chosen]) for layer in score["r2"].values])
-        each["roi"].append([_mean(r[masks[x]]) if x in masks else np.nan for x in rois])
+        for what in beyond:
+            each[what].append(_mean(columns[what][chosen]))
+        for what, values in columns.items():
+            own = [_mean(values[masks[x]]) if x in masks else np.nan for x in rois]
+            regions[what].append(own)
     value = np.array(each["value"])
     interval = bootstrap_interval(value)
-    ceilings = np.concatenate([s["ceiling"].values for s in scores.values()])
-    first = next(iter(scores.values()))
+
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([score[name].values for score in scores.values()])
+
+    ceilings = joined("ceiling")
     layer_best = np.concatenate([np.median(s["layer_best"], axis=0) for s in scores.values()])
     score = xr.Dataset(
         {
@@ -235,12 +258,11 @@ def _of_voxels(
             "participant_value": ("participant", value),
             "r": (("participant", "layer"), np.array(each["r"])),
             "r2": (("participant", "layer"), np.array(each["r2"])),
-            "voxel_r": ("voxel", np.concatenate([s["r_best"].values for s in scores.values()])),
+            **{what: ("participant", np.array(each[what])) for what in beyond},
+            "voxel_r": ("voxel", joined("r_best")),
             "voxel_ceiling": ("voxel", ceilings),
-            "voxel_normalised": (
-                "voxel",
-                np.concatenate([s["normalised"].values for s in scores.values()]),
-            ),
+            "voxel_normalised": ("voxel", joined("normalised")),
+            **{f"voxel_{what}": ("voxel", joined(what)) for what in beyond},
             "voxel_layer": ("voxel", layer_best),
             "voxel_participant": (
                 "voxel",
@@ -250,14 +272,16 @@ def _of_voxels(
         coords={"participant": np.array(people, object), "layer": first["layer"].values},
     )
     if rois:
-        score = score.assign(r_roi=(("participant", "roi"), np.array(each["roi"])))
+        by_region = {f"{k}_roi": (("participant", "roi"), np.array(v)) for k, v in regions.items()}
+        score = score.assign(by_region)
         score = score.assign_coords(roi=np.array(rois, object))
     said = {
         key: json.dumps({p: s.attrs.get(key, "") for p, s in scores.items()}, default=str)
         for key in ("excluded_share", "unusable", "warnings")
     }
     return score.assign_attrs(
-        {k: v for k, v in first.attrs.items() if k not in (*said, "participant")} | said
+        {k: v for k, v in first.attrs.items() if k not in (*said, "participant")} | said,
+        nuisance=", ".join(data.nuisance),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from harness.encode.band import ColumnBand
 from harness.encode.banded import product_measure
 from harness.encode.joint import plan_joint
-from harness.encode.kernel import DoubleArray, FloatArray, penalty_grid
+from harness.encode.kernel import DoubleArray, FloatArray, Spectrum, penalty_grid
 from harness.encode.result import EncodingOptions, NuisanceResult, scatter
 from harness.encode.ridge import RidgePlan, plan_ridge
 from harness.encode.scores import pearson, r_squared
@@ -73,17 +73,10 @@ def score_nuisance(
     def score(number: int) -> None:
         split = splits[number]
         spectrum = nuisance.spectrum(split.outer)
-        grid = penalty_grid(
-            spectrum.values,
-            spectrum.n_train,
-            options.nuisance_penalties,
-            options.penalty_low,
-            options.penalty_high,
-        )
         alone = plan_ridge(
             spectrum,
             split.inner,
-            grid,
+            nuisance_grid(spectrum, options),
             metric=options.metric,
             precision=options.precision,
             n_targets=responses.shape[1],
@@ -93,6 +86,29 @@ def score_nuisance(
 
     each(score, range(len(splits)))
     return _averaged([found[number] for number in range(len(splits))])
+
+
+def nuisance_grid(spectrum: Spectrum, options: EncodingOptions) -> DoubleArray:
+    """Penalties of the nuisance band.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of the nuisance band in the training rows.
+    options : EncodingOptions
+
+    Returns
+    -------
+    array, shape (n_nuisance_penalties,)
+        Ascending.
+    """
+    return penalty_grid(
+        spectrum.values,
+        spectrum.n_train,
+        options.nuisance_penalties,
+        options.penalty_low,
+        options.penalty_high,
+    )
 
 
 def among_all(result: NuisanceResult, usable: IntArray, n_targets: int) -> NuisanceResult:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.kernel import DoubleArray, FloatArray
+from harness.encode.nuisance_tally import NuisanceTally
 from harness.encode.ridge import GridEnds, grid_ends
 from harness.encode.splits import IntArray
 
@@ -45,8 +46,11 @@ class Tally:
     ceiling : array, shape (n_voxels,)
     predictions : array, shape (n_voxels, n_heldout), optional
         At the best layer so far; a file.
+    nuisance : NuisanceTally, optional
+        Fits with nuisance regressors.
     done : int
-        Steps (layers times folds, in this order) that it holds.
+        Steps (layers times folds, in this order; nuisance alone comes before the first layer) that
+        it holds.
     """
 
     r: Single
@@ -60,6 +64,7 @@ class Tally:
     ends: DoubleArray
     ceiling: DoubleArray
     predictions: Single | None
+    nuisance: NuisanceTally | None
     ceiling_kind: str = "none"
     unusable: dict[int, str] = field(default_factory=dict)
     done: int = 0
@@ -72,6 +77,8 @@ class Tally:
         n_voxels: int,
         n_heldout: int,
         file: Path | None,
+        *,
+        nuisance: bool = False,
     ) -> Tally:
         """Make one; ``file``, if any, has its size already and takes the predictions."""
         predictions: Single | None = None
@@ -90,6 +97,7 @@ class Tally:
             ends=np.zeros((2, n_folds, n_layers)),
             ceiling=np.full(n_voxels, np.nan),
             predictions=predictions,
+            nuisance=NuisanceTally.empty(*each) if nuisance else None,
         )
 
     def save(self, path: Path) -> None:
@@ -98,20 +106,27 @@ class Tally:
             self.predictions.flush()
         said = {"ceiling_kind": self.ceiling_kind, "done": self.done}
         said["unusable"] = {str(voxel): reason for voxel, reason in self.unusable.items()}
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
         with path.open("wb") as file:
-            np.savez(file, said=np.array(json.dumps(said)), **arrays)
+            np.savez(file, said=np.array(json.dumps(said)), **self._arrays)
+
+    @property
+    def _arrays(self) -> dict[str, Any]:
+        """What is saved, by name; to be filled in place."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if self.nuisance is not None:
+            arrays |= {f"nuisance_{name}": a for name, a in self.nuisance.arrays.items()}
+        return arrays
 
     def restore(self, path: Path) -> bool:
         """Take over what was saved of a tally of the same shape; False where nothing is whole."""
         try:
             with np.load(path, allow_pickle=False) as saved:
-                arrays = {name: saved[name] for name in _ARRAYS}
+                arrays = {name: saved[name] for name in self._arrays}
                 said = json.loads(str(saved["said"]))
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return False
-        for name, array in arrays.items():
-            getattr(self, name)[...] = array
+        for name, array in self._arrays.items():
+            array[...] = arrays[name]
         self.ceiling_kind, self.done = said["ceiling_kind"], said["done"]
         self.unusable = {int(voxel): reason for voxel, reason in said["unusable"].items()}
         return True
@@ -138,13 +153,19 @@ class Tally:
         r2: DoubleArray,
         rows: slice,
         predictions: FloatArray,
-    ) -> None:
-        """Add some voxels' scores of a layer in a fold; the best layer is the earlier of equals."""
+    ) -> npt.NDArray[np.bool_]:
+        """Add some voxels' scores of a layer in a fold; the best layer is the earlier of equals.
+
+        Returns
+        -------
+        array of bool
+            Voxels that the layer suits better than those before.
+        """
         n_folds = len(self.r_best)
         self.r[layer, voxels] += r / n_folds
         self.r2[layer, voxels] += r2 / n_folds
         self.penalty[voxels] = penalty
-        better = inner > self.inner_best[fold, voxels]
+        better: npt.NDArray[np.bool_] = inner > self.inner_best[fold, voxels]
         chosen = voxels[better]
         self.inner_best[fold, chosen] = inner[better]
         self.r_best[fold, chosen] = r[better]
@@ -153,6 +174,7 @@ class Tally:
         self.penalty_best[fold, chosen] = penalty[better]
         if self.predictions is not None:
             self.predictions[chosen, rows] = predictions[:, better].T
+        return better
 
     def count_ends(self, fold: int, layer: int, n_penalties: int) -> None:
         """Note the share of voxels whose penalty is an end of the grid."""
@@ -188,7 +210,7 @@ class Tally:
         inner = np.where(np.isinf(self.inner_best), np.nan, self.inner_best)
         labels = np.where(self.layer_best < 0, -1, np.asarray(layers)[self.layer_best])
         by_layer, by_fold = ("layer", "voxel"), ("fold", "voxel")
-        return xr.Dataset(
+        data = xr.Dataset(
             {
                 "r": (by_layer, self.r),
                 "r2": (by_layer, self.r2),
@@ -202,3 +224,6 @@ class Tally:
             },
             coords={"layer": layers, "end": ["low", "high"]},
         )
+        if self.nuisance is None:
+            return data
+        return data.assign(self.nuisance.variables()).assign_coords(band=["model", "nuisance"])

@@ -181,6 +181,7 @@ def spec_from_data(address: str) -> BenchmarkSpec:
         said.name,
         target="harness.own_data.benchmark:OwnData",
         kind=said.kind,
+        version=1 if said.by == "roi" else 2,
         options={"path": str(path), "content": _content(path, said)},
         metric=f"Pearson r, mean over {'regions' if said.by == 'roi' else 'voxels'}"
         " and participants",

@@ -15,7 +15,7 @@ from harness.encode.kernel import FloatArray, Precision
 from harness.encode.result import EncodingOptions
 from harness.encode.sources import ResponseSource, array_responses
 from harness.encode.splits import IntArray
-from harness.encode.stream import StreamOptions, stream_layers
+from harness.encode.stream import PenaltyScope, StreamOptions, stream_layers
 from harness.encode.workplace import working
 from harness.errors import StoreError
 
@@ -165,3 +165,21 @@ def test_a_full_disk_says_so_before_anything_is_scored(
     monkeypatch.setattr(checkpoint.os, "posix_fallocate", refuse, raising=False)
     with pytest.raises(StoreError, match="no space is left"):
         scored(*stage, folder=tmp_path)
+
+
+# Fingerprints and the first look take 4 reads, cross-products 2 a fold, each of the 6 steps 2.
+@pytest.mark.parametrize("reads", [5, 7, 8, 11])
+def test_cross_products_are_kept_too(stage, tmp_path: Path, reads: int) -> None:
+    recording, source = stage
+    wanted = scored(recording, source, scope=PenaltyScope.PARTICIPANT)
+    with pytest.raises(KeyboardInterrupt):
+        scored(recording, Failing(source, reads), folder=tmp_path, scope=PenaltyScope.PARTICIPANT)
+    (mine,) = tmp_path.iterdir()
+    assert len(list(mine.glob("*.crossed.npy"))) == min(4, reads - 4)
+    rest = Failing(source)
+    found = scored(recording, rest, folder=tmp_path, scope=PenaltyScope.PARTICIPANT)
+    for name in wanted:
+        xr.testing.assert_identical(found[name], wanted[name])
+    done = max(0, reads - 8)
+    looked = 2 * (done == 0) + (done == 1)
+    assert rest.reads == 2 + looked + 4 - min(4, reads - 4) + 12 - done + 2

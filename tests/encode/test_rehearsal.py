@@ -25,7 +25,9 @@ def test_truth_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     stream = StreamOptions(permutations=200)
     # 80 rows of a test story are 4 blocks, too few to permute: give it more.
     stage = rehearsal.made_up_stage(0, n_runs=5, length=130)
-    scores, truths, cost = rehearsal.rehearse(stage, tmp_path, 2, 50, [0, 1, 2, 3], stream)
+    scores, truths, cost = rehearsal.rehearse(
+        stage, tmp_path, 2, 50, [0, 1, 2, 3], stream, nuisance=True
+    )
     for name, truth in truths.items():
         found = scores[name]
         driven = truth["layer"].values >= 0
@@ -36,6 +38,12 @@ def test_truth_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         silent = truth["region"].values == 4
         assert abs(r[silent].mean()) < 0.1
         assert found["ceiling"].notnull().mean() > 0.6
+        unique = found["unique_r2"].values
+        assert unique[driven].mean() > 0.05
+        # What is driven by words alone has nothing of the model's.
+        auditory = truth["region"].values == 3
+        assert abs(unique[auditory].mean()) < 0.03
+        assert found["nuisance_r2"].values[auditory].mean() > 0.2
     assert cost["responses on disk, GiB"] > 0
     table = rehearsal.compared(scores, truths)
     assert len(table.splitlines()) == 2 + len(rehearsal.REGIONS)

@@ -218,3 +218,34 @@ def test_a_recording_of_another_length_is_refused() -> None:
     x, y = simulated(2)
     with pytest.raises(DataError, match="299"):
         stream_layers(x[:-1], array_responses({"a": y}, RUNS))
+
+
+@pytest.mark.parametrize("n_units", [12, 200], ids=["primal", "kernel"])
+def test_a_shared_penalty_is_that_of_every_voxels_scan(
+    n_units: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From cross-products, or from the scores of all voxels: the same to 1e-6."""
+    rng = np.random.default_rng(1)
+    x, y = simulated()
+    y[17, 1], y[:, 4] = np.nan, 2.0
+    mixed = x.values @ rng.normal(size=(12, n_units)) + rng.normal(size=(len(RUNS), 3, n_units))
+    recording = xr.DataArray(mixed, dims=x.dims, coords=x.coords)
+    source = array_responses({"a": y, "b": y[:, 5:] ** 3}, RUNS)
+    shared = StreamOptions(scope=PenaltyScope.PARTICIPANT, permutations=20)
+    found = stream_layers(recording, source, options=DOUBLE, stream=shared)
+    monkeypatch.setattr("harness.encode.stream.is_crossed", lambda *_: False)
+    wanted = stream_layers(recording, source, options=DOUBLE, stream=shared)
+    for name in "ab":
+        xr.testing.assert_allclose(found[name], wanted[name], atol=1e-6)
+        assert (found[name]["layer_best"] == wanted[name]["layer_best"]).all()
+    assert (found["a"]["penalty_best"] != found["b"]["penalty_best"][:, 0]).any()
+
+
+def test_a_shared_penalty_by_correlation_takes_every_voxels_scan() -> None:
+    x, y = simulated()
+    options = dataclasses.replace(DOUBLE, metric=Metric.CORRELATION)
+    stream = StreamOptions(scope=PenaltyScope.PARTICIPANT)
+    found = stream_layers(
+        x[:, 1:2], array_responses({"a": y}, RUNS), options=options, stream=stream
+    )
+    assert (found["a"]["penalty_best"].std("voxel") == 0).all()

@@ -79,6 +79,7 @@ def test_voxels_with_masks(folder: Path) -> None:
     score = benchmark.score({request: answer})
     assert score.sizes["voxel"] == 6
     assert score["r_roi"].shape == (3, 2)
+    assert score["unique_r2_roi"].shape == (3, 2)
 
 
 def test_hdf5_and_netcdf_hold_the_same(folder: Path) -> None:

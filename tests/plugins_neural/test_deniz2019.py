@@ -251,6 +251,10 @@ class TestScores:
         assert float(score["value"]) > 0.4
         assert score["r_roi"].dims == ("participant", "roi")
         assert score.attrs["profile"] == "oota2026"
+        np.testing.assert_array_equal(
+            np.isnan(score["voxel_unique_r2"]), np.isnan(score["voxel_r"])
+        )
+        assert (score["unique_r2"] > 0.1).all()
 
     def test_one_repeat_of_the_test_story(self, lab):
         everybody(lab)

@@ -97,6 +97,10 @@ def test_voxels_are_scored(lab):
     driven, other = score["participant_value"].values
     assert driven > 0.6
     assert abs(other) < 0.3
+    driven, other = score["unique_r2"].values
+    assert driven > 0.3
+    assert abs(other) < 0.1
+    assert score.attrs["nuisance"] == "word rate, word length, log frequency"
 
 
 def test_raw_responses_are_trimmed(lab):

@@ -160,6 +160,12 @@ class TestScores:
         assert float(score["ceiling"]) == pytest.approx(3**-0.5, abs=0.06)
         assert "leave-one-out" in score.attrs["ceiling_kind"]
         assert np.isfinite(float(score["normalised"]))
+        # The signal is no nuisance regressor: nearly all of r squared is the model's own.
+        assert score["unique_r2"].dims == ("participant",)
+        assert score["unique_r2_roi"].dims == ("participant", "roi")
+        assert (score["unique_r2"] > 0.2).all()
+        assert score["voxel_unique_r2"].sizes["voxel"] == 3 * n_voxels
+        assert "word rate" in score.attrs["nuisance"]
 
     @pytest.mark.parametrize("resolution", ["roi", "voxel"])
     def test_slow_drifts_are_filtered_out(self, lab, resolution):

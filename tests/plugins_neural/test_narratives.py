@@ -218,6 +218,8 @@ class TestScores:
         score = benchmark.score({request: lab.recording()})
         assert float(score["value"]) > 0.5
         assert float(score["ceiling"]) == pytest.approx(3**-0.5, abs=0.07)
+        assert float(score["unique_r2"].mean()) > 0.2
+        assert "phoneme rate" in score.attrs["nuisance"]
 
     def test_end_to_end_with_the_mock_model(self, lab):
         spec = replace(

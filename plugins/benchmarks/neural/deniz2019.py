@@ -374,6 +374,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             specs.append(
                 BenchmarkSpec(
                     f"deniz2019-{modality}{suffix}",
+                    version=1 if tag == "roi" else 2,
                     options={"modality": str(modality), **options},
                     metric=metric,
                     tags=("neural", "fmri", str(modality), tag, "real"),

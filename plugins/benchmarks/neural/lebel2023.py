@@ -131,12 +131,19 @@ class LeBel2023:
 
     @cached_property
     def data(self) -> Naturalistic:
-        """Responses of all participants, read when they are asked for."""
+        """Responses of all participants, read when they are asked for; nuisance regressors."""
+        import numpy as np
+
         from harness.encode.naturalistic import Naturalistic
         from harness.encode.sources import PartedResponses
+        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         parts = {p: [self._part(p, s) for s in self.names] for p in _people(self.participants)}
-        return Naturalistic(PartedResponses(parts, self.names), TR)
+        lexical = np.concatenate(
+            [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]
+        )
+        nuisance = dict(zip(LEXICAL, lexical.T, strict=True))
+        return Naturalistic(PartedResponses(parts, self.names), TR, nuisance)
 
     def _part(self, person: str, story: str) -> Part:
         from harness.encode.sources import hdf5_part
@@ -199,6 +206,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return eight listeners with 25 stories, and three with all 84."""
     common: dict[str, Any] = {
         "target": "plugins.benchmarks.neural.lebel2023:LeBel2023",
+        "version": 2,
         "kind": "neural",
         "metric": "Pearson r, mean over voxels and participants",
         "margin": 0.01,
@@ -211,8 +219,8 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "notes": (
             "Published responses are trimmed (20 volumes fewer than respdict.json says); raw ones"
             " are trimmed alike, any other length is an error. UTS04 lacks a story and is left"
-            " out. Whole stories are held out. No repeats and no shared space: no ceiling, and no"
-            " regions."
+            " out. Whole stories are held out. Nuisance: word rate, length, log frequency. No"
+            " repeats and no shared space: no ceiling, and no regions."
         ),
     }
     tags = ("neural", "fmri", "listening", "voxels", "real")

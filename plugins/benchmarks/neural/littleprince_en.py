@@ -347,6 +347,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "littleprince-en-voxels",
+            version=2,
             options={"resolution": "voxel"},
             metric="Pearson r, mean over the voxels of 6 regions and participants",
             margin=0.01,

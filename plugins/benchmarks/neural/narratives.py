@@ -244,6 +244,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "narratives-voxels",
+            version=2,
             options={"resolution": "voxel"},
             metric="Pearson r, mean over the voxels of 6 regions and participants",
             margin=0.01,
