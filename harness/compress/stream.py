@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.compress.products import FastProducts
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 
@@ -121,7 +122,8 @@ class Stream:
     def _run(self, block: nn.Module, hidden: Tensor, device: torch.device) -> Tensor:
         call = self._calls[self._block][_size(hidden)]
         keywords = _on(device, dict(call.keywords))
-        out = block(hidden.to(device), *_on(device, call.arguments), **keywords)
+        with FastProducts():
+            out = block(hidden.to(device), *_on(device, call.arguments), **keywords)
         found: Tensor = out[0] if isinstance(out, tuple) else out
         return found
 
