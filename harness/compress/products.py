@@ -87,6 +87,6 @@ def faster(left: Tensor, right: Tensor) -> bool:
         and left.numel() >= _FEWEST_ROWS * left.shape[-1] > 0
         and not torch.is_grad_enabled()
         and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-        and torch._C.has_mkldnn
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
