@@ -6,6 +6,7 @@ import sys
 
 from harness.cli import answer, board, check, fetch, guards, look, new, report, run, submit
 from harness.cli.app import app, stderr
+from harness.cli.notices import hide_pointless_notices
 from harness.errors import HarnessError
 from harness.report import terminal
 
@@ -27,6 +28,7 @@ __all__ = [
 
 def main() -> None:
     """Run the command line. Errors a user can mend are told in two lines; exit code 2."""
+    hide_pointless_notices()
     try:
         app()
     except HarnessError as error:

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-import torch
 from torch import Tensor, nn
 
 from harness.compress.checks import check_finite
 from harness.compress.layers import Layer, block_layers
 from harness.compress.meter import Meter
 from harness.compress.report import INPUT_BITS, CompressionReport, Detail, LayerReport
-from harness.compress.rewrite import count_parameters, read_weight, summarise
+from harness.compress.rewrite import count_parameters, frobenius, read_weight, summarise
 from harness.errors import ExtraMissing
 
 PackedBits = Callable[[Layer, Tensor], int]
@@ -85,8 +84,8 @@ def compress_with(
                 shape=layer.shape,
                 packed_bits=packed_bits(layer, new),
                 zeros=int((new == 0).sum()),
-                weight_norm=_norm(old),
-                weight_change=_norm(new - old),
+                weight_norm=frobenius(old),
+                weight_change=frobenius(new - old),
                 detail=details.get(layer.name, {}),
             )
         )
@@ -109,7 +108,3 @@ def gradients_as_before(model: nn.Module) -> Iterator[None]:
 def input_detail(bits: int | None) -> Detail:
     """Return what a layer's detail says of the rounding of its input."""
     return {} if bits is None else {INPUT_BITS: bits}
-
-
-def _norm(matrix: Tensor) -> float:
-    return float(torch.linalg.vector_norm(matrix, dtype=torch.float64))

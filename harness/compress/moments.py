@@ -8,10 +8,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from harness.compress.products import add_product, faster
 from harness.errors import CompressionError
 
-_BLOCKS = 4
+_BLOCKS = 8
 _SMALLEST_BLOCK = 128
+_CHUNK = 128
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class InputStatistics:
 class InputAccumulator:
     """Adds up the statistics of inputs that come batch by batch.
 
-    Only the upper triangle of the second moments is computed, in blocks: 5/8 of the products of a
+    Only the upper triangle of the second moments is computed, in blocks: 9/16 of the products of a
     full one.
 
     Parameters
@@ -75,10 +77,14 @@ class InputAccumulator:
         self._tokens += len(rows)
         magnitude = rows.abs()
         self._maxima = torch.maximum(self._maxima, magnitude.amax(0))
-        self._magnitude += magnitude.sum(0, dtype=torch.float64)
+        for chunk in torch.split(magnitude, _CHUNK):
+            # torch sums float32 in float64 at a tenth of the speed of float64 that is in the cache.
+            self._magnitude += chunk.double().sum(0)
+        if faster(rows.T, rows.T):
+            rows = rows.T.contiguous().T
         for start, stop in pairwise(self._edges):
             # One product per block row: from the block on the diagonal to the right edge.
-            self._upper[start:stop, start:].addmm_(rows[:, start:stop].T, rows[:, start:])
+            add_product(self._upper[start:stop, start:], rows[:, start:stop].T, rows[:, start:].T)
 
     def statistics(self, name: str) -> InputStatistics:
         """Return the statistics of all batches.

@@ -34,6 +34,25 @@ class SharedInput:
     after_norm: bool = False
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """Layers of a block that read one input, before anything is known of it.
+
+    Parameters
+    ----------
+    leader : str
+        The layer that is called first.
+    layers : tuple of Layer
+        In the order of the block.
+    after_norm : bool
+        As for :class:`SharedInput`.
+    """
+
+    leader: str
+    layers: tuple[Layer, ...]
+    after_norm: bool
+
+
 def observe(
     block: nn.Module, layers: Sequence[Layer], passes: Iterable[Any], *, to_the_end: bool = True
 ) -> list[SharedInput]:
@@ -65,6 +84,35 @@ def observe(
     CompressionError
         A layer saw no token, or values that are not finite.
     """
+    watch = _watched(block, layers, passes, to_the_end=to_the_end)
+    return [
+        SharedInput(group.layers, watch.statistics(group.leader), group.after_norm)
+        for group in watch.groups()
+    ]
+
+
+def sharing(block: nn.Module, layers: Sequence[Layer], passes: Iterable[Any]) -> list[Sharing]:
+    """Find out which layers of a block share an input.
+
+    Takes what :func:`observe` takes.
+
+    Returns
+    -------
+    list of Sharing
+        In the order in which the block calls them; a layer that was not called is by itself, at the
+        end.
+    """
+    watch = _watched(block, layers, passes, to_the_end=True)
+    called = list(watch.leaders)
+    return sorted(
+        watch.groups(),
+        key=lambda group: called.index(group.leader) if group.leader in called else len(called),
+    )
+
+
+def _watched(
+    block: nn.Module, layers: Sequence[Layer], passes: Iterable[Any], *, to_the_end: bool
+) -> _Watch:
     watch = _Watch(list(layers), to_the_end)
     handles = [layer.module.register_forward_pre_hook(watch.hook(layer)) for layer in layers]
     handles += [norm.register_forward_hook(watch.see_norm) for norm in _norms(block)]
@@ -74,7 +122,7 @@ def observe(
     finally:
         for handle in handles:
             handle.remove()
-    return watch.groups()
+    return watch
 
 
 def _norms(block: nn.Module) -> list[nn.Module]:
@@ -129,16 +177,17 @@ class _Watch:
         self.normed.clear()
         self.last = self.last or next(reversed(self.leaders), "")
 
-    def groups(self) -> list[SharedInput]:
-        """Put layers with one input together; one that was never called is an error."""
+    def groups(self) -> list[Sharing]:
+        """Put layers with one input together, in the order of their first layers."""
         members: dict[str, list[Layer]] = {}
         for layer in self.layers:
             members.setdefault(self.leaders.get(layer.name, layer.name), []).append(layer)
         return [
-            SharedInput(tuple(layers), self._statistics(leader), leader in self.after_norm)
+            Sharing(leader, tuple(layers), leader in self.after_norm)
             for leader, layers in members.items()
         ]
 
-    def _statistics(self, leader: str) -> InputStatistics:
+    def statistics(self, leader: str) -> InputStatistics:
+        """Return what a group has seen; one that was never called is an error."""
         never = InputAccumulator(1, torch.device("cpu"))
         return self.accumulators.pop(leader, never).statistics(leader)

@@ -119,8 +119,8 @@ def put(
         shape=layer.shape,
         packed_bits=compressed.packed_bits,
         zeros=int((after == 0).sum()),
-        weight_norm=_norm(before),
-        weight_change=_norm(after - before),
+        weight_norm=frobenius(before),
+        weight_change=frobenius(after - before),
         output_error=None if moments is None else output_error(before, after, moments),
         detail=detail,
     )
@@ -189,5 +189,6 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _norm(matrix: Tensor) -> float:
+def frobenius(matrix: Tensor) -> float:
+    """Return the root of the sum of squares of a matrix, summed in float64."""
     return float(torch.linalg.vector_norm(matrix, dtype=torch.float64))

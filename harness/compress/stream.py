@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from harness.compress.products import FastProducts
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 
 BATCH_TOKENS = 4096
 """Tokens that go through a block at once."""
+
+_GLANCE = 16
+"""Tokens from which one sees how a block calls its layers."""
 
 
 class Enough(Exception):
@@ -37,6 +42,10 @@ class Call:
     keywords: Mapping[str, Any]
 
 
+Size = tuple[int, int]
+"""Batch and length of hidden states."""
+
+
 class Stream:
     """The hidden states of all calibration text before some block.
 
@@ -47,12 +56,18 @@ class Stream:
     hidden : list of Tensor
         (batch, length, unit) each.
     calls : sequence of mapping
-        For each block, from the size of a batch to how the block is called.
+        For each block, from the batch and length of hidden states to how the block is called.
+    short : Tensor
+        (1, length, unit): hidden states before the first block of a few tokens, on which every
+        block can be looked at for little.
     """
 
-    def __init__(self, hidden: list[Tensor], calls: Sequence[Mapping[int, Call]]) -> None:
+    def __init__(
+        self, hidden: list[Tensor], calls: Sequence[Mapping[Size, Call]], short: Tensor
+    ) -> None:
         self._hidden = hidden
         self._calls = calls
+        self._short = short
         self._block = 0
 
     def looking(self, block: nn.Module, device: torch.device) -> Iterator[None]:
@@ -62,8 +77,13 @@ class Stream:
         """
         for place in range(len(self._hidden)):
             with suppress(Enough):
-                self._run(block, place, device)
+                self._run(block, self._hidden[place], device)
             yield
+
+    def glance(self, block: nn.Module, device: torch.device) -> Iterator[None]:
+        """Run the next block once on a few tokens for the sake of its hooks, and stay before it."""
+        self._run(block, self._short, device)
+        yield
 
     def passing(self, block: nn.Module, device: torch.device) -> Iterator[Tensor]:
         """Run the next block on every batch, and stand behind it at the end.
@@ -74,9 +94,7 @@ class Stream:
             (batch, length, unit): what came out, on the device.
         """
         for place in range(len(self._hidden)):
-            out = self._run(block, place, device)
-            self._hidden[place] = out.to(self._hidden[place].device)
-            yield out
+            yield self._pass(block, place, device)
         self._block += 1
 
     def advance(self, block: nn.Module, device: torch.device) -> None:
@@ -84,12 +102,28 @@ class Stream:
         for _ in self.passing(block, device):
             pass
 
+    def parts(self, block: nn.Module, device: torch.device) -> list[Callable[[], object]]:
+        """Return the runs of the next block on every batch, to be made by the caller.
+
+        The stream stands behind the block when :meth:`step` is called after all have been made.
+        """
+        return [partial(self._pass, block, place, device) for place in range(len(self._hidden))]
+
+    def step(self) -> None:
+        """Stand behind the block whose :meth:`parts` have been run."""
+        self._block += 1
+
+    def _pass(self, block: nn.Module, place: int, device: torch.device) -> Tensor:
+        out = self._run(block, self._hidden[place], device)
+        self._hidden[place] = out.to(self._hidden[place].device)
+        return out
+
     @torch.no_grad()
-    def _run(self, block: nn.Module, place: int, device: torch.device) -> Tensor:
-        hidden = self._hidden[place]
-        call = self._calls[self._block][len(hidden)]
+    def _run(self, block: nn.Module, hidden: Tensor, device: torch.device) -> Tensor:
+        call = self._calls[self._block][_size(hidden)]
         keywords = _on(device, dict(call.keywords))
-        out = block(hidden.to(device), *_on(device, call.arguments), **keywords)
+        with FastProducts():
+            out = block(hidden.to(device), *_on(device, call.arguments), **keywords)
         found: Tensor = out[0] if isinstance(out, tuple) else out
         return found
 
@@ -123,7 +157,7 @@ def enter(model: nn.Module, tokens: Tensor) -> Stream:
     batch = max(1, BATCH_TOKENS // tokens.shape[1])
     device = next(parts.embedding.parameters()).device
     hidden: list[Tensor] = []
-    calls: list[dict[int, Call]] = [{} for _ in parts.blocks]
+    calls: list[dict[Size, Call]] = [{} for _ in parts.blocks]
 
     def stand_in(index: int) -> Callable[..., Tensor]:
         def record(*arguments: Any, **keywords: Any) -> Tensor:
@@ -132,14 +166,15 @@ def enter(model: nn.Module, tokens: Tensor) -> Stream:
             )
             if index == 0:
                 hidden.append(state)
-            calls[index].setdefault(len(state), Call(arguments, keywords))
+            calls[index].setdefault(_size(state), Call(arguments, keywords))
             return state
 
         return record
 
     with _forwards({block: stand_in(index) for index, block in enumerate(parts.blocks)}):
-        for start in range(0, len(tokens), batch):
-            backbone(input_ids=tokens[start : start + batch].to(device), use_cache=False)
+        batches = [tokens[start : start + batch] for start in range(0, len(tokens), batch)]
+        for some in [*batches, tokens[:1, :_GLANCE]]:
+            backbone(input_ids=some.to(device), use_cache=False)
     for name, seen in zip(parts.block_names, calls, strict=True):
         if not seen:
             raise CompressionError(
@@ -147,7 +182,12 @@ def enter(model: nn.Module, tokens: Tensor) -> Stream:
                 f"to the {len(parts.blocks)} blocks while the model read the calibration text",
                 "decoder-only language models that run their blocks in order are supported",
             )
-    return Stream(hidden, calls)
+    *hidden, short = hidden
+    return Stream(hidden, calls, short)
+
+
+def _size(hidden: Tensor) -> Size:
+    return hidden.shape[0], hidden.shape[1]
 
 
 def _hidden_states(

@@ -7,20 +7,24 @@ of that input, and gives each its new weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from enum import StrEnum
 
+import torch
 from torch import Tensor, nn
 
 from harness.compress.calibration import Calibration
 from harness.compress.compressor import Compressed
+from harness.compress.in_turn import observe_in_turn
 from harness.compress.layers import Layer, block_layers
 from harness.compress.meter import Meter
 from harness.compress.observe import SharedInput, observe
 from harness.compress.report import CompressionReport, LayerReport
 from harness.compress.rewrite import count_parameters, naming, put, read_weight, summarise
-from harness.compress.stream import enter
-from harness.compress.workspace import Workspace
+from harness.compress.stream import Stream, enter
+from harness.compress.workspace import KeptBlock, Workspace
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 
@@ -32,10 +36,13 @@ class Order(StrEnum):
     """What calibration text a block is measured on.
 
     ``sequential``: as the compressed blocks before it pass it on, so that a block can make up for
-    errors before it (GPTQ, SparseGPT). ``dense``: as the whole model does; each block runs once.
+    errors before it (GPTQ, SparseGPT). ``true-sequential`` (the term of GPTQ's authors): within a
+    block, too, each group of layers that share an input is measured behind the compressed ones
+    before it; each block runs once. ``dense``: as the whole model does; each block runs once.
     """
 
     SEQUENTIAL = "sequential"
+    TRUE_SEQUENTIAL = "true-sequential"
     DENSE = "dense"
 
 
@@ -79,24 +86,16 @@ def walk(
     parameters = count_parameters(model)
     rows: list[LayerReport] = []
     with Meter(workspace.device_of(parts.blocks[0])) as meter:
-        stream = enter(model, tokens)
+        visitor = _Visitor(method, order, enter(model, tokens))
         for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
+            last = index + 1 == len(layers)
             with workspace.visiting(name, block) as device:
                 kept = workspace.kept(name)
-                if order is Order.DENSE:
-                    # What comes out of the block as it was is what the next one sees.
-                    passes: Iterator[object] = stream.passing(block, device)
-                    seen = observe(block, [] if kept else layers[index], passes)
-                elif kept is None:
-                    passes = stream.looking(block, device)
-                    seen = observe(block, layers[index], passes, to_the_end=False)
                 if kept is None:
-                    done = _compress(seen, layers[index], method)
+                    done = visitor.compress(block, layers[index], device, last=last)
                     workspace.keep(name, block, done)
                 else:
-                    done = kept.put_back(block)
-                if order is Order.SEQUENTIAL and index + 1 < len(layers):
-                    stream.advance(block, device)
+                    done = visitor.put_back(kept, block, device, last=last)
             rows += done
             workspace.report_progress(index + 1, len(layers))
     return summarise(model, [layer for block in layers for layer in block], rows, parameters, meter)
@@ -112,8 +111,45 @@ def required(calibration: Calibration | None) -> Calibration:
     return calibration
 
 
+@dataclass(frozen=True)
+class _Visitor:
+    """What is done with a block; afterwards the stream stands behind it, unless it is the last."""
+
+    method: Method
+    order: Order
+    stream: Stream
+
+    def compress(
+        self, block: nn.Module, layers: Sequence[Layer], device: torch.device, *, last: bool
+    ) -> list[LayerReport]:
+        if self.order is Order.TRUE_SEQUENTIAL:
+            turns = observe_in_turn(block, layers, self.stream, device, to_the_end=not last)
+            # Closed at once when the method fails, not when its error is forgotten.
+            with closing(turns):
+                return _compress(turns, layers, self.method)
+        if self.order is Order.DENSE and not last:
+            # What comes out of the block as it was is what the next one sees.
+            seen = observe(block, layers, self.stream.passing(block, device))
+            return _compress(seen, layers, self.method)
+        passes = self.stream.looking(block, device)
+        done = _compress(observe(block, layers, passes, to_the_end=False), layers, self.method)
+        if not last:
+            self.stream.advance(block, device)
+        return done
+
+    def put_back(
+        self, kept: KeptBlock, block: nn.Module, device: torch.device, *, last: bool
+    ) -> list[LayerReport]:
+        if self.order is Order.DENSE and not last:
+            self.stream.advance(block, device)
+        done = kept.put_back(block)
+        if self.order is not Order.DENSE and not last:
+            self.stream.advance(block, device)
+        return done
+
+
 def _compress(
-    seen: Sequence[SharedInput], layers: Sequence[Layer], method: Method
+    seen: Iterable[SharedInput], layers: Sequence[Layer], method: Method
 ) -> list[LayerReport]:
     """Give the layers of a block their new weights; rows come in the order of the layers."""
     rows = {}

@@ -47,7 +47,7 @@ class AWQ:
         Weights of a row that share a scale; see :class:`harness.compress.grid.Grid`.
     symmetric : bool
         Without zero points.
-    order : {"sequential", "dense"}
+    order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.walk.Order`.
     calibration : CalibrationSpec
         The text.
@@ -56,7 +56,7 @@ class AWQ:
     bits: int = 4
     group: int | Literal["auto", "channel"] = "auto"
     symmetric: bool = False
-    order: Literal["sequential", "dense"] = "dense"
+    order: Literal["sequential", "true-sequential", "dense"] = "dense"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
     def compress(

@@ -172,13 +172,10 @@ class _Turn:
 
 def _size(layer: Layer) -> tuple[float, int]:
     """Return the norm of a layer's weight, and how many weights are zero."""
-    import torch
-
-    from harness.compress.rewrite import read_weight
+    from harness.compress.rewrite import frobenius, read_weight
 
     weight = read_weight(layer, layer.device)
-    norm = torch.linalg.vector_norm(weight, dtype=torch.float64)
-    return float(norm), int((weight == 0).sum())
+    return frobenius(weight), int((weight == 0).sum())
 
 
 def _row(layer: Layer, norm: float, zeros: int, *, dropped: bool, influence: float) -> LayerReport:

@@ -38,7 +38,7 @@ class GPTQ:
         weights ("static groups"), so that a packed layer needs no index of groups.
     damping : float
         Added to the diagonal of the second moments, as a share of its mean.
-    order : {"sequential", "dense"}
+    order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.walk.Order`.
     calibration : CalibrationSpec
         The text.
@@ -49,7 +49,7 @@ class GPTQ:
     symmetric: bool = False
     activation_order: bool = True
     damping: float = 0.01
-    order: Literal["sequential", "dense"] = "sequential"
+    order: Literal["sequential", "true-sequential", "dense"] = "sequential"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
     def compress(

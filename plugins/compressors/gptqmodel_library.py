@@ -36,6 +36,9 @@ class GPTQModel:
         Decide the columns with the largest inputs first.
     damping : float
         Added to the diagonal of the second moments, as a share of its mean.
+    true_sequential : bool
+        Measure each group of layers of a block behind the compressed ones before it, as
+        ``order="true-sequential"`` does for ours.
     calibration : CalibrationSpec
         The text.
     """
@@ -45,6 +48,7 @@ class GPTQModel:
     symmetric: bool = False
     activation_order: bool = False
     damping: float = 0.01
+    true_sequential: bool = False
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
     def compress(
@@ -116,7 +120,7 @@ def _quantise(model: nn.Module, tokens: Any, options: GPTQModel, grid: Grid) -> 
         desc_act=options.activation_order,
         act_group_aware=False,
         sym=grid.symmetric,
-        true_sequential=False,
+        true_sequential=options.true_sequential,
         model_seqlen=tokens.shape[1],
     )
     with torch.no_grad():

@@ -37,7 +37,7 @@ class SmoothQuant:
         Bits of weights and of activations.
     strength : float
         How much of the difficulty moves to the weights, a in [0, 1].
-    order : {"sequential", "dense"}
+    order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.walk.Order`.
     calibration : CalibrationSpec
         The text.
@@ -45,7 +45,7 @@ class SmoothQuant:
 
     bits: int = 8
     strength: float = 0.5
-    order: Literal["sequential", "dense"] = "dense"
+    order: Literal["sequential", "true-sequential", "dense"] = "dense"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
     def compress(

@@ -38,7 +38,7 @@ class SparseGPT:
         Without zero points, when they are rounded.
     damping : float
         Added to the diagonal of the second moments, as a share of its mean.
-    order : {"sequential", "dense"}
+    order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.walk.Order`.
     calibration : CalibrationSpec
         The text.
@@ -49,7 +49,7 @@ class SparseGPT:
     group: int | Literal["auto", "channel"] = "auto"
     symmetric: bool = False
     damping: float = 0.01
-    order: Literal["sequential", "dense"] = "sequential"
+    order: Literal["sequential", "true-sequential", "dense"] = "sequential"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
     def compress(

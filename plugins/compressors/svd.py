@@ -32,14 +32,14 @@ class LowRank:
     ----------
     keep : float
         Share of each layer's numbers that both factors together may have, in (0, 1).
-    order : {"sequential", "dense"}
+    order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
 
     keep: float = 0.8
-    order: Literal["sequential", "dense"] = "sequential"
+    order: Literal["sequential", "true-sequential", "dense"] = "sequential"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
     def compress(

@@ -29,14 +29,14 @@ class Wanda:
     ----------
     sparsity : float or str
         Share to prune of every row, in [0, 1), or ``"n:m"``: n of every m weights of it are kept.
-    order : {"sequential", "dense"}
+    order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
 
     sparsity: float | str = 0.5
-    order: Literal["sequential", "dense"] = "sequential"
+    order: Literal["sequential", "true-sequential", "dense"] = "sequential"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
     def compress(
