@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.board.direction import lower_is_better
 from harness.report.terminal import STYLES, number
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def _benchmark(
     status = {r: str(cells["status"].sel(model=r[0], compressor=r[1]).item()) for r in every}
     rows = [row for row in every if status[row] != "to do"]
     values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
-    rows.sort(key=lambda row: (math.isnan(values[row]), -values[row]))
+    sign = 1 if lower_is_better(str(about["metric"].item())) else -1
+    rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
     columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
     kept = _fitting(columns, width)

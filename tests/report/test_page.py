@@ -183,3 +183,44 @@ def test_regions_and_layers_are_drawn_with_controls(data):
             assert len(drawn) <= figure.most
             assert set(drawn["group"]) == set(cells["group"])
             assert cells["value"].idxmax() in drawn.index
+
+
+def test_categories_are_drawn_of_linguistic_benchmarks(data, tmp_path):
+    table = data.tables["categories"]["pairs-00"]
+    assert "brain-00" not in data.tables["categories"]
+    base = table[table["compressor"] == "none"]
+    assert base["change"].isna().all()
+    taken_away = table[table["variant"] == "a-1+rtn-int4"].set_index("category")["change"]
+    assert taken_away["syntax"] < -0.1
+    means = table.groupby("variant", sort=False)["score"].mean()
+    assert means.is_monotonic_decreasing
+    assert (tmp_path / "pairs-00" / "categories.svg") in list(
+        write_figures(data, tmp_path, ("svg",))
+    )
+
+
+def test_what_was_not_weighed_has_sixteen_bits_a_weight(board, data):
+    bytes_packed = board["compression"].to_dataset()["bytes_packed"]
+    for row in data.tables["cells"]["brain-00"].itertuples():
+        known = float(bytes_packed.sel(model=row.model, compressor=row.compressor))
+        expected = known if np.isfinite(known) else 2 * row.parameters
+        assert row.mebibytes == pytest.approx(expected / 2**20)
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_the_best_comes_first_whichever_end_is_better(board, lower):
+    groups = {path: node.to_dataset() for path, node in board.subtree_with_keys}
+    metric = np.array(["bits per byte, lower is better" if lower else "r", "accuracy"], object)
+    groups["benchmarks"] = groups["benchmarks"].assign(metric=("benchmark", metric))
+    turned = xr.DataTree.from_dict(groups)
+    found = page_data(turned, draws=10)
+    values = found.tables["cells"]["brain-00"]["value"].tolist()
+    assert values == sorted(values, reverse=not lower)
+    assert parsed(page_html(turned, found, Page()), "about")["benchmarks"][0]["lower"] is lower
+    # Alignment of controls is near 0: where that is the better end, they reach the models.
+    assert ("A CONTROL REACHES" in page_html(turned, found, Page())) is lower
+
+
+def test_most_claims_wait_for_a_click(html):
+    shown = re.split(r"<details><summary>\d+ more", html.split('id="answer-profile"')[1])[0]
+    assert 0 < shown.count("<li>") <= 12
