@@ -136,6 +136,20 @@ def test_values_are_means_over_tasks_and_intervals_hold_them(scored):
     assert list(scored["category"].values) == ["syntax", "morphology", "semantics"]
 
 
+def test_resamples_are_kept_and_are_those_of_the_interval(world, scored):
+    draws = scored["category_draws"]
+    assert draws.dims == ("category", "draw")
+    np.testing.assert_allclose(draws.quantile(0.025, "draw"), scored["category_low"], atol=1e-6)
+    np.testing.assert_allclose(draws.quantile(0.975, "draw"), scored["category_high"], atol=1e-6)
+    # Another recording of the same documents is judged on the same draws: errors go together.
+    tasks, request, recording = world
+    noise = np.random.default_rng(1).standard_normal(recording.shape)
+    blurred = score_probes(tasks, request, recording + 0.3 * noise.astype(np.float32), OPTIONS)
+    one, other = (found["category_draws"].sel(category="morphology") for found in (scored, blurred))
+    assert np.corrcoef(one, other)[0, 1] > 0.3
+    assert float((one - other).std()) < np.hypot(float(one.std()), float(other.std()))
+
+
 def test_the_interval_covers_repeated_test_parts():
     """Random labels: the interval of the score holds a third in most of 20 worlds."""
     rng = np.random.default_rng(3)
