@@ -12,7 +12,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from harness.cli.app import app, console, print_next
-from harness.cli.options import Device, Offline, StoreOption
+from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
 from harness.plugin.names import nearest, split_names
 
@@ -58,6 +58,7 @@ def show(
     path: Annotated[
         Path | None, typer.Argument(help="A board.", show_default="STORE/board.nc")
     ] = None,
+    benchmark: Benchmarks = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the cells here, too.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Likewise.")] = None,
     store: StoreOption = None,
@@ -71,7 +72,7 @@ def show(
     for target in (csv, parquet):
         if target is not None:
             console.print(f"written: {export(result, target)}", soft_wrap=True)
-    console.print(board_view(result, console.width))
+    console.print(board_view(result, console.width, benchmark))
 
 
 @board.command()
