@@ -191,13 +191,13 @@ def board_contrasts(
 
 def _detail(board: xr.DataTree, benchmark: str) -> xr.Dataset:
     """Find a benchmark's detail, whatever its kind."""
-    names = [str(name) for name in board["benchmarks"]["benchmark"].values]
+    about = board["benchmarks"].to_dataset()
+    names = [str(name) for name in about["benchmark"].values]
     if benchmark not in names:
         near = difflib.get_close_matches(benchmark, names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}"
         raise ScoreError(f"the board has no benchmark {benchmark!r}", hint)
-    kinds = board["benchmarks"]["kind"].sel(benchmark=benchmark)
-    path = f"{kinds.item()}/{benchmark}"
+    path = f"{about['kind'].sel(benchmark=benchmark).item()}/{benchmark}"
     if path in {node.path.lstrip("/") for node in board.subtree}:
         return board[path].to_dataset()
     raise ScoreError(f"no cell of {benchmark} is done on this board", "see `brainpress board`")

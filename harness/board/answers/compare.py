@@ -95,7 +95,7 @@ def compare(
             row |= pairs
         else:
             gaps.append(
-                f"{name}: neither participants, stories, pairs, items nor probes: nothing can be tested"
+                f"{name}: no participants, stories, pairs, items or probes: nothing can be tested"
             )
         rows.append(row)
     if not rows:

@@ -37,8 +37,8 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             data="mean of 5 readers, 1 network, 1,000 sentences on their own",
             notes=(
                 "One number a sentence, the mean of five people: no interval over"
-                " participants, and no ceiling but a given one (option ceiling). Length and surprisal predict it in part;"
-                " compare with baseline."
+                " participants, and no ceiling but a given one (option ceiling). Length and"
+                " surprisal predict it in part; compare with baseline."
             ),
         )
     ]
