@@ -83,6 +83,9 @@ def check(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
 
     report = examine(bundles, leaderboard, registry())
     _print_changes(report)
+    if not (leaderboard / "submissions").is_dir():
+        alone = f"note: nothing is accepted at {leaderboard}: checked as if it came first"
+        console.print(Text(alone, style="yellow"), soft_wrap=True)
     remarks: dict[str, list[str]] = {}
     for remark in report.remarks:
         remarks.setdefault(remark.what, []).append(remark.where)
@@ -173,8 +176,9 @@ def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
 
 
 def _print_changes(report: Any) -> None:
-    if not report.changes and not report.problems:
-        console.print("nothing would change: all of it is accepted already")
+    if not report.changes:
+        if not report.problems:
+            console.print("nothing would change: all of it is accepted already")
         return
     console.print(Text("what would change", style="italic"))
     table = Table(box=None)
