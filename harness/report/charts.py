@@ -131,6 +131,12 @@ def _tooltip(*fields: tuple[str, str]) -> list[Any]:
     ]
 
 
+def _in_sight(base: Any) -> Any:
+    """Keep ceilings near the values: one far above would leave no room for what is compared."""
+    top = base.transform_joinaggregate(top="max(high)")
+    return top.transform_filter("datum.ceiling <= 3 * datum.top")
+
+
 def size_chart() -> Any:
     """Draw values against what the weights weigh, with intervals and ceiling."""
     alt = _altair()
@@ -159,7 +165,7 @@ def size_chart() -> Any:
         .mark_line(opacity=0.6)
         .encode(x=x, y=y, color="family:N")
     )
-    ceiling = base.mark_rule(strokeDash=[6, 4], color="#555").encode(y="mean(ceiling):Q")
+    ceiling = _in_sight(base).mark_rule(strokeDash=[6, 4], color="#555").encode(y="mean(ceiling):Q")
     return alt.layer(intervals, family, points, ceiling).properties(width="container", height=340)
 
 
@@ -178,7 +184,7 @@ def ranking_chart() -> Any:
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(SHAPES))),
         tooltip=_tooltip(("variant", "nominal"), ("value", "quantitative")),
     )  # fmt: skip
-    ceiling = base.mark_tick(color="#555", thickness=2).encode(y=y, x="ceiling:Q")
+    ceiling = _in_sight(base).mark_tick(color="#555", thickness=2).encode(y=y, x="ceiling:Q")
     return alt.layer(rule, point, ceiling).properties(width="container", height=alt.Step(17))
 
 
@@ -319,10 +325,12 @@ def roi_chart() -> Any:
 
 FIGURES = (
     Figure("ranking", "Ranking", "cells",
-           "Point: value. Line: 95 % interval. Tick: ceiling.", ranking_chart, 40),
+           "Point: value. Line: 95 % interval. Tick: ceiling, up to three times the best.",
+           ranking_chart, 40),
     Figure("size", "Value against size", "cells",
            "What the packed weights weigh (16 bits a weight where that was not measured). Lines: "
-           "95 % intervals; dashed: ceiling. Crosses are controls: untrained or static.",
+           "95 % intervals; dashed: ceiling, up to three times the best. Crosses are controls: "
+           "untrained or static.",
            size_chart),
     Figure("robustness", "What compression changes", "robustness",
            "Change from the uncompressed model; darker is worse. = equivalent within the margin, "

@@ -155,7 +155,7 @@
       spec.height.step = 32;
       for (const layer of spec.layer) layer.encoding.y.axis = { labelExpr: "split(datum.label, '+')", labelFontSize: 11 };
     }
-    if (narrow) spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 1 };
+    if (narrow) spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 1, labelFontSize: 10 };
     // The interpreter needs no eval, so that the page's policy can forbid it.
     await window.vegaEmbed(box, spec, { ast: true, renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } });
     box.style.minHeight = "0";

@@ -80,6 +80,7 @@ def filled_spec(figure: Figure, rows: pd.DataFrame, benchmark: str, metric: str)
         "subtitle": metric,
         "anchor": "start",
         "fontSize": 14,
+        "offset": 10,
         "subtitleColor": "#555",
     }
     return sized(spec, WIDTH)

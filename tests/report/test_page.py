@@ -17,7 +17,7 @@ from harness.errors import SelectionError
 from harness.report.charts import FIGURES, taken
 from harness.report.page import Page, page_html, write_page
 from harness.report.page_data import page_data
-from harness.report.page_files import figure_rows, safe_name, write_figures
+from harness.report.page_files import figure_rows, filled_spec, safe_name, write_figures
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'"
 TRUTH = Truth(
@@ -224,3 +224,20 @@ def test_the_best_comes_first_whichever_end_is_better(board, lower):
 def test_most_claims_wait_for_a_click(html):
     shown = re.split(r"<details><summary>\d+ more", html.split('id="answer-profile"')[1])[0]
     assert 0 < shown.count("<li>") <= 12
+
+
+def test_a_ceiling_far_above_leaves_room_for_the_values(data):
+    """Values of a seventh of their ceiling would stand on the axis."""
+    import vl_convert
+
+    (size,) = [f for f in FIGURES if f.name == "size"]
+    rows = figure_rows(data, size, "brain-00")
+
+    def ceilings(height):
+        spec = filled_spec(size, rows.assign(ceiling=height), "brain-00", "r")
+        return vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).count(
+            'stroke-dasharray="6,4"'
+        )
+
+    assert ceilings(0.3) == 1
+    assert ceilings(3.0) == 0
