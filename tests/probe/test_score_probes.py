@@ -202,3 +202,31 @@ def test_recordings_of_something_else_are_refused(world):
 def test_options_that_make_no_sense_are_refused(changes):
     with pytest.raises(ScoreError):
         ProbeOptions(**changes)
+
+
+def test_differences_within_resamples_err_as_often_as_they_say():
+    """Two recordings that say the same, blurred apart: over 60 pairs of them, at .05."""
+    from scipy.stats import binom
+
+    wrong, n = 0, DOCUMENTS * WORDS
+    narrower = []
+    for world in range(60):
+        rng = np.random.default_rng(world)
+        classes = rng.integers(0, 2, n)
+        task = made("two", [f"c{k}" for k in classes])
+        request = probe_request("r", texts(), [task])
+        shared = rng.standard_normal((n, 1, 8)) + 0.8 * np.eye(8)[classes][:, None]
+        scores = []
+        for _ in range(2):
+            states = (shared + 0.5 * rng.standard_normal(shared.shape)).astype(np.float32)
+            recording = xr.DataArray(
+                states, dims=("sample", "layer", "unit"), coords={"layer": [0]}
+            )
+            scores.append(score_probes([task], request, recording, OPTIONS))
+        one, other = (s["category_draws"].values[0] for s in scores)
+        change = float(scores[0]["category_score"][0] - scores[1]["category_score"][0])
+        error = (one - other).std()
+        wrong += abs(change) > 1.96 * error
+        narrower.append(error / np.hypot(one.std(), other.std()))
+    assert wrong <= binom.ppf(0.999, 60, 0.05)
+    assert np.mean(narrower) < 0.8
