@@ -89,6 +89,10 @@ def test_show_tells_everything(brainpress):
         (["run", "-m", "gpt2", "--dtype", "int3"], ["int3", "float32"]),
         (["run", "missing.toml"], ["missing.toml"]),
         (["board"], ["no board", "quickstart"]),
+        (["answer", "robustnes"], ["robustnes", "did you mean robustness"]),
+        (["answer", "robustness", "mine.nc"], ["--board mine.nc"]),
+        (["answer", "robustness", "a"], ["takes no variants", "compare"]),
+        (["answer", "compare", "a"], ["two variants"]),
     ],
 )
 def test_a_mistake_is_answered_with_the_way_out(brainpress, arguments, words):

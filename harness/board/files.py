@@ -65,9 +65,12 @@ def open_board(path: Path | str) -> xr.DataTree:
         with xr.open_datatree(path, engine="netcdf4") as tree:
             board = tree.load()
     except (OSError, RuntimeError, ValueError) as error:
+        made = path.suffix == ".nc"
         raise CorruptError(
             f"{path} does not read back as a board: {error}",
-            "run the same command again: the board is made anew from the store",
+            "run the same command again: the board is made anew from the store"
+            if made
+            else "a board is a netCDF file: STORE/board.nc, leaderboard/board.nc",
         ) from error
     if "cells" not in board.children:
         raise CorruptError(f"{path} is a netCDF file, but no board: it has no /cells")

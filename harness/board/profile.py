@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import detail, texts
-from harness.board.answers.competence import compressed, outcomes, variants_of
+from harness.board.answers.competence import compressed, kept_draws, outcomes, variants_of
 from harness.probe.tasks import CATEGORIES
 from harness.probe.winning_rate import mean_winning_rate
 from harness.stats.bootstrap import DoubleArray
@@ -202,7 +202,8 @@ def _wins(known: xr.Dataset, by_task: str, categories: tuple[str, ...]) -> Doubl
 def _probed(known: xr.Dataset) -> Profile | None:
     """Probes: boards keep intervals over test documents and seeds, and the spread over seeds.
 
-    Variants are taken as independent although their test items are the same, so the interval of a
+    Where scores keep their resamples, a change is one between the same documents and seeds. Else
+    variants are taken as independent although their test items are the same, so the interval of a
     change is too wide rather than too short.
     """
     needed = [f"category_{n}" for n in ("score", "low", "high", "sd")]
@@ -217,6 +218,10 @@ def _probed(known: xr.Dataset) -> Profile | None:
     variants, bases = compressed(names)
     change[:, variants] = score[:, variants] - score[:, bases]
     error[:, variants] = np.hypot(own[:, variants], own[:, bases])
+    deviations = kept_draws(known)
+    if deviations is not None:
+        paired = (deviations[..., variants] - deviations[..., bases]).std(axis=0)
+        error[:, variants] = np.where(np.isfinite(paired), paired, error[:, variants])
     categories = tuple(str(c) for c in known["category"].values)
     wins = _wins(known, "score", categories)
     return Profile(categories, names, score, low, high, spread, wins, change, error, SEEDS)

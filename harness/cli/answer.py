@@ -33,10 +33,12 @@ def answer(
     """Answer a question from a board: one sentence a claim, and what the board lacks."""
     from harness.api import open_store
     from harness.board.answers import answer as ask
+    from harness.board.answers import asked
     from harness.board.files import open_board
     from harness.report.answers_view import answer_view
     from harness.store.atomic import writing
 
+    asked(name, variants or ())  # a mistake in the question is told before a board is looked for
     opened = open_board(board or open_store(store).root / "board.nc")
     said = ask(opened, name, *(variants or ()), benchmarks=benchmark, alpha=alpha, seed=seed)
     console.print(answer_view(said))

@@ -12,7 +12,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from harness.cli.app import app, console, print_next
-from harness.cli.options import Device, Offline, StoreOption
+from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
 from harness.plugin.names import nearest, split_names
 
@@ -58,6 +58,7 @@ def show(
     path: Annotated[
         Path | None, typer.Argument(help="A board.", show_default="STORE/board.nc")
     ] = None,
+    benchmark: Benchmarks = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the cells here, too.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Likewise.")] = None,
     store: StoreOption = None,
@@ -71,7 +72,7 @@ def show(
     for target in (csv, parquet):
         if target is not None:
             console.print(f"written: {export(result, target)}", soft_wrap=True)
-    console.print(board_view(result, console.width))
+    console.print(board_view(result, console.width, benchmark))
 
 
 @board.command()
@@ -82,6 +83,9 @@ def check(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
 
     report = examine(bundles, leaderboard, registry())
     _print_changes(report)
+    if not (leaderboard / "submissions").is_dir():
+        alone = f"note: nothing is accepted at {leaderboard}: checked as if it came first"
+        console.print(Text(alone, style="yellow"), soft_wrap=True)
     remarks: dict[str, list[str]] = {}
     for remark in report.remarks:
         remarks.setdefault(remark.what, []).append(remark.where)
@@ -172,8 +176,9 @@ def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
 
 
 def _print_changes(report: Any) -> None:
-    if not report.changes and not report.problems:
-        console.print("nothing would change: all of it is accepted already")
+    if not report.changes:
+        if not report.problems:
+            console.print("nothing would change: all of it is accepted already")
         return
     console.print(Text("what would change", style="italic"))
     table = Table(box=None)

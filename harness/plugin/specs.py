@@ -140,7 +140,7 @@ class BenchmarkSpec(_Spec):
     version : int
         Bumped when the same recordings come to score differently.
     metric : str
-        What ``value`` is, in a few words.
+        What ``value`` is, in a few words; they say ``lower is better`` where it is.
     chance : float
         The value of a guess.
     margin : float, optional

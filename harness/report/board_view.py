@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.board.direction import lower_is_better
 from harness.report.terminal import STYLES, number
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ class _Column:
         return max(len(text) for text in (self.head, *self.cells)) + GAP
 
 
-def board_view(board: xr.DataTree, width: int = 200) -> RenderableType:
+def board_view(
+    board: xr.DataTree, width: int = 200, benchmarks: Sequence[str] | None = None
+) -> RenderableType:
     """Show a board: one table a benchmark, best first, then what failed.
 
     Parameters
@@ -40,12 +44,23 @@ def board_view(board: xr.DataTree, width: int = 200) -> RenderableType:
     board : DataTree
     width : int
         Characters in a line; columns that do not fit are named below the tables.
+    benchmarks : sequence of str, optional
+        Names and globs; all.
+
+    Raises
+    ------
+    SelectionError
+        A pattern selects no benchmark.
     """
+    from harness.board.answers.alignment import selected
+
     cells = board["cells"].to_dataset()
     parts: list[RenderableType] = []
     left_out: dict[str, None] = {}
-    for name in cells["benchmark"].values:
-        shown, without = _benchmark(board, cells.sel(benchmark=name), str(name), width)
+    chosen = selected(board, benchmarks)
+    cells = cells.sel(benchmark=chosen)
+    for name in chosen:
+        shown, without = _benchmark(board, cells.sel(benchmark=name), name, width)
         parts += [*shown, Text()]
         left_out |= dict.fromkeys(without)
     if left_out:
@@ -71,7 +86,8 @@ def _benchmark(
     status = {r: str(cells["status"].sel(model=r[0], compressor=r[1]).item()) for r in every}
     rows = [row for row in every if status[row] != "to do"]
     values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
-    rows.sort(key=lambda row: (math.isnan(values[row]), -values[row]))
+    sign = 1 if lower_is_better(str(about["metric"].item())) else -1
+    rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
     columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
     kept = _fitting(columns, width)

@@ -21,6 +21,9 @@ SHADES = ("#0b3954", "#70357f", "#a8405a", "#c2571a", "#5b8e7d", "#9aa83a", "#7f
 TURNS = ("base", "compressed", "untrained", "compressed", "static", "compressed")
 """Kinds of variants, in the order in which a figure that cannot hold all takes the best of each."""
 
+KINDS = ("base", "compressed", "control")
+SHAPES = ("circle", "triangle-up", "cross")
+
 ROWS = "rows"
 """Name of the data in every spec."""
 
@@ -35,7 +38,7 @@ class Figure:
         Identifier; a file's name begins with it.
     title : str
     data : str
-        Which table it draws: cells, layers, rois, robustness or dissociation.
+        Which table it draws: cells, layers, rois, robustness, categories or dissociation.
     help : str
         How to read it, in a sentence.
     draw : callable
@@ -58,6 +61,15 @@ class Figure:
         return spec
 
 
+def sized(spec: dict[str, Any], width: int) -> dict[str, Any]:
+    """Give a spec a width in CSS pixels, or its panels, unless it has one of its own."""
+    if spec.get("width") == "container":
+        return spec | {"width": width}
+    if "spec" in spec:
+        return spec | {"spec": sized(spec["spec"], width)}
+    return spec
+
+
 def taken(groups: Mapping[str, Sequence[str]], most: int) -> list[str]:
     """Choose variants for a figure that cannot hold all: the best of each kind, kinds in turn.
 
@@ -74,12 +86,20 @@ def taken(groups: Mapping[str, Sequence[str]], most: int) -> list[str]:
     return chosen[:most]
 
 
+_POINT = {"filled": True, "size": 80, "opacity": 1, "stroke": "white", "strokeWidth": 0.6}
+
 _CONFIG = {
     "background": "white",
     "font": "system-ui, sans-serif",
-    "axis": {"labelFontSize": 12, "titleFontSize": 12, "gridColor": "#e6e6e6", "labelLimit": 260},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "gridColor": "#e6e6e6", "labelLimit": 300},
     "axisQuantitative": {"labelOverlap": True, "labelSeparation": 6},
-    "legend": {"labelFontSize": 12, "titleFontSize": 12, "labelLimit": 260, "symbolLimit": 40},
+    "legend": {
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "labelLimit": 260,
+        "symbolLimit": 40,
+        "symbolOpacity": 1,
+    },
     "view": {"stroke": None},
     "range": {"category": list(SHADES)},
 }
@@ -111,23 +131,33 @@ def _tooltip(*fields: tuple[str, str]) -> list[Any]:
     ]
 
 
+def _in_sight(base: Any) -> Any:
+    """Keep ceilings near the values: one far above would leave no room for what is compared."""
+    top = base.transform_joinaggregate(top="max(high)")
+    return top.transform_filter("datum.ceiling <= 3 * datum.top")
+
+
 def size_chart() -> Any:
-    """Draw alignment against the number of parameters, with intervals and ceiling."""
+    """Draw values against what the weights weigh, with intervals and ceiling."""
     alt = _altair()
-    x = alt.X("parameters:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s"))
+    x = alt.X(
+        "mebibytes:Q",
+        title="weights, MiB",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(format="~g", tickCount=6),
+    )
     y = alt.Y("value:Q", title="value", scale=alt.Scale(zero=False))
     shown = _tooltip(
         ("variant", "nominal"), ("value", "quantitative"), ("low", "quantitative"),
-        ("high", "quantitative"), ("bits", "quantitative"),
+        ("high", "quantitative"), ("bits", "quantitative"), ("mebibytes", "quantitative"),
     )  # fmt: skip
     base = _base()
     intervals = base.mark_rule(opacity=0.35).encode(x=x, y=alt.Y("low:Q", title="value"), y2="high")
-    points = base.mark_point(filled=True, size=70, stroke="white", strokeWidth=0.6).encode(
+    points = base.mark_point(**_POINT).encode(
         x=x,
         y=y,
         color=alt.Color("family:N"),
-        shape=alt.Shape("kind:N", scale=alt.Scale(
-            domain=["base", "compressed", "control"], range=["circle", "triangle-up", "cross"])),
+        shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(SHAPES))),
         tooltip=shown,
     )  # fmt: skip
     family = (
@@ -135,33 +165,34 @@ def size_chart() -> Any:
         .mark_line(opacity=0.6)
         .encode(x=x, y=y, color="family:N")
     )
-    ceiling = base.mark_rule(strokeDash=[6, 4], color="#555").encode(y="mean(ceiling):Q")
+    ceiling = _in_sight(base).mark_rule(strokeDash=[6, 4], color="#555").encode(y="mean(ceiling):Q")
     return alt.layer(intervals, family, points, ceiling).properties(width="container", height=340)
 
 
 def ranking_chart() -> Any:
     """Draw values with intervals and ceiling, best first."""
     alt = _altair()
-    y = alt.Y("variant:N", sort=alt.EncodingSortField("value", order="descending"), title=None)
+    # Rows come best first: which end that is depends on the benchmark.
+    y = alt.Y("variant:N", sort=None, title=None)
     base = _base()
-    rule = base.mark_rule().encode(y=y, x=alt.X("low:Q", title="value"), x2="high")
-    point = base.mark_point(filled=True, size=60).encode(
+    rule = base.mark_rule(color="#777").encode(y=y, x=alt.X("low:Q", title="value"), x2="high")
+    point = base.mark_point(**_POINT).encode(
         y=y,
         x="value:Q",
         color=alt.Color("kind:N", scale=alt.Scale(
-            domain=["base", "compressed", "control"], range=["#0b3954", "#7aa6d6", "#888888"])),
-        shape=alt.Shape("kind:N", scale=alt.Scale(
-            domain=["base", "compressed", "control"], range=["circle", "triangle-up", "cross"])),
+            domain=list(KINDS), range=["#0b3954", "#3f7cac", "#555555"])),
+        shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(SHAPES))),
         tooltip=_tooltip(("variant", "nominal"), ("value", "quantitative")),
     )  # fmt: skip
-    ceiling = base.mark_tick(color="#555", thickness=2).encode(y=y, x="ceiling:Q")
+    ceiling = _in_sight(base).mark_tick(color="#555", thickness=2).encode(y=y, x="ceiling:Q")
     return alt.layer(rule, point, ceiling).properties(width="container", height=alt.Step(17))
 
 
 def robustness_chart() -> Any:
     """Draw the change under every compressor, with the number and the outcome in the field."""
     alt = _altair()
-    x, y = alt.X("model:N", title=None, axis=alt.Axis(labelAngle=-35)), alt.Y("compressor:N")
+    x = alt.X("model:N", title=None, axis=alt.Axis(labelAngle=-35))
+    y = alt.Y("compressor:N", title=None, sort=None)
     base = _base()
     # Light enough for black print throughout; darker is worse, in grey, too.
     fields = base.mark_rect(stroke="white").encode(
@@ -185,21 +216,48 @@ def robustness_chart() -> Any:
     return alt.layer(fields, numbers).properties(width={"step": 74}, height={"step": 24})
 
 
-def dissociation_chart() -> Any:
-    """Draw the share of competence lost against the share of alignment lost."""
+def categories_chart() -> Any:
+    """Draw categories of competence: the score in the field, coloured by what compression took."""
     alt = _altair()
+    x = alt.X("category:N", title=None, sort=None, axis=alt.Axis(labelAngle=-35))
+    y = alt.Y("variant:N", title=None, sort=None)
     base = _base()
+    # First, so that rows keep their order: the next layer leaves out what has no change.
+    ground = base.mark_rect(color="white").encode(x=x, y=y)
+    fields = base.mark_rect(stroke="white").encode(
+        x=x,
+        y=y,
+        color=alt.Color("change:Q", scale=alt.Scale(range=["#8f86b5", "#f4f2fb"])),
+        tooltip=_tooltip(
+            ("variant", "nominal"), ("category", "nominal"), ("score", "quantitative"),
+            ("low", "quantitative"), ("high", "quantitative"), ("change", "quantitative"),
+            ("change_low", "quantitative"), ("change_high", "quantitative"), ("p", "quantitative"),
+        ),
+    )  # fmt: skip
+    said = "format(datum.score, '.3f') + (isValid(datum.p) && datum.p < .05 ? ' *' : '')"
+    numbers = (
+        base.transform_calculate(said=said).mark_text(fontSize=11).encode(x=x, y=y, text="said:N")
+    )
+    layers = alt.layer(ground, fields, numbers)
+    return layers.properties(width={"step": 74}, height={"step": 22})
+
+
+def dissociation_chart() -> Any:
+    """Draw the share of competence lost against that of alignment, a panel a benchmark."""
+    alt = _altair()
+    base = alt.Chart()  # a panel has its part of the data, not all
     along = "change of alignment (share)"
     upward = "change of competence (share)"
     x = alt.X("alignment_change:Q", title=along)
     y = alt.Y("competence_change:Q", title=upward)
-    across = base.mark_rule(opacity=0.25).encode(
+    thin = {"color": "#999", "opacity": 0.45, "strokeWidth": 0.8}
+    across = base.mark_rule(**thin).encode(
         x=alt.X("alignment_low:Q", title=along), x2="alignment_high", y=y
     )
-    up = base.mark_rule(opacity=0.25).encode(
+    up = base.mark_rule(**thin).encode(
         x=x, y=alt.Y("competence_low:Q", title=upward), y2="competence_high"
     )
-    points = base.mark_point(size=70).encode(
+    points = base.mark_point(size=70, opacity=1).encode(
         x=x,
         y=y,
         shape="category:N",
@@ -212,11 +270,15 @@ def dissociation_chart() -> Any:
         ),
     )  # fmt: skip
     diagonal = (
-        base.transform_aggregate(a="min(alignment_change)", b="max(alignment_change)")
-        .mark_rule(strokeDash=[6, 4], color="#555")
+        base.transform_aggregate(a="min(alignment_low)", b="max(alignment_high)")
+        .mark_rule(strokeDash=[6, 4], color="#222")
         .encode(x="a:Q", x2="b", y="a:Q", y2="b")
     )
-    return alt.layer(diagonal, across, up, points).properties(width="container", height=360)
+    panels = alt.layer(across, up, diagonal, points).properties(width="container", height=230)
+    head = alt.Header(title=None, labelAnchor="start", labelFontSize=13, labelFontWeight="bold")
+    return panels.facet(
+        facet=alt.Facet("linguistic:N", header=head), columns=1, data=alt.NamedData(ROWS)
+    ).resolve_scale(y="independent")
 
 
 def layer_chart() -> Any:
@@ -263,12 +325,19 @@ def roi_chart() -> Any:
 
 FIGURES = (
     Figure("ranking", "Ranking", "cells",
-           "Point: value. Line: 95 % interval. Tick: ceiling.", ranking_chart, 40),
-    Figure("size", "Alignment against size", "cells",
-           "Dashed: ceiling. Crosses are controls: untrained or static.", size_chart),
+           "Point: value. Line: 95 % interval. Tick: ceiling, up to three times the best.",
+           ranking_chart, 40),
+    Figure("size", "Value against size", "cells",
+           "What the packed weights weigh (16 bits a weight where that was not measured). Lines: "
+           "95 % intervals; dashed: ceiling, up to three times the best. Crosses are controls: "
+           "untrained or static.",
+           size_chart),
     Figure("robustness", "What compression changes", "robustness",
            "Change from the uncompressed model; darker is worse. = equivalent within the margin, "
            "\u2212 worse, + better, ? undecided, all after Holm.", robustness_chart),
+    Figure("categories", "Competence by category", "categories",
+           "Scores; darker: lost more against the uncompressed model. * differs from it at .05 "
+           "after Holm. White: nothing was compressed.", categories_chart, 40),
     Figure("dissociation", "Competence against alignment", "dissociation",
            "Shares of the base's height above chance. Below the dashed line competence loses the "
            "larger one; filled where that is shown while alignment is preserved.",

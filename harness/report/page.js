@@ -97,7 +97,9 @@
     const body = document.createDocumentFragment();
     for (const row of found) {
       const line = element("tr", undefined, { class: row.kind });
-      line.append(element("td", row.model + (row.kind === "control" ? " (control)" : "")), element("td", row.compressor));
+      const named = element("td", row.model + (row.kind === "control" ? " (control)" : ""));
+      if (row.compressor !== "none") named.append(element("span", row.compressor, { class: "narrow", "aria-hidden": "true" }));
+      line.append(named, element("td", row.compressor));
       for (const name of ["value"]) line.append(element("td", shown(name, row[name])));
       const drawn = element("td");
       drawn.append(bar(row, scale));
@@ -121,7 +123,8 @@
   const seen = new Set(), stale = new Set(figures.keys());
   // The best of each kind, kinds in turn, where a figure cannot hold all.
   const taken = (rows, figure) => {
-    const best = rows.slice().sort((a, b) => b.value - a.value);
+    const down = !about.benchmarks[wanted().benchmark].lower;
+    const best = rows.slice().sort((a, b) => (down ? b.value - a.value : a.value - b.value));
     if (!figure.most) return best;
     const left = new Map(figure.turns.map((turn) => [turn, best.filter((r) => r.group === turn)])), chosen = [];
     while (chosen.length < figure.most && figure.turns.some((turn) => left.get(turn).length))
@@ -139,12 +142,20 @@
     const figure = figures.get(name), box = $(`draw-${name}`), found = data(name);
     box.dataset.rows = found.length;
     const variants = new Set(found.map((r) => r.variant)).size, all = new Set(cells().map((r) => r.variant)).size;
-    $(`note-${name}`).textContent = figure.most && all > variants ? `${variants} of ${all} variants, the best of each kind.` : "";
+    $(`note-${name}`).textContent = figure.most && variants && all > variants ? `${variants} of ${all} variants, the best of each kind.` : "";
     box.style.minHeight = found.length ? "" : "0";
     if (!found.length) { box.replaceChildren(element("p", "The board has nothing to draw here for this benchmark and these filters.")); return; }
     const spec = structuredClone(figure.spec);
     spec.datasets = { rows: found };
-    if (box.clientWidth < 560) spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 1 };
+    // Panels cannot follow their container, and leave room for axis and legend.
+    const narrow = box.clientWidth < 560;
+    if (spec.spec && spec.spec.width === "container") spec.spec.width = Math.max(180, box.clientWidth - (narrow ? 90 : 230));
+    if (narrow && name === "categories") {
+      spec.width.step = 46;
+      spec.height.step = 32;
+      for (const layer of spec.layer) layer.encoding.y.axis = { labelExpr: "split(datum.label, '+')", labelFontSize: 11 };
+    }
+    if (narrow) spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 1, labelFontSize: 10 };
     // The interpreter needs no eval, so that the page's policy can forbid it.
     await window.vegaEmbed(box, spec, { ast: true, renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } });
     box.style.minHeight = "0";
@@ -155,7 +166,15 @@
     for (const e of entries) e.isIntersecting ? seen.add(e.target.dataset.figure) : seen.delete(e.target.dataset.figure);
     redraw();
   }, { rootMargin: "150px" });
-  const update = () => { rank(); figures.forEach((_, name) => stale.add(name)); redraw(); };
+  // What the board cannot draw for a benchmark, whatever the filters, takes no room.
+  const offer = () => {
+    const without = [...figures.keys()].filter((name) => !$(`data-${figures.get(name).data}-${wanted().benchmark}`));
+    document.querySelectorAll("figure[data-figure]").forEach((node) => { node.hidden = without.includes(node.dataset.figure); });
+    const titles = without.map((name) => $(`draw-${name}`).getAttribute("aria-label").toLowerCase());
+    $("undrawn").textContent = titles.length ? `Not on the board for ${about.benchmarks[wanted().benchmark].name}: ${titles.join(", ")}.` : "";
+  };
+  const update = () => { rank(); offer(); figures.forEach((_, name) => stale.add(name)); redraw(); };
+  const turn = () => { [state.key, state.down] = ["value", !about.benchmarks[wanted().benchmark].lower]; };
 
   // ---- downloads
   const quoted = (v) => (v === null || v === undefined ? "" : /[",\n\r]/.test(String(v)) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
@@ -172,6 +191,7 @@
   about.benchmarks.forEach((b, i) => $("benchmark").append(element("option", b.name + (b.simulated ? " (simulated)" : ""), { value: i })));
   choices("family", about.families);
   choices("compressor", about.compressors);
+  $("benchmark").addEventListener("change", turn);
   for (const id of ["benchmark", "family", "compressor", "size", "controls"]) $(id).addEventListener("change", update);
   for (const head of $("ranking").tHead.rows[0].cells) {
     const button = head.querySelector("button");
@@ -184,7 +204,8 @@
   }
   for (const node of document.querySelectorAll("[data-download]"))
     node.addEventListener("click", () => download(file(node.dataset.download), node.dataset.download === "table" ? cells().sort(compare) : data(node.dataset.download)));
-  rank();
+  turn();
+  update();
   document.querySelectorAll("[data-figure]").forEach((node) => watch.observe(node));
   window.brainpress = { data, cells };
 })();

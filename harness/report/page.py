@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from harness.board.direction import lower_is_better
 from harness.errors import ExtraMissing
 from harness.report.charts import FIGURES, TURNS, Figure
 from harness.report.page_data import PageData, page_data
@@ -181,7 +182,8 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
         "benchmarks": [
             {
                 "name": name,
-                "metric": str(benchmarks["metric"].sel(benchmark=name).item()),
+                "metric": data.metrics[name],
+                "lower": lower_is_better(data.metrics[name]),
                 "simulated": bool(benchmarks["simulated"].sel(benchmark=name)),
             }
             for name in data.benchmarks
@@ -241,7 +243,7 @@ def _ranking(about: dict[str, Any]) -> str:
 <table id="ranking"><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>
 <p>Filled circle: uncompressed. Open circle: compressed. Cross, striped: control. Line: 95 %
 interval. Dashed: ceiling.</p><h2 id="figures-start">Figures</h2>
-<p>They follow the filters above.</p>"""
+<p>They follow the filters above. <span id="undrawn"></span></p>"""
 
 
 def _figure(figure: Figure) -> str:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from harness.board.answers import answer
 from harness.board.answers.alignment import detail, mean_present, selected
+from harness.board.direction import lower_is_better, metrics
 from harness.stats.replicates import replicate_of
 
 KINDS = ("neural", "behavioural", "linguistic")
@@ -33,6 +34,8 @@ class PageData:
         By name of the table, then of the benchmark: a data frame, without those that are empty.
     answers : mapping
         Answers by question.
+    metrics : mapping
+        What the value is, by benchmark.
     notes : tuple of str
         What is left out, and why.
     """
@@ -40,6 +43,7 @@ class PageData:
     benchmarks: tuple[str, ...]
     tables: Mapping[str, Mapping[str, pd.DataFrame]]
     answers: Mapping[str, xr.Dataset]
+    metrics: Mapping[str, str]
     notes: tuple[str, ...]
 
 
@@ -71,9 +75,10 @@ def page_data(
         "layers": _by(names, lambda n: _layers(board, n)),
         "rois": _by(names, lambda n: _rois(board, n)),
         "robustness": _by(names, lambda n: _robustness(said["robustness"], n)),
+        "categories": _by(names, lambda n: _categories(said["profile"], n)),
         "dissociation": _by(names, lambda n: _dissociation(said["dissociation"], n)),
     }
-    return PageData(tuple(names), tables, said, tuple(notes))
+    return PageData(tuple(names), tables, said, metrics(board), tuple(notes))
 
 
 def _ordered(board: xr.DataTree, names: Sequence[str]) -> list[str]:
@@ -127,11 +132,20 @@ def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
     frame["parameters"] = frame["model"].map(models["parameters"])
     control = frame["model"].map(models["control"])
     compressed = np.where(frame["compressor"] == "none", "base", "compressed")
+    # What was not measured is taken as 16 bits a weight, which controls and bases have.
+    weights = frame.get("bytes", math.nan)
+    frame["mebibytes"] = np.where(np.isfinite(weights), weights, 2 * frame["parameters"]) / 2**20
     frame["kind"] = np.where(control != "", "control", compressed)
     frame["group"] = np.where(control != "", control, compressed)
-    frame = frame.drop(columns="status").sort_values("value", ascending=False)
-    grouped = dict(iter(frame.groupby("benchmark", sort=False)))
-    return {n: grouped[n].drop(columns="benchmark") for n in names if n in grouped}
+    grouped = dict(iter(frame.drop(columns="status").groupby("benchmark", sort=False)))
+    measured = metrics(board)
+    return {
+        name: grouped[name]
+        .drop(columns="benchmark")
+        .sort_values("value", ascending=lower_is_better(measured[name]))
+        for name in names
+        if name in grouped
+    }
 
 
 def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
@@ -182,7 +196,21 @@ def _robustness(said: xr.Dataset, name: str) -> pd.DataFrame:
     frame = said[[*columns, "outcome"]].sel(benchmark=name).to_dataframe().reset_index()
     frame = frame[np.isfinite(frame["difference"])].drop(columns="benchmark")
     frame["variant"] = frame["model"] + "+" + frame["compressor"]
-    return frame
+    order = frame.groupby("compressor")["difference"].transform("mean")
+    return frame.loc[order.sort_values(ascending=False, kind="stable").index]
+
+
+def _categories(said: xr.Dataset, name: str) -> pd.DataFrame:
+    if "linguistic" not in said.dims or name not in said["linguistic"].values:
+        return pd.DataFrame()
+    columns = ["score", "low", "high", "change", "change_low", "change_high", "standardised", "p"]
+    own = said[columns].sel(linguistic=name)
+    own = own.transpose("model", "compressor", "category")
+    frame = own.to_dataframe().reset_index().drop(columns="linguistic")
+    frame = frame[np.isfinite(frame["score"])]
+    frame["variant"] = frame["model"] + "+" + frame["compressor"]
+    mean = frame.groupby("variant")["score"].transform("mean")
+    return frame.assign(mean=mean).sort_values("mean", ascending=False, kind="stable")
 
 
 def _dissociation(said: xr.Dataset, name: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import ExtraMissing
-from harness.report.charts import FIGURES, ROWS, Figure, taken
+from harness.report.charts import FIGURES, ROWS, Figure, sized, taken
 from harness.report.page_data import PageData
 from harness.store.atomic import writing
 
@@ -54,7 +54,7 @@ def write_figures(
             with writing(place.with_suffix(".csv")) as beside:
                 rows.to_csv(beside, index=False)
             yield place.with_suffix(".csv")
-            spec = filled_spec(figure, rows, benchmark)
+            spec = filled_spec(figure, rows, benchmark, data.metrics[benchmark])
             for ending in formats:
                 with writing(place.with_suffix(f".{ending}")) as beside:
                     beside.write_bytes(_rendered(spec, ending))
@@ -71,14 +71,19 @@ def figure_rows(data: PageData, figure: Figure, benchmark: str) -> pd.DataFrame:
     return rows
 
 
-def filled_spec(figure: Figure, rows: pd.DataFrame, benchmark: str) -> dict[str, Any]:
+def filled_spec(figure: Figure, rows: pd.DataFrame, benchmark: str, metric: str) -> dict[str, Any]:
     """Return a figure's spec with its data, its size and a title."""
     spec = figure.spec()
     spec["datasets"] = {ROWS: rows.replace({np.nan: None}).to_dict("records")}
-    if spec.get("width") == "container":
-        spec["width"] = WIDTH
-    spec["title"] = {"text": f"{figure.title}: {benchmark}", "anchor": "start", "fontSize": 14}
-    return spec
+    spec["title"] = {
+        "text": f"{figure.title}: {benchmark}",
+        "subtitle": metric,
+        "anchor": "start",
+        "fontSize": 14,
+        "offset": 10,
+        "subtitleColor": "#555",
+    }
+    return sized(spec, WIDTH)
 
 
 def safe_name(benchmark: str) -> str:

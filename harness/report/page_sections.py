@@ -14,12 +14,13 @@ import xarray as xr
 
 from harness.board.answers.alignment import BASE, alignments
 from harness.board.answers.paired import paired
+from harness.board.direction import lower_is_better
 from harness.report.answers_view import MARKS
 from harness.report.page_data import PageData
 from harness.report.terminal import size
 
-MOST_CLAIMS = 150
-"""Claims of a question on the page; the command line and the answers' files have all."""
+FIRST_CLAIMS, MOST_CLAIMS = 12, 150
+"""Claims of a question that are seen at once, and that a click shows; the command line has all."""
 
 QUESTIONS = {
     "saturation": "How small is enough?",
@@ -43,11 +44,11 @@ def claims_html(data: PageData) -> str:
             )
         )
         rows.sort(key=lambda row: ("yes", "no", "undecided").index(str(row[0])))
-        items = "".join(
+        items = [
             f'<li><span class="mark {verdict}" title="{verdict}">{MARKS[str(verdict)]}</span>'
             f"<b>{escape(str(subject))}</b>: {escape(str(sentence))}</li>"
             for verdict, subject, sentence in rows[:MOST_CLAIMS]
-        )
+        ]
         more = ""
         if len(rows) > MOST_CLAIMS:
             more = (
@@ -56,12 +57,19 @@ def claims_html(data: PageData) -> str:
             )
         gaps = "".join(f"<li>{escape(str(g))}</li>" for g in said["missing"].values[:MOST_CLAIMS])
         gaps = f"<details><summary>what is missing</summary><ul>{gaps}</ul></details>" * bool(gaps)
-        shown = f'<ul class="claims">{items}</ul>{more}' if items else "<p>Cannot be told.</p>"
+        rest = items[FIRST_CLAIMS:]
+        if rest:
+            more = f"<details><summary>{len(rest)} more</summary>{_claims(rest)}{more}</details>"
+        shown = f"{_claims(items[:FIRST_CLAIMS])}{more}" if items else "<p>Cannot be told.</p>"
         parts.append(
             f'<details open><summary><h3 id="answer-{name}">{QUESTIONS[name]}</h3></summary>'
             f"{shown}{gaps}</details>"
         )
     return "".join(parts)
+
+
+def _claims(items: Sequence[str]) -> str:
+    return f'<ul class="claims">{"".join(items)}</ul>'
 
 
 def models_html(board: xr.DataTree, data: PageData) -> str:
@@ -159,11 +167,13 @@ def _control_warnings(board: xr.DataTree, data: PageData) -> Iterator[tuple[str,
         if not len(models):
             continue
         best, control = models.iloc[0], controls.iloc[0]
-        reaches = control["value"] >= best["value"]
+        sign = -1 if lower_is_better(data.metrics[name]) else 1
+        reaches = sign * (best["value"] - control["value"]) <= 0
         if name in found:
             means, names = found[name].means, found[name].names
             pair = [names.index((row["model"], row["compressor"])) for row in (best, control)]
-            reaches = paired((means[:, pair[0]] - means[:, pair[1]])[:, None], math.nan).low[0] <= 0
+            ahead = sign * (means[:, pair[0]] - means[:, pair[1]])
+            reaches = paired(ahead[:, None], math.nan).low[0] <= 0
         said = f"{control['variant']} scores {control['value']:.3f}, "
         said += f"the best model, {best['variant']}, {best['value']:.3f}"
         yield name, f"A CONTROL REACHES THE MODELS: {said}" if reaches else said

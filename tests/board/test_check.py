@@ -160,6 +160,22 @@ def test_a_removed_control(handed, problems, control):
     assert f"its {control} control is missing" in problems(kept)
 
 
+@pytest.mark.parametrize("layers", [True, False])
+def test_reading_times_from_probabilities_need_no_static_control(handed, problems, layers):
+    """A static embedding has hidden states and no probabilities."""
+
+    def behavioural(entry):
+        record = json.loads(json.dumps(entry.record))
+        record["benchmark"]["kind"] = "behavioural"
+        detail = entry.dataset()
+        return Entry.make(record, detail if layers else detail.isel(layer=[-1]))
+
+    kept = [e for e in handed.entries if e.record["model"]["control"] != "static"]
+    said = problems([behavioural(e) for e in kept])
+    assert ("its static control is missing" in said) is layers
+    assert "its untrained control is missing" not in said
+
+
 def test_controls_that_were_accepted_before_count(handed, problems, board):
     controls = [e for e in handed.entries if e.record["model"]["control"]]
     accept(controls, [], board)

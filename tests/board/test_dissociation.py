@@ -7,6 +7,7 @@ from scipy.stats import binom
 from simulated_boards import CATEGORIES, Truth, simulate
 
 import harness
+from harness.board.answers.compare import compare
 from harness.board.answers.competence import competence, probed
 
 TRUTH = Truth(
@@ -99,12 +100,13 @@ def test_items_that_pass_or_fail_count_like_pairs():
     np.testing.assert_array_equal(one.draws, other.draws)
 
 
-def test_probes_are_drawn_from_their_intervals():
+@pytest.fixture
+def probes():
     names = ["m+none", "m+rtn-int4"]
     dims = ("variant", "category")
     score = np.array([[0.8, 0.6], [0.7, 0.6]])
     half = np.array([[0.02, 0.04], [0.03, 0.05]])
-    known = xr.Dataset(
+    return xr.Dataset(
         {
             "category_score": (dims, score),
             "category_low": (dims, score - half),
@@ -120,7 +122,11 @@ def test_probes_are_drawn_from_their_intervals():
             "seed": range(5),
         },
     )
-    read = probed(known, "probes", 20_000, seed=1)
+
+
+def test_probes_are_drawn_from_their_intervals(probes):
+    half = (probes["category_high"] - probes["category_score"]).values
+    read = probed(probes, "probes", 20_000, seed=1)
     assert read.categories == ("syntax", "semantics")
     np.testing.assert_array_equal(read.pairs, [20, 30])
     variants, change, drawn = read.relative_change()
@@ -130,4 +136,43 @@ def test_probes_are_drawn_from_their_intervals():
     # the base's own error changes the share that is left: (.7 - .3) / (.8 - .3) ** 2
     first = np.hypot(half[0, 0] * 0.4 / 0.5, half[1, 0]) / 1.96 / 0.5
     assert drawn[:, 0, 0].std() == pytest.approx(first, rel=0.05)
-    assert probed(known.drop_vars("category_low"), "probes", 10, seed=1) is None
+    assert probed(probes.drop_vars("category_low"), "probes", 10, seed=1) is None
+
+
+def test_probes_whose_resamples_are_kept_are_drawn_together(probes):
+    rng = np.random.default_rng(2)
+    draws = probes["category_score"].values[..., None] + rng.normal(0, 0.02, (1, 2, 400))
+    known = probes.assign(category_draws=(("variant", "category", "draw"), draws))
+    drawn = probed(known, "probes", 1000, seed=1).draws
+    assert drawn.shape == (1000, 2, 2)
+    # Both variants moved alike in every resample: nothing is left of the difference's error.
+    assert (drawn[..., 1] - drawn[..., 0]).std(axis=0) == pytest.approx([0, 0], abs=1e-12)
+    assert drawn[..., 0].std(axis=0) == pytest.approx(draws[0].std(axis=1), rel=0.05)
+    # One without: its draws are its interval's, and independent.
+    draws[1] = np.nan
+    half = probes.assign(category_draws=(("variant", "category", "draw"), draws))
+    apart = probed(half, "probes", 1000, seed=1).draws
+    np.testing.assert_array_equal(apart[..., 0], drawn[..., 0])
+    assert abs(np.corrcoef(apart[:, 0, 0], apart[:, 0, 1])[0, 1]) < 0.15
+
+
+def test_probes_are_compared(probes):
+    about = xr.Dataset(
+        {"kind": ("benchmark", ["linguistic"]), "margin": ("benchmark", [np.nan]),
+         "chance": ("benchmark", [0.0]), "simulated": ("benchmark", [0])},
+        coords={"benchmark": ["gum"]},
+    )  # fmt: skip
+    value = probes["category_score"].values @ [0.4, 0.6]
+    cells = xr.Dataset(
+        {"value": (("model", "compressor", "benchmark"), value[None, :, None])},
+        coords={"model": ["m"], "compressor": ["none", "rtn-int4"], "benchmark": ["gum"]},
+    )
+    board = xr.DataTree.from_dict(
+        {"/benchmarks": about, "/cells": cells, "/linguistic/gum": probes}
+    )
+    said = compare(board, ["m", "m+rtn-int4"]).sel(benchmark="gum")
+    assert str(said["unit"].item()) == "probes"
+    assert int(said["n"]) == 50
+    assert float(said["difference"]) == pytest.approx(0.4 * 0.1)
+    error = np.hypot(0.4 * np.hypot(0.02, 0.03), 0.6 * np.hypot(0.04, 0.05)) / 1.96
+    assert float(said["high"] - said["low"]) == pytest.approx(2 * 1.96 * error, rel=0.1)

@@ -107,6 +107,23 @@ def test_probes_are_standardised_by_the_seeds_of_the_base(probes):
     assert np.isnan(cell.sel(compressor="none")["change"]).all()
 
 
+def test_kept_resamples_pair_a_change(probes):
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0, 0.02, (2, 500))
+    own = rng.normal(0, 0.003, (4, 2, 500))
+    draws = probes["category_score"].values[..., None] + shared + own
+    known = probes.assign(category_draws=(("variant", "category", "draw"), draws))
+    found = profile_of(known)
+    at = [v for v, _ in enumerate(found.names) if np.isfinite(found.error[0, v])]
+    assert at == [1]
+    np.testing.assert_allclose(found.error[:, 1], (own[1] - own[0]).std(axis=1))
+    assert (found.error[:, 1] < 0.4 * profile_of(probes).error[:, 1]).all()
+    # A base that was scored before resamples were kept has none to subtract.
+    draws[0] = np.nan
+    known = probes.assign(category_draws=(("variant", "category", "draw"), draws))
+    np.testing.assert_array_equal(profile_of(known).error, profile_of(probes).error)
+
+
 def test_winning_rates_are_among_the_variants_of_the_board(probes):
     by_task = np.array([[0.9, 0.5, 0.1], [0.8, 0.5, 0.2], [0.1, 0.1, 0.3], [0.7, np.nan, 0.4]])
     known = probes.assign(score=(("variant", "task"), by_task)).assign_coords(

@@ -38,6 +38,9 @@ def test_from_a_board_to_the_leaderboard(brainpress, tmp_path):
     code, said = brainpress("board", "check", "a.zip")
     assert code == 0, said
     assert "9 cells: no problem" in said
+    assert "nothing is accepted at leaderboard" in said, (
+        "a mistyped folder looks like a first bundle"
+    )
     code, said = brainpress("board", "add", "a.zip")
     assert code == 0, said
     code, said = brainpress("board", "build")
@@ -50,6 +53,7 @@ def test_from_a_board_to_the_leaderboard(brainpress, tmp_path):
     code, said = brainpress("board", "check", "a.zip")
     assert "0 cells: no problem" in said, "what is there already is not offered again"
     assert "all of it is accepted already" in said
+    assert "nothing is accepted" not in said
 
 
 def test_problems_are_printed_and_keep_a_bundle_out(brainpress, handed, tmp_path):
@@ -95,3 +99,11 @@ def test_a_submission_says_who_hands_it_in(brainpress):
     code, said = brainpress("board", "check", "missing.zip")
     assert code == 2
     assert "no bundle at missing.zip" in said
+
+
+def test_a_board_is_no_bundle(brainpress, tmp_path):
+    (tmp_path / "mine.nc").write_bytes(b"CDF")
+    code, said = brainpress("board", "check", "mine.nc")
+    assert code == 1
+    assert "brainpress submit mine.nc" in said
+    assert "what would change" not in said

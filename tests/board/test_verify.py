@@ -142,6 +142,10 @@ def test_the_result_stays_beside_the_submission(handed, again, tmp_path):
     for each in found:
         kept = verification(board, each.entry)
         assert (kept["outcome"], kept["seed"]) == ("verified", 4)
+    # A bundle that is verified after it was accepted: what is found is kept with what was accepted.
+    later = verify(entries, handed.registry, sample=2, seed=5)
+    assert len(record(later, [bundle], board, sample=2, seed=5)) == 1 + len(later)
+    assert all(verification(board, each.entry)["seed"] == 5 for each in later)
     again_found = verify(read_all([board], board), handed.registry, sample=99, seed=4)
     assert len(record(again_found, [board], board, sample=99, seed=4)) == 5
     assert all(verification(board, e)["outcome"] == "verified" for e in entries)

@@ -12,6 +12,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -211,6 +212,11 @@ def assert_installable(what: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_does_what_it_says(page, reader):
+    said = (ROOT / page).read_text(encoding="utf-8")
+    if "leaderboard/board.nc" in said and "board build" not in said:
+        # A study of the accepted results is read beside them.
+        (reader.folder / "leaderboard").mkdir()
+        shutil.copy(ROOT / "leaderboard/board.nc", reader.folder / "leaderboard")
     for block in blocks(page):
         if block.title:
             reader.write(block)

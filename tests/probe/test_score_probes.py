@@ -136,6 +136,20 @@ def test_values_are_means_over_tasks_and_intervals_hold_them(scored):
     assert list(scored["category"].values) == ["syntax", "morphology", "semantics"]
 
 
+def test_resamples_are_kept_and_are_those_of_the_interval(world, scored):
+    draws = scored["category_draws"]
+    assert draws.dims == ("category", "draw")
+    np.testing.assert_allclose(draws.quantile(0.025, "draw"), scored["category_low"], atol=1e-6)
+    np.testing.assert_allclose(draws.quantile(0.975, "draw"), scored["category_high"], atol=1e-6)
+    # Another recording of the same documents is judged on the same draws: errors go together.
+    tasks, request, recording = world
+    noise = np.random.default_rng(1).standard_normal(recording.shape)
+    blurred = score_probes(tasks, request, recording + 0.3 * noise.astype(np.float32), OPTIONS)
+    one, other = (found["category_draws"].sel(category="morphology") for found in (scored, blurred))
+    assert np.corrcoef(one, other)[0, 1] > 0.3
+    assert float((one - other).std()) < np.hypot(float(one.std()), float(other.std()))
+
+
 def test_the_interval_covers_repeated_test_parts():
     """Random labels: the interval of the score holds a third in most of 20 worlds."""
     rng = np.random.default_rng(3)
@@ -188,3 +202,31 @@ def test_recordings_of_something_else_are_refused(world):
 def test_options_that_make_no_sense_are_refused(changes):
     with pytest.raises(ScoreError):
         ProbeOptions(**changes)
+
+
+def test_differences_within_resamples_err_as_often_as_they_say():
+    """Two recordings that say the same, blurred apart: over 60 pairs of them, at .05."""
+    from scipy.stats import binom
+
+    wrong, n = 0, DOCUMENTS * WORDS
+    narrower = []
+    for world in range(60):
+        rng = np.random.default_rng(world)
+        classes = rng.integers(0, 2, n)
+        task = made("two", [f"c{k}" for k in classes])
+        request = probe_request("r", texts(), [task])
+        shared = rng.standard_normal((n, 1, 8)) + 0.8 * np.eye(8)[classes][:, None]
+        scores = []
+        for _ in range(2):
+            states = (shared + 0.5 * rng.standard_normal(shared.shape)).astype(np.float32)
+            recording = xr.DataArray(
+                states, dims=("sample", "layer", "unit"), coords={"layer": [0]}
+            )
+            scores.append(score_probes([task], request, recording, OPTIONS))
+        one, other = (s["category_draws"].values[0] for s in scores)
+        change = float(scores[0]["category_score"][0] - scores[1]["category_score"][0])
+        error = (one - other).std()
+        wrong += abs(change) > 1.96 * error
+        narrower.append(error / np.hypot(one.std(), other.std()))
+    assert wrong <= binom.ppf(0.999, 60, 0.05)
+    assert np.mean(narrower) < 0.8

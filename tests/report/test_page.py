@@ -17,7 +17,7 @@ from harness.errors import SelectionError
 from harness.report.charts import FIGURES, taken
 from harness.report.page import Page, page_html, write_page
 from harness.report.page_data import page_data
-from harness.report.page_files import figure_rows, safe_name, write_figures
+from harness.report.page_files import figure_rows, filled_spec, safe_name, write_figures
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'"
 TRUTH = Truth(
@@ -183,3 +183,61 @@ def test_regions_and_layers_are_drawn_with_controls(data):
             assert len(drawn) <= figure.most
             assert set(drawn["group"]) == set(cells["group"])
             assert cells["value"].idxmax() in drawn.index
+
+
+def test_categories_are_drawn_of_linguistic_benchmarks(data, tmp_path):
+    table = data.tables["categories"]["pairs-00"]
+    assert "brain-00" not in data.tables["categories"]
+    base = table[table["compressor"] == "none"]
+    assert base["change"].isna().all()
+    taken_away = table[table["variant"] == "a-1+rtn-int4"].set_index("category")["change"]
+    assert taken_away["syntax"] < -0.1
+    means = table.groupby("variant", sort=False)["score"].mean()
+    assert means.is_monotonic_decreasing
+    assert (tmp_path / "pairs-00" / "categories.svg") in list(
+        write_figures(data, tmp_path, ("svg",))
+    )
+
+
+def test_what_was_not_weighed_has_sixteen_bits_a_weight(board, data):
+    bytes_packed = board["compression"].to_dataset()["bytes_packed"]
+    for row in data.tables["cells"]["brain-00"].itertuples():
+        known = float(bytes_packed.sel(model=row.model, compressor=row.compressor))
+        expected = known if np.isfinite(known) else 2 * row.parameters
+        assert row.mebibytes == pytest.approx(expected / 2**20)
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_the_best_comes_first_whichever_end_is_better(board, lower):
+    groups = {path: node.to_dataset() for path, node in board.subtree_with_keys}
+    metric = np.array(["bits per byte, lower is better" if lower else "r", "accuracy"], object)
+    groups["benchmarks"] = groups["benchmarks"].assign(metric=("benchmark", metric))
+    turned = xr.DataTree.from_dict(groups)
+    found = page_data(turned, draws=10)
+    values = found.tables["cells"]["brain-00"]["value"].tolist()
+    assert values == sorted(values, reverse=not lower)
+    assert parsed(page_html(turned, found, Page()), "about")["benchmarks"][0]["lower"] is lower
+    # Alignment of controls is near 0: where that is the better end, they reach the models.
+    assert ("A CONTROL REACHES" in page_html(turned, found, Page())) is lower
+
+
+def test_most_claims_wait_for_a_click(html):
+    shown = re.split(r"<details><summary>\d+ more", html.split('id="answer-profile"')[1])[0]
+    assert 0 < shown.count("<li>") <= 12
+
+
+def test_a_ceiling_far_above_leaves_room_for_the_values(data):
+    """Values of a seventh of their ceiling would stand on the axis."""
+    import vl_convert
+
+    (size,) = [f for f in FIGURES if f.name == "size"]
+    rows = figure_rows(data, size, "brain-00")
+
+    def ceilings(height):
+        spec = filled_spec(size, rows.assign(ceiling=height), "brain-00", "r")
+        return vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).count(
+            'stroke-dasharray="6,4"'
+        )
+
+    assert ceilings(0.3) == 1
+    assert ceilings(3.0) == 0

@@ -135,7 +135,22 @@ def test_another_benchmark_changes_the_figures(page):
     assert cells(page, 3) != before
     assert "accuracy" in page.find_element(By.ID, "count").text
     time.sleep(0.5)
-    assert "nothing to draw" in page.find_element(By.ID, "draw-rois").text
+    # Figures that the board cannot draw for it are gone, and named.
+    assert not page.find_element(By.CSS_SELECTOR, '[data-figure="rois"]').is_displayed()
+    assert "regions" in page.find_element(By.ID, "undrawn").text
+    assert len(drawn(page, "categories")) >= 6
+    Select(page.find_element(By.ID, "benchmark")).select_by_index(0)
+    assert page.find_element(By.CSS_SELECTOR, '[data-figure="rois"]').is_displayed()
+    assert not page.find_element(By.CSS_SELECTOR, '[data-figure="categories"]').is_displayed()
+
+
+def test_filters_that_leave_nothing_say_so(page):
+    drawn(page, "robustness")
+    Select(page.find_element(By.ID, "controls")).select_by_value("only")
+    box = page.find_element(By.ID, "draw-robustness")
+    WebDriverWait(page, 10).until(lambda _: "nothing to draw" in box.text)
+    Select(page.find_element(By.ID, "controls")).select_by_value("yes")
+    assert len(drawn(page, "robustness")) >= 6
 
 
 def test_a_point_has_a_tooltip(page):
@@ -162,7 +177,7 @@ def test_text_from_a_board_is_text(page):
 def test_data_behind_a_figure_can_be_had(page):
     rows = page.execute_script("return brainpress.data('rois')")
     assert {row["roi"] for row in rows} == {"roi0", "roi1", "roi2"}
-    assert len(page.find_elements(By.CSS_SELECTOR, "[data-download]")) == 6
+    assert len(page.find_elements(By.CSS_SELECTOR, "[data-download]")) == 7
 
 
 def test_everything_fits_a_narrow_screen(page):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from harness.errors import SelectionError
+from harness.plugin.names import nearest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,6 +21,40 @@ class Question(StrEnum):
     DISSOCIATION = "dissociation"
     PROFILE = "profile"
     COMPARE = "compare"
+
+
+def asked(name: str, variants: Sequence[str] = ()) -> Question:
+    """Return the question that a name is of.
+
+    Parameters
+    ----------
+    name : str
+    variants : sequence of str
+        What the question is about; only ``compare`` takes any.
+
+    Raises
+    ------
+    SelectionError
+        There is no such question, or it takes no variants, or two.
+    """
+    try:
+        question = Question(name)
+    except ValueError:
+        near = nearest(name, list(Question))
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(Question)}"
+        raise SelectionError(f"no answer is called {name!r}", hint) from None
+    boards = [v for v in variants if v.endswith(".nc")]
+    if boards:
+        raise SelectionError(
+            f"{boards[0]!r} is no variant", f"a board goes with its option: --board {boards[0]}"
+        )
+    if question is Question.COMPARE and len(variants) != 2:
+        raise SelectionError("compare takes two variants", "as MODEL or MODEL+COMPRESSOR")
+    if question is not Question.COMPARE and variants:
+        raise SelectionError(
+            f"{name} takes no variants, it is about all", "`answer compare A B` takes two"
+        )
+    return question
 
 
 def answer(
@@ -71,16 +106,10 @@ def answer(
     from harness.board.answers.robustness import robustness
     from harness.board.answers.saturation import saturation
 
-    try:
-        question = Question(name)
-    except ValueError:
-        known = ", ".join(Question)
-        raise SelectionError(f"no answer is called {name!r}", f"there are: {known}") from None
+    question = asked(name, variants)
     chosen = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     if question is Question.COMPARE:
         return compare(board, variants, chosen, alpha=alpha, draws=draws, seed=seed)
-    if variants:
-        raise SelectionError(f"{name} takes no variants", "`compare` does: compare A B")
     ask = {
         Question.SATURATION: saturation,
         Question.ROBUSTNESS: robustness,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.errors import SelectionError
+from harness.plugin.names import nearest, split_names
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.replicates import replicate_of
 
@@ -83,7 +84,7 @@ def mean_present(values: DoubleArray, axis: int) -> DoubleArray:
 
 
 def selected(board: xr.DataTree, patterns: Sequence[str] | None) -> list[str]:
-    """Names of the benchmarks that patterns select; all without patterns.
+    """Names of the benchmarks that patterns select, one by one or with commas; all without any.
 
     Raises
     ------
@@ -91,12 +92,13 @@ def selected(board: xr.DataTree, patterns: Sequence[str] | None) -> list[str]:
         A pattern selects nothing.
     """
     names = [str(n) for n in board["benchmarks"].to_dataset()["benchmark"].values]
-    for pattern in patterns or ():
+    wanted = split_names(patterns)
+    for pattern in wanted:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise SelectionError(
-                f"no benchmark on the board matches {pattern!r}", f"it has: {', '.join(names)}"
-            )
-    return [n for n in names if not patterns or any(fnmatchcase(n, p) for p in patterns)]
+            near = nearest(pattern, names)
+            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}"
+            raise SelectionError(f"no benchmark on the board matches {pattern!r}", hint)
+    return [n for n in names if not wanted or any(fnmatchcase(n, p) for p in wanted)]
 
 
 def detail(board: xr.DataTree, benchmark: str) -> xr.Dataset | None:

@@ -21,7 +21,7 @@ from harness.board.answers.claims import (
     short,
     with_claims,
 )
-from harness.board.answers.competence import competence
+from harness.board.answers.competence import competence, probed
 from harness.board.answers.paired import paired
 from harness.errors import SelectionError
 from harness.stats.bootstrap import DoubleArray
@@ -39,8 +39,8 @@ def compare(
 ) -> xr.Dataset:
     """Compare two variants on every benchmark that both have a score on.
 
-    Over participants or stories where a benchmark has them, else over its pairs; first minus
-    second.
+    Over participants or stories where a benchmark has them, else over its pairs, items or probes;
+    first minus second.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def compare(
     alpha : float
         Level.
     draws, seed : int
-        Resamples of pairs.
+        Resamples of pairs, items or probes.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def compare(
             row |= pairs
         else:
             gaps.append(
-                f"{name}: neither participants, stories nor pairs, so that nothing can be tested"
+                f"{name}: no participants, stories, pairs, items or probes: nothing can be tested"
             )
         rows.append(row)
     if not rows:
@@ -161,12 +161,15 @@ def _over_pairs(
         return None
     names = list(zip(known["model"].values, known["compressor"].values, strict=True))
     known = known.isel(variant=[names.index(first), names.index(second)])
-    read = competence(known, name, 0.0, draws, seed)
+    read = competence(known, name, 0.0, draws, seed) or probed(known, name, draws, seed)
     if read is None:
         return None
     # The benchmark's value is a mean over tasks: categories weigh by their number of tasks.
-    of_task = [str(c) for c in known["task_category"].values]
-    weights = np.array([of_task.count(c) for c in read.categories]) / len(of_task)
+    if read.unit == "probes":
+        weights = read.pairs / read.pairs.sum()  # every task has as many seeds
+    else:
+        of_task = [str(c) for c in known["task_category"].values]
+        weights = np.array([of_task.count(c) for c in read.categories]) / len(of_task)
     difference = float(weights @ (read.accuracy[:, 0] - read.accuracy[:, 1]))
     drawn = (read.draws[:, :, 0] - read.draws[:, :, 1]) @ weights
     error = float(drawn.std())

@@ -165,15 +165,16 @@ def outcomes(known: xr.Dataset) -> tuple[str, DoubleArray, npt.NDArray[np.intp]]
 def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competence | None:
     """Read a benchmark of probes from a board.
 
-    Boards keep the interval of a category's score, not each test item's outcome: variants are drawn
-    independently, although their items are the same, so intervals of a change are too wide rather
-    than too short.
+    Scores keep their resamples, drawn from the same test documents and seeds for every variant.
+    Of a variant without them a board has the interval alone: it is drawn independently, although
+    its items are the same, so intervals of its change are too wide rather than too short.
 
     Parameters
     ----------
     known : Dataset
         The board's detail: ``category_score``, ``category_low``, ``category_high``,
-        ``category_majority`` and ``category_tasks``, all (variant, category).
+        ``category_majority`` and ``category_tasks``, all (variant, category); and, where they are
+        kept, ``category_draws`` (variant, category, draw).
     benchmark : str
     draws, seed : int
 
@@ -192,6 +193,11 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
     rng = np.random.default_rng(seed)
     error = (high - low) / (2 * _NORMAL_975)
     drawn = score + error * rng.standard_normal((draws, *score.shape))
+    deviations = kept_draws(known)
+    if deviations is not None:
+        # The same draw of documents for all categories and variants; in turn, if more are wanted.
+        together = score + deviations[np.arange(draws) % len(deviations)]
+        drawn = np.where(np.isfinite(together), together, drawn)
     categories = tuple(str(c) for c in known["category"].values)
     counted = np.nanmax(tasks, axis=1) * known.sizes.get("seed", 1)
     # The majority of the training items is that of every variant.
@@ -199,6 +205,21 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
     return Competence(
         benchmark, categories, variants_of(known), score, drawn, counted, chance, "probes"
     )
+
+
+def kept_draws(known: xr.Dataset) -> DoubleArray | None:
+    """Read the resamples of probed categories, as deviations from their mean.
+
+    Returns
+    -------
+    array, shape (n_draws, n_categories, n_variants)
+        NaN for variants whose score kept none. Or None, where no score kept any.
+    """
+    if "category_draws" not in known.variables:
+        return None
+    kept = known["category_draws"].transpose("draw", "category", "variant")
+    values = kept.values.astype(np.float64)
+    return np.asarray(values - values.mean(axis=0))
 
 
 def variants_of(known: xr.Dataset) -> list[tuple[str, str]]:

@@ -107,7 +107,10 @@ def open_bundle(path: Path) -> Opened:
     try:
         members = _members(Path(path), problems)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-        return Opened((), (Problem(path.name, f"is no bundle that we read: {error}"),))
+        said = f"is no bundle that we read: {error}"
+        if path.suffix == ".nc":
+            said += f"; a board is handed in with `brainpress submit {path.name}`"
+        return Opened((), (Problem(path.name, said),))
     except RuntimeError as error:  # zipfile: encrypted
         return Opened((), (Problem(path.name, f"cannot be read: {error}"),))
     _check_manifest(members, path.name, problems)

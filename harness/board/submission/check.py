@@ -14,7 +14,7 @@ from harness.board.submission.bundle import Opened, Problem, open_bundle
 from harness.board.submission.cut import public_source
 from harness.board.submission.entry import Entry
 from harness.board.submission.keys import key_faults, requests_of
-from harness.board.submission.plausible import cell_faults, detail_faults, samples_of
+from harness.board.submission.plausible import cell_faults, detail_faults, has_layers, samples_of
 from harness.board.submission.shelf import read_shelf
 from harness.errors import SubmissionError
 from harness.plugin.registry import Registry
@@ -218,12 +218,15 @@ def _company(entry: Entry, pool: Sequence[Entry]) -> Iterator[Problem]:
         return
     name = record["model"]["name"]
     controls = {o.record["model"]["control"] for o in alike if o.record["model"]["base"] == name}
-    # A static embedding has no probabilities: linguistic benchmarks do without it.
-    needed = (
-        {"untrained"} if record["benchmark"]["kind"] == "linguistic" else {"untrained", "static"}
-    )
+    needed = {"untrained", "static"} if _reads_states(entry) else {"untrained"}
     for control in sorted(needed - controls):
         yield Problem(entry.name, f"its {control} control is missing (-m {control}:{name})")
+
+
+def _reads_states(entry: Entry) -> bool:
+    """Whether a static embedding can be asked for: it has hidden states, and no probabilities."""
+    kind = entry.record["benchmark"]["kind"]
+    return kind == "neural" or (kind == "behavioural" and has_layers(entry))
 
 
 def _like_the_others(entry: Entry, pool: Sequence[Entry]) -> Iterator[Problem]:

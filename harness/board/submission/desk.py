@@ -73,6 +73,8 @@ def record(
 ) -> list[Path]:
     """Write what a verification found: beside a bundle, or beside the entries of a folder.
 
+    What of a bundle is accepted already has it beside the accepted entry, too.
+
     Raises
     ------
     StoreError
@@ -80,6 +82,7 @@ def record(
     """
     written = []
     said = {v.entry.id: v.to_json(sample, seed) for v in found}
+    accepted = {e.id: e for e in read_shelf(leaderboard).entries}
     for source in sources:
         if source.is_dir():
             entries = {e.id: e for e in read_shelf(source).entries}
@@ -91,6 +94,10 @@ def record(
             with writing(beside(source)) as path:
                 path.write_text(json.dumps(mine, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             written.append(beside(source))
+            written += [
+                record_verification(leaderboard, accepted[name], mine[name])
+                for name in sorted(set(mine) & set(accepted))
+            ]
     return written
 
 

@@ -128,6 +128,15 @@ def variant_faults(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[str
         yield f"its provenance says {said} participants, its detail has {there}"
 
 
+def has_layers(entry: Entry) -> bool:
+    """Whether a score went layer by layer: of hidden states; probabilities have one, the last."""
+    try:
+        dataset = entry.dataset()
+    except SubmissionError:
+        return False
+    return dataset is not None and dataset.sizes.get("layer", 0) > 1
+
+
 def samples_of(entry: Entry) -> dict[str, tuple[str, ...]]:
     """Return who and what an entry was measured on: the names along each dimension of its detail.
 

@@ -38,8 +38,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             notes=(
                 "One number a sentence, the mean of five people: no interval over"
                 " participants, and no ceiling but a given one (option ceiling). Length and"
-                " surprisal predict it in part;"
-                " compare with baseline."
+                " surprisal predict it in part; compare with baseline."
             ),
         )
     ]
