@@ -209,12 +209,9 @@ def _read(path: Path) -> Tensor | None:
 
 
 def _write(path: Path, tokens: Tensor) -> None:
-    from safetensors.torch import save_file
+    from harness.compress.tensor_file import write_tensors
 
-    from harness.store.atomic import writing
-
-    with writing(path) as beside:
-        save_file({"tokens": tokens.contiguous()}, beside)
+    write_tensors(path, {"tokens": tokens.contiguous()})
 
 
 def _file_hash(text: str) -> str:

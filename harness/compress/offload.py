@@ -156,11 +156,8 @@ def write_checkpoint(
 
 
 def _write(target: Path, tensors: Mapping[str, Tensor], name: str, place: dict[str, str]) -> None:
-    from safetensors.torch import save_file
-
-    from harness.store.atomic import writing
+    from harness.compress.tensor_file import write_tensors
 
     path = target / f"model-{name}.safetensors"
-    with writing(path) as beside:
-        save_file(dict(tensors), beside, metadata={"format": "pt"})
+    write_tensors(path, tensors, {"format": "pt"})
     place |= dict.fromkeys(tensors, path.name)

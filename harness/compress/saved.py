@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from harness.compress.report import CompressionReport
 from harness.compress.restore import restore
+from harness.compress.tensor_file import write_tensors
 from harness.errors import CorruptError
-from harness.store.atomic import writing
 
 _REPORT = "report"
 
@@ -35,11 +35,8 @@ def save_compressed(model: nn.Module, report: CompressionReport, path: Path) -> 
     StoreError
         The folder is full or cannot be written.
     """
-    from safetensors.torch import save_file
-
     tensors = {name: tensor.contiguous() for name, tensor in _unique(model).items()}
-    with writing(path) as beside:
-        save_file(tensors, beside, metadata={_REPORT: json.dumps(report.to_json())})
+    write_tensors(path, tensors, {_REPORT: json.dumps(report.to_json())})
 
 
 def load_compressed(model: nn.Module, path: Path) -> CompressionReport:

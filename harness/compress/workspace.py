@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from harness.compress.offload import read_tensors
 from harness.compress.report import LayerReport
 from harness.compress.restore import restore_inputs
+from harness.compress.tensor_file import write_tensors
 from harness.errors import CompressionError
-from harness.store.atomic import writing
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,9 @@ class Workspace:
         """
         if self.folder is None:
             return
-        from safetensors.torch import save
-
         state = {key: value.contiguous().cpu() for key, value in block.state_dict().items()}
         metadata = {"rows": json.dumps([asdict(row) for row in rows])}
-        with writing(self._path(name)) as beside:
-            beside.write_bytes(save(state, metadata))
+        write_tensors(self._path(name), state, metadata)
 
     def report_progress(self, done: int, total: int) -> None:
         """Say how far the work is."""

@@ -87,6 +87,29 @@ def test_a_folder_that_cannot_be_written(tiny_model: TinyModel, tmp_path: Path) 
         save_compressed(model, report, tmp_path / "file" / "variant.safetensors")
 
 
+def test_a_disk_that_is_full(
+    tiny_model: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    message = "Error while serializing: I/O error: No space left on device (os error 28)"
+
+    def full(tensors: Any, path: Path, metadata: Any) -> None:
+        raise SafetensorError(message)
+
+    model = tiny_model("llama")
+    report = RoundToNearest(4).compress(model)
+    path = tmp_path / "variant.safetensors"
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(StoreError, match="no space is left"):
+        save_compressed(model, report, path)
+    message = "Error while serializing: a shape is odd"
+    with pytest.raises(SafetensorError, match="odd"):
+        save_compressed(model, report, path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_rounded_inputs_come_back_when_a_run_goes_on(
     tiny_model: TinyModel, random_calibration: Any, tmp_path: Path
 ) -> None:

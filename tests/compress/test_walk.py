@@ -224,10 +224,17 @@ def test_a_full_disk_is_a_store_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
+    import safetensors.torch
+    from safetensors import SafetensorError
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    def full(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+        path.write_bytes(b"half of it")
+        # Word for word what the library says on a full tmpfs.
+        raise SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        )
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
     with pytest.raises(StoreError, match="no space is left"):
         walk(
             tiny_model("llama"), random_calibration, rounding, workspace=Workspace(folder=tmp_path)
