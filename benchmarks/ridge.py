@@ -35,6 +35,8 @@ METHODS = {
     "brainpress-single": "brainpress, float32 products",
     "brainpress-stream": "brainpress, streamed, float32 products",
     "brainpress-bfloat16": "brainpress, streamed, scan in bfloat16",
+    "brainpress-shared": "brainpress, one penalty for all voxels, from cross-products",
+    "brainpress-shared-scan": "brainpress, one penalty for all voxels, from every voxel's scan",
     "himalaya-kernel": "himalaya KernelRidgeCV, float32, torch",
     "himalaya-kernel-numpy": "himalaya KernelRidgeCV, float32, numpy",
     "himalaya-svd": "himalaya RidgeCV (svd), float32, torch",
@@ -211,6 +213,60 @@ def _streamed(problem: Problem, speed: str) -> Callable:
     return fit
 
 
+def _shared(problem: Problem, *, crossed: bool) -> Callable:
+    """One penalty for all voxels; what each part takes goes to stderr."""
+    import numpy as np
+    import torch
+
+    from harness.encode.design import delayed_gram
+    from harness.encode.kernel import Precision, kernel_spectrum
+    from harness.encode.scan import plan_scan
+    from harness.encode.shared import CrossProducts, plan_shared
+    from harness.encode.splits import contiguous_folds
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+    def fit(x, y):
+        n, grid = problem.train, _penalties(problem)
+        folds = contiguous_folds(np.zeros(n), problem.folds, 0)
+        blocks = [slice(i, i + 4096) for i in range(0, problem.voxels, 4096)]
+        parts = {}
+        began = time.process_time()
+
+        def lap(name):
+            parts[name] = round(time.process_time() - began - sum(parts.values()), 1)
+
+        if crossed:
+            products = CrossProducts(folds, n, Precision.SINGLE, "cpu")
+            for block in blocks:
+                products.add(y[:n, block])
+            crosses = products.mean()
+            lap("cross-products, once for all layers")
+        kernel = delayed_gram(x, np.repeat([0, 1], [n, problem.test]), range(problem.delays))
+        spectrum = kernel_spectrum(kernel[:n, :n], kernel[n:, :n])
+        if crossed:
+            plan = plan_shared(spectrum, folds, grid)
+            lap("plan")
+            best = int(plan.score(crosses).argmax())
+            one = plan.at(best)
+            lap("choice")
+            found = [one.fit(y[:n, block])[1] for block in blocks]
+        else:
+            scan = plan_scan(spectrum, folds, grid, n_voxels=problem.voxels)
+            lap("plan")
+            inner = np.concatenate([scan.fit(y[:n, block]).inner for block in blocks], axis=1)
+            best = int(inner.mean(axis=1).argmax())
+            lap("choice")
+            found = [
+                scan.fit(y[:n, b], np.full(y[:, b].shape[1], best)).predictions for b in blocks
+            ]
+        lap("voxels at the chosen penalty")
+        print(parts, file=sys.stderr, flush=True)
+        return np.full(problem.voxels, best), np.concatenate(found, axis=1)
+
+    return fit
+
+
 def _explicit(problem: Problem, x):
     """Delayed features as columns, for libraries that want them so."""
     import numpy as np
@@ -290,6 +346,8 @@ _FITS = {
     "brainpress-single": lambda problem: _brainpress(problem, "float32"),
     "brainpress-stream": lambda problem: _streamed(problem, "exact"),
     "brainpress-bfloat16": lambda problem: _streamed(problem, "bfloat16"),
+    "brainpress-shared": lambda problem: _shared(problem, crossed=True),
+    "brainpress-shared-scan": lambda problem: _shared(problem, crossed=False),
     "himalaya-kernel": lambda problem: _himalaya(problem, "kernel", "torch"),
     "himalaya-kernel-numpy": lambda problem: _himalaya(problem, "kernel", "numpy"),
     "himalaya-svd": lambda problem: _himalaya(problem, "svd", "torch"),

@@ -17,10 +17,9 @@ import numpy.typing as npt
 
 from harness.encode.inner import FoldErrors
 from harness.encode.kernel import DoubleArray, FloatArray
-from harness.encode.ridge import RidgePlan, target_blocks
+from harness.encode.ridge import RidgePlan, checked_grid, target_blocks
 from harness.encode.scores import FoldScore
 from harness.encode.splits import IntArray
-from harness.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,9 +191,7 @@ def plan_joint(
     DataError
         Penalties are not positive and ascending.
     """
-    grid = np.asarray(penalties, dtype=np.float64)
-    if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
-        raise DataError(f"penalties {grid}", "penalties are positive and ascending")
+    grid = checked_grid(penalties)
     x = np.asarray(model.checked(columns), dtype=np.float64)
     mean = x.mean(axis=0)
     x = x - mean

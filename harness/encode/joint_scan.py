@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.encode.kernel import DoubleArray, FloatArray, Precision, Spectrum
 from harness.encode.leave_out import LeftOut, leave_block_out
+from harness.encode.products import product
 from harness.encode.scan import WIDTH, Scan
 from harness.encode.splits import Fold, IntArray
 
@@ -42,7 +43,7 @@ class _JointFold:
     def gains(self, y: Tensor, penalties: Tensor) -> Tensor:
         """R2 beyond the model's own, (n_penalties, n_nuisance_penalties, n_voxels)."""
         n_penalties, n_columns = self.curvature.shape
-        along, together = (self.linear @ y).reshape(2, n_penalties, 1, n_columns, -1)
+        along, together = product(self.linear, y).reshape(2, n_penalties, 1, n_columns, -1)
         weights = along / (self.curvature[:, None, :, None] + penalties[:, None, None])
         # Reuses what is no longer needed: this is bound by memory.
         change = (self.moments[:, None] @ weights).neg_().add_(together, alpha=2)
@@ -140,11 +141,12 @@ class JointScan:
         """Weights of the nuisance columns, (n_columns, n_voxels)."""
         import torch
 
+        shape = self._linear.shape[:2]
         weights = np.empty((self._columns.shape[1], responses.shape[1]))
         for block in self._blocks(responses.shape[1]):
             y = self._placed(responses[:, block])
             model, nuisance = torch.from_numpy(chosen[:, block]).to(y.device)
-            everywhere = torch.tensordot(self._linear, y, dims=1)
+            everywhere = product(self._linear.flatten(0, 1), y).reshape(*shape, -1)
             along = everywhere[model, :, torch.arange(y.shape[1], device=y.device)]
             grid = y.new_tensor(self.penalties)
             along = along / (self._curvature[model] + grid[nuisance, None])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from harness.encode.band import Band, make_band, make_columns
 from harness.encode.choice import LayerChoice
-from harness.encode.kernel import DoubleArray, FloatArray, Spectrum, penalty_grid
+from harness.encode.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.nuisance import among_all, score_nuisance
 from harness.encode.result import EncodingOptions, EncodingResult, NuisanceResult, Unusable, scatter
 from harness.encode.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
@@ -207,17 +207,10 @@ def layer_plan(
     -------
     RidgePlan
     """
-    grid = penalty_grid(
-        spectrum.values,
-        spectrum.n_train,
-        options.penalties,
-        options.penalty_low,
-        options.penalty_high,
-    )
     return plan_ridge(
         spectrum,
         split.inner,
-        grid,
+        options.model_grid(spectrum),
         metric=options.metric,
         precision=options.precision,
         n_targets=n_targets,
@@ -311,10 +304,4 @@ def _warnings(ends: DoubleArray, unusable: tuple[Unusable, ...], n_targets: int)
     found = []
     if unusable:
         found.append(f"{len(unusable)} of {n_targets} targets cannot be scored")
-    low, high = ends.mean(axis=(1, 2))
-    if GridEnds(low, high).crowded:
-        found.append(
-            f"penalties at the ends of their grid: {low:.0%} of fits at the low end, "
-            f"{high:.0%} at the high end"
-        )
-    return tuple(found)
+    return (*found, *GridEnds(*ends.mean(axis=(1, 2))).warnings)

@@ -21,6 +21,7 @@ from harness.encode.design import zscore_by_run
 from harness.encode.kernel import Precision
 from harness.encode.protocol import Responses, prepare, score_responses
 from harness.encode.result import EncodingOptions
+from harness.encode.stream_options import PenaltyScope
 from harness.errors import DataError
 from harness.stats.bootstrap import bootstrap_interval
 
@@ -153,6 +154,7 @@ def score_stories(
     resolution: Resolution = Resolution.ROI,
     folds: Sequence[Fold] | None = None,
     rois: Sequence[str] = (),
+    scope: PenaltyScope = PenaltyScope.VOXEL,
 ) -> xr.Dataset:
     """Score a recording against regions or voxels.
 
@@ -166,6 +168,9 @@ def score_stories(
         Outer folds that the data set prescribes.
     rois : sequence of str
         Regions, where not all.
+    scope : PenaltyScope
+        By voxel, who shares a penalty. A shared one leaves nuisance regressors aside: what is
+        unique to the model needs penalties by voxel.
 
     Returns
     -------
@@ -183,16 +188,20 @@ def score_stories(
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
-    from harness.encode.stream import stream_layers
+    from harness.encode.stream import StreamOptions, stream_layers
 
+    beside = None
+    if data.nuisance and scope is PenaltyScope.VOXEL:
+        beside = np.column_stack(list(data.nuisance.values()))
     ceilings = {p: c for p, c in data.ceilings.items() if p in data.source.participants}
     scores = stream_layers(
         recording,
         data.source,
         options=replace(options, precision=Precision.SINGLE),
-        nuisance=np.column_stack(list(data.nuisance.values())) if data.nuisance else None,
+        nuisance=beside,
         folds=folds,
         ceilings=ceilings or None,
+        stream=StreamOptions(scope=scope),
     )
     return _of_voxels(scores, data, tuple(rois) or data.rois)
 
@@ -281,7 +290,7 @@ def _of_voxels(
     }
     return score.assign_attrs(
         {k: v for k, v in first.attrs.items() if k not in (*said, "participant")} | said,
-        nuisance=", ".join(data.nuisance),
+        nuisance=", ".join(data.nuisance) if beyond else "",
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from harness.encode.band import ColumnBand
 from harness.encode.banded import product_measure
 from harness.encode.joint import plan_joint
-from harness.encode.kernel import DoubleArray, FloatArray, Spectrum, penalty_grid
+from harness.encode.kernel import DoubleArray, FloatArray
 from harness.encode.result import EncodingOptions, NuisanceResult, scatter
 from harness.encode.ridge import RidgePlan, plan_ridge
 from harness.encode.scores import pearson, r_squared
@@ -76,7 +76,7 @@ def score_nuisance(
         alone = plan_ridge(
             spectrum,
             split.inner,
-            nuisance_grid(spectrum, options),
+            options.nuisance_grid(spectrum),
             metric=options.metric,
             precision=options.precision,
             n_targets=responses.shape[1],
@@ -86,29 +86,6 @@ def score_nuisance(
 
     each(score, range(len(splits)))
     return _averaged([found[number] for number in range(len(splits))])
-
-
-def nuisance_grid(spectrum: Spectrum, options: EncodingOptions) -> DoubleArray:
-    """Penalties of the nuisance band.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of the nuisance band in the training rows.
-    options : EncodingOptions
-
-    Returns
-    -------
-    array, shape (n_nuisance_penalties,)
-        Ascending.
-    """
-    return penalty_grid(
-        spectrum.values,
-        spectrum.n_train,
-        options.nuisance_penalties,
-        options.penalty_low,
-        options.penalty_high,
-    )
 
 
 def among_all(result: NuisanceResult, usable: IntArray, n_targets: int) -> NuisanceResult:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.encode.kernel import DoubleArray, Precision
+from harness.encode.kernel import DoubleArray, Precision, Spectrum, penalty_grid
 from harness.encode.scores import Metric
 from harness.encode.splits import Fold, IntArray
 
@@ -48,6 +48,18 @@ class EncodingOptions:
     nuisance_penalties: int = 10
     metric: Metric = Metric.R2
     precision: Precision = Precision.DOUBLE
+
+    def model_grid(self, spectrum: Spectrum) -> DoubleArray:
+        """Make the penalties of the model's band, (n_penalties,), ascending."""
+        return self._grid(spectrum, self.penalties)
+
+    def nuisance_grid(self, spectrum: Spectrum) -> DoubleArray:
+        """Make the penalties of the nuisance band, (n_nuisance_penalties,), ascending."""
+        return self._grid(spectrum, self.nuisance_penalties)
+
+    def _grid(self, spectrum: Spectrum, count: int) -> DoubleArray:
+        ends = self.penalty_low, self.penalty_high
+        return penalty_grid(spectrum.values, spectrum.n_train, count, *ends)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,16 @@ class GridEnds:
         """Whether more than 5 % of targets are at either end."""
         return self.low + self.high > self.LIMIT
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the scores should know, if there is anything."""
+        if not self.crowded:
+            return ()
+        return (
+            f"penalties at the ends of their grid: {self.low:.0%} of fits at the low end, "
+            f"{self.high:.0%} at the high end",
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class RidgePlan:
@@ -234,9 +244,7 @@ def plan_ridge(
     DataError
         Penalties are not positive and ascending.
     """
-    grid = np.asarray(penalties, dtype=np.float64)
-    if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
-        raise DataError(f"penalties {grid}", "penalties are positive and ascending")
+    grid = checked_grid(penalties)
     inner: InnerFolds
     match solver or cheaper_solver(spectrum, folds, len(grid), n_targets):
         case InnerSolver.LEAVE_OUT:
@@ -244,6 +252,28 @@ def plan_ridge(
         case InnerSolver.REFIT:
             inner = refit_each(spectrum, folds, grid, Precision(precision))
     return RidgePlan(spectrum, grid, Metric(metric), inner)
+
+
+def checked_grid(penalties: npt.ArrayLike) -> DoubleArray:
+    """Refuse penalties that are not positive and ascending.
+
+    Parameters
+    ----------
+    penalties : array, shape (n_penalties,)
+
+    Returns
+    -------
+    array, shape (n_penalties,)
+
+    Raises
+    ------
+    DataError
+        They are not.
+    """
+    grid = np.asarray(penalties, dtype=np.float64)
+    if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
+        raise DataError(f"penalties {grid}", "penalties are positive and ascending")
+    return grid
 
 
 def best_penalty(scores: DoubleArray) -> IntArray:

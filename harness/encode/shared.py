@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.encode.kernel import DoubleArray, FloatArray, Precision, Spectrum
+from harness.encode.products import product
 from harness.encode.refit import decomposed_folds
 from harness.encode.splits import Fold, IntArray
 
@@ -66,7 +67,7 @@ class CrossProducts:
             scaled = y / torch.linalg.vector_norm(held - held.mean(dim=0), dim=0)
             for start in range(0, len(y), step):
                 stop = start + step
-                total[start:stop, :stop].addmm_(scaled[start:stop], scaled[:stop].T)
+                total[start:stop, :stop] += product(scaled[start:stop], scaled[:stop].T)
 
     def mean(self) -> FloatArray:
         """Return their mean over voxels, (n_folds, n_train, n_train)."""
@@ -93,9 +94,10 @@ class _SharedFold:
         # Held-out rows are about the mean of the training rows; the basis leaves it out by itself.
         mean = train.mean(dim=1, keepdim=True)
         base = cross.diagonal()[self.test] - 2 * side.mean(dim=0) + mean.mean()
-        between = self.basis.T @ (side - mean)
+        between = product(self.basis.T, side - mean)
         linear = (between * self.heldout.T).sum(dim=1).double()
-        square = (self.basis.T @ train @ self.basis).mul_(self.overlap).double()
+        inside = product(product(self.basis.T, train), self.basis)
+        square = inside.mul_(self.overlap).double()
         filters = 1 / (self.values + penalties[:, None])
         return base.double().sum() - 2 * filters @ linear + ((filters @ square) * filters).sum(1)
 
@@ -137,10 +139,10 @@ class SharedFit:
         for fold, hat in self._inner:
             train, held = y[fold.train], y[fold.test]
             offset = train.mean(dim=0)
-            errors = (held - offset).addmm_(hat, train - offset, alpha=-1)
+            errors = held - offset - product(hat, train - offset)
             lost, total = (_squares(part) for part in (errors, held - held.mean(dim=0)))
             inner += (1 - lost / total) / len(self._inner)
-        return inner.cpu().numpy(), (self._final @ y).add_(mean).cpu().numpy()
+        return inner.cpu().numpy(), product(self._final, y).add_(mean).cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +233,7 @@ def plan_shared(
             put(own.basis),
             put(own.values, torch.float64),
             heldout,
-            heldout.T @ heldout,
+            product(heldout.T, heldout),
         )
 
     return SharedPlan(
@@ -244,7 +246,7 @@ def plan_shared(
 
 
 def _hat(basis: Tensor, values: Tensor, heldout: Tensor, penalty: float) -> Tensor:
-    return (heldout / (values + penalty).to(heldout.dtype)) @ basis.T
+    return product(heldout / (values + penalty).to(heldout.dtype), basis.T)
 
 
 def _squares(columns: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import xarray as xr
 
 from harness.encode.band import Band, make_band, make_columns
 from harness.encode.checkpoint import checkpoint, fingerprint
-from harness.encode.kernel import FloatArray, penalty_grid
+from harness.encode.kernel import FloatArray
 from harness.encode.result import EncodingOptions
 from harness.encode.scan import plan_scan
 from harness.encode.shared import plan_shared
@@ -162,13 +162,7 @@ def _planned(job: StreamJob, band: Band, fold: int, layer: int) -> Callable[[int
     """Plan a layer in a fold; what comes back takes the voxels of a participant through."""
     split, options = job.splits[fold], job.options
     spectrum = band.spectrum(split.outer)
-    grid = penalty_grid(
-        spectrum.values,
-        spectrum.n_train,
-        options.penalties,
-        options.penalty_low,
-        options.penalty_high,
-    )
+    grid = options.model_grid(spectrum)
     if is_crossed(options.metric, job.stream):
         shared = plan_shared(
             spectrum, split.inner, grid, precision=options.precision, device=job.device

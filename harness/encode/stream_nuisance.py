@@ -15,7 +15,6 @@ import numpy as np
 from harness.encode.banded import product_measure
 from harness.encode.joint_scan import JointScan, plan_joint_scan
 from harness.encode.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.nuisance import nuisance_grid
 from harness.encode.scan import Scan, plan_scan
 from harness.encode.scores import Metric, pearson, r_squared
 from harness.encode.splits import IntArray
@@ -65,7 +64,7 @@ def score_alone(job: StreamJob, say: Callable[[str], None]) -> None:
         scan = plan_scan(
             spectrum,
             split.inner,
-            nuisance_grid(spectrum, job.options),
+            job.options.nuisance_grid(spectrum),
             precision=job.options.precision,
             device=job.device,
             n_voxels=job.n_voxels,
@@ -121,7 +120,7 @@ def plan_beyond(job: StreamJob, scan: Scan, spectrum: Spectrum, fold: int) -> Jo
         split.inner,
         job.nuisance.columns[split.outer.train],
         job.nuisance.columns[split.outer.test],
-        nuisance_grid(job.nuisance.spectrum(split.outer), job.options),
+        job.options.nuisance_grid(job.nuisance.spectrum(split.outer)),
         precision=job.options.precision,
     )
 

@@ -195,13 +195,7 @@ class Tally:
         found = []
         if self.unusable:
             found.append(f"{len(self.unusable)} of {self.n_voxels} voxels cannot be scored")
-        low, high = self.ends.mean(axis=(1, 2))
-        if GridEnds(low, high).crowded:
-            found.append(
-                f"penalties at the ends of their grid: {low:.0%} of fits at the low end, "
-                f"{high:.0%} at the high end"
-            )
-        return found
+        return [*found, *GridEnds(*self.ends.mean(axis=(1, 2))).warnings]
 
     def dataset(self, layers: npt.NDArray[Any]) -> xr.Dataset:
         """Scores as xarray; NaN where a voxel is unusable."""

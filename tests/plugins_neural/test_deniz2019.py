@@ -251,10 +251,21 @@ class TestScores:
         assert float(score["value"]) > 0.4
         assert score["r_roi"].dims == ("participant", "roi")
         assert score.attrs["profile"] == "oota2026"
+        assert score.attrs["penalty_scope"] == "participant"
+        assert "unique_r2" not in score
+        assert score.attrs["nuisance"] == ""
+
+    def test_by_voxel_what_is_unique(self, lab, recording):
+        everybody(lab)
+        benchmark = build(resolution="voxel")
+        (request,) = benchmark.requests()
+        score = benchmark.score({request: recording})
+        assert score.attrs["penalty_scope"] == "voxel"
         np.testing.assert_array_equal(
             np.isnan(score["voxel_unique_r2"]), np.isnan(score["voxel_r"])
         )
         assert (score["unique_r2"] > 0.1).all()
+        assert score["unique_r2_roi"].dims == ("participant", "roi")
 
     def test_one_repeat_of_the_test_story(self, lab):
         everybody(lab)

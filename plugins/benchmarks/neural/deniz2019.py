@@ -64,7 +64,8 @@ class Profile(StrEnum):
     STRICT = "strict"
     """Whole stories held out in turn, mean of the repeats, the times at which words were shown."""
     OOTA2026 = "oota2026"
-    """The test story held out, one of its repeats, times of the spoken words, given ceilings."""
+    """The test story held out, one of its repeats, times of the spoken words, given ceilings, ten
+    penalties that a participant's voxels share."""
 
 
 @dataclass(frozen=True)
@@ -148,15 +149,18 @@ class Deniz2019:
         from harness.encode.naturalistic import Resolution, score_stories
         from harness.encode.result import EncodingOptions
         from harness.encode.splits import held_out_run
+        from harness.encode.stream_options import PenaltyScope
 
         (recording,) = recordings.values()
         options = EncodingOptions(n_outer=FOLDS)
-        folds = None
+        folds, scope = None, PenaltyScope.VOXEL
         if self.profile == Profile.OOTA2026:
-            options = replace(options, penalties=10)
+            options, scope = replace(options, penalties=10), PenaltyScope.PARTICIPANT
             folds = held_out_run(self.data.source.runs, len(STORIES) - 1)
         resolution = Resolution(self.resolution)
-        score = score_stories(recording, self.data, options, resolution=resolution, folds=folds)
+        score = score_stories(
+            recording, self.data, options, resolution=resolution, folds=folds, scope=scope
+        )
         return score.assign_attrs(profile=self.profile, word_times=self._times_from)
 
     @property
