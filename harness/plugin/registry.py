@@ -15,7 +15,7 @@ from harness.errors import PluginError, SelectionError
 from harness.plugin import hooks
 from harness.plugin.names import nearest, split_settings
 from harness.plugin.settings import with_settings
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
+from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec, flaw
 
 S = TypeVar("S", ModelSpec, CompressorSpec, BenchmarkSpec)
 
@@ -213,6 +213,8 @@ def _collect(
                 f"brainpress_{shelf.kind}s returned a {type(spec).__name__},"
                 f" not a {spec_type.__name__}"
             )
+        elif problem := flaw(spec):
+            wrong.append(f"the {shelf.kind} {spec.name!r} says nonsense: {problem}")
         elif spec.name in shelf.specs:
             owner = shelf.origins[spec.name]
             wrong.append(f"the {shelf.kind} name {spec.name!r} is taken by {owner}")

@@ -7,6 +7,8 @@ A spec is a frozen literal, cheap to make: it names what does the work by an imp
 from __future__ import annotations
 
 import importlib
+import types
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -166,6 +168,33 @@ class BenchmarkSpec(_Spec):
 Spec = ModelSpec | CompressorSpec | BenchmarkSpec
 
 
+def flaw(spec: Spec) -> str:
+    """Say what is wrong with a spec that a stranger's plugin made; nothing where nothing is.
+
+    Dataclasses check no types, and whoever sorts or searches specs relies on them.
+    """
+    for name, kind in typing.get_type_hints(type(spec)).items():
+        value = getattr(spec, name)
+        if not _is_a(value, kind):
+            return f"{name} is {value!r}, which is no {_spelled(kind)}"
+    return "" if spec.name.isprintable() and spec.name.strip() else f"no name: {spec.name!r}"
+
+
+def _is_a(value: object, kind: Any) -> bool:
+    origin = typing.get_origin(kind)
+    if origin is types.UnionType:
+        return any(_is_a(value, member) for member in typing.get_args(kind))
+    if origin is tuple:  # a list will do
+        return isinstance(value, tuple | list) and all(isinstance(v, str) for v in value)
+    if kind in (int, float):
+        return isinstance(value, int if kind is int else int | float) and value is not True
+    return isinstance(value, origin or kind)
+
+
+def _spelled(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace("collections.abc.", "")
+
+
 def target_of(spec: CompressorSpec | BenchmarkSpec) -> Any:
     """Import what a spec names.
 
@@ -177,9 +206,11 @@ def target_of(spec: CompressorSpec | BenchmarkSpec) -> Any:
     module_name, _, attribute = spec.target.partition(":")
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its own
+        told = isinstance(error, ImportError | AttributeError | ValueError)
+        what = str(error) if told else f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"{spec.name}: cannot load {spec.target!r}: {error}",
+            f"{spec.name}: cannot load {spec.target!r}: {what}",
             "the target of a spec is 'package.module:Object'; see `brainpress doctor`",
         ) from error
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from harness.errors import FetchError, HarnessError
+from harness.errors import CorruptError, FetchError, HarnessError
 from harness.lm.capabilities import capabilities
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
@@ -84,6 +86,8 @@ def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
             )
         except HarnessError as error:
             broken[spec.name] = str(error)
+        except Exception as error:  # a fault of one benchmark is its own
+            broken[spec.name] = _fault(error)
     files: dict[str, ModelFiles] = {}
     unresolved: dict[str, str] = {}
     for model in selection.models:
@@ -94,6 +98,8 @@ def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
                 unresolved[model.name] = str(error)
         except HarnessError as error:
             unresolved[model.name] = str(error)
+        except OSError as error:
+            unresolved[model.name] = f"{model.name} cannot be read: {error}"
     draft = Plan((), benchmarks, files, options)
     cells = []
     for model in selection.models:
@@ -108,6 +114,13 @@ def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
     return Plan(tuple(cells), benchmarks, files, options)
 
 
+def _fault(error: Exception) -> str:
+    """Say what a stranger's code raised, and where it did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
 def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> Cell:
     """Return a cell as it stands: done, to do, failed before, or without meaning."""
     loaded = plan.benchmarks[spec.name]
@@ -120,8 +133,9 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
     cell = Cell(variant, spec, Status.TODO, key=key)
     if overwrite is Overwrite.NEVER:
         if store.has(Kind.FAILURE, cell.identity):
-            reason = str(store.read(Kind.FAILURE, cell.identity).attrs["reason"])
-            return Cell(variant, spec, Status.FAILED, reason, key)
+            with suppress(CorruptError):  # why it failed is lost, and no more
+                reason = str(store.read(Kind.FAILURE, cell.identity).attrs["reason"])
+                return Cell(variant, spec, Status.FAILED, reason, key)
         return Cell(variant, spec, Status.TODO, "not computed", key)
     if reason := not_installed(variant.compressor.extra):
         return Cell(variant, spec, Status.FAILED, reason, key)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from harness.errors import PluginError, SelectionError
+from harness.errors import SelectionError
 from harness.fetch.resource import Resource
-from harness.plugin.specs import BenchmarkSpec
+from harness.plugin.specs import BenchmarkSpec, target_of
 
 
 def benchmark_resources(
@@ -79,9 +78,4 @@ def unpinned_content(spec: BenchmarkSpec) -> str:
 
 
 def _offer(spec: BenchmarkSpec) -> Any:
-    module, _, attribute = spec.target.partition(":")
-    try:
-        target = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PluginError(f"{spec.name}: cannot load {spec.target!r}: {error}") from error
-    return getattr(target, "resources", None)
+    return getattr(target_of(spec), "resources", None)

@@ -1,3 +1,4 @@
+import re
 from importlib.metadata import EntryPoint
 from types import ModuleType
 
@@ -103,3 +104,43 @@ def test_a_second_plugin_cannot_take_a_name():
 )
 def test_names_stand_behind_each_other(given, names):
     assert split_names(given) == names
+
+
+class Nonsense(EntryPoint):
+    """An entry point to a module that offers what it was made with."""
+
+    def load(self):
+        module = ModuleType(self.name)
+        module.brainpress_models = hookimpl(brainpress_models)
+        return module
+
+
+def brainpress_models():
+    return [ModelSpec("sound", source="hf:a/b"), WRONG]
+
+
+WRONG = None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (ModelSpec(None, source="hf:a/b"), "name is None"),
+        (ModelSpec(5, source="hf:a/b"), "name is 5"),
+        (ModelSpec(["a"], source="hf:a/b"), "name is \\['a'\\]"),
+        (ModelSpec(" ", source="hf:a/b"), "no name"),
+        (ModelSpec("a\nb", source="hf:a/b"), "no name"),
+        (ModelSpec("a", source=None), "source is None"),
+        (ModelSpec("a", source="hf:a/b", tags=None), "tags is None"),
+        (ModelSpec("a", source="hf:a/b", tags="slm"), "tags is 'slm'"),
+        (ModelSpec("a", source="hf:a/b", parameters="135M"), "parameters is '135M'"),
+    ],
+)
+def test_a_spec_of_nonsense_stops_no_other(monkeypatch, wrong, said):
+    monkeypatch.setitem(globals(), "WRONG", wrong)
+    found = discover([Nonsense("odd", "odd", "brainpress"), Point("one", "one", "brainpress")])
+    assert {"sound", "ferry-1b"} <= set(found.models.specs)
+    assert wrong not in found.models.specs.values()
+    (broken,) = found.broken
+    assert re.search(said, broken.reason)
+    assert found.models.select([], ["slm"])

@@ -10,6 +10,7 @@ from harness.encode.workplace import workplace
 from harness.errors import StoreError
 from harness.lm import controls
 from harness.lm.source import spec_from_address
+from harness.plugin.specs import BenchmarkSpec
 from harness.record.subject import LanguageSubject
 from harness.runner.cells import recording_key, variant_key
 from harness.store.store import Kind, Store
@@ -55,6 +56,28 @@ def test_a_cell_that_fails_is_a_row_and_the_others_go_on(planning, store):
     again = planning(specs, [NONE])
     assert statuses(again.cells) == ["to do", "failed", "done"]
     assert statuses(planning(specs, [NONE], overwrite="never").cells)[0] == "failed"
+
+
+def test_a_benchmark_with_a_fault_of_its_own_stops_no_other(planning, store, tmp_path, monkeypatch):
+    (tmp_path / "halfdone.py").write_text("raise RuntimeError('half done')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    half = BenchmarkSpec("toy-half", target="halfdone:Half", kind="neural")
+    toys = [benchmark("Odd"), half, benchmark("Hidden")]
+    cells, _ = carry_out(planning(toys, [NONE]), store)
+    assert statuses(cells) == ["failed", "failed", "done"]
+    assert "KeyError: 'no such run'" in cells[0].reason
+    assert "toys.py, line" in cells[0].reason
+    assert "halfdone:Half" in cells[1].reason
+    assert "half done" in cells[1].reason
+
+
+def test_a_failure_that_decayed_does_not_hide_the_others(planning, store):
+    toys = [benchmark("Fails"), benchmark("Hidden")]
+    carry_out(planning(toys, [NONE]), store)
+    (kept,) = (store.root / Kind.FAILURE).rglob("*.nc")
+    kept.write_bytes(kept.read_bytes()[:500])
+    again = planning(toys, [NONE], overwrite="never")
+    assert statuses(again.cells) == ["to do", "done"]
 
 
 def test_a_compressor_whose_extra_is_absent_is_told_before_anything_is_loaded(

@@ -85,6 +85,13 @@ class NoData(Hidden):
         raise DataError("the toy data are not here", "fetch them")
 
 
+class Odd(Hidden):
+    """A benchmark with a fault in what it asks."""
+
+    def requests(self) -> tuple[Request, ...]:
+        raise KeyError("no such run")
+
+
 class Round:
     """Round weights to a grid."""
 
