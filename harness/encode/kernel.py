@@ -106,7 +106,9 @@ def feature_spectrum(features: FloatArray, heldout: FloatArray) -> Spectrum:
     return _varying(decompose_features(features, heldout))
 
 
-def decompose_kernel(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
+def decompose_kernel(
+    kernel: FloatArray, heldout: FloatArray, precision: Precision = Precision.DOUBLE
+) -> Spectrum:
     """Decompose a kernel as :func:`kernel_spectrum` does; its rank may be 0.
 
     Parameters
@@ -115,6 +117,10 @@ def decompose_kernel(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
         Inner products of the training rows, not centred.
     heldout : array, shape (n_heldout, n_train)
         Inner products of held-out with training rows, not centred.
+    precision : Precision
+        Of the decomposition. In float32 it takes less than half the time, and is off by some
+        1e-7 of the largest eigenvalue: the prediction with a penalty ``a`` by about that over
+        ``a``, relative to the response.
 
     Returns
     -------
@@ -134,11 +140,12 @@ def decompose_kernel(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
     k -= column
     k -= k.mean(axis=1, keepdims=True)
     cross = cross - cross.mean(axis=1, keepdims=True)
-    k = (k + k.T) / 2
+    k = ((k + k.T) / 2).astype(precision.value, copy=False)
     values, basis = scipy.linalg.eigh(k, overwrite_a=True, check_finite=False, driver="evd")
     kept = _kept(values, scale, len(k))
-    basis = np.ascontiguousarray(basis[:, ::-1][:, kept])
-    return Spectrum(basis, np.ascontiguousarray(values[::-1][kept]), cross @ basis)
+    basis = np.ascontiguousarray(basis[:, ::-1][:, kept], dtype=np.float64)
+    values = np.ascontiguousarray(values[::-1][kept], dtype=np.float64)
+    return Spectrum(basis, values, cross @ basis)
 
 
 def decompose_features(features: FloatArray, heldout: FloatArray) -> Spectrum:

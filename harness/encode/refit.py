@@ -175,7 +175,9 @@ def refit_each(
     return RefitEach(penalties, tuple(pieces))
 
 
-def decomposed_folds(spectrum: Spectrum, folds: Sequence[Fold]) -> Iterator[tuple[Fold, Spectrum]]:
+def decomposed_folds(
+    spectrum: Spectrum, folds: Sequence[Fold], precision: Precision = Precision.DOUBLE
+) -> Iterator[tuple[Fold, Spectrum]]:
     """Decompose the training rows of inner folds, one after another.
 
     Parameters
@@ -184,6 +186,8 @@ def decomposed_folds(spectrum: Spectrum, folds: Sequence[Fold]) -> Iterator[tupl
         Of all training rows.
     folds : sequence of Fold
         Inner folds, as positions among the training rows.
+    precision : Precision
+        Of the decompositions of kernels.
 
     Yields
     ------
@@ -203,14 +207,16 @@ def decomposed_folds(spectrum: Spectrum, folds: Sequence[Fold]) -> Iterator[tupl
             own = decompose_features(components[fold.train], components[fold.test])
         else:
             own = decompose_kernel(
-                kernel[np.ix_(fold.train, fold.train)], kernel[np.ix_(fold.test, fold.train)]
+                kernel[np.ix_(fold.train, fold.train)],
+                kernel[np.ix_(fold.test, fold.train)],
+                precision,
             )
         yield fold, own
 
 
 def _gram(rows: DoubleArray) -> DoubleArray:
     """Inner products of rows with each other: one half is computed, the other copied."""
-    kernel = scipy.linalg.blas.dsyrk(1.0, rows.T, trans=1)
-    upper = np.triu_indices(len(kernel), 1)
-    kernel.T[upper] = kernel[upper]
+    upper = scipy.linalg.blas.dsyrk(1.0, rows.T, trans=1)
+    kernel = upper + upper.T  # the other triangle is zero
+    kernel.ravel()[:: len(kernel) + 1] /= 2
     return np.asarray(kernel)

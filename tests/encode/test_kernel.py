@@ -9,7 +9,13 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from harness.encode.filters import filter_bank
-from harness.encode.kernel import Precision, feature_spectrum, kernel_spectrum, penalty_grid
+from harness.encode.kernel import (
+    Precision,
+    decompose_kernel,
+    feature_spectrum,
+    kernel_spectrum,
+    penalty_grid,
+)
 from harness.encode.scores import pearson, r_squared
 from harness.errors import DataError
 
@@ -131,3 +137,18 @@ def test_what_does_not_vary_has_no_score() -> None:
     assert np.isnan(r_squared(y, p)[0])
     assert np.isnan(pearson(p, y)[0])
     assert np.isfinite(pearson(y, p)[1])
+
+
+def test_a_decomposition_in_single_precision_predicts_the_same() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((90, 200)) * np.arange(1, 201) ** -0.5
+    y = rng.standard_normal((70, 4))
+    kernel = x @ x.T
+    predicted = []
+    for precision in Precision:
+        found = decompose_kernel(kernel[:70, :70], kernel[70:, :70], precision)
+        assert found.basis.dtype == found.values.dtype == np.float64
+        axes = (found.basis.T @ y) / (found.values[:, None] + 1e-2 * found.values[0])
+        predicted.append(found.heldout @ axes)
+    np.testing.assert_allclose(*predicted, atol=1e-5)
+    assert not np.array_equal(*predicted)

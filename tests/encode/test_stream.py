@@ -199,17 +199,16 @@ def test_permutations_find_signal_and_little_else() -> None:
     assert (q[30:] < 0.05).sum() <= 2
 
 
-def test_a_bfloat16_scan_ends_in_exact_predictions() -> None:
+@pytest.mark.parametrize("speed", [Speed.FLOAT32, Speed.BFLOAT16])
+def test_a_less_precise_scan_ends_in_exact_predictions(speed: Speed) -> None:
     """Penalties may differ between near-ties, scores hardly."""
     x, y = simulated(80)
     source = array_responses({"a": y}, RUNS)
     exact = stream_layers(x, source, options=OPTIONS)["a"]
-    quick = stream_layers(x, source, options=OPTIONS, stream=StreamOptions(speed=Speed.BFLOAT16))[
-        "a"
-    ]
+    quick = stream_layers(x, source, options=OPTIONS, stream=StreamOptions(speed=speed))["a"]
     same = (quick["penalty_best"] == exact["penalty_best"]).all("fold")
     same &= (quick["layer_best"] == exact["layer_best"]).all("fold")
-    assert same.mean() > 0.5
+    assert same.mean() > (0.95 if speed is Speed.FLOAT32 else 0.5)
     np.testing.assert_allclose(quick["r_best"][same], exact["r_best"][same], atol=1e-6)
     assert abs(quick["r_best"] - exact["r_best"]).mean() < 0.01
 
