@@ -167,6 +167,13 @@ class Session:
 
     @cached_property
     def _loaded(self) -> LanguageModel:
+        if self.variant.compressor.method == "none":
+            return self._compressed()
+        # Processes that record different stimuli of a variant share its folder of finished blocks.
+        with self.store.lock(Kind.COMPRESSION, self.key):
+            return self._compressed()
+
+    def _compressed(self) -> LanguageModel:
         from harness.runner.compression import compress
 
         saved = self.store.weights_path(self.key) if self._keeps_weights else None

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+_OVERHEAD = 2**16
+"""Bytes that a netCDF file has beside its values, at most."""
+_TRIED = 2**26
+"""Bytes that are written at most to learn why a file could not be."""
+
+
 class Kind(StrEnum):
     """What is stored, and the name of its folder."""
 
@@ -48,7 +54,7 @@ class Store:
     def default(cls) -> Store:
         """Return the store of ``BRAINPRESS_STORE``, else the one in the user's cache folder."""
         if folder := os.environ.get("BRAINPRESS_STORE"):
-            return cls(Path(folder))
+            return cls(Path(folder).expanduser())
         from harness.fetch.locate import cache_folder
 
         return cls(cache_folder() / "store")
@@ -102,12 +108,9 @@ class Store:
         with writing(self.path(kind, key)) as beside:
             try:
                 dataset.to_netcdf(beside, engine="netcdf4", encoding=encoding)
-            except RuntimeError as error:  # netCDF4 reports a full disk as "NetCDF: HDF error"
-                if _free(self.root) < dataset.nbytes:
-                    raise StoreError(
-                        f"cannot write in {self.root}: no space is left on the device",
-                        "free some space, or choose another folder with --store DIR",
-                    ) from error
+            except RuntimeError:
+                # netCDF4 reports whatever refuses as "NetCDF: HDF error": let the system say it.
+                beside.write_bytes(bytes(min(dataset.nbytes + _OVERHEAD, _TRIED)))
                 raise
 
     def read(self, kind: Kind, key: str) -> xr.Dataset:
@@ -131,7 +134,14 @@ class Store:
             dataset = xr.open_dataset(path, engine="netcdf4")
         except FileNotFoundError as error:
             raise StoreError(f"{path} is not in the store") from error
-        except (RuntimeError, ValueError, OSError) as error:
+        except OSError as error:
+            if (error.errno or 0) > 0:  # the system's (too many files open, no permission)
+                raise StoreError(
+                    f"cannot read {path}: {error.strerror}",
+                    "the file is left as it is; mend what the system says and run again",
+                ) from error
+            raise self._quarantined(path, error) from error  # netCDF's own are negative
+        except (RuntimeError, ValueError) as error:
             raise self._quarantined(path, error) from error
         try:
             yield dataset

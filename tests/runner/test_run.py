@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys import NONE, ROUND, WORDS, Hidden, benchmark, values
+from toys import NONE, ROUND, Hidden, benchmark, values
 
 from harness.api import carry_out
 from harness.encode.workplace import workplace
@@ -295,89 +295,3 @@ def untimed(variant, spec, files, read, *rest):
     timed = ("tokens", "forward_seconds")
     old = [{k: v for k, v in attrs.items() if k not in timed} for attrs in read]
     return provenance(variant, spec, files, old, *rest)
-
-
-def calibrated(path):
-    from harness.compress.calibration import CalibrationSpec
-    from harness.plugin.specs import CompressorSpec
-
-    spec = CalibrationSpec(f"file:{path}", samples=16, length=63)
-    options = {"calibration": spec}
-    return CompressorSpec(
-        "calibrated", target="toys:Calibrated", options=options, method="toy", calibrated=True
-    )
-
-
-def test_calibration_text_that_holds_a_stimulus_is_refused(planning, store, tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text("the hero is on a ferry then " * 160)
-    fine = carry_out(
-        planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]), store
-    )
-    assert statuses(fine[0]) == ["done"]
-    path.write_text(f"{' '.join(WORDS)} " * 80)
-    cells, _ = carry_out(
-        planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]), store
-    )
-    # another text under the same name is another compressor: the old result is not found
-    assert statuses(cells) == ["failed"]
-    assert "toy-hidden/run" in cells[0].reason
-
-
-@pytest.fixture
-def compressions(monkeypatch):
-    """Count how often the toy compresses."""
-    import toys
-
-    calls = []
-    original = toys.Round.compress
-
-    def spy(self, *arguments):
-        calls.append(1)
-        return original(self, *arguments)
-
-    monkeypatch.setattr(toys.Round, "compress", spy)
-    return calls
-
-
-def test_kept_weights_serve_a_later_benchmark(planning, store, tmp_path, compressions):
-    path = tmp_path / "text.txt"
-    path.write_text("the hero is on a ferry then " * 160)
-    both = [benchmark("Hidden"), benchmark("Logprob")]
-    carry_out(planning(both[:1], [calibrated(path)]), store)
-    assert len(list(store.root.glob("weights/*/*.safetensors"))) == 1
-    later = values(carry_out(planning(both, [calibrated(path)]), store)[1])
-    assert len(compressions) == 1
-    fresh = Store(tmp_path / "fresh")
-    plan = planning(both, [calibrated(path)], into=fresh, keep_weights=False)
-    np.testing.assert_array_equal(values(carry_out(plan, fresh)[1]), later)
-    assert len(compressions) == 2
-    assert not (fresh.root / "weights").exists()
-
-
-@pytest.mark.parametrize("harm", ["cut", "overwrite"])
-def test_kept_weights_that_decayed_or_are_unwanted_are_made_again(
-    planning, store, tmp_path, compressions, harm
-):
-    path = tmp_path / "text.txt"
-    path.write_text("the hero is on a ferry then " * 160)
-    both = [benchmark("Hidden"), benchmark("Logprob")]
-    carry_out(planning(both[:1], [calibrated(path)]), store)
-    (weights,) = store.root.glob("weights/*/*.safetensors")
-    if harm == "cut":
-        weights.write_bytes(weights.read_bytes()[:-100])
-    overwrite = "always" if harm == "overwrite" else "missing"
-    cells, _ = carry_out(planning(both, [calibrated(path)], overwrite=overwrite), store)
-    assert statuses(cells) == ["done"] * 2
-    assert len(compressions) == 2
-
-
-def test_kept_weights_do_not_escape_the_check_for_stimuli(planning, store, tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text(f"{' '.join(WORDS)} " * 80)
-    short = benchmark("Hidden", options={"words": 3})
-    assert statuses(carry_out(planning([short], [calibrated(path)]), store)[0]) == ["done"]
-    long = benchmark("Hidden", options={"words": 13})
-    cells, _ = carry_out(planning([long], [calibrated(path)]), store)
-    assert statuses(cells) == ["failed"]
-    assert "toy-hidden/run" in cells[0].reason

@@ -108,6 +108,37 @@ def test_a_full_disk_while_writing(store, monkeypatch):
     assert not store.has(Kind.SCORE, KEY)
 
 
+def test_a_full_disk_that_netcdf_does_not_name(store, monkeypatch):
+    def unnamed(*_: object, **__: object) -> None:
+        raise RuntimeError("NetCDF: HDF error")
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", unnamed)
+    with pytest.raises(RuntimeError, match="HDF"):  # the disk has room: something else is wrong
+        store.write(Kind.FAILURE, KEY, xr.Dataset(attrs={"reason": "r"}))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match="no space"):
+        store.write(Kind.FAILURE, KEY, xr.Dataset(attrs={"reason": "r"}))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.ESTALE])
+def test_what_the_system_refuses_to_read_is_not_taken_for_decay(store, monkeypatch, number):
+    store.write(Kind.SCORE, KEY, dataset())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xr, "open_dataset", refuse)
+        with pytest.raises(StoreError, match=os.strerror(number)) as error:
+            store.read(Kind.SCORE, KEY)
+    assert not isinstance(error.value, CorruptError)
+    xr.testing.assert_identical(store.read(Kind.SCORE, KEY), dataset())
+
+
 def test_a_store_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="file"):
@@ -117,6 +148,8 @@ def test_a_store_that_is_a_file(tmp_path):
 def test_the_default_store_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("BRAINPRESS_STORE", str(tmp_path / "mine"))
     assert Store.default().root == tmp_path / "mine"
+    monkeypatch.setenv("BRAINPRESS_STORE", "~/mine")  # no shell expands it in a .env file
+    assert Store.default().root == Path.home() / "mine"
 
 
 def _make_once(root: Path, log: Path) -> None:
