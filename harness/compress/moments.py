@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from harness.compress.products import add_product, faster
+from harness.compress.products import add_product, faster, product
 from harness.errors import CompressionError
 
 _BLOCKS = 8
@@ -148,4 +148,4 @@ def output_power(weight: Tensor, moments: Tensor) -> float:
     moments : Tensor
         (in, in): second moments of the input.
     """
-    return max(0.0, float(((weight @ moments) * weight).sum(dtype=torch.float64)))
+    return max(0.0, float((product(weight, moments) * weight).sum(dtype=torch.float64)))

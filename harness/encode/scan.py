@@ -8,7 +8,7 @@ large products a fold and cheap sums. The same torch code runs on CPUs and GPUs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -25,8 +25,11 @@ from harness.encode.splits import Fold, IntArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-WIDTH = {"cpu": 256, "cuda": 4096}
+WIDTH = {"cpu": 512, "cuda": 4096}
 """Voxels worked on at a time: on a CPU few enough for its caches."""
+
+SLAB = 32
+"""Held-out rows whose errors are summed up at a time."""
 
 TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-4}
 """Largest error of a prediction in the scan, relative to the spread of the response, which needs a
@@ -90,22 +93,30 @@ class _InnerFold:
     def nbytes(self) -> int:
         return _size(self.basis, self.weights, *(p.rows for p in self.products))
 
-    def errors(self, y: Tensor, held: Tensor) -> Tensor:
-        """Held-out responses - predictions, (n_penalties, n_test, n_voxels)."""
+    def errors(self, y: Tensor, held: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Held-out responses - predictions, (n_penalties, n_rows, n_voxels), a few rows at a time.
+
+        On a CPU few enough for its caches: they are summed up where they are made.
+        """
+        import torch
+
         train = y[self.train]
         mean = train.mean(dim=0)
         train = train.sub_(mean).to(self.basis.dtype)
         axes = product(self.basis, train)
-        stacked = held.new_empty(self.weights.shape[1], held.numel())
-        done = 0
+        parts = []
         for step in self.products:
             part = product(step.rows, train if step.columns is None else axes[step.columns])
-            count = part.numel() // held.numel()
-            stacked[done : done + count] = part.reshape(count, -1)
-            done += count
-        # Without products features vary in the held-out rows only: nothing can be predicted.
-        centred = (held - mean).reshape(1, -1)
-        return centred.addmm(self.weights, stacked, alpha=-1).reshape(-1, *held.shape)
+            parts.append(part.reshape(-1, *held.shape))
+        centred = held - mean
+        n_rows = SLAB if held.device.type == "cpu" else len(held)
+        for start in range(0, len(held), n_rows):
+            rows = slice(start, min(start + n_rows, len(held)))
+            # Without products features vary in the held-out rows only: nothing can be predicted.
+            slab = [part[:, rows].to(held.dtype).flatten(1) for part in parts]
+            stacked = torch.cat(slab) if slab else centred.new_empty(0, centred[rows].numel())
+            errors = centred[rows].reshape(1, -1).addmm(self.weights, stacked, alpha=-1)
+            yield rows, errors.reshape(-1, *centred[rows].shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,8 +336,8 @@ def _size(*tensors: Tensor) -> int:
     return sum(t.numel() * t.element_size() for t in tensors)
 
 
-def _fold_score(held: Tensor, errors: Tensor, metric: Metric) -> Tensor:
-    """Score predictions, given as responses - predictions (n_penalties, n_test, n_voxels)."""
+def _fold_score(held: Tensor, slabs: Iterable[tuple[slice, Tensor]], metric: Metric) -> Tensor:
+    """Score predictions, given as responses - predictions (n_penalties, n_rows, n_voxels)."""
     import torch
 
     centred = held - held.mean(dim=0)
@@ -334,10 +345,9 @@ def _fold_score(held: Tensor, errors: Tensor, metric: Metric) -> Tensor:
     # A response that does not vary leaves rounding: no score.
     total[(held == held[0]).all(dim=0)] = torch.nan
     if metric is Metric.R2:
-        lost = torch.linalg.vector_norm(errors, dim=1).double().square()
-        score: Tensor = 1 - lost / total
-        return score
-    predictions = centred - errors
+        lost = sum(errors.square().sum(dim=1).double() for _, errors in slabs)
+        return 1 - lost / total
+    predictions = centred - torch.cat([errors for _, errors in slabs], dim=1)
     predictions = predictions - predictions.mean(dim=1, keepdim=True)
     norm = torch.linalg.vector_norm(predictions, dim=1).double() * total.sqrt()
     r = (centred * predictions).sum(dim=1, dtype=torch.float64) / norm
