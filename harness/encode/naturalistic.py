@@ -179,7 +179,7 @@ def score_stories(
         at the layers chosen on training rows, over the voxels that a participant has in any region
         (all, where no region is known) and over participants; ``normalised``, the same of r over
         ceiling, of voxels with a ceiling; by (participant, layer): ``r``, ``r2``; by (participant,
-        roi): ``r_roi``; by (voxel,), one participant after the other: ``voxel_r``,
+        roi): ``r_roi``, ``ceiling_roi``; by (voxel,), one participant after the other: ``voxel_r``,
         ``voxel_ceiling``, ``voxel_normalised``, ``voxel_layer``, ``voxel_participant``. With
         nuisance regressors also ``nuisance_r2``, ``joint_r2`` and ``unique_r2`` (see
         :func:`harness.encode.stream.stream_layers`), by (participant,) as means over the same
@@ -234,12 +234,13 @@ def _of_voxels(
     first = next(iter(scores.values()))
     beyond = [name for name in BEYOND if name in first]
     each: dict[str, list[Any]] = {name: [] for name in ("value", "normalised", "r", "r2", *beyond)}
-    regions: dict[str, list[list[float]]] = {name: [] for name in ("r", *beyond)}
+    regions: dict[str, list[list[float]]] = {name: [] for name in ("r", "ceiling", *beyond)}
     for name, score in scores.items():
         masks = data.masks.get(name, {})
         known = [masks[roi] for roi in rois if roi in masks]
         chosen = np.any(known, axis=0) if known else np.ones(score.sizes["voxel"], bool)
-        columns = {"r": score["r_best"].values} | {name: score[name].values for name in beyond}
+        columns = {"r": score["r_best"].values, "ceiling": score["ceiling"].values}
+        columns |= {name: score[name].values for name in beyond}
         each["value"].append(_mean(columns["r"][chosen]))
         each["normalised"].append(_mean(score["normalised"].values[chosen]))
         each["r"].append([_mean(layer[chosen]) for layer in score["r"].values])

@@ -164,18 +164,20 @@ def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
 def _rois(board: xr.DataTree, name: str) -> pd.DataFrame:
     known = detail(board, name)
     replicate = replicate_of(known)
-    if known is None or replicate is None or "roi" not in known[replicate.variable].dims:
+    if known is None or replicate is None or "roi" not in known.dims:
         return pd.DataFrame()
-    values = known[replicate.variable].transpose(replicate.dim, "variant", "roi").values
+    if replicate.regions not in known:
+        return pd.DataFrame()
+    values = known[replicate.regions].transpose(replicate.dim, "variant", "roi").values
     n = len(values)
     mean = mean_present(values, axis=0)
     half = np.zeros_like(mean)
     if n > 1:
         half = scipy.stats.t.ppf(0.975, n - 1) * np.nanstd(values, axis=0, ddof=1) / math.sqrt(n)
     ceiling = np.full_like(mean, math.nan)
-    if "ceiling_loo" in known:
-        loo = known["ceiling_loo"].transpose("participant", "variant", "roi").values
-        ceiling = mean_present(loo, axis=0)
+    if replicate.ceilings in known:
+        each = known[replicate.ceilings].transpose(replicate.dim, "variant", "roi").values
+        ceiling = mean_present(each, axis=0)
     variants, rois = known["variant"].values.astype(object), known["roi"].values.astype(object)
     return pd.DataFrame(
         {

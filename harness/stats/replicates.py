@@ -37,16 +37,21 @@ class Replicate:
         The score of each, in the unit of the benchmark's value.
     plural : str
         What n counts.
+    regions, ceilings : str
+        The score and the ceiling of each in each region (roi), where there are regions.
     """
 
     dim: str
     variable: str
     plural: str
+    regions: str = ""
+    ceilings: str = ""
 
 
 REPLICATES = (
-    Replicate("participant", "r_best", "participants"),
-    Replicate("participant", "participant_value", "participants"),
+    Replicate("participant", "r_best", "participants", "r_best", "ceiling_loo"),
+    # Of voxels and electrodes: the mean over them is no mean over regions, which differ in size.
+    Replicate("participant", "participant_value", "participants", "r_roi", "ceiling_roi"),
     Replicate("story", "gain", "stories"),
 )
 """In order of preference: who took part comes before what was read."""

@@ -7,6 +7,7 @@ from scipy.stats import binom
 from simulated_boards import Truth, simulate
 
 import harness
+from harness.stats.contrast_table import board_contrasts
 from harness.stats.equivalence import tost
 
 SIZES = {"a-1": 1e8, "a-2": 3e8, "a-3": 1e9, "a-4": 3e9, "a-5": 1e10, "a-6": 3e10}
@@ -49,6 +50,45 @@ def test_regions_saturate_on_their_own():
     said = harness.answer(board, "saturation").sel(family="a").isel(benchmark=0)
     assert float(said["point"].sel(roi="roi0")) == 1e9
     assert float(said["point"].sel(roi="roi2")) == 1e10
+
+
+def test_voxels_have_a_value_of_their_own_beside_regions():
+    """A mean over voxels is no mean over regions: large regions count for more."""
+    board = simulate(PLATEAU)
+    node = board["neural/brain-00"].to_dataset()
+    by_region = node["r_best"]
+    own = by_region.weighted(xr.DataArray([9.0, 3.0, 1.0], dims="roi")).mean("roi")
+    voxels = node.drop_vars(["r_best", "ceiling_loo"]).assign(
+        participant_value=own, r_roi=by_region
+    )
+    board["neural/brain-00"] = xr.DataTree(voxels)
+    said = harness.answer(board, "saturation").sel(family="a", model="a-2").isel(benchmark=0)
+    assert list(said["roi"].values) == ["mean", "roi0", "roi1", "roi2"]
+    loss = (own - own.sel(variant="a-6+none")).sel(variant="a-2+none").mean()
+    assert float(said["difference"].sel(roi="mean")) == pytest.approx(float(loss))
+    apart = harness.answer(simulate(PLATEAU), "saturation").sel(family="a", model="a-2")
+    regions = ["roi0", "roi1", "roi2"]
+    np.testing.assert_allclose(
+        said["difference"].sel(roi=regions), apart["difference"].isel(benchmark=0).sel(roi=regions)
+    )
+
+
+def test_experiments_of_one_participant_count_together():
+    """Sentence assemblies: who did one experiment of two has the score of that one."""
+    board = simulate(PLATEAU)
+    node = board["neural/brain-00"].to_dataset().drop_dims("roi").drop_dims("layer")
+    whole = board["neural/brain-00"]["r_best"].mean("roi")
+    both = xr.concat([whole + 0.03, whole - 0.03], "part")
+    both.loc[{"part": 1, "participant": "s04"}] = np.nan
+    board["neural/brain-00"] = xr.DataTree(node.assign(r_best=both))
+    said = harness.answer(board, "saturation").sel(family="a").isel(benchmark=0)
+    expected = tost(
+        whole.sel(variant="a-2+none").values, whole.sel(variant="a-6+none").values, 0.02
+    )
+    assert float(said["p"].sel(roi="mean", model="a-2")) == pytest.approx(float(expected.p))
+    table = board_contrasts(board, "brain-00")
+    assert (table["n"] == 20).all()
+    assert (table["unit"] == "participants").all()
 
 
 def test_one_bad_size_in_between_ends_the_sequence():

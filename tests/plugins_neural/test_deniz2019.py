@@ -249,7 +249,7 @@ class TestScores:
         assert score.sizes["voxel"] == len(PEOPLE) * N_VOXELS
         assert np.isnan(score["voxel_r"].values[[2, 12, 22]]).all()  # NaN in the file
         assert float(score["value"]) > 0.4
-        assert score["r_roi"].dims == ("participant", "roi")
+        assert score["r_roi"].dims == score["ceiling_roi"].dims == ("participant", "roi")
         assert score.attrs["profile"] == "oota2026"
         assert score.attrs["penalty_scope"] == "participant"
         assert "unique_r2" not in score

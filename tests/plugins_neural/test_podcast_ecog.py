@@ -207,6 +207,8 @@ class TestScores:
         np.testing.assert_allclose(score["r_roi"].sel(roi="TP"), r[:, 0])
         np.testing.assert_allclose(score["r_roi"].sel(roi="pSTS"), r[:, 1])
         assert np.isnan(score["r_roi"].sel(roi="IFGorb")).all()
+        ceiling = score["electrode_ceiling"].values.reshape(3, 4)
+        np.testing.assert_allclose(score["ceiling_roi"].sel(roi="TP"), ceiling[:, 0])
         assert np.isfinite(score["electrode_place"].values).all()
 
     def test_the_baseline_knows_nothing_of_these_numbers(self, score):

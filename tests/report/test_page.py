@@ -5,6 +5,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from simulated_boards import Truth, simulate
@@ -65,6 +66,19 @@ def test_the_page_opens_on_brains(board):
     groups["linguistic/a-pairs"] = groups.pop("linguistic/pairs-00")
     renamed = xr.DataTree.from_dict(groups)
     assert page_data(renamed, draws=10).benchmarks == ("z-brain", "a-pairs")
+
+
+def test_regions_of_voxel_scores_are_drawn_with_their_ceilings(board, data):
+    groups = {path: node.to_dataset() for path, node in board.subtree_with_keys}
+    regions = groups["neural/brain-00"]
+    groups["neural/brain-00"] = regions.drop_vars(["r_best", "ceiling_loo"]).assign(
+        participant_value=regions["r_best"].mean("roi"),
+        r_roi=regions["r_best"],
+        ceiling_roi=regions["ceiling_loo"],
+    )
+    found = page_data(xr.DataTree.from_dict(groups), draws=10).tables["rois"]["brain-00"]
+    pd.testing.assert_frame_equal(found, data.tables["rois"]["brain-00"])
+    np.testing.assert_allclose(found["ceiling"], 0.3)
 
 
 def test_nothing_is_asked_of_the_network(html):

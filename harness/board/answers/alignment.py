@@ -14,7 +14,7 @@ import xarray as xr
 from harness.errors import SelectionError
 from harness.plugin.names import nearest, split_names
 from harness.stats.bootstrap import DoubleArray
-from harness.stats.replicates import replicate_of
+from harness.stats.replicates import Replicate, replicate_of
 
 BASE = "none"
 """The compressor that compresses nothing."""
@@ -27,9 +27,11 @@ class Alignment:
     Parameters
     ----------
     benchmark : str
-    values : DataArray, dims (variant, replicate, roi)
+    values : DataArray, dims (variant, replicate)
         Replicates are participants or stories (:mod:`harness.stats.replicates`). With coordinates
-        ``model`` and ``compressor``. A benchmark without regions has one, "all".
+        ``model`` and ``compressor``.
+    regions : DataArray, dims (variant, replicate, roi)
+        The same in each region; a benchmark without regions has one, "all".
     margin : float
         The difference that counts as none; NaN where the benchmark states none.
     chance : float
@@ -41,6 +43,7 @@ class Alignment:
 
     benchmark: str
     values: xr.DataArray
+    regions: xr.DataArray
     margin: float
     chance: float
     simulated: bool
@@ -57,15 +60,14 @@ class Alignment:
 
     @property
     def means(self) -> DoubleArray:
-        """Mean over regions, shape (n_replicates, n_variants)."""
-        values = self.values.transpose("replicate", "variant", "roi").values
-        return mean_present(values, axis=2)
+        """Score of each replicate, shape (n_replicates, n_variants)."""
+        return np.asarray(self.values.transpose("replicate", "variant").values, np.float64)
 
     @property
     def with_regions(self) -> DoubleArray:
-        """Mean over regions first, then every region: (n_replicates, 1 + n_rois, n_variants)."""
-        by_roi = self.values.transpose("replicate", "roi", "variant").values
-        return np.concatenate([mean_present(by_roi, axis=1)[:, None], by_roi], axis=1)
+        """Scores over all regions, then of every region: (n_replicates, 1 + n_rois, n_variants)."""
+        by_roi = self.regions.transpose("replicate", "roi", "variant").values
+        return np.concatenate([self.means[:, None], by_roi], axis=1)
 
     @property
     def names(self) -> list[tuple[str, str]]:
@@ -139,16 +141,14 @@ def alignments(
                 f"{name}: one {replicate.dim}; a difference needs at least two to be tested"
             )
             continue
-        # Experiments of one participant (parts) count together, those that took part.
-        inside = [d for d in values.dims if d not in ("variant", "replicate", "roi")]
-        values = values.mean(inside, skipna=True) if inside else values
-        if "roi" not in values.dims:
-            values = values.expand_dims(roi=np.array(["all"], object))
+        # Regions, and experiments of one participant (parts), count together: those that took part.
+        values = values.mean([d for d in values.dims if d not in ("variant", "replicate")])
         row = about.sel(benchmark=name)
         found.append(
             Alignment(
                 name,
-                values.transpose("variant", "replicate", "roi"),
+                values.transpose("variant", "replicate"),
+                _regions(known, replicate, values),
                 float(row["margin"]),
                 float(row["chance"]),
                 bool(row["simulated"]),
@@ -159,6 +159,14 @@ def alignments(
     if not found and not gaps:
         gaps.append("none of the selected benchmarks has participants or stories")
     return found, gaps
+
+
+def _regions(known: xr.Dataset, replicate: Replicate, values: xr.DataArray) -> xr.DataArray:
+    """Scores by region, or those over all as one region."""
+    if "roi" not in known.dims or replicate.regions not in known:
+        return values.expand_dims(roi=np.array(["all"], object)).transpose(..., "roi")
+    regions = known[replicate.regions].rename({replicate.dim: "replicate"})
+    return regions.transpose("variant", "replicate", "roi")
 
 
 def _lacks(board: xr.DataTree, alignment: Alignment) -> Iterator[str]:

@@ -36,7 +36,7 @@ ALL = "all models"
 """The group of all families."""
 
 MEAN = "mean"
-"""The mean over regions, beside the regions."""
+"""What stands for all regions, beside the regions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def saturation(
         groups, lacking = _groups(board, alignment)
         gaps += [f"{alignment.benchmark}: {text}" for text in lacking]
         scores = alignment.with_regions
-        rois = [MEAN, *(str(r) for r in alignment.values["roi"].values)]
+        rois = [MEAN, *(str(r) for r in alignment.regions["roi"].values)]
         rows = [_Row.of(g, scores, alignment.margin, alpha, draws, seed) for g in groups]
         if not rows:
             continue

@@ -93,10 +93,11 @@ def score_lags(
         ``ceiling``, mean of the electrodes' ceilings; ``normalised``, mean of r over ceiling where
         there is one. By (participant,): ``participant_value``, ``baseline_value``; by (participant,
         lag): ``lag_r``, a description; by (participant, layer): ``r``, over electrodes at lags from
-        the onset on; by (participant, roi): ``r_roi``, electrodes near a region. By (electrode,),
-        one participant after the other: ``electrode_r``, ``electrode_baseline``,
-        ``electrode_lag``, ``electrode_layer``, ``electrode_ceiling``, ``electrode_normalised``,
-        ``electrode_participant``, and by (electrode, axis) ``electrode_place``, mm.
+        the onset on; by (participant, roi): ``r_roi`` and ``ceiling_roi``, electrodes near a
+        region. By (electrode,), one participant after the other: ``electrode_r``,
+        ``electrode_baseline``, ``electrode_lag``, ``electrode_layer``, ``electrode_ceiling``,
+        ``electrode_normalised``, ``electrode_participant``, and by (electrode, axis)
+        ``electrode_place``, mm.
 
     Raises
     ------
@@ -151,10 +152,9 @@ def score_lags(
             ),
             "r_roi": (
                 ("participant", "roi"),
-                np.array(
-                    [[_mean(one.r[near]) for near in _near(places[p])] for p, one in scores.items()]
-                ),
+                _by_region({p: s.r for p, s in scores.items()}, places),
             ),
+            "ceiling_roi": (("participant", "roi"), _by_region(ceilings, places)),
         },
         coords={
             "participant": np.array(list(activity), object),
@@ -320,6 +320,17 @@ def _near(places: Floats) -> list[npt.NDArray[np.bool_]]:
         np.linalg.norm(places - np.asarray(peak, float), axis=1) <= NEAR
         for peak in REGIONS.values()
     ]
+
+
+def _by_region(values: Mapping[str, Floats], places: Mapping[str, Floats]) -> Floats:
+    """Average over the electrodes near each region, (n_participants, n_regions)."""
+    nothing = np.full(len(REGIONS), np.nan)
+    return np.array(
+        [
+            [_mean(values[p][near]) for near in _near(own)] if p in values else nothing
+            for p, own in places.items()
+        ]
+    )
 
 
 def _mean(values: npt.NDArray[Any]) -> float:
