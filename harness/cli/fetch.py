@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from harness.cli.app import app, console
 from harness.plugin.registry import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.errors import FetchError
     from harness.fetch.resource import Resource
+
+IN_A_ROW = 3
+"""After so many files in a row that cannot be had, the host or the network is at fault."""
+
+MOST_LINES = 40
+"""More files than these are listed by folder."""
 
 
 @app.command()
@@ -47,30 +57,62 @@ def fetch(
 def _announce(wanted: list[Resource], missing: list[Resource]) -> None:
     import shutil
 
+    from harness.fetch.ask import asked_sizes
     from harness.fetch.locate import cache_folder
     from harness.report.sizes import size_text
 
     console.print(f"{len(wanted)} files, {len(wanted) - len(missing)} of them on this machine")
     if not missing:
         return
-    for resource in missing:
-        size = "size unknown" if resource.size is None else size_text(resource.size)
-        checked = resource.digest.partition(":")[0] or "no checksum"
-        console.print(f" {size:>12}  {resource.where or resource.name}  [dim]{checked}[/]")
-    known = sum(r.size or 0 for r in missing)
-    unknown = sum(r.size is None for r in missing)
+    asked = asked_sizes(r for r in missing if r.size is None)
+    sizes = [asked.get(r.address) if r.size is None else r.size for r in missing]
+    for line in _lines(missing, sizes):
+        console.print(line, soft_wrap=True)
+    known, unknown = sum(n or 0 for n in sizes), sizes.count(None)
     folder = cache_folder()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     console.print(
-        f"to fetch: {size_text(known)}"
-        + (f" and {unknown} files of unknown size" if unknown else "")
-        + f"; {size_text(free)} free in {cache_folder()}",
-        soft_wrap=True,
+        f"to fetch: {_total(sizes)}; {size_text(free)} free in {cache_folder()}", soft_wrap=True
     )
+    if known > free:
+        console.print("[red]they do not fit[/]: set BRAINPRESS_CACHE to a larger disk")
+    if unknown:
+        told = "1 size is not known" if unknown == 1 else f"{unknown} sizes are not known"
+        console.print(f"[dim]{told}: the network is off, or the host does not tell[/]")
     licences = sorted({r.licence for r in missing if r.licence})
     console.print(f"licence: {', '.join(licences) or 'not stated'}")
+
+
+def _lines(missing: list[Resource], sizes: list[int | None]) -> Iterator[str]:
+    """Write a line a file; where they are many, a line a folder."""
+    from itertools import groupby
+
+    named = [(r.where or r.name, r.digest.partition(":")[0] or "no checksum") for r in missing]
+    rows = list(zip(named, sizes, strict=True))
+    if len(rows) <= MOST_LINES:
+        for (name, checked), size in rows:
+            yield f" {_total([size]):>12}  {name}  [dim]{checked}[/]"
+        return
+
+    def folder(row: tuple[tuple[str, str], int | None]) -> str:
+        return row[0][0].rpartition("/")[0]
+
+    for place, within in groupby(sorted(rows, key=folder), folder):
+        group = list(within)
+        kinds = " and ".join(sorted({checked for (_, checked), _ in group}))
+        count = f"{len(group)} {'file' if len(group) == 1 else 'files'}"
+        yield f" {_total([n for _, n in group]):>12}  {place}/  {count}  [dim]{kinds}[/]"
+
+
+def _total(sizes: list[int | None]) -> str:
+    from harness.report.sizes import size_text
+
+    known = [n for n in sizes if n is not None]
+    if not known:
+        return "size unknown"
+    return size_text(sum(known)) + (" or more" if len(known) < len(sizes) else "")
 
 
 def _bring(missing: list[Resource]) -> None:
@@ -83,8 +125,11 @@ def _bring(missing: list[Resource]) -> None:
         TransferSpeedColumn,
     )
 
+    from harness.errors import FetchError, OfflineError
     from harness.fetch.download import fetch as bring
 
+    failed: list[FetchError] = []
+    in_a_row = 0
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -101,5 +146,34 @@ def _bring(missing: list[Resource]) -> None:
             def advance(done: int, total: int | None) -> None:
                 bars.update(task, completed=done, total=total)
 
-            path = bring(resource, progress=advance)
+            try:
+                path = bring(resource, progress=advance)
+            except OfflineError:
+                raise
+            except FetchError as error:
+                # One file that a host has lost must not keep the others away over night.
+                failed.append(error)
+                in_a_row += 1
+                console.print(f"[red]failed[/] {resource.where or resource.name}", soft_wrap=True)
+                if in_a_row == IN_A_ROW:
+                    break
+                continue
+            in_a_row = 0
             console.print(f"[green]here[/] {path}", soft_wrap=True)
+    if failed:
+        _tell(failed, stopped=in_a_row == IN_A_ROW)
+
+
+def _tell(failed: list[FetchError], stopped: bool) -> None:
+    from harness.errors import FetchError
+
+    if len(failed) == 1:
+        raise failed[0]
+    for error in failed[:-1]:
+        console.print(f"[red]failed[/] {escape(error.message)}", soft_wrap=True)
+    last = failed[-1]
+    ended = f" (stopped after {IN_A_ROW} in a row)" if stopped else ""
+    raise FetchError(
+        f"{len(failed)} files could not be fetched{ended}; the last: {last.message}",
+        last.hint or "the same command goes on where it stopped",
+    )

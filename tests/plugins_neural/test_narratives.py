@@ -346,6 +346,7 @@ def test_chosen_stories_are_fetched(tmp_path, monkeypatch):
 
     monkeypatch.setenv("BRAINPRESS_DATA", str(tmp_path))
     monkeypatch.setenv("BRAINPRESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BRAINPRESS_OFFLINE", "1")  # sizes are asked of the host
     arguments = ["fetch", "narratives:stories=pieman+tunnel", "--participants", "sub-005"]
     result = CliRunner().invoke(app, [*arguments, "--dry-run"])
     assert result.exit_code == 0, result.output
