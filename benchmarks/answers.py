@@ -42,6 +42,20 @@ def line(x: float) -> float:
     return 0.3 + 0.03 * (x - 9.0)
 
 
+def no_better(said: xr.Dataset) -> dict[str, float]:
+    return {
+        "no better than controls: any said to be (at most .05)": float(
+            (said["outcome"] == "yes").any()
+        )
+    }
+
+
+def better(said: xr.Dataset) -> dict[str, float]:
+    return {
+        "better than controls by .02: said to be (power)": float((said["outcome"] == "yes").all())
+    }
+
+
 def saturated(said: xr.Dataset) -> dict[str, float]:
     """The truth is a-3: a-2 is .05 below."""
     row = said.sel(family="a", roi="mean").isel(benchmark=0)
@@ -123,6 +137,8 @@ def equal_shares(said: xr.Dataset) -> dict[str, float]:
 
 FEW = {"a-1": ("a", 1e8, 0.25), "a-2": ("a", 1e9, 0.28)}
 SCENES: tuple[tuple[str, Truth, Measure], ...] = (
+    ("controls", Truth({"a-1": ("a", 1e8, 0.0)}), no_better),
+    ("controls", Truth({"a-1": ("a", 1e8, 0.02)}), better),
     ("saturation", Truth(models(plateau)), saturated),
     ("saturation", Truth(models(line), noise=0.06), straight),
     ("robustness", Truth(FEW, dict.fromkeys(METHODS, 0.02)), at_margin),

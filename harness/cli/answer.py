@@ -14,7 +14,10 @@ from harness.cli.options import Benchmarks, StoreOption
 @app.command()
 def answer(
     name: Annotated[
-        str, typer.Argument(help="saturation, robustness, dissociation, profile, or compare A B.")
+        str,
+        typer.Argument(
+            help="controls, saturation, robustness, dissociation, profile, or compare A B."
+        ),
     ],
     variants: Annotated[
         list[str] | None, typer.Argument(help="For compare: MODEL or MODEL+COMPRESSOR, twice.")

@@ -67,7 +67,7 @@ def page_data(
     """
     names = _ordered(board, selected(board, benchmarks))
     said = {q: answer(board, q, benchmarks=names, draws=draws, seed=seed)
-            for q in ("saturation", "robustness", "profile")}  # fmt: skip
+            for q in ("controls", "saturation", "robustness", "profile")}  # fmt: skip
     pairs, notes = _dissociation_selection(board, names)
     said["dissociation"] = answer(board, "dissociation", benchmarks=pairs, draws=draws, seed=seed)
     tables = {

@@ -23,6 +23,7 @@ FIRST_CLAIMS, MOST_CLAIMS = 12, 150
 """Claims of a question that are seen at once, and that a click shows; the command line has all."""
 
 QUESTIONS = {
+    "controls": "Do models beat their controls?",
     "saturation": "How small is enough?",
     "robustness": "What does compression cost?",
     "profile": "Which linguistic competence goes?",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Question(StrEnum):
     """What can be asked."""
 
+    CONTROLS = "controls"
     SATURATION = "saturation"
     ROBUSTNESS = "robustness"
     DISSOCIATION = "dissociation"
@@ -73,7 +74,8 @@ def answer(
     board : DataTree
         From :func:`harness.open_board` or :func:`harness.run`.
     name : str
-        ``saturation``, ``robustness``, ``dissociation``, ``profile`` or ``compare``.
+        ``controls``, ``saturation``, ``robustness``, ``dissociation``, ``profile`` or
+        ``compare``.
     *variants : str
         For ``compare``, two of them: ``MODEL`` or ``MODEL+COMPRESSOR``.
     benchmarks : str or sequence of str, optional
@@ -100,6 +102,7 @@ def answer(
     >>> said = harness.answer(board, "robustness", benchmarks="brennan*")  # doctest: +SKIP
     >>> said["sentence"].values  # doctest: +SKIP
     """
+    from harness.board.answers.against_controls import against_controls
     from harness.board.answers.compare import compare
     from harness.board.answers.dissociation import dissociation
     from harness.board.answers.profile import profile
@@ -110,6 +113,8 @@ def answer(
     chosen = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     if question is Question.COMPARE:
         return compare(board, variants, chosen, alpha=alpha, draws=draws, seed=seed)
+    if question is Question.CONTROLS:
+        return against_controls(board, chosen, alpha=alpha)
     ask = {
         Question.SATURATION: saturation,
         Question.ROBUSTNESS: robustness,
