@@ -27,6 +27,9 @@ def report(
     board: Annotated[
         Path | None, typer.Argument(help="A board.", show_default="STORE/board.nc")
     ] = None,
+    same: Annotated[
+        Path | None, typer.Option("--board", help="The board, as `answer` takes it.", hidden=True)
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of the page and the figures.")] = Path(
         "report"
     ),
@@ -48,7 +51,7 @@ def report(
     from harness.report.page_data import page_data
     from harness.report.page_files import FORMATS, safe_name, write_figures
 
-    opened = open_board(board or open_store(store).root / "board.nc")
+    opened = open_board(board or same or open_store(store).root / "board.nc")
     data = page_data(opened, benchmark)
     pictures = {
         name: sorted((maps / safe_name(name)).glob("*.png")) for name in data.benchmarks if maps
