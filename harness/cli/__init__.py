@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from harness.cli import answer, board, check, fetch, guards, look, new, report, run, submit
+from harness.cli import answer, board, check, fetch, guards, look, map, new, report, run, submit
 from harness.cli.app import app, stderr
 from harness.cli.notices import hide_pointless_notices
 from harness.errors import HarnessError
@@ -19,6 +19,7 @@ __all__ = [
     "guards",
     "look",
     "main",
+    "map",
     "new",
     "report",
     "run",

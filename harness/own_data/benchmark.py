@@ -41,6 +41,25 @@ class OwnData:
     def __post_init__(self) -> None:
         _ = self.passages, self.data  # faults are found when the run is planned
 
+    @staticmethod
+    def surface(participant: str, path: str, **_: object) -> Any:
+        """Return the mapper (n_vertices, n_voxels) from a participant's voxels to fsaverage.
+
+        Raises
+        ------
+        DataError
+            The description names none, or its file is not whole.
+        """
+        from harness.own_data.tables import read_surface
+
+        mappers = read_description(Path(path)).mappers
+        if not mappers:
+            raise DataError(
+                f"{path} names no mappers",
+                'add a line like: mappers = "mappers/{participant}.npz" (see docs/your-data.md)',
+            )
+        return read_surface(Path(path).parent, mappers.replace("{participant}", participant))
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every run."""
         from harness.record.context import Context

@@ -54,6 +54,10 @@ class Description:
     masks : str
         Where the regions of a participant are, with ``{participant}``: an ``.npz`` file of boolean
         arrays (n_voxels,), one a region.
+    mappers : str
+        Where the way of a participant's voxels to the cortical surface is, with
+        ``{participant}``: an ``.npz`` file that ``scipy.sparse.save_npz`` wrote, (n_vertices,
+        n_voxels) to fsaverage5 or a finer one, left hemisphere first; or ``FILE:NAME`` in HDF5.
     resolution : str
         ``roi`` or ``voxel``. Default: ``roi`` where regions are known.
     delays : tuple of int
@@ -79,6 +83,7 @@ class Description:
     runs: tuple[Run, ...]
     rois: tuple[str, ...] = ()
     masks: str = ""
+    mappers: str = ""
     resolution: str = ""
     delays: tuple[int, ...] = (1, 2, 3, 4)
     folds: int = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,49 @@ def read_masks(path: Path) -> dict[str, npt.NDArray[np.bool_]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name]) for name in stored.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not a whole .npz file: {error}") from error
     for name, values in arrays.items():
         if values.ndim != 1 or not np.isin(values, (0, 1)).all():
             raise DataError(f"{path}: {name} is not a mask", "0 and 1, one a voxel")
     return {name: values.astype(bool) for name, values in arrays.items()}
+
+
+def read_surface(folder: Path, address: str) -> Any:
+    """Read a mapper from voxels to the cortical surface.
+
+    Parameters
+    ----------
+    folder : Path
+    address : str
+        A sparse matrix in ``.npz``, or ``FILE:NAME`` in HDF5 (see
+        :func:`harness.report.maps.read_mapper`), relative to the folder.
+
+    Returns
+    -------
+    csr_array, shape (n_vertices, n_voxels)
+
+    Raises
+    ------
+    DataError
+        The file is not there, or not whole.
+    """
+    import scipy.sparse
+
+    from harness.report.maps import read_mapper
+
+    name, _, key = address.partition(":")
+    path = folder / name
+    if not path.is_file():
+        raise DataError(f"no mapper at {path}", "put it there, or mend `mappers`")
+    if path.suffix != ".npz":
+        return read_mapper(path, _key(address, key))
+    try:
+        return scipy.sparse.csr_array(scipy.sparse.load_npz(path))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is not a whole sparse matrix: {error}", "scipy.sparse.save_npz writes them"
+        ) from error
 
 
 def _key(address: str, key: str) -> str:

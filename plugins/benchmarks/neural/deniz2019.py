@@ -17,6 +17,7 @@ from plugins.benchmarks.neural.deniz2019_files import (
     listed,
     people_of,
     read_ceiling,
+    region_masks,
     resource_of,
 )
 
@@ -132,6 +133,23 @@ class Deniz2019:
             n for n in (ceiling_name(p, modality) for p in people_of(participants)) if n in listed()
         ]
         return tuple(resource_of(name) for name in [*wanted, *ceilings])
+
+    @staticmethod
+    def surface(participant: str, **_: object) -> Any:
+        """Return the mapper (n_vertices, n_voxels) from a participant's voxels to fsaverage.
+
+        Raises
+        ------
+        OfflineError
+            It is not on this machine.
+        DataError
+            The file is not whole.
+        """
+        from harness.fetch.present import present
+        from harness.report.maps import read_mapper
+
+        name = f"mappers/subject{participant}_mappers.hdf"
+        return read_mapper(present(resource_of(name), "deniz2019-listening"))
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
@@ -279,28 +297,6 @@ class Deniz2019:
         from harness.fetch.present import present
 
         return present(resource_of(name), f"deniz2019-{self.modality}")
-
-
-def region_masks(path: Path) -> dict[str, Any]:
-    """Read the regions of a participant from a mapper file.
-
-    Returns
-    -------
-    dict
-        Boolean arrays (n_voxels,) by the name after ``roi_mask_``; empty where there are none.
-
-    Raises
-    ------
-    DataError
-        The file is not whole.
-    """
-    import numpy as np
-
-    from harness.encode.sources import hdf5_file
-
-    with hdf5_file(path) as stored:
-        names = sorted(name for name in stored if name.startswith("roi_mask_"))
-        return {n.removeprefix("roi_mask_"): np.asarray(stored[n][()]) > 0 for n in names}
 
 
 def _shown(story: str, report: TriggerReport) -> Passage:

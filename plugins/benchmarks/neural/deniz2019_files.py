@@ -26,6 +26,28 @@ def read_ceiling(path: Path) -> Any:
     return np.where((values > 0) & (values <= 1), values, np.nan)
 
 
+def region_masks(path: Path) -> dict[str, Any]:
+    """Read the regions of a participant from a mapper file.
+
+    Returns
+    -------
+    dict
+        Boolean arrays (n_voxels,) by the name after ``roi_mask_``; empty where there are none.
+
+    Raises
+    ------
+    DataError
+        The file is not whole.
+    """
+    import numpy as np
+
+    from harness.encode.sources import hdf5_file
+
+    with hdf5_file(path) as stored:
+        names = sorted(name for name in stored if name.startswith("roi_mask_"))
+        return {n.removeprefix("roi_mask_"): np.asarray(stored[n][()]) > 0 for n in names}
+
+
 def ceiling_name(person: str, modality: str) -> str:
     """Return the name of a participant's published ceilings."""
     return f"noise_ceiling/subject_{person}_{modality}.npy"

@@ -1,0 +1,111 @@
+"""``map``: scores by voxel on the cortical surface."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.app import app, console
+from harness.cli.options import StoreOption
+
+if TYPE_CHECKING:
+    from harness.plugin.specs import BenchmarkSpec
+    from harness.report.board_maps import MapperOf
+
+
+class Ending(StrEnum):
+    """What to write."""
+
+    PNG = "png"
+    PDF = "pdf"
+    SVG = "svg"
+    HTML = "html"
+
+
+@app.command("map")
+def map_command(
+    benchmark: Annotated[
+        str, typer.Argument(help="Scored by voxel: a name, NAME:option=value or data:PATH.")
+    ],
+    variants: Annotated[
+        list[str] | None,
+        typer.Option("-v", "--variant", help="MODEL+COMPRESSOR, or globs of it; all without any."),
+    ] = None,
+    what: Annotated[
+        str, typer.Option("--what", help="r, unique_r2, ceiling, normalised, layer, …")
+    ] = "r",
+    participants: Annotated[
+        str | None,
+        typer.Option(
+            "--participants", help="With commas: one map each.", show_default="the mean brain"
+        ),
+    ] = None,
+    low: Annotated[float, typer.Option("--low", help="Where colours begin.")] = 0.0,
+    high: Annotated[
+        float | None,
+        typer.Option("--high", help="Where they end.", show_default="99th percentile"),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="What lies below is not drawn.")
+    ] = None,
+    ending: Annotated[
+        Ending, typer.Option("--as", help="HTML is one file to turn around, without a network.")
+    ] = Ending.PNG,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder; `brainpress report --maps` takes it.")
+    ] = Path("maps"),
+    board: Annotated[
+        Path | None, typer.Option("--board", help="A board.", show_default="STORE/board.nc")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Draw scores by voxel on fsaverage: the mean brain of a benchmark, or each participant's."""
+    from harness.api import open_store
+    from harness.board.files import open_board
+    from harness.plugin.names import split_names
+    from harness.plugin.registry import registry
+    from harness.report.board_maps import LABELS, brain_maps
+    from harness.report.maps import MapStyle, write_map
+    from harness.report.page_files import safe_name
+    from harness.runner.select import select_benchmarks
+
+    (spec,) = select_benchmarks([benchmark], registry())
+    found = brain_maps(
+        open_board(board or open_store(store).root / "board.nc"),
+        spec.name,
+        _mapper_of(spec),
+        what=what,
+        variants=split_names(variants),
+        participants=split_names(participants),
+    )
+    for each in found:
+        count = len(each.participants)
+        whose = f"participant {each.whose}" if count == 1 else f"mean of {count} participants"
+        style = MapStyle(
+            title=f"{each.variant}, {spec.name}, {whose}",
+            label=LABELS.get(what, what),
+            low=low,
+            high=high,
+            threshold=threshold,
+        )
+        name = safe_name(f"{each.variant}_{what}_{each.whose}")
+        path = write_map(each.values, out / safe_name(spec.name) / f"{name}.{ending}", style)
+        console.print(f"written: {path}", soft_wrap=True)
+
+
+def _mapper_of(spec: BenchmarkSpec) -> MapperOf:
+    from functools import partial
+
+    from harness.errors import SelectionError
+    from harness.plugin.specs import target_of
+
+    offer = getattr(target_of(spec), "surface", None)
+    if offer is None:
+        raise SelectionError(
+            f"{spec.name} knows no way from its voxels to the cortical surface",
+            "data of your own: say where the mappers are (`mappers` in benchmark.toml)",
+        )
+    return partial(offer, **dict(spec.options))

@@ -1,0 +1,148 @@
+"""Brain maps of the variants on a board: each participant's voxels, and the mean brain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.board.answers.alignment import detail
+from harness.errors import DataError, ScoreError, SelectionError
+from harness.plugin.names import nearest
+from harness.report.maps import Sparse, from_voxels
+
+Floats = npt.NDArray[np.float64]
+MapperOf = Callable[[str], Sparse]
+"""From a participant to the mapper (n_vertices, n_voxels) of their voxels."""
+
+PREFIX = "voxel_"
+NOT_DRAWN = ("participant",)
+EVERYBODY = "mean"
+LABELS = {
+    "r": "held-out r",
+    "unique_r2": "unique R²",
+    "joint_r2": "joint R²",
+    "nuisance_r2": "nuisance R²",
+    "ceiling": "ceiling on r",
+    "normalised": "r / ceiling",
+    "layer": "chosen layer",
+}
+"""What colours mean."""
+
+
+@dataclass(frozen=True, eq=False)
+class BrainMap:
+    """A score of one variant on the surface.
+
+    Parameters
+    ----------
+    variant : str
+    participants : tuple of str
+        One, or those whose brains were averaged.
+    values : array, shape (2, 10242)
+        Left and right hemisphere of fsaverage5; NaN where nothing was measured.
+    """
+
+    variant: str
+    participants: tuple[str, ...]
+    values: Floats
+
+    @property
+    def whose(self) -> str:
+        """The participant, or ``mean``."""
+        return self.participants[0] if len(self.participants) == 1 else EVERYBODY
+
+
+def brain_maps(
+    board: xr.DataTree,
+    benchmark: str,
+    mapper_of: MapperOf,
+    *,
+    what: str = "r",
+    variants: Sequence[str] = (),
+    participants: Sequence[str] = (),
+) -> Iterator[BrainMap]:
+    """Bring scores by voxel to the surface.
+
+    Parameters
+    ----------
+    board : DataTree
+    benchmark : str
+        One whose scores are by voxel.
+    mapper_of : callable
+        Called once for each participant.
+    what : str
+        Which score: ``r``, ``unique_r2``, ``ceiling``, ``normalised``, ``layer``, …
+    variants : sequence of str
+        Globs of ``MODEL+COMPRESSOR``; all variants without any.
+    participants : sequence of str
+        Whose maps; without any the mean over all participants, each vertex over those who have a
+        voxel there.
+
+    Yields
+    ------
+    BrainMap
+        Variant after variant.
+
+    Raises
+    ------
+    ScoreError
+        The benchmark has no scores by voxel, or not this one.
+    SelectionError
+        No variant, or no participant, is called so.
+    """
+    known = _voxels(board, benchmark, what)
+    names = [str(name) for name in known["variant"].values]
+    chosen = [n for n in names if not variants or any(fnmatchcase(n, glob) for glob in variants)]
+    if not chosen:
+        raise SelectionError(
+            f"no variant of {benchmark} matches {', '.join(variants)}", f"it has {', '.join(names)}"
+        )
+    people = [str(person) for person in known["participant"].values]
+    for person in participants:
+        if person not in people:
+            near = nearest(person, people) or people
+            raise SelectionError(f"{benchmark} has no participant {person!r}", f"{near}")
+    wanted = list(participants) or people
+    mappers = {person: mapper_of(person) for person in wanted}
+    for variant in chosen:
+        own = known.sel(variant=variant)
+        owner = own[f"{PREFIX}participant"].values
+        values = own[f"{PREFIX}{what}"].values.astype(np.float64)
+        maps = {
+            person: from_voxels(values[owner == people.index(person)], mappers[person])
+            for person in wanted
+        }
+        if participants:
+            yield from (BrainMap(variant, (p,), values) for p, values in maps.items())
+        else:
+            yield BrainMap(variant, tuple(people), _mean(list(maps.values())))
+
+
+def _voxels(board: xr.DataTree, benchmark: str, what: str) -> xr.Dataset:
+    known = detail(board, benchmark)
+    if known is None:
+        raise ScoreError(f"no cell of {benchmark} is done on this board", "run it first")
+    if f"{PREFIX}participant" not in known:
+        raise ScoreError(
+            f"{benchmark} has no scores by voxel on this board",
+            "run it with resolution=voxel; a bundle keeps them with `submit --maps`",
+        )
+    if f"{PREFIX}{what}" not in known or what in NOT_DRAWN:
+        there = [str(n).removeprefix(PREFIX) for n in known.data_vars if str(n).startswith(PREFIX)]
+        offered = ", ".join(name for name in there if name not in NOT_DRAWN)
+        raise ScoreError(f"{benchmark} has no {what!r} by voxel", f"it has {offered}")
+    return known
+
+
+def _mean(maps: Sequence[Floats]) -> Floats:
+    stacked = np.stack(maps)
+    present = np.isfinite(stacked)
+    if not present.any():
+        raise DataError("no voxel of any participant has a score")
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(present, stacked, 0).sum(axis=0) / present.sum(axis=0))
