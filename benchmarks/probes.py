@@ -2,9 +2,10 @@
 
 The work is that of `gum-probes`: for each task and layer, a fit under each penalty; for each seed,
 a fit of the task, of its control task, and of each block of the online code. Ours is measured
-whole; of the others a sample of fits, which is scaled to the same work, as the table says. CPU time
-of one thread, recordings made before. A call does a piece and appends to a file:
+whole, and again; of the others a sample of fits, scaled to the same work, as the table says. CPU
+time of one thread, recordings made before. In one process, or in pieces that append to a file:
 
+    python benchmarks/probes.py all --recording FILE.nc --json probes.jsonl
     python benchmarks/probes.py ours --recording FILE.nc --layers 0-9 --json probes.jsonl
     python benchmarks/probes.py others --recording FILE.nc --tasks 0-9 --json probes.jsonl
     python benchmarks/probes.py table --json probes.jsonl
@@ -23,6 +24,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +225,7 @@ class Work:
         return np.asarray(self.states.isel(layer=at).values)
 
 
-def ours(work: Work, layers: list[int]) -> Iterator[dict[str, Any]]:
+def ours(work: Work, layers: list[int], repeat: int = 0) -> Iterator[dict[str, Any]]:
     """Score every task on some layers."""
     for layer in layers:
         states = work.layer(layer)
@@ -234,6 +236,7 @@ def ours(work: Work, layers: list[int]) -> Iterator[dict[str, Any]]:
                 "method": "brainpress, all at once",
                 "task": task.task.name,
                 "layer": layer,
+                "repeat": repeat,
                 "seconds": time.process_time() - start,
                 "fits": sum(_sizes(task, result.penalty)),
                 "train": len(task.train),
@@ -316,8 +319,10 @@ def _agreement(one: Fit, said: Any, truth: Any) -> float:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the table in Markdown, with a line on what was measured."""
-    whole = [r for r in rows if "stratum" not in r]
-    own = sum(r["seconds"] for r in whole)
+    ours_all = [r for r in rows if "stratum" not in r]
+    repeats = sorted({r["repeat"] for r in ours_all})
+    totals = [sum(r["seconds"] for r in ours_all if r["repeat"] == i) for i in repeats]
+    whole, own = [r for r in ours_all if r["repeat"] == repeats[0]], float(np.median(totals))
     n_fits, tasks = sum(r["fits"] for r in whole), {r["task"] for r in whole}
     sampled = [r for r in rows if "stratum" in r]
     one_method = [r for r in sampled if r["method"] == next(iter(METHODS))]
@@ -325,7 +330,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         f"{len(tasks)} tasks x {len({r['layer'] for r in whole})} layers x {OPTIONS.seeds} seeds:"
         f" {n_fits:,} fits of up to {max(r['train'] for r in whole)} items with"
         f" {min(r['units'] for r in whole)} or {max(r['units'] for r in whole)} units;"
-        f" {len(one_method)} fits of every other method measured one by one and scaled.",
+        f" {len(one_method)} fits of every other method measured one by one and scaled."
+        f" Ours: median of {', '.join(f'{t:,.1f}' for t in sorted(totals))} s.",
         "",
         "| | CPU s | times ours | loss over the minimum, median | predictions as at the minimum |",
         "|---|---|---|---|---|",
@@ -362,22 +368,24 @@ def main() -> None:
         print(table([json.loads(line) for line in options.json.read_text().splitlines()]))
         return
     work = Work.of(options.recording)
-    if options.what == "ours":
-        rows = ours(work, options.layers or list(range(work.states.sizes["layer"])))
-    else:
-        at = options.tasks or list(range(len(work.tasks)))
-        rows = others(work, at, options.sampled_layers, options.fits)
-    for row in rows:
+    layers = options.layers or list(range(work.states.sizes["layer"]))
+    at = options.tasks or list(range(len(work.tasks)))
+    mine = (
+        [ours(work, layers, i) for i in range(options.repeats)] if options.what != "others" else []
+    )
+    theirs = others(work, at, options.sampled_layers, options.fits)
+    for row in chain(*mine[:1], theirs if options.what != "ours" else [], *mine[1:]):
         with options.json.open("a") as file:
             file.write(json.dumps(row) + "\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("ours", "others", "table"))
+    parser.add_argument("what", choices=("all", "ours", "others", "table"))
     parser.add_argument("--recording", type=Path, help="of gum-probes, from a store")
     parser.add_argument("--json", type=Path, required=True, help="append to this file; table: read")
     parser.add_argument("--layers", type=_range, help="for ours: first-last")
+    parser.add_argument("--repeats", type=int, default=3, help="of ours")
     parser.add_argument("--tasks", type=_range, help="for others: first-last")
     parser.add_argument("--sampled-layers", type=int, default=3, help="of each task")
     parser.add_argument("--fits", type=int, default=2, help="of each stratum, task and layer")

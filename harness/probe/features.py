@@ -10,6 +10,7 @@ import numpy.typing as npt
 import scipy.linalg
 
 from harness.errors import ScoreError
+from harness.probe.gram import lower_gram
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -50,6 +51,26 @@ class Basis:
         ScoreError
             A feature is not finite.
         """
+        return cls.fit(x)[0]
+
+    @classmethod
+    def fit(cls, x: Floats) -> tuple[Basis, Floats]:
+        """Take the basis of training items, and express them in it.
+
+        Parameters
+        ----------
+        x : array (n_items, n_units)
+
+        Returns
+        -------
+        Basis
+        array (n_items, n_axes)
+
+        Raises
+        ------
+        ScoreError
+            A feature is not finite.
+        """
         if not np.isfinite(x).all():
             raise ScoreError(
                 "a feature of a training item is not finite",
@@ -62,24 +83,30 @@ class Basis:
         sd = np.where(flat, 1, sd).astype(x.dtype)
         standard = _standardised(x, mean, sd)
         standard[:, flat] = 0
-        n_items, n_units = x.shape
-        if n_items < n_units:
-            # Weights have no part outside the span of the items: n_items axes are enough.
-            gram = standard @ standard.T
-            squares, vectors = _eigh(gram)
-            kept = squares > n_items * np.finfo(x.dtype).eps * max(squares[-1], 1e-30)
-            axes = standard.T @ (vectors[:, kept] / np.sqrt(squares[kept]))
-            # Small ones lose their right angles to rounding; the penalty needs them.
-            axes, _ = np.linalg.qr(axes)
-        else:
-            _, axes = _eigh(standard.T @ standard)
+        axes = _span(standard) if len(x) < x.shape[1] else _eigh(lower_gram(standard.T))[1]
         axes = np.ascontiguousarray(axes[:, ::-1], x.dtype)
-        variances = np.square(standard @ axes).mean(axis=0)
-        return cls(mean, np.where(flat, np.inf, sd).astype(x.dtype), axes, variances)
+        z = standard @ axes
+        variances = np.square(z).mean(axis=0)
+        return cls(mean, np.where(flat, np.inf, sd).astype(x.dtype), axes, variances), z
 
     def rotate(self, x: Floats) -> Floats:
         """Express items in the basis: (n_items, n_units) to (n_items, n_axes)."""
         return np.ascontiguousarray(_standardised(x, self.mean, self.sd) @ self.axes)
+
+
+def _span(x: Floats) -> Floats:
+    """Axes of fewer items than units: weights have no part outside the span of the items."""
+    squares, vectors = _eigh(lower_gram(x))
+    kept = squares > len(x) * np.finfo(x.dtype).eps * max(squares[-1], 1e-30)
+    axes = x.T @ (vectors[:, kept] / np.sqrt(squares[kept]))
+    # Small ones lose their right angles to rounding; the penalty needs them.
+    try:
+        factor = scipy.linalg.cholesky(lower_gram(axes.T), lower=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return np.linalg.qr(axes)[0]
+    return np.asarray(
+        scipy.linalg.solve_triangular(factor, axes.T, lower=True, check_finite=False).T
+    )
 
 
 def _eigh(square: Floats) -> tuple[Floats, Floats]:

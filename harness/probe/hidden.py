@@ -29,6 +29,10 @@ class HiddenFit:
     inner: Floats
     outer: Floats
 
+    def of(self, problems: slice) -> HiddenFit:
+        """Return some of the batch."""
+        return HiddenFit(self.inner[problems], self.outer[problems])
+
     def outputs(self, x: Floats) -> Floats:
         """Logits or predicted numbers, (n_problems, n_outputs, n_items)."""
         hidden = np.maximum(_affine(self.inner, x.T), 0)

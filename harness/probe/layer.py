@@ -27,6 +27,9 @@ Ints = npt.NDArray[np.int64]
 class Fitted(Protocol):
     """A batch of fitted probes."""
 
+    def of(self, problems: slice) -> Fitted:
+        """Return some of the batch."""
+
     def outputs(self, x: Floats) -> Floats:
         """Logits or predicted numbers, (n_problems, n_outputs, n_items)."""
 
@@ -235,8 +238,9 @@ def probe_layer(labelled: Labelled, states: Floats, options: ProbeOptions) -> La
     x = states[labelled.rows].reshape(len(labelled.rows), -1)
     if x.dtype not in (np.float32, np.float64):
         x = x.astype(np.float32)
-    basis = Basis.of(x[labelled.train])
-    z = {name: basis.rotate(x[getattr(labelled, name)]) for name in ("train", "dev", "test")}
+    basis, train = Basis.fit(x[labelled.train])
+    z = {name: basis.rotate(x[getattr(labelled, name)]) for name in ("dev", "test")}
+    z["train"] = train
     penalty = _penalty(labelled, z, options)
     return _judged(labelled, z, penalty, options)
 
@@ -274,17 +278,18 @@ def _judged(
     uniform = n_train * np.log2(labelled.n_classes) if labelled.is_class else np.nan
     bits: Doubles = np.full(seeds, uniform)
     if n_fits:
-        logits = fitted.outputs(z["train"])[2 * seeds :]
+        logits = fitted.of(slice(2 * seeds, None)).outputs(z["train"])
         shape = (seeds, n_fits, labelled.n_classes, n_train)
         bits = code_length(
             logits.reshape(shape), labelled.labels[labelled.train], labelled.order, stops
         )
-    dev, test = fitted.outputs(z["dev"]), fitted.outputs(z["test"])
+    dev = fitted.of(slice(seeds)).outputs(z["dev"])
+    test = fitted.of(slice(2 * seeds)).outputs(z["test"])
     one = np.zeros(len(labelled.dev), np.int64)
     labels = labelled.labels
     return LayerResult(
         penalty,
-        score(_agreement(labelled, labels[labelled.dev], dev[:seeds], one, 1), np.ones((1, 1)))[0],
+        score(_agreement(labelled, labels[labelled.dev], dev, one, 1), np.ones((1, 1)))[0],
         _agreement(
             labelled,
             labels[labelled.test],
@@ -292,7 +297,7 @@ def _judged(
             labelled.groups,
             len(labelled.group_names),
         ),
-        _control_agreement(labelled, test[seeds : 2 * seeds]),
+        _control_agreement(labelled, test[seeds:]),
         bits,
     )
 

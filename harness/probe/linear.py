@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from harness.probe.minimise import Minimum, minimise
+from harness.probe.gram import lower_gram
+from harness.probe.logistic import Logistic
+from harness.probe.minimise import minimise
+from harness.probe.span import own_spans
 
 Floats = npt.NDArray[np.floating[Any]]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-
-FLAT = 1e-6
-"""Least p (1 - p) that a class is taken to have."""
+FEW = 3
+"""A problem with fewer than one item for so many axes is solved in the span of its items."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class LinearFit:
 
     weights: Floats
     intercepts: Floats
+
+    def of(self, problems: slice) -> LinearFit:
+        """Return some of the batch."""
+        return LinearFit(self.weights[problems], self.intercepts[problems])
 
     def outputs(self, x: Floats) -> Floats:
         """Logits or predicted numbers of items.
@@ -86,80 +92,38 @@ def fit_logistic(
     Returns
     -------
     LinearFit
+
+    Notes
+    -----
+    Problems of many items are minimised together; those of few are too, in the spans of their
+    items (:mod:`harness.probe.span`).
     """
-    problem = _Logistic(x, labels, n_classes, penalties, weights)
-    found: Minimum = minimise(
-        problem.objective, problem.start(), problem.scale, tolerance, max_iterations
-    )
-    theta = found.points.reshape(len(labels), n_classes, -1)
+    few = np.count_nonzero(weights, axis=1) * FEW <= x.shape[1]
+    settings = (tolerance, max_iterations)
+    theta = np.empty((len(labels), n_classes, x.shape[1] + 1), x.dtype)
+    if not few.all():
+        many = ~few
+        problem = Logistic.of(x, labels[many], n_classes, penalties[many], weights[many])
+        theta[many] = _minimum(problem, problem.start(len(x)), *settings)
+    for members, spans in own_spans(x, weights, np.flatnonzero(few)):
+        problem = Logistic.of(
+            spans.coordinates,
+            np.take_along_axis(labels[members], spans.items, 1),
+            n_classes,
+            penalties[members],
+            np.take_along_axis(weights[members], spans.items, 1) * spans.real,
+        )
+        found = _minimum(problem, problem.start(len(x)), *settings)
+        theta[members, :, :-1] = spans.weights(x, found[:, :, :-1])
+        theta[members, :, -1] = found[:, :, -1]
     return LinearFit(np.ascontiguousarray(theta[:, :, :-1]), theta[:, :, -1])
 
 
-class _Logistic:
-    """Value and gradient of a batch; the last feature is the constant of the intercept."""
-
-    def __init__(
-        self, x: Floats, labels: Ints, n_classes: int, penalties: Floats, weights: Floats
-    ) -> None:
-        self.x = np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
-        self.transposed = np.ascontiguousarray(self.x.T)
-        self.labels, self.n_classes = labels, n_classes
-        # Divided by their sum here, so that values are means.
-        self.weights = (weights / weights.sum(axis=1, keepdims=True)).astype(x.dtype)
-        self.inverse = 1 / np.where(self.weights > 0, self.weights, np.inf)
-        n_features = self.x.shape[1]
-        self.penalties = np.tile(np.asarray(penalties, x.dtype)[:, None], (1, n_features))
-        self.penalties[:, -1] = 0
-        self.items = np.arange(len(x))
-        self.squares = np.square(self.x, dtype=np.float64).mean(axis=0).astype(x.dtype)
-        # Of each problem where it was last evaluated: weighted mean of p (1 - p) by class.
-        self.heights = np.zeros((len(labels), n_classes), x.dtype)
-
-    def shares(self) -> Floats:
-        """Weighted share of each class, (n_problems, n_classes); none is taken for 0."""
-        out = np.zeros((len(self.labels), self.n_classes))
-        rows = np.repeat(np.arange(len(self.labels)), self.labels.shape[1])
-        np.add.at(out, (rows, self.labels.ravel()), self.weights.ravel())
-        floor = 0.1 / self.labels.shape[1]
-        return np.asarray((out + floor) / (1 + floor * self.n_classes))
-
-    def start(self) -> Floats:
-        theta = np.zeros((len(self.labels), self.n_classes, self.x.shape[1]), self.x.dtype)
-        theta[:, :, -1] = np.log(self.shares())
-        return theta.reshape(len(theta), -1)
-
-    def scale(self, problems: Ints) -> Floats:
-        """Inverse of the Hessian's diagonal, as if all items were equally uncertain.
-
-        As a probe comes to separate its items, p (1 - p) falls by orders of magnitude while the
-        penalty stays: a guess from the start would be off by as much, and cost half as many
-        iterations again.
-        """
-        heights = np.maximum(self.heights[problems], FLAT)
-        bend = heights[:, :, None] * self.squares + self.penalties[problems][:, None]
-        return np.asarray((1 / bend).reshape(len(bend), -1))
-
-    def objective(self, theta: Floats, problems: Ints) -> tuple[Doubles, Floats]:
-        m, k, d = len(theta), self.n_classes, self.x.shape[1]
-        weights, labels = self.weights[problems], self.labels[problems]
-        logits = (theta.reshape(m * k, d) @ self.transposed).reshape(m, k, -1)
-        logits -= logits.max(axis=1, keepdims=True)
-        at = (np.arange(m)[:, None], labels, self.items[None])
-        own = logits[at]
-        np.exp(logits, out=logits)
-        total = logits.sum(axis=1)
-        loss = np.einsum("pi,pi->p", weights, np.log(total) - own, dtype=np.float64)
-        logits *= (weights / total)[:, None]
-        self.heights[problems] = logits.sum(axis=2) - np.einsum(
-            "pki,pki,pi->pk", logits, logits, self.inverse[problems]
-        )
-        logits[at] -= weights
-        slope = (logits.reshape(m * k, -1) @ self.x).reshape(m, k, d)
-        cube = theta.reshape(m, k, d)
-        drawn = self.penalties[problems][:, None] * cube
-        slope += drawn
-        loss += 0.5 * np.einsum("pkd,pkd->p", drawn, cube, dtype=np.float64)
-        return loss, slope.reshape(m, -1)
+def _minimum(problem: Logistic, start: Floats, tolerance: float, max_iterations: int) -> Floats:
+    """Weights and, last, intercepts: (n_problems, n_classes, n_features + 1)."""
+    flat = start.reshape(len(start), -1)
+    found = minimise(problem.objective, flat, problem.scale, tolerance, max_iterations)
+    return found.points.reshape(start.shape)
 
 
 def fit_ridge(x: Floats, targets: Floats, penalties: Floats, weights: Floats) -> LinearFit:
@@ -206,11 +170,13 @@ def fit_ridge(x: Floats, targets: Floats, penalties: Floats, weights: Floats) ->
 def _ridge_weights(a: Doubles, y: Doubles, penalties: Doubles) -> Doubles:
     """Weights (n_problems, n_features) of centred, weighted items."""
     dual = len(a) < a.shape[1]
-    gram = a @ a.T if dual else a.T @ a
+    gram = lower_gram(a if dual else a.T)
     right = y if dual else y @ a
     found = np.empty_like(right)
     for penalty in np.unique(penalties):
         rows = penalties == penalty
-        factor = scipy.linalg.cho_factor(gram + penalty * np.eye(len(gram)), check_finite=False)
+        ridged = gram.copy(order="F")
+        np.einsum("ii->i", ridged)[:] += penalty
+        factor = scipy.linalg.cho_factor(ridged, lower=True, overwrite_a=True, check_finite=False)
         found[rows] = scipy.linalg.cho_solve(factor, right[rows].T, check_finite=False).T
     return np.asarray(found @ a if dual else found)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.probe.past import Past
+
 Floats = npt.NDArray[np.floating[Any]]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,11 +28,12 @@ Scale = Callable[[Ints], Floats]
 diagonal (m, n_parameters) at the points where the objective was last asked for them."""
 
 MEMORY = 10
+"""Steps that are remembered."""
 ARMIJO = 1e-4
 SHRINKAGE = (0.1, 0.5)
 """A step that is too long becomes the minimum of a parabola, but within these shares of it."""
 STEPS = 12
-COMPACT = 0.7
+COMPACT = 0.8
 """Finished problems are put aside when this share or less is still at work."""
 
 
@@ -81,21 +84,20 @@ def minimise(
 
     References
     ----------
-    Nocedal & Wright (2006), Numerical Optimization, algorithms 7.4 and 7.5; backtracking from a
-    unit step. Convex problems keep the curvature condition by themselves; elsewhere a pair that
-    breaks it is left out.
+    Nocedal & Wright (2006), Numerical Optimization, algorithm 7.5; backtracking from a unit step.
+    Convex problems keep the curvature condition by themselves; elsewhere a pair that breaks it is
+    left out.
     """
-    n_problems = len(start)
-    values = np.empty(n_problems)
     points = np.array(start)
-    converged = np.zeros(n_problems, np.bool_)
-    fixed = None if callable(scale) else scale
-    state = _State.begin(objective, points.copy(), fixed)
+    values = np.empty(len(start))
+    converged = np.zeros(len(start), np.bool_)
+    fixed = np.ones_like(points) if callable(scale) else scale
+    state = _State.begin(objective, points.copy(), Past.of(fixed, MEMORY))
     iterations = 0
     while iterations < max_iterations:
         iterations += 1
         if callable(scale):
-            state.scale = scale(state.problems)
+            state.past.scale = scale(state.problems)
         state.step(tolerance)
         if state.working.mean() <= COMPACT or not state.working.any():
             done = ~state.working
@@ -120,17 +122,15 @@ class _State:
     points: Floats
     values: Doubles
     gradients: Floats
-    scale: Floats
     working: npt.NDArray[np.bool_]
-    steps: list[_Step]
+    past: Past
 
     @classmethod
-    def begin(cls, objective: Objective, points: Floats, scale: Floats | None) -> _State:
+    def begin(cls, objective: Objective, points: Floats, past: Past) -> _State:
         problems = np.arange(len(points))
         values, gradients = objective(points, problems)
         working = np.ones(len(points), np.bool_)
-        scale = np.ones_like(points) if scale is None else scale
-        return cls(objective, problems, points, values, gradients, scale, working, [])
+        return cls(objective, problems, points, values, gradients, working, past)
 
     def only(self, keep: npt.NDArray[np.bool_]) -> _State:
         return _State(
@@ -139,42 +139,23 @@ class _State:
             self.points[keep],
             self.values[keep],
             self.gradients[keep],
-            self.scale[keep],
             self.working[keep],
-            [step.only(keep) for step in self.steps],
+            self.past.only(keep),
         )
 
     def step(self, tolerance: float) -> None:
-        directions = self._directions()
+        directions = self.past.direction(self.gradients)
         slopes = _dot(directions, self.gradients)
         uphill = slopes >= 0
         if uphill.any():
-            directions[uphill] = -self.scale[uphill] * self.gradients[uphill]
+            directions[uphill] = -self.past.scale[uphill] * self.gradients[uphill]
             slopes = _dot(directions, self.gradients)
         self.working &= -slopes / 2 > tolerance * np.maximum(np.abs(self.values), 1e-2)
         moved, points, values, gradients = self._search(directions, slopes)
         # No step lowers the value: rounding has the last word.
         self.working &= moved & (values < self.values)
-        taken = _Step.of(points - self.points, gradients - self.gradients)
-        self.steps = [*self.steps[1 - MEMORY :], taken]
+        self.past.add(points - self.points, gradients - self.gradients)
         self.points, self.values, self.gradients = points, values, gradients
-
-    def _directions(self) -> Floats:
-        """Two loops over the remembered steps (Nocedal & Wright 2006, algorithm 7.4)."""
-        q = self.gradients.copy()
-        shares = []
-        for step in reversed(self.steps):
-            shares.append(step.rho * _dot(step.move, q))
-            q -= shares[-1][:, None] * step.change
-        q *= self.scale
-        if self.steps:
-            y, c = self.steps[-1].change, self.steps[-1].curvature
-            bent = _dot(y, self.scale * y)
-            taught = (c > 0) & (bent > 0)
-            q *= np.where(taught, c / np.where(taught, bent, 1), 1).astype(q.dtype)[:, None]
-        for step, share in zip(self.steps, reversed(shares), strict=True):
-            q += (share - step.rho * _dot(step.change, q))[:, None] * step.move
-        return -q
 
     def _search(
         self, directions: Floats, slopes: Doubles
@@ -202,35 +183,6 @@ class _State:
             bend = np.maximum(found - before - promised, 1e-300)
             lengths[left] = length * np.clip(-promised / (2 * bend), *SHRINKAGE)
         return moved, points, values, gradients
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A remembered step of every problem, and what it taught.
-
-    Parameters
-    ----------
-    move, change : array (n_problems, n_parameters)
-        Of the point and of the gradient.
-    curvature, rho : array (n_problems,)
-        Their product, and its inverse: 0 for a problem that did not move or bends downwards, which
-        teaches nothing.
-    """
-
-    move: Floats
-    change: Floats
-    curvature: Doubles
-    rho: Floats
-
-    @classmethod
-    def of(cls, move: Floats, change: Floats) -> _Step:
-        curvature = _dot(move, change)
-        taught = curvature > 0
-        rho = np.where(taught, 1 / np.where(taught, curvature, 1), 0).astype(move.dtype)
-        return cls(move, change, curvature, rho)
-
-    def only(self, keep: npt.NDArray[np.bool_]) -> _Step:
-        return _Step(self.move[keep], self.change[keep], self.curvature[keep], self.rho[keep])
 
 
 def _dot(a: Floats, b: Floats) -> Any:

@@ -100,6 +100,20 @@ def test_rounding_is_no_lie(handed, entry, again):
     assert tolerance(entry, done(json.loads(entry.text))) == pytest.approx(0.002)
 
 
+@pytest.mark.parametrize(
+    ("size", "moved", "outcome"),
+    [(700, 1.0, "agrees"), (700, 10.0, "differs"), (0.7, 0.1, "differs")],
+)
+def test_large_numbers_are_compared_by_their_own_size(handed, entry, again, size, moved, outcome):
+    """A code of 700 bits moves by a bit between processors; a correlation does not."""
+    cell = done(json.loads(entry.text))
+    board = module._again(entry, cell)
+    told = edited(entry, lambda r: None, bits=entry.dataset()["r_best"] * 0 + size)
+    mine = board["neural/toy-listening"].to_dataset()
+    board["neural/toy-listening"] = mine.assign(bits=mine["r_best"] * 0 + size + moved)
+    assert compare(told, cell, board).outcome == outcome
+
+
 def test_what_cannot_be_had_is_not_verified(handed, entry):
     (found,) = verify([entry], handed.registry, sample=1)
     assert found.outcome == "unverified"

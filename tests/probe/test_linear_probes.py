@@ -23,6 +23,11 @@ def classes(x, k, seed=1):
     )
 
 
+def level(logits):
+    """Without what all classes share, which no probability depends on."""
+    return logits - logits.mean(axis=-2, keepdims=True)
+
+
 def objective(logits, y, weights, coefficients, penalty):
     logits = logits - logits.max(axis=0)
     loss = np.log(np.exp(logits).sum(axis=0)) - logits[y, np.arange(len(y))]
@@ -116,6 +121,31 @@ def test_items_without_weight_do_not_count():
     a = fit_logistic(z, y[None], *args, tolerance=1e-10).outputs(z)
     b = fit_logistic(z, wrong[None], *args, tolerance=1e-10).outputs(z)
     np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_a_problem_of_few_items_has_the_optimum_of_scikit_learn(k):
+    """Fewer items than axes, beside problems of many: each is solved in the span of its own."""
+    x = correlated(n=160, d=90)
+    z = Basis.of(x).rotate(x)
+    y = classes(x, k)
+    weights = np.ones((4, len(x)))
+    for i, count in enumerate([8, 25, 12]):
+        weights[i] = 0
+        weights[i, i * 30 : i * 30 + count] = 1 + np.arange(count) % 2
+    penalties = np.array([1e-2, 1e-2, 1e-1, 1e-2])
+    args = (np.tile(y, (4, 1)), k, penalties, weights)
+    logits = fit_logistic(z, *args, tolerance=1e-12).outputs(z)
+    for i, penalty in enumerate(penalties):
+        kept = weights[i] > 0
+        total = weights[i].sum() * penalty
+        oracle = LogisticRegression(C=(2 if k == 2 else 1) / total, tol=1e-12, max_iter=20_000)
+        oracle.fit(z[kept], y[kept], sample_weight=weights[i, kept])
+        assert (oracle.classes_ == np.arange(k)).all()
+        scores = oracle.decision_function(z).T
+        if k == 2:
+            scores = np.stack([-scores, scores]) / 2
+        np.testing.assert_allclose(level(logits[i]), level(scores), atol=2e-3)
 
 
 def test_a_class_that_no_item_has_is_never_predicted():
