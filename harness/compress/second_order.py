@@ -25,7 +25,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from harness.compress.factors import inverse_cholesky
 from harness.compress.grid import Grid, Scales, fit_scales
+from harness.compress.products import add_product
 from harness.compress.sparsity import NOfM, Pattern, prune_mask
 from harness.errors import CompressionError
 
@@ -35,7 +37,6 @@ LARGEST_DAMPING = 1.0
 """Damping is raised tenfold up to this share of the mean diagonal, then the layer is given up."""
 
 _LEAF = 16
-_INVERSE_LEAF = 64
 
 Decision = Callable[[int, Tensor], Tensor]
 """From a column's place in its window and its weights (out,) to what they become."""
@@ -194,13 +195,13 @@ def inverse_factor(moments: Tensor, damping: float = 0.01) -> tuple[Tensor, floa
     """
     if not damping > 0:
         raise CompressionError(f"a damping of {damping} cannot be", "0.01 is usual")
-    flipped = moments.double().flip(0, 1)
+    flipped = moments.flip(0, 1).double()
     mean = float(flipped.diagonal().mean())
     while mean > 0 and damping <= LARGEST_DAMPING:
         flipped.diagonal().copy_(moments.diagonal().flip(0)).add_(damping * mean)
-        factor, failed = torch.linalg.cholesky_ex(flipped)
-        if not int(failed):
-            return _inverse_upper(factor.flip(0, 1)), damping
+        inverse = inverse_cholesky(flipped)
+        if inverse is not None:
+            return inverse.flip(0, 1), damping
         damping *= 10
     raise CompressionError(
         "the second moments of the inputs cannot be factored, damped by "
@@ -262,8 +263,8 @@ class _Sweep:
             return
         middle = self._middle(start, stop)
         self.decide(start, middle)
-        moves = self.factor[start:middle, middle:stop].T
-        self.columns[middle:stop].addmm_(moves, self.errors[start:middle], alpha=-1)
+        moves = self.factor[start:middle, middle:stop]
+        add_product(self.columns[middle:stop], moves, self.errors[start:middle], -1)
         self.decide(middle, stop)
 
     def _middle(self, start: int, stop: int) -> int:
@@ -296,18 +297,3 @@ def _round(column: Tensor, scale: Tensor, zero: Tensor, scales: Scales) -> Tenso
     """Round a column to the nearest points; the same arithmetic as :meth:`Scales.round`."""
     codes = (column / scale).round_().add_(zero).clamp_(scales.lowest, scales.highest)
     return codes.sub_(zero).mul_(scale)
-
-
-def _inverse_upper(matrix: Tensor) -> Tensor:
-    """Invert an upper triangular matrix by halves, so that most of the work is products."""
-    width = len(matrix)
-    if width <= _INVERSE_LEAF:
-        identity = torch.eye(width, dtype=matrix.dtype, device=matrix.device)
-        solved: Tensor = torch.linalg.solve_triangular(matrix, identity, upper=True)
-        return solved
-    half = width // 2
-    inverse = torch.zeros_like(matrix)
-    first, last = _inverse_upper(matrix[:half, :half]), _inverse_upper(matrix[half:, half:])
-    inverse[:half, :half], inverse[half:, half:] = first, last
-    inverse[:half, half:] = -(first @ matrix[:half, half:]) @ last
-    return inverse

@@ -15,7 +15,7 @@ from harness.compress.products import FastProducts
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 2048
 """Tokens that go through a block at once."""
 
 _GLANCE = 16
