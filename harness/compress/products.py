@@ -16,7 +16,10 @@ from typing import Any
 import torch
 from scipy.linalg import blas
 from torch import Tensor
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from harness.compress.attention import attention
 
 _FEWEST_ROWS = 64
 _BLOCKS = 8
@@ -41,7 +44,7 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
         (..., out), of the dtype of the factors.
     """
     if not faster(left, right):
-        return torch.nn.functional.linear(left, right, bias)
+        return functional.linear(left, right, bias)
     # Contiguous, because oneDNN falls back to a loop a thousand times slower for other strides.
     multiplied: Tensor = torch.ops.mkldnn._linear_pointwise(
         left.contiguous(), right.contiguous(), bias, "none", [], ""
@@ -92,7 +95,7 @@ def add_gram(total: Tensor, rows: Tensor) -> None:
 
 
 class FastProducts(TorchFunctionMode):
-    """Context manager in whose thread ``nn.Linear`` multiplies by :func:`product`."""
+    """Context manager in whose thread linear maps and causal attention are the faster ones."""
 
     def __torch_function__(
         self,
@@ -101,12 +104,15 @@ class FastProducts(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Take linear maps, and leave all else as it is."""
+        """Take linear maps and attention, and leave all else as it is."""
         del types
-        if func is torch.nn.functional.linear:
-            # torch has switched the mode off here, so this does not come back.
-            return product(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+        named = dict(kwargs or {})
+        # torch has switched the mode off here, so this does not come back.
+        if func is functional.linear:
+            return product(*args, **named)
+        if func is functional.scaled_dot_product_attention:
+            return attention(*args, **named)
+        return func(*args, **named)
 
 
 def faster(left: Tensor, right: Tensor) -> bool:
