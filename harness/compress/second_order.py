@@ -81,8 +81,8 @@ class Rounding:
         del spread
         channel = Grid(self.grid.bits, "channel", self.grid.symmetric)
         scales = fit_scales(columns.T, channel)
-        scale, zero = scales.scale[:, 0], scales.zero[:, 0]
-        return lambda _, column: _round(column, scale, zero, scales)
+        steps = _Steps.of(scales)[0]
+        return lambda _, column: steps.round(column)
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,8 @@ class FixedRounding:
     def decide(self, columns: Tensor, spread: Tensor) -> Decision:
         """Look up each column's own scale."""
         del columns, spread
-        scale, zero = self.scales.scale.T.contiguous(), self.scales.zero.T.contiguous()
-
-        def decision(place: int, column: Tensor) -> Tensor:
-            group = self.groups[place]
-            return _round(column, scale[group], zero[group], self.scales)
-
-        return decision
+        steps = _Steps.of(self.scales)
+        return lambda place, column: steps[self.groups[place]].round(column)
 
 
 @dataclass(frozen=True)
@@ -249,6 +244,10 @@ class _Sweep:
         self.decided = torch.empty_like(self.columns)
         self.errors = torch.empty_like(self.columns)
         self.factor = factor
+        # Rows, looked up once: the time of a column is that of a dozen calls, not of its numbers.
+        self.column = self.columns.unbind()
+        self.error = self.errors.unbind()
+        self.outcome = self.decided.unbind()
         self.spread = factor.diagonal().contiguous()
         self.reciprocal = self.spread.double().reciprocal().tolist()
         self.rules = rules
@@ -273,16 +272,16 @@ class _Sweep:
         return start + max(unit, (stop - start) // 2 // unit * unit)
 
     def _decide_column(self, column: int, stop: int) -> None:
-        value = self.columns[column]
+        current = value = self.column[column]
         for index, rule in enumerate(self.rules):
             place = column % rule.period
             if place == 0:
                 window = slice(column, column + rule.period)
                 self.decisions[index] = rule.decide(self.columns[window], self.spread[window])
             value = self.decisions[index](place, value)
-        self.decided[column] = value
-        error = self.errors[column]
-        torch.sub(self.columns[column], value, out=error).mul_(self.reciprocal[column])
+        self.outcome[column].copy_(value)
+        error = self.error[column]
+        torch.sub(current, value, out=error).mul_(self.reciprocal[column])
         if column + 1 < stop:
             later = slice(column + 1, stop)
             self.columns[later].addr_(self.factor[column, later], error, alpha=-1)
@@ -293,7 +292,21 @@ def _undecided(place: int, column: Tensor) -> Tensor:
     raise AssertionError(f"column {place} of {len(column)} weights met no rule")
 
 
-def _round(column: Tensor, scale: Tensor, zero: Tensor, scales: Scales) -> Tensor:
-    """Round a column to the nearest points; the same arithmetic as :meth:`Scales.round`."""
-    codes = (column / scale).round_().add_(zero).clamp_(scales.lowest, scales.highest)
-    return codes.sub_(zero).mul_(scale)
+@dataclass(frozen=True)
+class _Steps:
+    """The grid of one group, (out,) each: its step, and its ends in steps from zero."""
+
+    scale: Tensor
+    lowest: Tensor
+    highest: Tensor
+
+    @classmethod
+    def of(cls, scales: Scales) -> list[_Steps]:
+        """Return the grid of each group."""
+        scale, zero = scales.scale.T.contiguous(), scales.zero.T.contiguous()
+        ends = scales.lowest - zero, scales.highest - zero
+        return [cls(*rows) for rows in zip(scale, *ends, strict=True)]
+
+    def round(self, column: Tensor) -> Tensor:
+        """Round a column to the nearest points, as :meth:`Scales.round` does."""
+        return (column / self.scale).round_().clamp_(self.lowest, self.highest).mul_(self.scale)

@@ -15,8 +15,9 @@ from harness.compress.products import FastProducts
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 
-BATCH_TOKENS = 2048
-"""Tokens that go through a block at once."""
+BATCH_TOKENS = 1024
+"""Tokens that go through a block at once: few enough that what a small model makes of them stays in
+the cache, and in memory that the process has already."""
 
 _GLANCE = 16
 """Tokens from which one sees how a block calls its layers."""
