@@ -9,17 +9,12 @@ equal halves. All sum in float32, in another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from scipy.linalg import blas
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
-
-from harness.compress.attention import attention
 
 _FEWEST_ROWS = 64
 _BLOCKS = 8
@@ -92,27 +87,6 @@ def add_gram(total: Tensor, rows: Tensor) -> None:
     for start, stop in pairwise([*range(0, width, size), width]):
         # One product per block row: from the block on the diagonal to the right edge.
         total[start:stop, start:].addmm_(rows[:, start:stop].T, rows[:, start:])
-
-
-class FastProducts(TorchFunctionMode):
-    """Context manager in whose thread linear maps and causal attention are the faster ones."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Take linear maps and attention, and leave all else as it is."""
-        del types
-        named = dict(kwargs or {})
-        # torch has switched the mode off here, so this does not come back.
-        if func is functional.linear:
-            return product(*args, **named)
-        if func is functional.scaled_dot_product_attention:
-            return attention(*args, **named)
-        return func(*args, **named)
 
 
 def faster(left: Tensor, right: Tensor) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.compress.products import FastProducts
+from harness.compress.fast_products import FastProducts
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 

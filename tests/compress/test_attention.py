@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from harness.compress import attention as module
 from harness.compress.attention import attention, causal_attention
-from harness.compress.products import FastProducts
+from harness.compress.fast_products import FastProducts
 
 
 def factors(heads: int, shared: int, tokens: int, width: int = 8) -> tuple[Tensor, Tensor, Tensor]:
@@ -86,10 +86,12 @@ def test_models_attend_so_inside_only() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.no_grad(), FastProducts():
-            found = functional.scaled_dot_product_attention(
-                query, key, value, is_causal=True, enable_gqa=True
-            )
+        with torch.no_grad():
+            with FastProducts():
+                found = functional.scaled_dot_product_attention(
+                    query, key, value, is_causal=True, enable_gqa=True
+                )
+            expected = causal_attention(query, key, value, None)
     finally:
         torch.set_num_threads(threads)
-    assert torch.equal(found, causal_attention(query, key, value, None))
+    assert torch.equal(found, expected)

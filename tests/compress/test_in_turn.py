@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from harness.compress import stream
 from harness.compress.compressor import Compressed
+from harness.compress.fast_products import FastProducts
 from harness.compress.grid import Grid, round_to_grid
 from harness.compress.layers import Layer, block_layers
 from harness.compress.moments import InputAccumulator
 from harness.compress.observe import SharedInput
-from harness.compress.products import FastProducts
 from harness.compress.walk import walk
 from harness.compress.workspace import Workspace
 from harness.errors import CompressionError

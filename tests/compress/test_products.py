@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.compress.products import FastProducts, add_gram, add_product, faster, product
+from harness.compress.fast_products import FastProducts
+from harness.compress.products import add_gram, add_product, faster, product
 
 
 def factors(rows: int, width: int, out: int) -> tuple[Tensor, Tensor, Tensor]:
