@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -58,6 +59,8 @@ def main() -> None:
             capture_output=True,
             text=True,
             check=False,
+            # Not only torch's threads: OpenBLAS has its own.
+            env=os.environ | {"OMP_NUM_THREADS": str(options.threads)},
         )
         if done.returncode:
             print(f"| {name} | {done.stderr.strip().splitlines()[-1]} |", flush=True)

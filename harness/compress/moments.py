@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from harness.compress.products import add_product, faster, product
+from harness.compress.products import add_gram
 from harness.errors import CompressionError
 
-_BLOCKS = 8
-_SMALLEST_BLOCK = 128
-_CHUNK = 128
+_CHUNK = 64
+"""Rows that stay in the cache while they are gone over more than once."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,7 @@ class InputStatistics:
 class InputAccumulator:
     """Adds up the statistics of inputs that come batch by batch.
 
-    Only the upper triangle of the second moments is computed, in blocks: 9/16 of the products of a
-    full one.
+    Only the upper triangle of the second moments is computed.
 
     Parameters
     ----------
@@ -62,8 +59,6 @@ class InputAccumulator:
         self._maxima = torch.zeros(width, device=device)
         self._magnitude = torch.zeros(width, dtype=torch.float64, device=device)
         self._tokens = 0
-        size = max(_SMALLEST_BLOCK, -(-width // _BLOCKS))
-        self._edges = [*range(0, width, size), width]
 
     def add(self, inputs: Tensor) -> None:
         """Add a batch.
@@ -75,16 +70,12 @@ class InputAccumulator:
         """
         rows = inputs.detach().reshape(-1, inputs.shape[-1]).float()
         self._tokens += len(rows)
-        magnitude = rows.abs()
-        self._maxima = torch.maximum(self._maxima, magnitude.amax(0))
-        for chunk in torch.split(magnitude, _CHUNK):
-            # torch sums float32 in float64 at a tenth of the speed of float64 that is in the cache.
-            self._magnitude += chunk.double().sum(0)
-        if faster(rows.T, rows.T):
-            rows = rows.T.contiguous().T
-        for start, stop in pairwise(self._edges):
-            # One product per block row: from the block on the diagonal to the right edge.
-            add_product(self._upper[start:stop, start:], rows[:, start:stop].T, rows[:, start:].T)
+        for chunk in torch.split(rows, _CHUNK):
+            magnitude = chunk.abs()
+            self._maxima = torch.maximum(self._maxima, magnitude.amax(0))
+            # Chunks are summed in float32, and their sums in float64.
+            self._magnitude += magnitude.sum(0)
+        add_gram(self._upper, rows)
 
     def statistics(self, name: str) -> InputStatistics:
         """Return the statistics of all batches.
@@ -148,4 +139,9 @@ def output_power(weight: Tensor, moments: Tensor) -> float:
     moments : Tensor
         (in, in): second moments of the input.
     """
-    return max(0.0, float((product(weight, moments) * weight).sum(dtype=torch.float64)))
+    weight = weight.contiguous()
+    gram = torch.zeros_like(moments)
+    add_gram(gram, weight)
+    # tr(W M W') is the sum of W'W times M, both symmetric.
+    gram.triu_().diagonal().mul_(0.5)
+    return max(0.0, 2 * float(gram.mul_(moments).sum(1).sum(dtype=torch.float64)))

@@ -118,7 +118,7 @@ def put(
         name=layer.name,
         shape=layer.shape,
         packed_bits=compressed.packed_bits,
-        zeros=int((after == 0).sum()),
+        zeros=after.numel() - int(torch.count_nonzero(after)),
         weight_norm=frobenius(before),
         weight_change=frobenius(after - before),
         output_error=None if moments is None else output_error(before, after, moments),

@@ -25,7 +25,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from harness.compress.factors import inverse_cholesky
 from harness.compress.grid import Grid, Scales, fit_scales
+from harness.compress.products import add_product
 from harness.compress.sparsity import NOfM, Pattern, prune_mask
 from harness.errors import CompressionError
 
@@ -35,7 +37,6 @@ LARGEST_DAMPING = 1.0
 """Damping is raised tenfold up to this share of the mean diagonal, then the layer is given up."""
 
 _LEAF = 16
-_INVERSE_LEAF = 64
 
 Decision = Callable[[int, Tensor], Tensor]
 """From a column's place in its window and its weights (out,) to what they become."""
@@ -80,8 +81,8 @@ class Rounding:
         del spread
         channel = Grid(self.grid.bits, "channel", self.grid.symmetric)
         scales = fit_scales(columns.T, channel)
-        scale, zero = scales.scale[:, 0], scales.zero[:, 0]
-        return lambda _, column: _round(column, scale, zero, scales)
+        steps = _Steps.of(scales)[0]
+        return lambda _, column: steps.round(column)
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,8 @@ class FixedRounding:
     def decide(self, columns: Tensor, spread: Tensor) -> Decision:
         """Look up each column's own scale."""
         del columns, spread
-        scale, zero = self.scales.scale.T.contiguous(), self.scales.zero.T.contiguous()
-
-        def decision(place: int, column: Tensor) -> Tensor:
-            group = self.groups[place]
-            return _round(column, scale[group], zero[group], self.scales)
-
-        return decision
+        steps = _Steps.of(self.scales)
+        return lambda place, column: steps[self.groups[place]].round(column)
 
 
 @dataclass(frozen=True)
@@ -194,13 +190,13 @@ def inverse_factor(moments: Tensor, damping: float = 0.01) -> tuple[Tensor, floa
     """
     if not damping > 0:
         raise CompressionError(f"a damping of {damping} cannot be", "0.01 is usual")
-    flipped = moments.double().flip(0, 1)
+    flipped = moments.flip(0, 1).double()
     mean = float(flipped.diagonal().mean())
     while mean > 0 and damping <= LARGEST_DAMPING:
         flipped.diagonal().copy_(moments.diagonal().flip(0)).add_(damping * mean)
-        factor, failed = torch.linalg.cholesky_ex(flipped)
-        if not int(failed):
-            return _inverse_upper(factor.flip(0, 1)), damping
+        inverse = inverse_cholesky(flipped)
+        if inverse is not None:
+            return inverse.flip(0, 1), damping
         damping *= 10
     raise CompressionError(
         "the second moments of the inputs cannot be factored, damped by "
@@ -248,6 +244,10 @@ class _Sweep:
         self.decided = torch.empty_like(self.columns)
         self.errors = torch.empty_like(self.columns)
         self.factor = factor
+        # Rows, looked up once: the time of a column is that of a dozen calls, not of its numbers.
+        self.column = self.columns.unbind()
+        self.error = self.errors.unbind()
+        self.outcome = self.decided.unbind()
         self.spread = factor.diagonal().contiguous()
         self.reciprocal = self.spread.double().reciprocal().tolist()
         self.rules = rules
@@ -262,8 +262,8 @@ class _Sweep:
             return
         middle = self._middle(start, stop)
         self.decide(start, middle)
-        moves = self.factor[start:middle, middle:stop].T
-        self.columns[middle:stop].addmm_(moves, self.errors[start:middle], alpha=-1)
+        moves = self.factor[start:middle, middle:stop]
+        add_product(self.columns[middle:stop], moves, self.errors[start:middle], -1)
         self.decide(middle, stop)
 
     def _middle(self, start: int, stop: int) -> int:
@@ -272,16 +272,16 @@ class _Sweep:
         return start + max(unit, (stop - start) // 2 // unit * unit)
 
     def _decide_column(self, column: int, stop: int) -> None:
-        value = self.columns[column]
+        current = value = self.column[column]
         for index, rule in enumerate(self.rules):
             place = column % rule.period
             if place == 0:
                 window = slice(column, column + rule.period)
                 self.decisions[index] = rule.decide(self.columns[window], self.spread[window])
             value = self.decisions[index](place, value)
-        self.decided[column] = value
-        error = self.errors[column]
-        torch.sub(self.columns[column], value, out=error).mul_(self.reciprocal[column])
+        self.outcome[column].copy_(value)
+        error = self.error[column]
+        torch.sub(current, value, out=error).mul_(self.reciprocal[column])
         if column + 1 < stop:
             later = slice(column + 1, stop)
             self.columns[later].addr_(self.factor[column, later], error, alpha=-1)
@@ -292,22 +292,21 @@ def _undecided(place: int, column: Tensor) -> Tensor:
     raise AssertionError(f"column {place} of {len(column)} weights met no rule")
 
 
-def _round(column: Tensor, scale: Tensor, zero: Tensor, scales: Scales) -> Tensor:
-    """Round a column to the nearest points; the same arithmetic as :meth:`Scales.round`."""
-    codes = (column / scale).round_().add_(zero).clamp_(scales.lowest, scales.highest)
-    return codes.sub_(zero).mul_(scale)
+@dataclass(frozen=True)
+class _Steps:
+    """The grid of one group, (out,) each: its step, and its ends in steps from zero."""
 
+    scale: Tensor
+    lowest: Tensor
+    highest: Tensor
 
-def _inverse_upper(matrix: Tensor) -> Tensor:
-    """Invert an upper triangular matrix by halves, so that most of the work is products."""
-    width = len(matrix)
-    if width <= _INVERSE_LEAF:
-        identity = torch.eye(width, dtype=matrix.dtype, device=matrix.device)
-        solved: Tensor = torch.linalg.solve_triangular(matrix, identity, upper=True)
-        return solved
-    half = width // 2
-    inverse = torch.zeros_like(matrix)
-    first, last = _inverse_upper(matrix[:half, :half]), _inverse_upper(matrix[half:, half:])
-    inverse[:half, :half], inverse[half:, half:] = first, last
-    inverse[:half, half:] = -(first @ matrix[:half, half:]) @ last
-    return inverse
+    @classmethod
+    def of(cls, scales: Scales) -> list[_Steps]:
+        """Return the grid of each group."""
+        scale, zero = scales.scale.T.contiguous(), scales.zero.T.contiguous()
+        ends = scales.lowest - zero, scales.highest - zero
+        return [cls(*rows) for rows in zip(scale, *ends, strict=True)]
+
+    def round(self, column: Tensor) -> Tensor:
+        """Round a column to the nearest points, as :meth:`Scales.round` does."""
+        return (column / self.scale).round_().clamp_(self.lowest, self.highest).mul_(self.scale)

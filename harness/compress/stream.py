@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.compress.products import FastProducts
+from harness.compress.fast_products import FastProducts
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
 
-BATCH_TOKENS = 4096
-"""Tokens that go through a block at once."""
+BATCH_TOKENS = 1024
+"""Tokens that go through a block at once: few enough that what a small model makes of them stays in
+the cache, and in memory that the process has already."""
 
 _GLANCE = 16
 """Tokens from which one sees how a block calls its layers."""

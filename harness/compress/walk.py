@@ -24,6 +24,7 @@ from harness.compress.observe import SharedInput, observe
 from harness.compress.report import CompressionReport, LayerReport
 from harness.compress.rewrite import count_parameters, naming, put, read_weight, summarise
 from harness.compress.stream import Stream, enter
+from harness.compress.threads import narrow_on_one_thread
 from harness.compress.workspace import KeptBlock, Workspace
 from harness.errors import CompressionError
 from harness.lm.anatomy import anatomy
@@ -85,7 +86,9 @@ def walk(
     layers = block_layers(model)
     parameters = count_parameters(model)
     rows: list[LayerReport] = []
-    with Meter(workspace.device_of(parts.blocks[0])) as meter:
+    widest = max(layer.shape[1] for block in layers for layer in block)
+    meter = Meter(workspace.device_of(parts.blocks[0]))
+    with meter, narrow_on_one_thread(widest):
         visitor = _Visitor(method, order, enter(model, tokens))
         for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
             last = index + 1 == len(layers)

@@ -117,7 +117,7 @@ def _ordered_sweep(
 
     order = torch.argsort(moments.diagonal(), descending=True, stable=True)
     rule = FixedRounding(fit_scales(weight, grid), tuple((order // group).tolist()))
-    factor, damping = inverse_factor(moments[order][:, order], damping)
+    factor, damping = inverse_factor(moments.index_select(0, order).index_select(1, order), damping)
     rounded = torch.empty_like(weight)
     rounded[:, order] = sweep(weight[:, order], factor, [rule])
     return rounded, damping

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from harness.compress import stream
 from harness.compress.compressor import Compressed
+from harness.compress.fast_products import FastProducts
 from harness.compress.grid import Grid, round_to_grid
 from harness.compress.layers import Layer, block_layers
 from harness.compress.moments import InputAccumulator
 from harness.compress.observe import SharedInput
-from harness.compress.products import FastProducts
 from harness.compress.walk import walk
 from harness.compress.workspace import Workspace
 from harness.errors import CompressionError
@@ -197,8 +197,9 @@ def test_the_size_of_batches_changes_nothing(
 
 
 def test_inputs_that_are_rounded_from_now_on_are_rounded_in_the_run_that_is_held(
-    tiny_model: TinyModel, random_calibration: Any
+    tiny_model: TinyModel, random_calibration: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stream, "BATCH_TOKENS", 32 * 40)
     model = tiny_model("llama")
     out: list[Tensor] = []
     block = model.model.layers[0]  # type: ignore[union-attr, index]
