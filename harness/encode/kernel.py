@@ -139,8 +139,9 @@ def decompose_kernel(
     cross = np.asarray(heldout, dtype=np.float64) - column
     k -= column
     k -= k.mean(axis=1, keepdims=True)
-    cross = cross - cross.mean(axis=1, keepdims=True)
-    k = ((k + k.T) / 2).astype(precision.value, copy=False)
+    cross -= cross.mean(axis=1, keepdims=True)
+    # LAPACK reads one triangle, by columns: the transpose goes in without a copy.
+    k = k.astype(precision.value, copy=False).T
     values, basis = scipy.linalg.eigh(k, overwrite_a=True, check_finite=False, driver="evd")
     kept = _kept(values, scale, len(k))
     basis = np.ascontiguousarray(basis[:, ::-1][:, kept], dtype=np.float64)

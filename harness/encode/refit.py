@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import cast
 
 import numpy as np
-import scipy.linalg
 
 from harness.encode.filters import FilterBank, filter_bank
 from harness.encode.inner import FoldErrors
@@ -200,7 +199,7 @@ def decomposed_folds(
     shortest = min(len(fold.train) for fold in folds)
     kernel = None
     if 2 * components.shape[1] > shortest:
-        kernel = _gram(components)
+        kernel = components @ components.T
         del components
     for fold in folds:
         if kernel is None:
@@ -212,11 +211,3 @@ def decomposed_folds(
                 precision,
             )
         yield fold, own
-
-
-def _gram(rows: DoubleArray) -> DoubleArray:
-    """Inner products of rows with each other: one half is computed, the other copied."""
-    upper = scipy.linalg.blas.dsyrk(1.0, rows.T, trans=1)
-    kernel = upper + upper.T  # the other triangle is zero
-    kernel.ravel()[:: len(kernel) + 1] /= 2
-    return np.asarray(kernel)

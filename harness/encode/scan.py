@@ -33,8 +33,8 @@ SLAB = 32
 
 TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-4}
 """Largest error of a prediction in the scan, relative to the spread of the response, which needs a
-response that lies on a single eigenvector; others, and scores, are closer by orders of magnitude.
-The final fit has none of it."""
+response that lies on a single leading eigenvector (``SPREAD`` times that: on one of the tail);
+others, and scores, are closer by orders of magnitude. The final fit has none of it."""
 
 
 class Speed(StrEnum):

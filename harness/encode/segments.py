@@ -24,8 +24,13 @@ import numpy as np
 from harness.encode.filters import FilterBlock
 from harness.encode.kernel import DoubleArray, Spectrum
 
-KNOTS = 13
+KNOTS = 18
 """Where segments may end, evenly over the logarithm of the eigenvalues."""
+
+SPREAD = 3.0
+"""How much further from its filter an eigenvector of less than the mean eigenvalue may be. There
+are thousands of them, and responses lie on all a little: their errors cancel, while a response may
+well lie on one of the leading eigenvectors."""
 
 OVERHEAD = 60
 """Of one function for a held-out row and voxel, in multiplications: its way through memory."""
@@ -66,7 +71,8 @@ def cheapest_segments(
     tolerance : float
         Largest error of a prediction (root mean square over held-out rows), relative to the spread
         of a response that lies on one eigenvector; where a penalty predicts none so large, relative
-        to the largest that it predicts.
+        to the largest that it predicts. ``SPREAD`` times that for eigenvectors of less than the
+        mean eigenvalue.
 
     Returns
     -------
@@ -81,6 +87,7 @@ def cheapest_segments(
     filters = 1 / (values + penalties[:, None])
     largest = (reach * filters).max(axis=1, keepdims=True)
     scale = np.where(largest > 0, np.minimum(1.0, largest), 1.0)
+    allowed = np.where(values < values.sum() / n_train, SPREAD, 1.0) * tolerance
     # Below the smallest penalty all filters are flat: distances there count for nothing.
     position = np.log(values + penalties[0])
     inner = np.linspace(position[0], position[-1], KNOTS + 1)[1:-1]
@@ -90,7 +97,7 @@ def cheapest_segments(
         # Pairs come by their start: the way to it is final.
         before = best[start]
         columns = slice(start, stop)
-        segment = _fit(filters[:, columns], reach[columns], scale, tolerance)
+        segment = _fit(filters[:, columns], reach[columns], scale, allowed[columns])
         for direct in (False, True):
             cost = before.cost + _cost(segment[0], n_train, n_test, len(penalties), direct=direct)
             if cost < best[stop].cost:
@@ -100,7 +107,7 @@ def cheapest_segments(
 
 
 def _fit(
-    filters: DoubleArray, reach: DoubleArray, scale: DoubleArray, tolerance: float
+    filters: DoubleArray, reach: DoubleArray, scale: DoubleArray, allowed: DoubleArray
 ) -> tuple[DoubleArray, DoubleArray]:
     """Functions of the eigenvalue and their weights: as few as the tolerance allows."""
     weighed = filters * reach / scale
@@ -110,7 +117,7 @@ def _fit(
     missing = np.zeros_like(weighed)
     while count > 1:
         missing += left[:, count - 1 : count] * singular[count - 1] * right[count - 1]
-        if np.abs(missing).max() > tolerance:
+        if (np.abs(missing) > allowed).any():
             break
         count -= 1
     kept = slice(0, count)
