@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from submission_fixtures import done, edited
 
@@ -112,6 +113,39 @@ def test_large_numbers_are_compared_by_their_own_size(handed, entry, again, size
     mine = board["neural/toy-listening"].to_dataset()
     board["neural/toy-listening"] = mine.assign(bits=mine["r_best"] * 0 + size + moved)
     assert compare(told, cell, board).outcome == outcome
+
+
+class TestCalibrated:
+    """Another processor draws other weights: averages come back, single scores nearly."""
+
+    @pytest.fixture
+    def calibrated(self, entry):
+        def change(said):
+            done(said)["compressor"]["options"] = '{"bits": 4, "calibration": "self"}'
+
+        return edited(entry, change)
+
+    def compared(self, entry, again, noise=0.0, step=0.0, change=lambda values: values):
+        cell = done(json.loads(entry.text))
+        board = module._again(entry, cell)
+        mine = board["neural/toy-listening"].to_dataset()
+        r = mine["r_best"]
+        drawn = np.random.default_rng(0).normal(0, noise * float(r.std()), r.shape)
+        board["neural/toy-listening"] = mine.assign(r_best=r.copy(data=change(r.values + drawn)))
+        board["cells"] = board["cells"].to_dataset().assign(value=board["cells"]["value"] + step)
+        return compare(entry, cell, board)
+
+    def test_another_draw_agrees(self, entry, calibrated, again):
+        assert self.compared(calibrated, again, noise=0.3, step=0.008).outcome == "agrees"
+        assert self.compared(entry, again, noise=0.3, step=0.008).outcome == "differs"
+
+    def test_another_value_differs(self, calibrated, again):
+        assert self.compared(calibrated, again, step=0.012).outcome == "differs"
+
+    def test_scores_that_changed_hands_differ(self, calibrated, again):
+        found = self.compared(calibrated, again, change=lambda r: r[:, ::-1, ::-1])
+        assert found.outcome == "differs"
+        assert "r_best differs by" in found.reason
 
 
 def test_what_cannot_be_had_is_not_verified(handed, entry):
