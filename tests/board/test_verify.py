@@ -53,6 +53,15 @@ def test_the_draw_depends_on_the_seed_alone(handed):
     assert len(draw(entries, 99, 0)) == 9
 
 
+def test_what_was_corrected_is_not_drawn(handed, entry):
+    corrected = edited(entry, lambda said: said.update(revision=2, note="a better one"))
+    drawn = draw([corrected, *handed.entries], 99, 0)
+    assert len(drawn) == 9
+    ids = {e.id for e, _ in drawn}
+    assert corrected.id in ids
+    assert entry.id not in ids
+
+
 def test_a_maintainer_draws_from_what_is_affordable(handed):
     models = {e.record["model"]["name"] for e in chosen(handed.entries, ["static:*"])}
     assert {m.partition(":")[0] for m in models} == {"static"}

@@ -148,13 +148,16 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, Mapping[str, Any]]]:
-    """Draw finished cells at random; the order of the entries does not matter."""
-    cells = [
-        (entry, cell)
-        for entry in sorted(entries, key=lambda e: e.id)
-        for cell in entry.record["cells"]
-        if cell["status"] == "done"
-    ]
+    """Draw finished cells at random; the order of the entries does not matter.
+
+    Of a cell that was corrected the last revision stands: no earlier one is drawn.
+    """
+    last: dict[tuple[str, str], tuple[Entry, Mapping[str, Any]]] = {}
+    for entry in sorted(entries, key=lambda e: (e.record["revision"], e.id)):
+        for cell in entry.record["cells"]:
+            if cell["status"] == "done":
+                last[entry.folder, cell["compressor"]["name"]] = entry, cell
+    cells = [last[name] for name in sorted(last)]
     return random.Random(seed).sample(cells, min(sample, len(cells)))  # noqa: S311 - no secret
 
 
