@@ -13,7 +13,7 @@ from harness.cli.options import StoreOption
 
 if TYPE_CHECKING:
     from harness.plugin.specs import BenchmarkSpec
-    from harness.report.board_maps import MapperOf
+    from harness.report.maps import Sparse
 
 
 class Ending(StrEnum):
@@ -65,6 +65,7 @@ def map_command(
     """Draw scores by voxel on fsaverage: the mean brain of a benchmark, or each participant's."""
     from harness.api import open_store
     from harness.board.files import open_board
+    from harness.errors import SelectionError
     from harness.plugin.names import split_names
     from harness.plugin.registry import registry
     from harness.report.board_maps import LABELS, brain_maps
@@ -72,11 +73,14 @@ def map_command(
     from harness.report.page_files import safe_name
     from harness.runner.select import select_benchmarks
 
-    (spec,) = select_benchmarks([benchmark], registry())
+    spec, *others = select_benchmarks([benchmark], registry())
+    if others:
+        named = ", ".join(each.name for each in (spec, *others))
+        raise SelectionError(f"{benchmark!r} is more than one benchmark", f"choose from {named}")
     found = brain_maps(
         open_board(board or open_store(store).root / "board.nc"),
         spec.name,
-        _mapper_of(spec),
+        lambda participant: _mapper(spec, participant),
         what=what,
         variants=split_names(variants),
         participants=split_names(participants),
@@ -96,9 +100,7 @@ def map_command(
         console.print(f"written: {path}", soft_wrap=True)
 
 
-def _mapper_of(spec: BenchmarkSpec) -> MapperOf:
-    from functools import partial
-
+def _mapper(spec: BenchmarkSpec, participant: str) -> Sparse:
     from harness.errors import SelectionError
     from harness.plugin.specs import target_of
 
@@ -108,4 +110,4 @@ def _mapper_of(spec: BenchmarkSpec) -> MapperOf:
             f"{spec.name} knows no way from its voxels to the cortical surface",
             "data of your own: say where the mappers are (`mappers` in benchmark.toml)",
         )
-    return partial(offer, **dict(spec.options))
+    return offer(participant, **dict(spec.options))

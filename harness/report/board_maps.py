@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.board.answers.alignment import detail
+from harness.board.answers.alignment import detail, selected
 from harness.errors import DataError, ScoreError, SelectionError
 from harness.plugin.names import nearest
 from harness.report.maps import Sparse, from_voxels
@@ -93,7 +93,7 @@ def brain_maps(
     ScoreError
         The benchmark has no scores by voxel, or not this one.
     SelectionError
-        No variant, or no participant, is called so.
+        No benchmark of the board, variant or participant is called so.
     """
     known = _voxels(board, benchmark, what)
     names = [str(name) for name in known["variant"].values]
@@ -124,6 +124,7 @@ def brain_maps(
 
 
 def _voxels(board: xr.DataTree, benchmark: str, what: str) -> xr.Dataset:
+    selected(board, [benchmark])  # or says that the board has no such benchmark
     known = detail(board, benchmark)
     if known is None:
         raise ScoreError(f"no cell of {benchmark} is done on this board", "run it first")

@@ -12,6 +12,7 @@ from harness.board.files import save_board
 from harness.cli import app
 from harness.cli.new_benchmark import scaffold_benchmark
 from harness.errors import DataError, ScoreError, SelectionError
+from harness.own_data.benchmark import OwnData
 from harness.report.board_maps import brain_maps
 from harness.report.maps import VERTICES
 
@@ -78,6 +79,7 @@ def test_participants_one_by_one(board):
 @pytest.mark.parametrize(
     ("benchmark", "options", "error", "said", "hint"),
     [
+        ("our-stroy", {}, SelectionError, "no benchmark on the board", "our-story"),
         ("pairs", {}, ScoreError, "no scores by voxel", "resolution=voxel"),
         ("our-story", {"what": "r2"}, ScoreError, "no 'r2' by voxel", "it has r, unique_r2"),
         ("our-story", {"what": "participant"}, ScoreError, "by voxel", "it has r, unique_r2"),
@@ -135,4 +137,11 @@ def test_faults_of_mappers_are_told(lab):
     toml.write_text(toml.read_text().partition("\n")[2])
     assert "names no mappers" in drawn().exception.message
     none = CliRunner().invoke(app, ["map", "brennan2016-alice", "--board", "board.nc"])
-    assert "no way from its voxels" in none.exception.message
+    assert "no benchmark on the board matches 'brennan2016-alice'" in none.exception.message
+    many = CliRunner().invoke(app, ["map", "deniz2019-*", "--board", "board.nc"])
+    assert "is more than one benchmark" in many.exception.message
+
+
+def test_a_benchmark_without_a_way_to_the_surface(lab, monkeypatch):
+    monkeypatch.delattr(OwnData, "surface")
+    assert "our-story knows no way from its voxels" in drawn().exception.message
