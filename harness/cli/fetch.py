@@ -8,12 +8,12 @@ import typer
 from rich.markup import escape
 
 from harness.cli.app import app, console
+from harness.errors import FetchError, OfflineError
 from harness.plugin.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.errors import FetchError
     from harness.fetch.resource import Resource
 
 IN_A_ROW = 3
@@ -125,7 +125,6 @@ def _bring(missing: list[Resource]) -> None:
         TransferSpeedColumn,
     )
 
-    from harness.errors import FetchError, OfflineError
     from harness.fetch.download import fetch as bring
 
     failed: list[FetchError] = []
@@ -154,7 +153,8 @@ def _bring(missing: list[Resource]) -> None:
                 # One file that a host has lost must not keep the others away over night.
                 failed.append(error)
                 in_a_row += 1
-                console.print(f"[red]failed[/] {resource.where or resource.name}", soft_wrap=True)
+                name = resource.where or resource.name
+                console.print(f"[red]failed[/] {name}: {escape(error.message)}", soft_wrap=True)
                 if in_a_row == IN_A_ROW:
                     break
                 continue
@@ -165,13 +165,9 @@ def _bring(missing: list[Resource]) -> None:
 
 
 def _tell(failed: list[FetchError], stopped: bool) -> None:
-    from harness.errors import FetchError
-
-    if len(failed) == 1:
-        raise failed[0]
-    for error in failed[:-1]:
-        console.print(f"[red]failed[/] {escape(error.message)}", soft_wrap=True)
     last = failed[-1]
+    if len(failed) == 1:
+        raise last
     ended = f" (stopped after {IN_A_ROW} in a row)" if stopped else ""
     raise FetchError(
         f"{len(failed)} files could not be fetched{ended}; the last: {last.message}",

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.board.answers.alignment import detail, selected
-from harness.errors import DataError, ScoreError, SelectionError
+from harness.board.answers.alignment import detail, mean_present, selected
+from harness.errors import ScoreError, SelectionError
 from harness.plugin.names import nearest
 from harness.report.maps import Sparse, from_voxels
 
@@ -20,7 +20,6 @@ MapperOf = Callable[[str], Sparse]
 """From a participant to the mapper (n_vertices, n_voxels) of their voxels."""
 
 PREFIX = "voxel_"
-NOT_DRAWN = ("participant",)
 EVERYBODY = "mean"
 LABELS = {
     "r": "held-out r",
@@ -106,7 +105,8 @@ def brain_maps(
     for person in participants:
         if person not in people:
             near = nearest(person, people) or people
-            raise SelectionError(f"{benchmark} has no participant {person!r}", f"{near}")
+            hint = f"it has {', '.join(near)}"
+            raise SelectionError(f"{benchmark} has no participant {person!r}", hint)
     wanted = list(participants) or people
     mappers = {person: mapper_of(person) for person in wanted}
     for variant in chosen:
@@ -120,7 +120,7 @@ def brain_maps(
         if participants:
             yield from (BrainMap(variant, (p,), values) for p, values in maps.items())
         else:
-            yield BrainMap(variant, tuple(people), _mean(list(maps.values())))
+            yield BrainMap(variant, tuple(people), mean_present(np.stack(list(maps.values())), 0))
 
 
 def _voxels(board: xr.DataTree, benchmark: str, what: str) -> xr.Dataset:
@@ -133,17 +133,8 @@ def _voxels(board: xr.DataTree, benchmark: str, what: str) -> xr.Dataset:
             f"{benchmark} has no scores by voxel on this board",
             "run it with resolution=voxel; a bundle keeps them with `submit --maps`",
         )
-    if f"{PREFIX}{what}" not in known or what in NOT_DRAWN:
-        there = [str(n).removeprefix(PREFIX) for n in known.data_vars if str(n).startswith(PREFIX)]
-        offered = ", ".join(name for name in there if name not in NOT_DRAWN)
-        raise ScoreError(f"{benchmark} has no {what!r} by voxel", f"it has {offered}")
+    there = [str(n).removeprefix(PREFIX) for n in known.data_vars if str(n).startswith(PREFIX)]
+    there.remove("participant")  # whose a voxel is: no score
+    if what not in there:
+        raise ScoreError(f"{benchmark} has no {what!r} by voxel", f"it has {', '.join(there)}")
     return known
-
-
-def _mean(maps: Sequence[Floats]) -> Floats:
-    stacked = np.stack(maps)
-    present = np.isfinite(stacked)
-    if not present.any():
-        raise DataError("no voxel of any participant has a score")
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(present, stacked, 0).sum(axis=0) / present.sum(axis=0))

@@ -13,7 +13,7 @@ import scipy.stats
 import xarray as xr
 
 from harness.board.answers import answer
-from harness.board.answers.alignment import detail, mean_present, selected
+from harness.board.answers.alignment import detail, mean_present, region_scores, selected
 from harness.board.direction import lower_is_better, metrics
 from harness.stats.replicates import replicate_of
 
@@ -164,11 +164,12 @@ def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
 def _rois(board: xr.DataTree, name: str) -> pd.DataFrame:
     known = detail(board, name)
     replicate = replicate_of(known)
-    if known is None or replicate is None or "roi" not in known.dims:
+    if known is None or replicate is None:
         return pd.DataFrame()
-    if replicate.regions not in known:
+    scores = region_scores(known, replicate)
+    if scores is None:
         return pd.DataFrame()
-    values = known[replicate.regions].transpose(replicate.dim, "variant", "roi").values
+    values = scores.transpose(replicate.dim, "variant", "roi").values
     n = len(values)
     mean = mean_present(values, axis=0)
     half = np.zeros_like(mean)

@@ -36,14 +36,17 @@ COLUMNS = {
 """Names in the answer, and in a table of contrasts."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Controlled:
-    """Models and their controls: ``members`` are the columns of a model's controls of a kind."""
+@dataclass(frozen=True)
+class _Control:
+    """A model's controls of one kind, and the columns of their scores: the seeds."""
 
-    pairs: list[tuple[str, str]]
-    members: list[list[int]]
-    scores: xr.DataArray
-    """(variant, replicate): models, then the mean over the seeds of each of their controls."""
+    model: str
+    kind: str
+    columns: list[int]
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.model}"
 
 
 def against_controls(
@@ -82,17 +85,17 @@ def against_controls(
     found, gaps = alignments(board, benchmarks)
     tables, claims = [], []
     for alignment in found:
-        known, lacking = _controlled(board, alignment)
+        found_here, lacking = _controls(board, alignment)
         gaps += [f"{alignment.benchmark}: {text}" for text in lacking]
-        if not known.pairs:
+        if not found_here:
             continue
-        names = [(model, f"{kind}:{model}") for model, kind in known.pairs]
-        table = contrast_table(known.scores, names, alignment.margin, alpha)
+        pairs = [(each.model, each.name) for each in found_here]
+        table = contrast_table(_scores(alignment, found_here), pairs, alignment.margin, alpha)
         table = table.assign(
             benchmark=alignment.benchmark,
-            model=[model for model, _ in known.pairs],
-            control=[kind for _, kind in known.pairs],
-            seeds=[len(members) for members in known.members],
+            model=[each.model for each in found_here],
+            control=[each.kind for each in found_here],
+            seeds=[len(each.columns) for each in found_here],
             outcome=[str(_verdict(row, alpha)) for _, row in table.iterrows()],
         )
         claims += [_claim(alignment, row) for _, row in table.iterrows()]
@@ -101,14 +104,18 @@ def against_controls(
     return with_claims(answer, claims, gaps)
 
 
-def _controlled(board: xr.DataTree, alignment: Alignment) -> tuple[_Controlled, list[str]]:
+def _uncompressed(alignment: Alignment) -> dict[str, int]:
+    """Column of every model that is not compressed."""
+    return {model: i for i, (model, c) in enumerate(alignment.names) if c == BASE}
+
+
+def _controls(board: xr.DataTree, alignment: Alignment) -> tuple[list[_Control], list[str]]:
     about = board["models"].to_dataset()
     models = [str(name) for name in about["model"].values]
     kind = dict(zip(models, map(str, about["control"].values), strict=True))
     base = dict(zip(models, map(str, about["base"].values), strict=True))
-    column = {model: i for i, (model, c) in enumerate(alignment.names) if c == BASE}
-    pairs: list[tuple[str, str]] = []
-    members: list[list[int]] = []
+    column = _uncompressed(alignment)
+    found: list[_Control] = []
     lacking = []
     for model in (m for m in column if not kind[m]):
         own: dict[str, list[int]] = {}
@@ -116,20 +123,20 @@ def _controlled(board: xr.DataTree, alignment: Alignment) -> tuple[_Controlled, 
             own.setdefault(kind[control], []).append(column[control])
         if not own:
             lacking.append(f"{model} has no control: run `-m untrained:{model}`")
-        pairs += [(model, name) for name in own]
-        members += own.values()
-    means = alignment.means
-    rows = {model: means[:, column[model]] for model, _ in pairs}
-    rows |= {
-        f"{name}:{model}": means[:, columns].mean(axis=1)
-        for (model, name), columns in zip(pairs, members, strict=True)
-    }
-    scores = xr.DataArray(
-        np.array(list(rows.values())).reshape(len(rows), len(means)),
+        found += [_Control(model, name, columns) for name, columns in own.items()]
+    return found, lacking
+
+
+def _scores(alignment: Alignment, found: Sequence[_Control]) -> xr.DataArray:
+    """Models, and the means over the seeds of their controls, (variant, replicate)."""
+    means, column = alignment.means, _uncompressed(alignment)
+    rows = {each.model: means[:, column[each.model]] for each in found}
+    rows |= {each.name: means[:, each.columns].mean(axis=1) for each in found}
+    return xr.DataArray(
+        np.array(list(rows.values())),
         dims=("variant", "replicate"),
         coords={"variant": list(rows)},
     )
-    return _Controlled(pairs, members, scores), lacking
 
 
 def _verdict(row: pd.Series, alpha: float) -> Verdict:

@@ -111,6 +111,13 @@ def detail(board: xr.DataTree, benchmark: str) -> xr.Dataset | None:
     return None
 
 
+def region_scores(known: xr.Dataset, replicate: Replicate) -> xr.DataArray | None:
+    """Return the scores of replicates in each region, or None where there are no regions."""
+    if "roi" not in known.dims or replicate.regions not in known:
+        return None
+    return known[replicate.regions]
+
+
 def alignments(
     board: xr.DataTree, patterns: Sequence[str] | None
 ) -> tuple[list[Alignment], list[str]]:
@@ -163,10 +170,10 @@ def alignments(
 
 def _regions(known: xr.Dataset, replicate: Replicate, values: xr.DataArray) -> xr.DataArray:
     """Scores by region, or those over all as one region."""
-    if "roi" not in known.dims or replicate.regions not in known:
+    regions = region_scores(known, replicate)
+    if regions is None:
         return values.expand_dims(roi=np.array(["all"], object)).transpose(..., "roi")
-    regions = known[replicate.regions].rename({replicate.dim: "replicate"})
-    return regions.transpose("variant", "replicate", "roi")
+    return regions.rename({replicate.dim: "replicate"}).transpose("variant", "replicate", "roi")
 
 
 def _lacks(board: xr.DataTree, alignment: Alignment) -> Iterator[str]:

@@ -255,11 +255,16 @@ def address(model: Mapping[str, Any], registry: Registry) -> str:
 
 def tolerance(entry: Entry, cell: Mapping[str, Any]) -> float:
     """Return the largest difference of two values of a cell that is agreement."""
-    margin = entry.record["benchmark"]["margin"]
     wide = 1.0 if cell["provenance"].get("dtype") == "float32" else HALF_PRECISION
     if redrawn(cell):
         wide = max(wide, REDRAWN)
-    return float(wide * (SHARE_OF_MARGIN * margin if margin else TOLERANCE))
+    return wide * _narrowest(entry)
+
+
+def _narrowest(entry: Entry) -> float:
+    """Tolerance of a cell in float32 whose weights come back the same."""
+    margin = entry.record["benchmark"]["margin"]
+    return float(SHARE_OF_MARGIN * margin if margin else TOLERANCE)
 
 
 def redrawn(cell: Mapping[str, Any]) -> bool:
@@ -319,7 +324,7 @@ def _detail_difference(
     theirs = theirs.sel(compressor=cell["compressor"]["name"])
     limit, spread = DETAIL * tolerance(entry, cell), 0.0
     if redrawn(cell):
-        limit, spread = limit / REDRAWN, REDRAWN_SPREAD
+        limit, spread = DETAIL * _narrowest(entry), REDRAWN_SPREAD
     found, beyond = {}, {}
     for name in sorted(map(str, set(theirs.data_vars) & set(mine.data_vars))):
         a, b = theirs[name], mine[name]
