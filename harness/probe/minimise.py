@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.probe.past import Past
+from harness.probe.past import Past, dot
 
 Floats = npt.NDArray[np.floating[Any]]
 Doubles = npt.NDArray[np.float64]
@@ -145,11 +145,11 @@ class _State:
 
     def step(self, tolerance: float) -> None:
         directions = self.past.direction(self.gradients)
-        slopes = _dot(directions, self.gradients)
+        slopes = dot(directions, self.gradients)
         uphill = slopes >= 0
         if uphill.any():
             directions[uphill] = -self.past.scale[uphill] * self.gradients[uphill]
-            slopes = _dot(directions, self.gradients)
+            slopes = dot(directions, self.gradients)
         self.working &= -slopes / 2 > tolerance * np.maximum(np.abs(self.values), 1e-2)
         moved, points, values, gradients = self._search(directions, slopes)
         # No step lowers the value: rounding has the last word.
@@ -183,7 +183,3 @@ class _State:
             bend = np.maximum(found - before - promised, 1e-300)
             lengths[left] = length * np.clip(-promised / (2 * bend), *SHRINKAGE)
         return moved, points, values, gradients
-
-
-def _dot(a: Floats, b: Floats) -> Any:
-    return np.einsum("pd,pd->p", a, b)

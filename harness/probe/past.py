@@ -69,7 +69,7 @@ class Past:
 
     def add(self, move: Floats, change: Floats) -> None:
         """Remember a step: how points moved, and how gradients changed with it."""
-        curvature = _dot(move, change)
+        curvature = dot(move, change).astype(np.float64)
         taught = curvature > 0
         if not taught.all():
             move, change = move * taught[:, None], change * taught[:, None]
@@ -104,14 +104,15 @@ class Past:
         """Return what the last step says ``scale`` is to be multiplied by, (n_problems, 1)."""
         last = (self.count - 1) % len(self.moves[0])
         change, curvature = self.changes[:, last], self.curvatures[:, last]
-        bent = _dot(change, self.scale * change)
+        bent = dot(change, self.scale * change).astype(np.float64)
         taught = (curvature > 0) & (bent > 0)
         size = np.where(taught, curvature / np.where(taught, bent, 1), 1)
         return size[:, None].astype(change.dtype)
 
 
-def _dot(a: Floats, b: Floats) -> Doubles:
-    return np.asarray(np.einsum("pd,pd->p", a, b), np.float64)
+def dot(a: Floats, b: Floats) -> Any:
+    """Inner products problem by problem, (n_problems,), in the arithmetic of the arrays."""
+    return np.einsum("pd,pd->p", a, b)
 
 
 def _dots(many: Floats, one: Floats) -> Doubles:

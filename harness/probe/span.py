@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
+
+from harness.probe.gram import spanned
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
@@ -52,9 +53,7 @@ class Spans:
         coordinates, back = np.zeros((2, len(used), size, size), x.dtype)
         for i, n in enumerate(real.sum(axis=1)):
             mine = x[items[i, :n]]
-            squares, vectors = scipy.linalg.eigh(mine @ mine.T, check_finite=False, driver="evd")
-            kept = squares > n * np.finfo(x.dtype).eps * max(squares[-1], 1e-30)
-            lengths, vectors = np.sqrt(squares[kept]), vectors[:, kept]
+            lengths, vectors = spanned(mine @ mine.T)
             coordinates[i, :n, : len(lengths)] = vectors * lengths
             back[i, : len(lengths), :n] = (vectors / lengths).T
         return cls(items, real, coordinates, back)
