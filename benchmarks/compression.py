@@ -80,7 +80,7 @@ def passed_on(options: argparse.Namespace) -> list[str]:
 
 def matching(globs: list[str]) -> list[str]:
     """Return the names of the compressors on offer that match."""
-    from harness.plugin.registry import registry
+    from harness.spec.registry import registry
 
     return [spec.name for spec in registry().compressors.select(globs)]
 
@@ -89,14 +89,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Compress once, and measure."""
     import torch
 
-    from harness.compress.calibration import CalibrationSpec, calibrate
-    from harness.compress.perplexity import TEXTS, embedded_text, perplexity
-    from harness.compress.workspace import Workspace
-    from harness.fetch.locate import cache_folder
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.text.calibration import CalibrationSpec, calibrate
+    from harness.compress.text.perplexity import TEXTS, embedded_text, perplexity
     from harness.lm.load import load
     from harness.lm.source import resolve
-    from harness.plugin.registry import registry
-    from harness.plugin.specs import load_target
+    from harness.place.locate import cache_folder
+    from harness.spec.registry import registry
+    from harness.spec.specs import load_target
 
     torch.set_num_threads(options.threads)
     model_spec = registry().models.get(options.model)

@@ -51,10 +51,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    from harness.compress.calibration import Calibration, CalibrationSpec
-    from harness.compress.offload import open_on_disk
-    from harness.compress.workspace import Workspace
-    from plugins.compressors.gptq import GPTQ
+    from brainpress_plugins.compressors.gptq import GPTQ
+
+    from harness.compress.layers.offload import open_on_disk
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.text.calibration import Calibration, CalibrationSpec
 
     source = options.folder / f"model-{options.shape}"
     write_random(source, SHAPES[options.shape])

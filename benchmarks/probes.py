@@ -51,7 +51,7 @@ class Work:
     @classmethod
     def of(cls, recording: Path) -> Work:
         """Read both."""
-        from plugins.benchmarks.linguistic.gum_probes.benchmark import GumProbes, tasks
+        from brainpress_plugins.benchmarks.linguistic.gum_probes.benchmark import GumProbes, tasks
 
         request = GumProbes().request
         labelled = [Labelled.of(t, item_rows(request, t), OPTIONS.seeds) for t in tasks()]

@@ -17,14 +17,14 @@ import time
 import numpy as np
 import torch
 
-from harness.compress.perplexity import TEXTS, embedded_text
+from harness.compress.text.perplexity import TEXTS, embedded_text
 from harness.lm.load import load
 from harness.lm.source import resolve
-from harness.plugin.registry import registry
 from harness.record.context import Context
 from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
 from harness.record.tokens import tokenise
+from harness.spec.registry import registry
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Items, Pool
 

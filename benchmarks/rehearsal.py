@@ -25,15 +25,15 @@ import numpy as np
 import scipy.signal
 import scipy.stats
 import xarray as xr
+from brainpress_plugins.benchmarks.neural.deniz2019 import STORIES
 
-from harness.encode.design import delayed, zscore_by_run
-from harness.encode.result import EncodingOptions
-from harness.encode.scan import Speed
-from harness.encode.sources import npy_responses
-from harness.encode.splits import held_out_run
-from harness.encode.stream import StreamOptions, stream_layers
-from harness.encode.workplace import parse_size
-from plugins.benchmarks.neural.deniz2019 import STORIES
+from harness.encode.design.features import delayed, zscore_by_run
+from harness.encode.design.result import EncodingOptions
+from harness.encode.design.sources import npy_responses
+from harness.encode.design.splits import held_out_run
+from harness.encode.solve.scan import Speed
+from harness.encode.voxels.stream import StreamOptions, stream_layers
+from harness.place.workplace import parse_size
 
 HRF = np.array([0.0, 0.35, 0.4, 0.2, 0.05])
 """Weights of the last 0 to 4 volumes: a response that peaks at 3 to 4 s."""
@@ -73,10 +73,10 @@ def real_stage(model: str, context: str, cache: Path | None) -> Stage:
     """Words, volumes and recording of the real stories."""
     from harness.lm.load import load
     from harness.lm.source import resolve
-    from harness.plugin.registry import registry
     from harness.record.context import Context
     from harness.record.request import Measure, Request
     from harness.record.subject import LanguageSubject
+    from harness.spec.registry import registry
     from harness.stimuli.nuisance import lexical_nuisance
     from harness.stimuli.passages import Stimuli
     from harness.stimuli.readouts import Lanczos

@@ -158,10 +158,10 @@ def _measure(method: str, problem: Problem, out: Path) -> None:
 def _brainpress(problem: Problem, precision: str) -> Callable:
     import numpy as np
 
-    from harness.encode.design import delayed_gram
-    from harness.encode.kernel import Precision, kernel_spectrum
-    from harness.encode.ridge import plan_ridge
-    from harness.encode.splits import contiguous_folds
+    from harness.encode.design.features import delayed_gram
+    from harness.encode.design.kernel import Precision, kernel_spectrum
+    from harness.encode.design.splits import contiguous_folds
+    from harness.encode.solve.ridge import plan_ridge
 
     def fit(x, y):
         n, kind = problem.train, Precision(precision)
@@ -184,10 +184,10 @@ def _streamed(problem: Problem, speed: str) -> Callable:
     import numpy as np
     import torch
 
-    from harness.encode.design import delayed_gram
-    from harness.encode.kernel import kernel_spectrum
-    from harness.encode.scan import Speed, plan_scan
-    from harness.encode.splits import contiguous_folds
+    from harness.encode.design.features import delayed_gram
+    from harness.encode.design.kernel import kernel_spectrum
+    from harness.encode.design.splits import contiguous_folds
+    from harness.encode.solve.scan import Speed, plan_scan
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -219,11 +219,11 @@ def _shared(problem: Problem, *, crossed: bool) -> Callable:
     import numpy as np
     import torch
 
-    from harness.encode.design import delayed_gram
-    from harness.encode.kernel import Precision, kernel_spectrum
-    from harness.encode.scan import plan_scan
-    from harness.encode.shared import CrossProducts, plan_shared
-    from harness.encode.splits import contiguous_folds
+    from harness.encode.design.features import delayed_gram
+    from harness.encode.design.kernel import Precision, kernel_spectrum
+    from harness.encode.design.splits import contiguous_folds
+    from harness.encode.solve.scan import plan_scan
+    from harness.encode.solve.shared import CrossProducts, plan_shared
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -272,7 +272,7 @@ def _explicit(problem: Problem, x):
     """Delayed features as columns, for libraries that want them so."""
     import numpy as np
 
-    from harness.encode.design import delayed
+    from harness.encode.design.features import delayed
 
     runs = np.repeat([0, 1], [problem.train, problem.test])
     return delayed(x, runs, range(problem.delays))

@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from harness.board.files import export as export
     from harness.board.files import open_board as open_board
     from harness.errors import HarnessError as HarnessError
-    from harness.plugin.hooks import hookimpl as hookimpl
-    from harness.plugin.specs import BenchmarkSpec as BenchmarkSpec
-    from harness.plugin.specs import CompressorSpec as CompressorSpec
-    from harness.plugin.specs import ModelSpec as ModelSpec
     from harness.record.context import Context as Context
     from harness.record.request import Measure as Measure
     from harness.record.request import Recordings as Recordings
     from harness.record.request import Request as Request
     from harness.runner.options import Overwrite as Overwrite
+    from harness.spec.hooks import hookimpl as hookimpl
+    from harness.spec.specs import BenchmarkSpec as BenchmarkSpec
+    from harness.spec.specs import CompressorSpec as CompressorSpec
+    from harness.spec.specs import ModelSpec as ModelSpec
     from harness.stimuli.passages import Passage as Passage
     from harness.stimuli.passages import Stimuli as Stimuli
 
 _HOMES = {
-    "BenchmarkSpec": "harness.plugin.specs",
-    "CompressorSpec": "harness.plugin.specs",
+    "BenchmarkSpec": "harness.spec.specs",
+    "CompressorSpec": "harness.spec.specs",
     "Context": "harness.record.context",
     "HarnessError": "harness.errors",
     "Measure": "harness.record.request",
-    "ModelSpec": "harness.plugin.specs",
+    "ModelSpec": "harness.spec.specs",
     "Overwrite": "harness.runner.options",
     "Passage": "harness.stimuli.passages",
     "Recordings": "harness.record.request",
@@ -49,7 +49,7 @@ _HOMES = {
     "benchmarks": "harness.api",
     "compressors": "harness.api",
     "export": "harness.board.files",
-    "hookimpl": "harness.plugin.hooks",
+    "hookimpl": "harness.spec.hooks",
     "models": "harness.api",
     "open_board": "harness.board.files",
     "plan": "harness.api",

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.plugin.names import split_names
-from harness.plugin.registry import registry
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.spec.names import split_names
+from harness.spec.registry import registry
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 if TYPE_CHECKING:
     import xarray as xr

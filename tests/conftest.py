@@ -79,7 +79,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _missing_data(paths: tuple[str, ...]) -> str:
-    from harness.fetch.locate import DATA_VARIABLE, data_folders, find
+    from harness.place.locate import DATA_VARIABLE, data_folders, find
 
     if not any(folder.is_dir() for folder in data_folders()):
         return f"needs real data: {DATA_VARIABLE} names no folder that is there"
@@ -89,10 +89,11 @@ def _missing_data(paths: tuple[str, ...]) -> str:
 
 @functools.cache
 def _missing_smollm2() -> str:
+    from brainpress_plugins.models import smollm2
+
     from harness.errors import HarnessError
-    from harness.fetch.network import is_offline
     from harness.lm.source import resolve
-    from plugins.models import smollm2
+    from harness.place.network import is_offline
 
     spec = next(s for s in smollm2.brainpress_models() if s.name == "smollm2-135m")
     try:
@@ -121,7 +122,7 @@ def random_calibration() -> Any:
     """Calibration "text" of random tokens, for tiny models."""
     import torch
 
-    from harness.compress.calibration import Calibration, CalibrationSpec
+    from harness.compress.text.calibration import Calibration, CalibrationSpec
 
     tokens = torch.randint(3, 96, (32, 40), generator=torch.Generator().manual_seed(7))
     return Calibration(CalibrationSpec(samples=32, length=40), tokens, ())

@@ -14,9 +14,9 @@ import xarray as xr
 
 from harness.board.profile import with_profile
 from harness.errors import CorruptError
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.runner.cells import Cell, Status, variant_key
 from harness.runner.plan import Plan
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store.store import Kind, Store
 
 SCHEMA = 1

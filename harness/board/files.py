@@ -10,7 +10,7 @@ import xarray as xr
 
 from harness.board.assemble import SCHEMA
 from harness.errors import CorruptError, StoreError
-from harness.plugin.names import nearest
+from harness.spec.names import nearest
 from harness.store.atomic import writing
 
 LARGE = 2**16

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from harness.cli.app import app, console, print_next
 from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
-from harness.plugin.names import nearest, split_names
+from harness.spec.names import nearest, split_names
 
 
 class ShowByDefault(TyperGroup):
@@ -79,7 +79,7 @@ def show(
 def check(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
     """Check submissions without computing anything. Exit code 1 if there is a problem."""
     from harness.board.submission.check import check as examine
-    from harness.plugin.registry import registry
+    from harness.spec.registry import registry
 
     report = examine(bundles, leaderboard, registry())
     _print_changes(report)
@@ -123,9 +123,9 @@ def verify(
     from harness.board.submission.desk import read_all, record
     from harness.board.submission.verify import chosen
     from harness.board.submission.verify import verify as examine
-    from harness.fetch.network import offline as network_off
-    from harness.plugin.registry import registry
+    from harness.place.network import offline as network_off
     from harness.report.live import Bars
+    from harness.spec.registry import registry
 
     entries = read_all(bundles, leaderboard)
     entries = chosen(entries, split_names(model), split_names(benchmark))
@@ -153,7 +153,7 @@ def add(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
     """Check submissions, and accept them if there is no problem."""
     from harness.board.submission.check import check as examine
     from harness.board.submission.desk import accept
-    from harness.plugin.registry import registry
+    from harness.spec.registry import registry
 
     report = examine(bundles, leaderboard, registry())
     _print_problems(report)

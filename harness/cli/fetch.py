@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from harness.cli.app import app, console
 from harness.errors import FetchError, OfflineError
-from harness.plugin.registry import registry
+from harness.spec.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def _announce(wanted: list[Resource], missing: list[Resource]) -> None:
     import shutil
 
     from harness.fetch.ask import asked_sizes
-    from harness.fetch.locate import cache_folder
+    from harness.place.locate import cache_folder
     from harness.report.sizes import size_text
 
     console.print(f"{len(wanted)} files, {len(wanted) - len(missing)} of them on this machine")

@@ -15,7 +15,7 @@ def guards(
     seed: Annotated[int, typer.Option("--seed", help="Of all simulations.")] = 0,
 ) -> None:
     """Simulate noise, nulls and known effects, and print the rates. Exit code 1 if one is off."""
-    from harness.encode.guards import Finding, findings
+    from harness.check.guards import Finding, findings
 
     found: list[Finding] = []
     with console.status("simulating"):

@@ -9,8 +9,8 @@ import typer
 
 from harness.cli.app import app, console, stderr
 from harness.cli.options import StoreOption, Tags
-from harness.plugin.registry import Shelf, registry
 from harness.report import terminal
+from harness.spec.registry import Shelf, registry
 
 
 class What(StrEnum):

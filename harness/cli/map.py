@@ -12,8 +12,8 @@ from harness.cli.app import app, console
 from harness.cli.options import StoreOption
 
 if TYPE_CHECKING:
-    from harness.plugin.specs import BenchmarkSpec
     from harness.report.maps import Sparse
+    from harness.spec.specs import BenchmarkSpec
 
 
 class Ending(StrEnum):
@@ -66,12 +66,12 @@ def map_command(
     from harness.api import open_store
     from harness.board.files import open_board
     from harness.errors import SelectionError
-    from harness.plugin.names import split_names
-    from harness.plugin.registry import registry
     from harness.report.board_maps import LABELS, brain_maps
     from harness.report.maps import MapStyle, write_map
     from harness.report.page_files import safe_name
     from harness.runner.select import select_benchmarks
+    from harness.spec.names import split_names
+    from harness.spec.registry import registry
 
     spec, *others = select_benchmarks([benchmark], registry())
     if others:
@@ -102,7 +102,7 @@ def map_command(
 
 def _mapper(spec: BenchmarkSpec, participant: str) -> Sparse:
     from harness.errors import SelectionError
-    from harness.plugin.specs import target_of
+    from harness.spec.specs import target_of
 
     offer = getattr(target_of(spec), "surface", None)
     if offer is None:

@@ -69,8 +69,8 @@ def run(
     """Score variants on benchmarks. What is done already is not done again."""
     from harness.api import carry_out, open_store, plan
     from harness.board.files import save_board
-    from harness.encode.workplace import parse_size, working
-    from harness.fetch.network import offline as network_off
+    from harness.place.network import offline as network_off
+    from harness.place.workplace import parse_size, working
     from harness.report.board_view import board_view
     from harness.report.live import Bars
     from harness.runner.preflight import estimate
@@ -123,7 +123,7 @@ def status(
 ) -> None:
     """Show which cells of a run are done, to do, or failed and why. Computes nothing."""
     from harness.api import open_store, plan
-    from harness.fetch.network import offline as network_off
+    from harness.place.network import offline as network_off
     from harness.runner.preflight import estimate
 
     opened = open_store(store)

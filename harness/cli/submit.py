@@ -40,8 +40,8 @@ def submit(
     from harness.board.submission.bundle import write_bundle
     from harness.board.submission.cut import Offer, entries_of
     from harness.errors import SubmissionError
-    from harness.plugin.names import split_names
-    from harness.plugin.registry import registry
+    from harness.spec.names import split_names
+    from harness.spec.registry import registry
 
     if not name or not contact:
         raise SubmissionError(

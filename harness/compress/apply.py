@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.compress.calibration import Calibration, calibrate
-from harness.compress.contamination import check_contamination
-from harness.compress.workspace import Workspace
+from harness.compress.layers.workspace import Workspace
+from harness.compress.text.calibration import Calibration, calibrate
+from harness.compress.text.contamination import check_contamination
 
 if TYPE_CHECKING:
     from harness.compress.compressor import Compressor
-    from harness.compress.report import CompressionReport
+    from harness.compress.report.summary import CompressionReport
     from harness.lm.load import LanguageModel
 
 

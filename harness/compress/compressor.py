@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration, CalibrationSpec
-    from harness.compress.report import CompressionReport, Detail
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.report.summary import CompressionReport, Detail
+    from harness.compress.text.calibration import Calibration, CalibrationSpec
 
 
 class Compressor(Protocol):

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 
 from torch import Tensor, nn
 
-from harness.compress.checks import check_finite
-from harness.compress.layers import Layer, block_layers
-from harness.compress.meter import Meter
-from harness.compress.report import INPUT_BITS, CompressionReport, Detail, LayerReport
-from harness.compress.rewrite import count_parameters, frobenius, read_weight, summarise
+from harness.compress.layers.linear import Layer, block_layers
+from harness.compress.layers.rewrite import count_parameters, frobenius, read_weight, summarise
+from harness.compress.report.checks import check_finite
+from harness.compress.report.meter import Meter
+from harness.compress.report.summary import INPUT_BITS, CompressionReport, Detail, LayerReport
 from harness.errors import ExtraMissing
 
 PackedBits = Callable[[Layer, Tensor], int]

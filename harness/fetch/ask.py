@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING
 
-from harness.fetch.network import is_offline
 from harness.fetch.resource import Resource
+from harness.place.network import is_offline
 
 if TYPE_CHECKING:
     import requests

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.fetch.locate import cache_folder
+from harness.place.locate import cache_folder
 from harness.store.atomic import writing
 
 _BLOCK = 1 << 20

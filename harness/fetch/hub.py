@@ -18,8 +18,8 @@ from typing import Any
 from harness.errors import ChecksumError, FetchError, GatedError, HarnessError, OfflineError
 from harness.fetch.checksum import git_blob_sha1, remembered_sha256
 from harness.fetch.hub_shelf import Choose, Kind, Shelf
-from harness.fetch.network import is_offline
 from harness.fetch.transfer import Progress, room_for
+from harness.place.network import is_offline
 from harness.store.atomic import explained
 
 PUBLIC_HUB = "https://huggingface.co"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from harness.errors import StoreError
 from harness.fetch.checksum import remembered_sha256
-from harness.fetch.locate import cache_folder
+from harness.place.locate import cache_folder
 from harness.store.atomic import writing
 
 Choose = Callable[[Collection[str]], list[str]]

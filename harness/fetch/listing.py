@@ -81,6 +81,6 @@ class Listing:
             It cannot be had, see :func:`harness.fetch.download.fetch`.
         """
         from harness.fetch.download import fetch
-        from harness.fetch.network import is_offline
+        from harness.place.network import is_offline
 
         return fetch(self.resource(name), offline=is_offline())

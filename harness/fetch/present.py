@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.errors import OfflineError
 from harness.fetch.download import located
-from harness.fetch.locate import DATA_VARIABLE
 from harness.fetch.resource import Resource
+from harness.place.locate import DATA_VARIABLE
 
 
 def present(resource: Resource, benchmark: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.plugin.specs import ModelSpec
+from harness.spec.specs import ModelSpec
 
 HIDDEN, LOGPROB, COMPRESS = "hidden", "logprob", "compress"
 

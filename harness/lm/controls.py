@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from harness.errors import ModelError
 from harness.lm.files import COMPANIONS, CONFIG, QUANTISATION, ModelFiles
-from harness.plugin.specs import ModelSpec
+from harness.spec.specs import ModelSpec
 from harness.store.keys import content_key
 
 UNTRAINED = "untrained"

@@ -21,10 +21,10 @@ from filelock import FileLock
 
 from harness.errors import ModelError
 from harness.fetch.checksum import remembered_sha256
-from harness.fetch.locate import cache_folder
 from harness.fetch.transfer import room_for
 from harness.lm.files import CONFIG, TOKENIZER_CONFIG, ModelFiles, inspect_folder
 from harness.lm.quiet import quiet_transformers
+from harness.place.locate import cache_folder
 from harness.store.atomic import explained
 
 VERSION = 2

@@ -19,7 +19,7 @@ from harness.lm.controls import STATIC, UNTRAINED
 from harness.lm.files import ModelFiles
 from harness.lm.packed import METHODS, dense_state
 from harness.lm.quiet import quiet_transformers
-from harness.plugin.specs import ModelSpec
+from harness.spec.specs import ModelSpec
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,

@@ -13,13 +13,13 @@ from urllib.parse import urldefrag, urlsplit
 from harness.errors import ChecksumError, ModelError
 from harness.fetch.checksum import remembered_sha256
 from harness.fetch.download import fetch
-from harness.fetch.locate import DATA_VARIABLE, candidates
 from harness.fetch.package_index import WheelMember
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Progress
 from harness.lm.controls import control_fingerprint
 from harness.lm.files import ModelFiles, choose_files, inspect_folder
-from harness.plugin.specs import ModelSpec
+from harness.place.locate import DATA_VARIABLE, candidates
+from harness.spec.specs import ModelSpec
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")

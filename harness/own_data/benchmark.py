@@ -13,7 +13,7 @@ from harness.own_data.description import Description, read_description
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.naturalistic import Naturalistic
+    from harness.encode.score.naturalistic import Naturalistic
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
@@ -72,9 +72,9 @@ class OwnData:
         return (Request(stimuli, Measure.HIDDEN, Context.parse(self.said.context), readout),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
-        from harness.encode.naturalistic import Resolution, score_stories
-        from harness.encode.result import EncodingOptions
+        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
+        from harness.encode.design.result import EncodingOptions
+        from harness.encode.score.naturalistic import Resolution, score_stories
 
         (recording,) = recordings.values()
         options = EncodingOptions(
@@ -108,8 +108,8 @@ class OwnData:
         """Responses, regions, nuisance regressors."""
         import numpy as np
 
-        from harness.encode.naturalistic import Naturalistic, Resolution
-        from harness.encode.sources import Part, PartedResponses
+        from harness.encode.design.sources import Part, PartedResponses
+        from harness.encode.score.naturalistic import Naturalistic, Resolution
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         said = self.said

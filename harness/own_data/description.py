@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.specs import BenchmarkSpec
 
 PREFIX = "data:"
 
@@ -73,7 +73,7 @@ class Description:
     language : str
         Of the word frequencies.
     margin, kind, citation, licence, homepage, notes
-        See :class:`harness.plugin.specs.BenchmarkSpec`.
+        See :class:`harness.spec.specs.BenchmarkSpec`.
     """
 
     name: str

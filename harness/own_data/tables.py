@@ -92,7 +92,7 @@ def open_array(folder: Path, address: str) -> Any:
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path} is not a whole .npy file: {error}") from error
     elif path.suffix in HDF5:
-        from harness.encode.sources import hdf5_part
+        from harness.encode.design.sources import hdf5_part
 
         values = hdf5_part(path, _key(address, key)).values
     elif path.suffix == ".nc":

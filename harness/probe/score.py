@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.threads import spread
 from harness.errors import ScoreError
+from harness.numeric.threads import spread
 from harness.probe.agreement import Counts
 from harness.probe.chance import resampled
 from harness.probe.layer import (

@@ -12,8 +12,8 @@ import xarray as xr
 
 from harness.board.answers.alignment import detail, mean_present, selected
 from harness.errors import ScoreError, SelectionError
-from harness.plugin.names import nearest
 from harness.report.maps import Sparse, from_voxels
+from harness.spec.names import nearest
 
 Floats = npt.NDArray[np.float64]
 MapperOf = Callable[[str], Sparse]

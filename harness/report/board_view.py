@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.board.direction import lower_is_better
 from harness.report.terminal import STYLES, number
+from harness.spec.direction import lower_is_better
 
 if TYPE_CHECKING:
     import xarray as xr

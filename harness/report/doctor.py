@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HarnessError
-from harness.fetch.locate import DATA_VARIABLE, cache_folder, data_folders
-from harness.fetch.network import offline
-from harness.plugin.registry import Registry, registry
-from harness.plugin.specs import load_target
+from harness.place.locate import DATA_VARIABLE, cache_folder, data_folders
+from harness.place.network import offline
+from harness.spec.registry import Registry, registry
+from harness.spec.specs import load_target
 from harness.store.store import Store
 
 BASE = (

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from harness.board.direction import lower_is_better
 from harness.errors import ExtraMissing
 from harness.report.charts import FIGURES, TURNS, Figure
 from harness.report.page_data import PageData, page_data
 from harness.report.page_sections import SIMULATED, benchmarks_html, claims_html, models_html
+from harness.spec.direction import lower_is_better
 from harness.store.atomic import writing
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from harness.board.answers import answer
 from harness.board.answers.alignment import detail, mean_present, region_scores, selected
-from harness.board.direction import lower_is_better, metrics
+from harness.spec.direction import lower_is_better, metrics
 from harness.stats.replicates import replicate_of
 
 KINDS = ("neural", "behavioural", "linguistic")

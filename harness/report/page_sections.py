@@ -14,10 +14,10 @@ import xarray as xr
 
 from harness.board.answers.alignment import BASE, alignments
 from harness.board.answers.paired import paired
-from harness.board.direction import lower_is_better
 from harness.report.answers_view import MARKS
 from harness.report.page_data import PageData
 from harness.report.terminal import size
+from harness.spec.direction import lower_is_better
 
 FIRST_CLAIMS, MOST_CLAIMS = 12, 150
 """Claims of a question that are seen at once, and that a click shows; the command line has all."""

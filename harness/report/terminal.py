@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import PluginError
-from harness.plugin.registry import Shelf
-from harness.plugin.settings import settings_of
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
+from harness.spec.registry import Shelf
+from harness.spec.settings import settings_of
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
 
 if TYPE_CHECKING:
     from harness.runner.cells import Cell

@@ -8,8 +8,8 @@ from enum import StrEnum
 from importlib.metadata import version
 from typing import Any
 
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.record.request import Request
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store import stages
 from harness.store.keys import content_key
 

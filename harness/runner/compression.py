@@ -14,11 +14,11 @@ import xarray as xr
 
 from harness.compress.apply import apply, checked_calibration
 from harness.compress.compressor import Compressor
-from harness.compress.perplexity import embedded_text, perplexity
-from harness.compress.report import CompressionReport
-from harness.compress.saved import load_compressed, save_compressed
-from harness.compress.workspace import Workspace
-from harness.fetch.locate import cache_folder
+from harness.compress.layers.workspace import Workspace
+from harness.compress.report.saved import load_compressed, save_compressed
+from harness.compress.report.summary import CompressionReport
+from harness.compress.text.perplexity import embedded_text, perplexity
+from harness.place.locate import cache_folder
 
 if TYPE_CHECKING:
     from harness.lm.load import LanguageModel

@@ -10,8 +10,8 @@ from typing import Any
 
 import xarray as xr
 
-from harness.encode.workplace import working
 from harness.errors import CorruptError, HarnessError, StoreError
+from harness.place.workplace import working
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell, Status, cell_parts, recording_key
 from harness.runner.options import Overwrite

@@ -11,13 +11,13 @@ from harness.errors import CorruptError, FetchError, HarnessError
 from harness.lm.capabilities import capabilities
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
-from harness.plugin.extras import not_installed
-from harness.plugin.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.record.request import Benchmark, Request
 from harness.runner.cells import Cell, Status, Variant, recording_key, score_key, variant_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
+from harness.spec.extras import not_installed
+from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
 
 

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from harness.lm.files import ModelFiles
-from harness.plugin.specs import BenchmarkSpec
 from harness.runner.cells import Variant
+from harness.spec.specs import BenchmarkSpec
 from harness.store import stages
 from harness.store.keys import canonical_json
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import SelectionError
 from harness.fetch.resource import Resource
-from harness.plugin.specs import BenchmarkSpec, target_of
+from harness.spec.specs import BenchmarkSpec, target_of
 
 
 def benchmark_resources(

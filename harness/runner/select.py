@@ -10,8 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness.errors import SelectionError
-from harness.plugin.registry import Registry
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.spec.registry import Registry
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 SEEDS = (0, 1, 2)
 """Seeds of an untrained control whose seed is not named (SCIENCE: three seeds)."""

@@ -14,11 +14,11 @@ import xarray as xr
 from harness.errors import CorruptError
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
-from harness.plugin.specs import load_target
 from harness.record.request import Request
 from harness.runner.cells import NONE, Variant, recording_key, variant_key
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress
+from harness.spec.specs import load_target
 from harness.store.store import Kind, Store
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Session:
         return self.store.has(Kind.RECORDING, recording_key(self.key, request))
 
     def _record(self, requests: list[Request]) -> None:
-        from harness.compress.meter import Meter
+        from harness.compress.report.meter import Meter
         from harness.record.subject import LanguageSubject
 
         model = self._loaded

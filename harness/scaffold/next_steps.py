@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from harness.check.contract import plugin_points, specs_of
 from harness.errors import HarnessError
-from harness.plugin.contract import plugin_points, specs_of
-from harness.plugin.hooks import ENTRY_POINT_GROUP
-from harness.plugin.registry import discover, registry
-from harness.plugin.specs import CompressorSpec, ModelSpec, Spec
 from harness.scaffold.package import PluginKind
+from harness.spec.hooks import ENTRY_POINT_GROUP
+from harness.spec.registry import discover, registry
+from harness.spec.specs import CompressorSpec, ModelSpec, Spec
 
 _WORK = {
     PluginKind.COMPRESSOR: ("compressor.py", "the method"),
@@ -61,7 +61,7 @@ def after_check(target: str) -> list[str]:
     Parameters
     ----------
     target : str
-        As for :func:`harness.plugin.contract.check_plugin`.
+        As for :func:`harness.check.contract.check_plugin`.
 
     Returns
     -------

@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from harness.check.specs import SCHEMES, nearest_source
 from harness.errors import SelectionError
-from harness.plugin.contract_specs import SCHEMES, nearest_source
 from harness.store.atomic import writing
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")

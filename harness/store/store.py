@@ -55,7 +55,7 @@ class Store:
         """Return the store of ``BRAINPRESS_STORE``, else the one in the user's cache folder."""
         if folder := os.environ.get("BRAINPRESS_STORE"):
             return cls(Path(folder).expanduser())
-        from harness.fetch.locate import cache_folder
+        from harness.place.locate import cache_folder
 
         return cls(cache_folder() / "store")
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.compress.calibration import CalibrationSpec
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.compress.text.calibration import CalibrationSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.grid import Grid
-    from harness.compress.observe import SharedInput
-    from harness.compress.report import CompressionReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.observe import SharedInput
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.grid import Grid
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 _STEPS = 20
 _SMALLEST_SCALE = 1e-4
@@ -44,11 +44,11 @@ class AWQ:
     bits : {2, 3, 4, 8}
         Bits a code.
     group : int, "auto" or "channel"
-        Weights of a row that share a scale; see :class:`harness.compress.grid.Grid`.
+        Weights of a row that share a scale; see :class:`harness.compress.methods.grid.Grid`.
     symmetric : bool
         Without zero points.
     order : {"sequential", "true-sequential", "dense"}
-        What a block is measured on; see :class:`harness.compress.walk.Order`.
+        What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
@@ -72,8 +72,8 @@ class AWQ:
         CompressionError
             Bits or group do not fit, or there is no calibration text.
         """
-        from harness.compress.grid import Grid
-        from harness.compress.walk import walk
+        from harness.compress.layers.walk import walk
+        from harness.compress.methods.grid import Grid
 
         grid = Grid(self.bits, self.group, self.symmetric)
         return walk(
@@ -103,8 +103,8 @@ def round_scaled(weights: Sequence[Tensor], shared: SharedInput, grid: Grid) -> 
     """
     import torch
 
-    from harness.compress.accounting import SCALE_BITS
     from harness.compress.compressor import Compressed
+    from harness.compress.report.accounting import SCALE_BITS
 
     moments = shared.statistics.moments
     stacked = torch.cat(list(weights))
@@ -143,8 +143,8 @@ def search_scale(weight: Tensor, shared: SharedInput, grid: Grid) -> tuple[Tenso
     power : float
         Of the mean magnitude; 0 is plain rounding.
     """
-    from harness.compress.grid import round_to_grid
-    from harness.compress.moments import output_power
+    from harness.compress.methods.grid import round_to_grid
+    from harness.compress.methods.moments import output_power
 
     best: tuple[float, Tensor, float] | None = None
     for step in range(_STEPS):
@@ -178,7 +178,7 @@ def round_clipped(weight: Tensor, moments: Tensor, grid: Grid) -> Tensor:
     """
     import torch
 
-    from harness.compress.grid import round_to_grid
+    from harness.compress.methods.grid import round_to_grid
 
     rows, width = weight.shape
     size = grid.group_size(width)
@@ -214,7 +214,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, *, bits: int, **options: Any) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.awq:AWQ",
+        target="brainpress_plugins.compressors.awq:AWQ",
         options={"bits": bits, "calibration": CalibrationSpec(), **options},
         method="awq",
         bits=bits,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
-    from harness.compress.layers import Layer
-    from harness.compress.report import CompressionReport, Detail
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.linear import Layer
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.report.summary import CompressionReport, Detail
+    from harness.compress.text.calibration import Calibration
 
 _ABSMAX_BITS = 32
 _BLOCK = 64
@@ -97,7 +97,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, method: str, bits: int, citation: str) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.bitsandbytes_library:BitsAndBytes",
+        target="brainpress_plugins.compressors.bitsandbytes_library:BitsAndBytes",
         options={"method": method},
         method=f"{method}@bitsandbytes",
         bits=bits,

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.compress.calibration import CalibrationSpec
+from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import CompressionError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
-    from harness.compress.layers import Layer
-    from harness.compress.report import CompressionReport, LayerReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.linear import Layer
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.report.summary import CompressionReport, LayerReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class DropBlocks:
         CompressionError
             The share drops no block or all of them, or there is no calibration text.
         """
-        from harness.compress.layers import block_layers, left_alone
-        from harness.compress.meter import Meter
-        from harness.compress.report import CompressionReport
-        from harness.compress.restore import DROPPED, drop_blocks
-        from harness.compress.rewrite import count_parameters
-        from harness.compress.workspace import Workspace
+        from harness.compress.layers.linear import block_layers, left_alone
+        from harness.compress.layers.restore import DROPPED, drop_blocks
+        from harness.compress.layers.rewrite import count_parameters
+        from harness.compress.layers.workspace import Workspace
+        from harness.compress.report.meter import Meter
+        from harness.compress.report.summary import CompressionReport
 
         workspace = workspace or Workspace()
         layers = block_layers(model)
@@ -130,9 +130,9 @@ def look_at_blocks(
     CompressionError
         There is no calibration text, or a weight is not finite.
     """
-    from harness.compress.layers import block_layers
-    from harness.compress.stream import enter
-    from harness.compress.walk import required
+    from harness.compress.layers.linear import block_layers
+    from harness.compress.layers.stream import enter
+    from harness.compress.layers.walk import required
     from harness.lm.anatomy import anatomy
 
     stream = enter(model, required(calibration).tokens)
@@ -172,15 +172,15 @@ class _Turn:
 
 def _size(layer: Layer) -> tuple[float, int]:
     """Return the norm of a layer's weight, and how many weights are zero."""
-    from harness.compress.rewrite import frobenius, read_weight
+    from harness.compress.layers.rewrite import frobenius, read_weight
 
     weight = read_weight(layer, layer.device)
     return frobenius(weight), int((weight == 0).sum())
 
 
 def _row(layer: Layer, norm: float, zeros: int, *, dropped: bool, influence: float) -> LayerReport:
-    from harness.compress.accounting import dense_bits
-    from harness.compress.report import LayerReport
+    from harness.compress.report.accounting import dense_bits
+    from harness.compress.report.summary import LayerReport
 
     weights = layer.shape[0] * layer.shape[1]
     return LayerReport(
@@ -203,7 +203,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, share: float) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.depth:DropBlocks",
+        target="brainpress_plugins.compressors.depth:DropBlocks",
         options={"share": share, "calibration": CalibrationSpec()},
         method="depth",
         sparsity=share,

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.compress.calibration import CalibrationSpec
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.compress.text.calibration import CalibrationSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.grid import Grid
-    from harness.compress.observe import SharedInput
-    from harness.compress.report import CompressionReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.observe import SharedInput
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.grid import Grid
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class GPTQ:
     bits : {2, 3, 4, 8}
         Bits a code.
     group : int, "auto" or "channel"
-        Weights of a row that share a scale; see :class:`harness.compress.grid.Grid`.
+        Weights of a row that share a scale; see :class:`harness.compress.methods.grid.Grid`.
     symmetric : bool
         Without zero points.
     activation_order : bool
@@ -39,7 +39,7 @@ class GPTQ:
     damping : float
         Added to the diagonal of the second moments, as a share of its mean.
     order : {"sequential", "true-sequential", "dense"}
-        What a block is measured on; see :class:`harness.compress.walk.Order`.
+        What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
@@ -66,8 +66,8 @@ class GPTQ:
             Bits or group do not fit, there is no calibration text, or the second moments of a
             layer's input cannot be factored.
         """
-        from harness.compress.grid import Grid
-        from harness.compress.walk import walk
+        from harness.compress.layers.walk import walk
+        from harness.compress.methods.grid import Grid
 
         grid = Grid(self.bits, self.group, self.symmetric)
         return walk(
@@ -101,7 +101,7 @@ class GPTQ:
 def _plain_sweep(
     weight: Tensor, moments: Tensor, grid: Grid, group: int, damping: float
 ) -> tuple[Tensor, float]:
-    from harness.compress.second_order import Rounding, inverse_factor, sweep
+    from harness.compress.methods.second_order import Rounding, inverse_factor, sweep
 
     factor, damping = inverse_factor(moments, damping)
     return sweep(weight, factor, [Rounding(grid, group)]), damping
@@ -112,8 +112,8 @@ def _ordered_sweep(
 ) -> tuple[Tensor, float]:
     import torch
 
-    from harness.compress.grid import fit_scales
-    from harness.compress.second_order import FixedRounding, inverse_factor, sweep
+    from harness.compress.methods.grid import fit_scales
+    from harness.compress.methods.second_order import FixedRounding, inverse_factor, sweep
 
     order = torch.argsort(moments.diagonal(), descending=True, stable=True)
     rule = FixedRounding(fit_scales(weight, grid), tuple((order // group).tolist()))
@@ -144,7 +144,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, *, bits: int, group: int | str = "auto", **options: Any) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.gptq:GPTQ",
+        target="brainpress_plugins.compressors.gptq:GPTQ",
         options={"bits": bits, "group": group, "calibration": CalibrationSpec(), **options},
         method="gptq",
         bits=bits,

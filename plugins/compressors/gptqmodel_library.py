@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.compress.calibration import CalibrationSpec
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.compress.text.calibration import CalibrationSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from harness.compress.calibration import Calibration
-    from harness.compress.grid import Grid
-    from harness.compress.layers import Layer
-    from harness.compress.report import CompressionReport, Detail
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.linear import Layer
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.grid import Grid
+    from harness.compress.report.summary import CompressionReport, Detail
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class GPTQModel:
             Bits or group do not fit, or there is no calibration text.
         """
         del workspace
-        from harness.compress.layers import block_layers
+        from harness.compress.layers.linear import block_layers
+        from harness.compress.layers.walk import required
         from harness.compress.library import compress_with, require
-        from harness.compress.walk import required
 
         require("gptq", "optimum", "gptqmodel")
         tokens = required(calibration).tokens
@@ -84,7 +84,7 @@ class GPTQModel:
         return compress_with(model, work, lambda layer, _: grid.packed_bits(layer.shape))
 
     def _grid(self, widths: set[int]) -> Grid:
-        from harness.compress.grid import AUTO_GROUPS, Grid
+        from harness.compress.methods.grid import AUTO_GROUPS, Grid
 
         group = self.group
         if group == "auto":
@@ -145,7 +145,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, bits: int, **options: Any) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.gptqmodel_library:GPTQModel",
+        target="brainpress_plugins.compressors.gptqmodel_library:GPTQModel",
         options={"bits": bits, "calibration": CalibrationSpec(), **options},
         method="gptq@gptqmodel",
         bits=bits,

@@ -8,19 +8,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.compress.calibration import CalibrationSpec
+from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import CompressionError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
-    from harness.compress.grid import Grid
-    from harness.compress.layers import Layer
-    from harness.compress.report import CompressionReport, Detail
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.linear import Layer
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.grid import Grid
+    from harness.compress.report.summary import CompressionReport, Detail
+    from harness.compress.text.calibration import Calibration
 
 Method = Literal["gptq", "sparsegpt", "wanda", "awq", "smoothquant"]
 
@@ -48,7 +48,7 @@ class LLMCompressor:
     bits : int
         Bits a code, where it rounds.
     group : int, "auto" or "channel"
-        Weights of a row that share a scale; see :class:`harness.compress.grid.Grid`.
+        Weights of a row that share a scale; see :class:`harness.compress.methods.grid.Grid`.
     symmetric : bool
         Without zero points.
     sparsity : float or str
@@ -81,10 +81,10 @@ class LLMCompressor:
             knows no ``Conv1D`` (GPT-2).
         """
         del workspace
-        from harness.compress.grid import Grid
+        from harness.compress.layers.walk import required
         from harness.compress.library import compress_with, require
-        from harness.compress.sparsity import parse_pattern
-        from harness.compress.walk import required
+        from harness.compress.methods.grid import Grid
+        from harness.compress.methods.sparsity import parse_pattern
 
         require("llmcompressor", "llmcompressor")
         tokens = required(calibration).tokens
@@ -214,8 +214,8 @@ def _settle(layer: Layer, input_bits: int | None) -> Detail:
     import torch
     from compressed_tensors.quantization.lifecycle import fake_quantize
 
-    from harness.compress.activations import round_inputs
     from harness.compress.library import input_detail
+    from harness.compress.methods.activations import round_inputs
 
     module: Any = layer.module
     scheme = getattr(module, "quantization_scheme", None)
@@ -266,7 +266,7 @@ def _spec(name: str, method: str, **options: Any) -> CompressorSpec:
     sparsity = options.get("sparsity")
     return CompressorSpec(
         name,
-        target="plugins.compressors.llmcompressor_library:LLMCompressor",
+        target="brainpress_plugins.compressors.llmcompressor_library:LLMCompressor",
         options={"method": method, "calibration": CalibrationSpec(), **options},
         method=f"{method}@llmcompressor",
         bits=options.get("bits"),

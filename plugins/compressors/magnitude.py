@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.report import CompressionReport
-    from harness.compress.sparsity import Pattern
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.sparsity import Pattern
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class MagnitudePruning:
             The sparsity cannot be or does not fit a layer, or nothing changed.
         """
         del calibration
-        from harness.compress.rewrite import rewrite_layers
-        from harness.compress.sparsity import parse_pattern, prune_mask
-        from harness.compress.workspace import Workspace
+        from harness.compress.layers.rewrite import rewrite_layers
+        from harness.compress.layers.workspace import Workspace
+        from harness.compress.methods.sparsity import parse_pattern, prune_mask
 
         pattern = parse_pattern(self.sparsity)
         if self.scope == "model":
@@ -72,8 +72,8 @@ class MagnitudePruning:
 
 
 def _model_masks(model: nn.Module, pattern: Pattern) -> Iterator[Tensor]:
-    from harness.compress.layers import block_layers
-    from harness.compress.sparsity import Unstructured, lowest
+    from harness.compress.layers.linear import block_layers
+    from harness.compress.methods.sparsity import Unstructured, lowest
     from harness.errors import CompressionError
 
     if not isinstance(pattern, Unstructured):
@@ -114,7 +114,7 @@ def _spec(
     structured = isinstance(sparsity, str)
     return CompressorSpec(
         name,
-        target="plugins.compressors.magnitude:MagnitudePruning",
+        target="brainpress_plugins.compressors.magnitude:MagnitudePruning",
         options={"sparsity": sparsity, "scope": scope},
         method="magnitude",
         sparsity=0.5 if isinstance(sparsity, str) else sparsity,

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.errors import CompressionError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.report import CompressionReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 CODES = (
     -1.0,
@@ -71,7 +71,7 @@ class NormalFloat:
             The block is not positive, or nothing changed.
         """
         del calibration
-        from harness.compress.rewrite import rewrite_layers
+        from harness.compress.layers.rewrite import rewrite_layers
 
         if self.block < 1:
             raise CompressionError(f"a block of {self.block} weights cannot be", "64 is usual")
@@ -117,7 +117,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
     return [
         CompressorSpec(
             "nf4",
-            target="plugins.compressors.nf4:NormalFloat",
+            target="brainpress_plugins.compressors.nf4:NormalFloat",
             options={"block": 64},
             method="nf4",
             bits=4,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from harness.compress.calibration import Calibration
-    from harness.compress.report import CompressionReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Identity:
     ) -> CompressionReport:
         """Return a report of no change."""
         del calibration, workspace
-        from harness.compress.report import CompressionReport
-        from harness.compress.rewrite import count_parameters
+        from harness.compress.layers.rewrite import count_parameters
+        from harness.compress.report.summary import CompressionReport
 
         parameters = count_parameters(model)
         skipped = {
@@ -48,7 +48,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
     return [
         CompressorSpec(
             "none",
-            target="plugins.compressors.none:Identity",
+            target="brainpress_plugins.compressors.none:Identity",
             method="none",
             bits=16,
             sparsity=0.0,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.grid import Grid
-    from harness.compress.report import CompressionReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.grid import Grid
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RoundToNearest:
     bits : {2, 3, 4, 8}
         Bits a code.
     group : int, "auto" or "channel"
-        Weights of a row that share a scale; see :class:`harness.compress.grid.Grid`.
+        Weights of a row that share a scale; see :class:`harness.compress.methods.grid.Grid`.
     symmetric : bool
         Without zero points.
     """
@@ -52,8 +52,8 @@ class RoundToNearest:
             Bits or group do not fit, or nothing changed.
         """
         del calibration
-        from harness.compress.grid import Grid
-        from harness.compress.rewrite import rewrite_layers
+        from harness.compress.layers.rewrite import rewrite_layers
+        from harness.compress.methods.grid import Grid
 
         grid = Grid(self.bits, self.group, self.symmetric)
         return rewrite_layers(model, lambda weight: _round(weight, grid), workspace)
@@ -61,7 +61,7 @@ class RoundToNearest:
 
 def _round(weight: Tensor, grid: Grid) -> Compressed:
     from harness.compress.compressor import Compressed
-    from harness.compress.grid import round_to_grid
+    from harness.compress.methods.grid import round_to_grid
 
     shape = (weight.shape[0], weight.shape[1])
     detail = {"bits": grid.bits, "group": grid.group_size(shape[1])}
@@ -90,7 +90,7 @@ def _spec(
 ) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.rtn:RoundToNearest",
+        target="brainpress_plugins.compressors.rtn:RoundToNearest",
         options={"bits": bits, "group": group, "symmetric": symmetric},
         method="rtn",
         bits=bits,

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from harness.compress.calibration import CalibrationSpec
+from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import CompressionError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.observe import SharedInput
-    from harness.compress.report import CompressionReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.observe import SharedInput
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 _SMALLEST = 1e-5
 
@@ -38,7 +38,7 @@ class SmoothQuant:
     strength : float
         How much of the difficulty moves to the weights, a in [0, 1].
     order : {"sequential", "true-sequential", "dense"}
-        What a block is measured on; see :class:`harness.compress.walk.Order`.
+        What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
@@ -61,7 +61,7 @@ class SmoothQuant:
         CompressionError
             The strength is not in [0, 1], or there is no calibration text.
         """
-        from harness.compress.walk import walk
+        from harness.compress.layers.walk import walk
 
         if not 0 <= self.strength <= 1:
             raise CompressionError(
@@ -71,7 +71,7 @@ class SmoothQuant:
 
     def _round(self, weights: Sequence[Tensor], shared: SharedInput) -> list[Compressed]:
         from harness.compress.compressor import Compressed
-        from harness.compress.grid import Grid, round_to_grid
+        from harness.compress.methods.grid import Grid, round_to_grid
 
         grid = Grid(self.bits, "channel", symmetric=True)
         scale = smoothing(weights, shared, self.strength)
@@ -123,7 +123,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, bits: int) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.smoothquant:SmoothQuant",
+        target="brainpress_plugins.compressors.smoothquant:SmoothQuant",
         options={"bits": bits, "strength": 0.5, "calibration": CalibrationSpec()},
         method="smoothquant",
         bits=bits,

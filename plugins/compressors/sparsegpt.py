@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.compress.calibration import CalibrationSpec
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.compress.text.calibration import CalibrationSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.grid import Grid
-    from harness.compress.observe import SharedInput
-    from harness.compress.report import CompressionReport
-    from harness.compress.sparsity import Pattern
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.observe import SharedInput
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.grid import Grid
+    from harness.compress.methods.sparsity import Pattern
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SparseGPT:
     damping : float
         Added to the diagonal of the second moments, as a share of its mean.
     order : {"sequential", "true-sequential", "dense"}
-        What a block is measured on; see :class:`harness.compress.walk.Order`.
+        What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
@@ -66,9 +66,9 @@ class SparseGPT:
             The sparsity, bits or group do not fit, there is no calibration text, or the second
             moments of a layer's input cannot be factored.
         """
-        from harness.compress.grid import Grid
-        from harness.compress.sparsity import parse_pattern
-        from harness.compress.walk import walk
+        from harness.compress.layers.walk import walk
+        from harness.compress.methods.grid import Grid
+        from harness.compress.methods.sparsity import parse_pattern
 
         pattern = parse_pattern(self.sparsity)
         grid = None if self.bits is None else Grid(self.bits, self.group, self.symmetric)
@@ -90,7 +90,13 @@ class SparseGPT:
         """Prune layers that share an input in one sweep; each meets the share by itself."""
         import torch
 
-        from harness.compress.second_order import Pruning, Rounding, Rule, inverse_factor, sweep
+        from harness.compress.methods.second_order import (
+            Pruning,
+            Rounding,
+            Rule,
+            inverse_factor,
+            sweep,
+        )
 
         stacked = torch.cat(list(weights))
         width = stacked.shape[1]
@@ -106,8 +112,8 @@ class SparseGPT:
 
 
 def _packed(weight: Tensor, pattern: Pattern, grid: Grid | None, damping: float) -> Compressed:
-    from harness.compress.accounting import VALUE_BITS, scale_bits
     from harness.compress.compressor import Compressed
+    from harness.compress.report.accounting import VALUE_BITS, scale_bits
 
     shape = (weight.shape[0], weight.shape[1])
     # A kept weight that rounds to zero needs no place of its own: the mask says that it is zero.
@@ -140,7 +146,7 @@ def _spec(name: str, sparsity: float | str, bits: int | None = None) -> Compress
     tags = ("pruning", "n:m" if structured else "unstructured", "second-order")
     return CompressorSpec(
         name,
-        target="plugins.compressors.sparsegpt:SparseGPT",
+        target="brainpress_plugins.compressors.sparsegpt:SparseGPT",
         options=options if bits is None else options | {"bits": bits},
         method="sparsegpt" if bits is None else "gptq+sparsegpt",
         bits=bits,

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from harness.compress.calibration import CalibrationSpec
+from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import CompressionError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.observe import SharedInput
-    from harness.compress.report import CompressionReport
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.observe import SharedInput
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LowRank:
     keep : float
         Share of each layer's numbers that both factors together may have, in (0, 1).
     order : {"sequential", "true-sequential", "dense"}
-        What a block is measured on; see :class:`harness.compress.walk.Order`.
+        What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
@@ -56,7 +56,7 @@ class LowRank:
             The share is not in (0, 1), or leaves a layer without rank; or there is no calibration
             text.
         """
-        from harness.compress.walk import walk
+        from harness.compress.layers.walk import walk
 
         if not 0 < self.keep < 1:
             raise CompressionError(
@@ -65,8 +65,8 @@ class LowRank:
         return walk(model, calibration, self._replace, order=self.order, workspace=workspace)
 
     def _replace(self, weights: Sequence[Tensor], shared: SharedInput) -> list[Compressed]:
-        from harness.compress.accounting import low_rank_bits
         from harness.compress.compressor import Compressed
+        from harness.compress.report.accounting import low_rank_bits
 
         replaced = []
         for weight in weights:
@@ -121,7 +121,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, keep: float) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.svd:LowRank",
+        target="brainpress_plugins.compressors.svd:LowRank",
         options={"keep": keep, "calibration": CalibrationSpec()},
         method="svd",
         bits=16 * keep,

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from harness.compress.calibration import CalibrationSpec
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import CompressorSpec
+from harness.compress.text.calibration import CalibrationSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import CompressorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.compress.calibration import Calibration
     from harness.compress.compressor import Compressed
-    from harness.compress.observe import SharedInput
-    from harness.compress.report import CompressionReport
-    from harness.compress.sparsity import Pattern
-    from harness.compress.workspace import Workspace
+    from harness.compress.layers.observe import SharedInput
+    from harness.compress.layers.workspace import Workspace
+    from harness.compress.methods.sparsity import Pattern
+    from harness.compress.report.summary import CompressionReport
+    from harness.compress.text.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Wanda:
     sparsity : float or str
         Share to prune of every row, in [0, 1), or ``"n:m"``: n of every m weights of it are kept.
     order : {"sequential", "true-sequential", "dense"}
-        What a block is measured on; see :class:`harness.compress.walk.Order`.
+        What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
     calibration : CalibrationSpec
         The text.
     """
@@ -52,8 +52,8 @@ class Wanda:
         CompressionError
             The sparsity cannot be or does not fit a layer, or there is no calibration text.
         """
-        from harness.compress.sparsity import parse_pattern
-        from harness.compress.walk import walk
+        from harness.compress.layers.walk import walk
+        from harness.compress.methods.sparsity import parse_pattern
 
         pattern = parse_pattern(self.sparsity)
 
@@ -65,7 +65,7 @@ class Wanda:
 
 def _prune(weight: Tensor, norms: Tensor, pattern: Pattern) -> Compressed:
     from harness.compress.compressor import Compressed
-    from harness.compress.sparsity import NOfM, n_of_m_mask, row_mask
+    from harness.compress.methods.sparsity import NOfM, n_of_m_mask, row_mask
 
     score = weight.abs() * norms
     if isinstance(pattern, NOfM):
@@ -91,7 +91,7 @@ def brainpress_compressors() -> list[CompressorSpec]:
 def _spec(name: str, sparsity: float | str) -> CompressorSpec:
     return CompressorSpec(
         name,
-        target="plugins.compressors.wanda:Wanda",
+        target="brainpress_plugins.compressors.wanda:Wanda",
         options={"sparsity": sparsity, "calibration": CalibrationSpec()},
         method="wanda",
         sparsity=0.5 if isinstance(sparsity, str) else sparsity,

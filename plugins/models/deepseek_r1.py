@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import ModelSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import ModelSpec
 
 _CITATION = (
     "DeepSeek-AI (2025), DeepSeek-R1: Incentivizing Reasoning Capability in LLMs via "

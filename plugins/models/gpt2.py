@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import ModelSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import ModelSpec
 
 _CITATION = (
     "Radford et al. (2019), Language Models are Unsupervised Multitask Learners, OpenAI report"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import ModelSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import ModelSpec
 
 _CITATION = "Grattafiori et al. (2024), The Llama 3 Herd of Models, arXiv 2407.21783"
 

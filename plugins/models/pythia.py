@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import ModelSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import ModelSpec
 
 _CITATION = (
     "Biderman et al. (2023), Pythia: A Suite for Analyzing Large Language Models Across Training "

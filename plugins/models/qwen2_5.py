@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import ModelSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import ModelSpec
 
 _CITATION = "Qwen Team (2024), Qwen2.5 Technical Report, arXiv 2412.15115"
 

@@ -13,10 +13,10 @@ from harness.board.submission.check import check
 from harness.board.submission.desk import accept
 from harness.board.submission.entry import Entry
 from harness.board.submission.keys import key_faults
-from harness.compress.calibration import CalibrationSpec
+from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import SubmissionError
-from harness.plugin.registry import Registry, Shelf
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.spec.registry import Registry, Shelf
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 
 @pytest.fixture

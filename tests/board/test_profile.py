@@ -12,9 +12,9 @@ import harness
 from harness.api import carry_out
 from harness.board.files import open_board, save_board
 from harness.board.profile import ITEMS, SEEDS, category_profile, profile_of, with_profile
-from harness.plugin.specs import BenchmarkSpec
 from harness.report.page_data import page_data
 from harness.report.page_sections import claims_html
+from harness.spec.specs import BenchmarkSpec
 
 TRUTH = Truth(
     {"a-1": ("a", 1e8, 0.25), "a-2": ("a", 1e9, 0.28)},

@@ -16,7 +16,7 @@ from harness.cli import main
 def brainpress(handed, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BRAINPRESS_STORE", str(tmp_path))
-    monkeypatch.setattr("harness.plugin.registry.registry", lambda: handed.registry)
+    monkeypatch.setattr("harness.spec.registry.registry", lambda: handed.registry)
     save_board(handed.board, tmp_path / "board.nc")
 
     def call(*arguments):

@@ -12,8 +12,8 @@ from harness.board.submission.desk import accept, read_all, record
 from harness.board.submission.shelf import verification
 from harness.board.submission.verify import address, chosen, compare, draw, tolerance, verify
 from harness.errors import HarnessError, SubmissionError
-from harness.plugin.registry import Registry, Shelf
-from harness.plugin.specs import ModelSpec
+from harness.spec.registry import Registry, Shelf
+from harness.spec.specs import ModelSpec
 
 
 @pytest.fixture

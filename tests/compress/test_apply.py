@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 import torch
+from brainpress_plugins.compressors.gptq import GPTQ
+from brainpress_plugins.compressors.rtn import RoundToNearest
+from brainpress_plugins.compressors.smoothquant import SmoothQuant
+from brainpress_plugins.compressors.sparsegpt import SparseGPT
+from brainpress_plugins.compressors.wanda import Wanda
 
 from harness.compress.apply import apply
-from harness.compress.calibration import CalibrationSpec
-from harness.compress.perplexity import embedded_text, perplexity
+from harness.compress.text.calibration import CalibrationSpec
+from harness.compress.text.perplexity import embedded_text, perplexity
 from harness.errors import CompressionError
-from harness.fetch.locate import find
-from plugins.compressors.gptq import GPTQ
-from plugins.compressors.rtn import RoundToNearest
-from plugins.compressors.smoothquant import SmoothQuant
-from plugins.compressors.sparsegpt import SparseGPT
-from plugins.compressors.wanda import Wanda
+from harness.place.locate import find
 
 FOLDER = find("models/stories260K")
 pytestmark = pytest.mark.needs_data

@@ -18,7 +18,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
-OWN = ("harness", "plugins")
+OWN = ("harness", "brainpress_plugins")
+FOLDERS = ("harness", "plugins")
 UNIMPORTED = {
     "himalaya": "the reference of ridge and banded ridge, in tests and benchmarks",
     "netcdf4": "xarray's engine",
@@ -60,7 +61,7 @@ def pins() -> dict[str, str]:
 
 
 def sources() -> Iterator[Path]:
-    for room in OWN:
+    for room in FOLDERS:
         yield from (ROOT / room).rglob("*.py")
 
 
@@ -126,7 +127,7 @@ def test_every_plugin_module_is_registered(pyproject):
     for path in (ROOT / "plugins").rglob("*.py"):
         if re.search(r"^@hookimpl", path.read_text(encoding="utf-8"), re.MULTILINE):
             module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-            written.add(module.removesuffix(".__init__"))
+            written.add(f"brainpress_{module.removesuffix('.__init__')}")
     assert registered == written
     for module in registered:
         importlib.import_module(module)
@@ -134,9 +135,9 @@ def test_every_plugin_module_is_registered(pyproject):
 
 def test_data_files_are_installed(pyproject):
     patterns = pyproject["tool"]["setuptools"]["package-data"]
-    for room in OWN:
+    for room, package in zip(FOLDERS, OWN, strict=True):
         for path in (ROOT / room).rglob("*"):
             relative = path.relative_to(ROOT / room)
             if path.is_file() and path.suffix not in (".py", ".pyc"):
                 suffix = f"**/*{path.suffix}"
-                assert suffix in patterns[room] or path.name in patterns[room], relative
+                assert suffix in patterns[package] or path.name in patterns[package], relative

@@ -28,7 +28,7 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.board.files import open_board
 from harness.cli import main
-from harness.plugin.registry import registry
+from harness.spec.registry import registry
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

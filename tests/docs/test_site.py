@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.plugin.registry import registry
 from harness.runner.select import load_suite, select, suite_names
+from harness.spec.registry import registry
 
 ROOT = Path(__file__).parents[2]
 

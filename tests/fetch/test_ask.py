@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.fetch.ask import asked_sizes
-from harness.fetch.network import offline
 from harness.fetch.resource import Resource
+from harness.place.network import offline
 
 
 def at(address: str) -> Resource:

@@ -7,12 +7,12 @@ import shutil
 from collections import namedtuple
 
 import pytest
+from brainpress_plugins.benchmarks.neural.lebel2023 import LeBel2023
 from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.errors import ChecksumError, FetchError
 from harness.fetch.resource import Resource
-from plugins.benchmarks.neural.lebel2023 import LeBel2023
 
 TEXT, RESPONSES = b"words" * 100, b"voxels" * 1000
 

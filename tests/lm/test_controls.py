@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import ModelError
 from harness.lm.controls import static, untrained
-from harness.plugin.specs import ModelSpec
+from harness.spec.specs import ModelSpec
 
 BASE = ModelSpec("tiny", "hf:a/tiny", "main", family="tiny", parameters=7, context=9, licence="MIT")
 

@@ -17,7 +17,7 @@ from harness.lm.anatomy import StaticEmbedding
 from harness.lm.controls import static, untrained
 from harness.lm.load import LanguageModel, load
 from harness.lm.source import resolve
-from harness.plugin.specs import ModelSpec
+from harness.spec.specs import ModelSpec
 
 Release = Callable[..., Path]
 IDS = torch.tensor([[3, 14, 15, 92, 6]])

@@ -16,7 +16,7 @@ import pytest
 from harness.errors import ChecksumError, HarnessError, ModelError, OfflineError
 from harness.lm.controls import static, untrained
 from harness.lm.source import resolve, spec_from_address
-from harness.plugin.specs import ModelSpec
+from harness.spec.specs import ModelSpec
 
 Release = Callable[..., Path]
 
@@ -153,7 +153,7 @@ def test_what_is_here_is_resolved_without_torch(data: Path, gguf_file: Any) -> N
         "import sys\n"
         "from harness.lm.source import resolve\n"
         "from harness.lm.controls import static, untrained\n"
-        "from harness.plugin.specs import ModelSpec\n"
+        "from harness.spec.specs import ModelSpec\n"
         f"for source in ('file:models/tiny', {f'file:{path}'!r}):\n"
         "    spec = ModelSpec('tiny', source)\n"
         "    for s in (spec, untrained(spec), static(spec)):\n"

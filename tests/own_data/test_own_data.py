@@ -14,7 +14,7 @@ from harness.errors import DataError, HarnessError, SelectionError
 from harness.own_data.benchmark import OwnData
 from harness.own_data.description import read_description, spec_from_data
 from harness.own_data.tables import open_array, read_masks, read_words
-from harness.plugin.specs import load_target
+from harness.spec.specs import load_target
 
 
 @pytest.fixture
@@ -228,8 +228,8 @@ def test_scaffolds_change_nothing_that_is_there(folder: Path) -> None:
 
 
 def test_selected_by_address_and_with_options(folder: Path) -> None:
-    from harness.plugin.registry import registry
     from harness.runner.select import Suite, select
+    from harness.spec.registry import registry
 
     def benchmarks(*patterns: str) -> Any:
         return select(Suite(models=("gpt2",), benchmarks=patterns), registry()).benchmarks

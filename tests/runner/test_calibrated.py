@@ -15,8 +15,8 @@ def statuses(cells):
 
 
 def calibrated(path):
-    from harness.compress.calibration import CalibrationSpec
-    from harness.plugin.specs import CompressorSpec
+    from harness.compress.text.calibration import CalibrationSpec
+    from harness.spec.specs import CompressorSpec
 
     spec = CalibrationSpec(f"file:{path}", samples=16, length=63)
     options = {"calibration": spec}

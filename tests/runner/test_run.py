@@ -6,13 +6,13 @@ import pytest
 from toys import NONE, ROUND, Hidden, benchmark, values
 
 from harness.api import carry_out
-from harness.encode.workplace import workplace
 from harness.errors import StoreError
 from harness.lm import controls
 from harness.lm.source import spec_from_address
-from harness.plugin.specs import BenchmarkSpec
+from harness.place.workplace import workplace
 from harness.record.subject import LanguageSubject
 from harness.runner.cells import recording_key, variant_key
+from harness.spec.specs import BenchmarkSpec
 from harness.store.store import Kind, Store
 
 
@@ -84,9 +84,9 @@ def test_a_compressor_whose_extra_is_absent_is_told_before_anything_is_loaded(
     planning, store, monkeypatch
 ):
     needs = replace(ROUND, extra="bnb")
-    monkeypatch.setattr("harness.plugin.extras.lacking", lambda extra: ())
+    monkeypatch.setattr("harness.spec.extras.lacking", lambda extra: ())
     carry_out(planning([benchmark("Hidden")], [needs]), store)
-    monkeypatch.setattr("harness.plugin.extras.lacking", {"bnb": ("bitsandbytes",), "": ()}.get)
+    monkeypatch.setattr("harness.spec.extras.lacking", {"bnb": ("bitsandbytes",), "": ()}.get)
     plan = planning(compressors=[NONE, needs])
     assert statuses(plan.cells) == ["to do", "to do", "done", "failed"]  # a score stays a score
     assert plan.cells[-1].reason == "bitsandbytes is not installed: pip install 'brainpress[bnb]'"

@@ -12,13 +12,13 @@ import xarray as xr
 from toys import NONE, benchmark
 
 from harness.api import carry_out
-from harness.plugin.specs import BenchmarkSpec
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
 from harness.runner.cells import recording_key
 from harness.runner.preflight import ACTIVATION_BYTES, estimate
 from harness.runner.session import Session
+from harness.spec.specs import BenchmarkSpec
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Items
 from harness.store.store import Kind

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from harness.encode.gain import likelihood_gain
+from harness.encode.score.gain import likelihood_gain
 from harness.errors import ScoreError
 from harness.stats.contrast_table import board_contrasts, contrast_table
 from harness.stats.replicates import replicate_of

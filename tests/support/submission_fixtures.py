@@ -20,11 +20,11 @@ from harness.board.submission.cut import Offer, entries_of
 from harness.board.submission.entry import Entry
 from harness.lm.controls import static, untrained
 from harness.lm.source import spec_from_address
-from harness.plugin.registry import Registry, Shelf
-from harness.plugin.specs import BenchmarkSpec
 from harness.runner.options import RunOptions
 from harness.runner.plan import make_plan
 from harness.runner.select import Selection
+from harness.spec.registry import Registry, Shelf
+from harness.spec.specs import BenchmarkSpec
 from harness.store.store import Store
 
 PEOPLE, REGIONS = ("ann", "bob", "cem"), ("LIFG", "LPTL")

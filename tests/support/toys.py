@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from harness.compress.report import CompressionReport, LayerReport
+from harness.compress.report.summary import CompressionReport, LayerReport
 from harness.errors import DataError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec, CompressorSpec
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Items, Pool, Whole
 
@@ -120,7 +120,7 @@ def benchmark(name: str, **options: Any) -> BenchmarkSpec:
     return BenchmarkSpec(f"toy-{name.lower()}", target=f"toys:{name}", kind="neural", **options)
 
 
-NONE = CompressorSpec("none", target="plugins.compressors.none:Identity", method="none")
+NONE = CompressorSpec("none", target="brainpress_plugins.compressors.none:Identity", method="none")
 ROUND = CompressorSpec("round", target="toys:Round", method="round")
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from harness.errors import SelectionError
-from harness.plugin.names import nearest
+from harness.spec.names import nearest
 
 if TYPE_CHECKING:
     import xarray as xr

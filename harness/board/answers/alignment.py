@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.errors import SelectionError
-from harness.plugin.names import nearest, split_names
+from harness.spec.names import nearest, split_names
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.replicates import Replicate, replicate_of
 

@@ -17,7 +17,7 @@ from harness.board.submission.keys import key_faults, requests_of
 from harness.board.submission.plausible import cell_faults, detail_faults, has_layers, samples_of
 from harness.board.submission.shelf import read_shelf
 from harness.errors import SubmissionError
-from harness.plugin.registry import Registry
+from harness.spec.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from harness.board.submission.detail import without_raw
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
-from harness.plugin.names import nearest, split_settings
-from harness.plugin.registry import Registry, Shelf
+from harness.spec.names import nearest, split_settings
+from harness.spec.registry import Registry, Shelf
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.board.submission.entry import Entry
-from harness.plugin.registry import Registry
-from harness.plugin.specs import BenchmarkSpec, CompressorSpec
 from harness.runner.cells import cell_parts, keys_of
+from harness.spec.registry import Registry
+from harness.spec.specs import BenchmarkSpec, CompressorSpec
 from harness.store import stages
 from harness.store.keys import canonical, content_key
 

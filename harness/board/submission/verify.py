@@ -17,8 +17,8 @@ import xarray as xr
 
 from harness.board.submission.entry import Entry
 from harness.errors import HarnessError, SubmissionError
-from harness.plugin.registry import Registry
 from harness.runner.provenance import versions
+from harness.spec.registry import Registry
 
 if TYPE_CHECKING:
     from harness.runner.progress import Progress

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
-    from plugins.benchmarks.behavioural.naturalstories_times import ReadingTimes
+
+    from .naturalstories_times import ReadingTimes
 
 ADDRESS = "https://github.com/languageMIT/naturalstories/raw/4700daa/naturalstories_RTS"
 
@@ -89,9 +90,9 @@ class NaturalStories:
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score what the model adds to frequency, length and position.
 
-        See :func:`plugins.benchmarks.behavioural.naturalstories_times.score_times`.
+        See :func:`brainpress_plugins.benchmarks.behavioural.naturalstories_times.score_times`.
         """
-        from plugins.benchmarks.behavioural.naturalstories_times import (
+        from .naturalstories_times import (
             check_alignment,
             score_times,
         )
@@ -110,13 +111,13 @@ class NaturalStories:
     @cached_property
     def times(self) -> ReadingTimes:
         """Reading times on the words they were measured at."""
-        from plugins.benchmarks.behavioural.naturalstories_times import read_times, realigned
+        from .naturalstories_times import read_times, realigned
 
         return realigned(read_times(self._file()))
 
     def _file(self) -> Path:
         from harness.fetch.download import fetch
-        from harness.fetch.network import is_offline
+        from harness.place.network import is_offline
 
         (resource,) = self.resources()
         return fetch(resource, offline=is_offline())
@@ -126,7 +127,7 @@ class NaturalStories:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return the benchmark with surprisal (under two names), and with hidden states."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.behavioural.naturalstories:NaturalStories",
+        "target": "brainpress_plugins.benchmarks.behavioural.naturalstories:NaturalStories",
         "kind": "behavioural",
         "margin": 0.005,
         "licence": "CC-BY-NC-SA-4.0",

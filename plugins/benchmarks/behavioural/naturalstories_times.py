@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.gain import RIDGE, UNPENALISED, Gain, likelihood_gain
-from harness.encode.scores import pearson
+from harness.encode.design.scores import pearson
+from harness.encode.score.gain import RIDGE, UNPENALISED, Gain, likelihood_gain
 from harness.errors import DataError, ScoreError
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.permutation import block_permutation

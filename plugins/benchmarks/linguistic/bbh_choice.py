@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
 from harness.fetch.listing import Listing
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COMMIT = "9ee07bd481feebf959a6b59d61ea57bdcf30964d"
 FILES = Listing(
-    "plugins.benchmarks.linguistic",
+    "brainpress_plugins.benchmarks.linguistic",
     "bbh_choice.json",
     f"https://raw.githubusercontent.com/suzgunmirac/BIG-Bench-Hard/{COMMIT}/bbh",
     where="bbh",
@@ -187,7 +187,7 @@ def _choices(task: str, text: str) -> tuple[Sequence[str], Sequence[str]]:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Offer all questions, those that fit a short context, and both kinds of answer."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.linguistic.bbh_choice:BbhChoice",
+        "target": "brainpress_plugins.benchmarks.linguistic.bbh_choice:BbhChoice",
         "kind": "linguistic",
         "metric": "accuracy, mean over tasks",
         "margin": 0.02,

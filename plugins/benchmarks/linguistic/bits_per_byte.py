@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DataError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,7 +75,7 @@ class BitsPerByte:
 
 def embedded_texts() -> tuple[str, ...]:
     """Names of the documents that come with brainpress."""
-    folder = files("plugins.benchmarks.linguistic") / "texts"
+    folder = files("brainpress_plugins.benchmarks.linguistic") / "texts"
     names = (entry.name for entry in folder.iterdir())
     return tuple(sorted(n.removesuffix(".txt") for n in names if n.endswith(".txt")))
 
@@ -88,7 +88,7 @@ def _embedded(name: str) -> tuple[Document, ...]:
         raise DataError(
             f"no text named {name!r}", f"'embedded', file:PATH, or one of {', '.join(names)}"
         )
-    folder = files("plugins.benchmarks.linguistic") / "texts"
+    folder = files("brainpress_plugins.benchmarks.linguistic") / "texts"
     chosen = names if name == "embedded" else (name,)
     return tuple(
         Document(n, (folder / f"{n}.txt").read_text(encoding="utf-8").strip()) for n in chosen
@@ -121,7 +121,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "bits-per-byte",
-            target="plugins.benchmarks.linguistic.bits_per_byte:BitsPerByte",
+            target="brainpress_plugins.benchmarks.linguistic.bits_per_byte:BitsPerByte",
             kind="linguistic",
             metric="bits per UTF-8 byte, lower is better",
             chance=8.0,

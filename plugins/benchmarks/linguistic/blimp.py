@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import DataError
 from harness.fetch.listing import Listing
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
 from harness.probe.pair_benchmark import PairBenchmark
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     from harness.fetch.resource import Resource
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMIT = "d07303a7662f1942d70c5e2bbac7aa021c6cdbd0"
 FILES = Listing(
-    "plugins.benchmarks.linguistic",
+    "brainpress_plugins.benchmarks.linguistic",
     "blimp.json",
     f"https://raw.githubusercontent.com/alexwarstadt/blimp/{COMMIT}/data",
     where="blimp",
@@ -149,7 +149,7 @@ def _row(path: Path, number: int, line: str) -> dict[str, str]:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Offer the whole benchmark, and the first 100 pairs of each paradigm."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.linguistic.blimp:Blimp",
+        "target": "brainpress_plugins.benchmarks.linguistic.blimp:Blimp",
         "kind": "linguistic",
         "metric": "accuracy, mean over 67 paradigms",
         "chance": 0.5,

@@ -10,15 +10,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, SelectionError
-from harness.fetch.locate import DATA_VARIABLE, find_folder
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.place.locate import DATA_VARIABLE, find_folder
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from harness.record.request import Recordings, Request
-    from plugins.benchmarks.linguistic.holmes_format import FolderTask
+
+    from .holmes_format import FolderTask
 
 Z = 1.959963984540054
 """Standard deviations in half of a 95 % interval."""
@@ -94,7 +95,7 @@ class Holmes:
 
     @cached_property
     def _read(self) -> tuple[FolderTask, ...]:
-        from plugins.benchmarks.linguistic.holmes_format import read_task, task_folders
+        from .holmes_format import read_task, task_folders
 
         found = task_folders(find_folder(self.folder, _HINT))
         wanted = [
@@ -186,7 +187,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             specs.append(
                 BenchmarkSpec(
                     name if profile is Profile.STRICT else f"{name}@{profile}",
-                    target="plugins.benchmarks.linguistic.holmes:Holmes",
+                    target="brainpress_plugins.benchmarks.linguistic.holmes:Holmes",
                     kind="linguistic",
                     options={"folder": name, "profile": str(profile)},
                     metric="macro-F1 or Pearson r, mean over tasks",

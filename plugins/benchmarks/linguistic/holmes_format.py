@@ -62,7 +62,9 @@ class Known:
 @cache
 def taxonomy() -> Mapping[str, Known]:
     """Return category, phenomenon and membership in FlashHolmes of the 208 tasks, by name."""
-    text = files("plugins.benchmarks.linguistic").joinpath("holmes.tsv").read_text("utf-8")
+    text = (
+        files("brainpress_plugins.benchmarks.linguistic").joinpath("holmes.tsv").read_text("utf-8")
+    )
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
     return {r["task"]: Known(r["category"], r["phenomenon"], r["flash"] == "1") for r in rows}
 

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
 from harness.fetch.listing import Listing
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
-    from plugins.benchmarks.linguistic.syntaxgym_suites import Suite
+
+    from .syntaxgym_suites import Suite
 
 COMMIT = "a687ee8a2fa4d87715e7279981b84b74768e89fe"
 FILES = Listing(
-    "plugins.benchmarks.linguistic",
+    "brainpress_plugins.benchmarks.linguistic",
     "syntaxgym.json",
     (
         f"https://raw.githubusercontent.com/brain-score/language/{COMMIT}"
@@ -61,7 +62,7 @@ class SyntaxGym:
     @cached_property
     def suites(self) -> tuple[Suite, ...]:
         """All suites, in alphabetical order."""
-        from plugins.benchmarks.linguistic.syntaxgym_suites import read_suite
+        from .syntaxgym_suites import read_suite
 
         return tuple(read_suite(FILES.path(name)) for name in FILES.entries)
 
@@ -69,7 +70,8 @@ class SyntaxGym:
     def request(self) -> Request:
         """Log-probabilities of every region of every sentence."""
         from harness.probe.regions import Spacing
-        from plugins.benchmarks.linguistic.syntaxgym_suites import region_request
+
+        from .syntaxgym_suites import region_request
 
         return region_request(self.suites, Spacing(self.spacing))
 
@@ -85,7 +87,8 @@ class SyntaxGym:
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Return accuracies by suite and circuit, see ``score_suites`` of ``syntaxgym_suites``."""
         from harness.probe.regions import Spacing
-        from plugins.benchmarks.linguistic.syntaxgym_suites import score_suites
+
+        from .syntaxgym_suites import score_suites
 
         return score_suites(self.suites, Spacing(self.spacing), recordings[self.request])
 
@@ -94,7 +97,7 @@ class SyntaxGym:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Offer the suites as published, and with punctuation where text has it."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.linguistic.syntaxgym:SyntaxGym",
+        "target": "brainpress_plugins.benchmarks.linguistic.syntaxgym:SyntaxGym",
         "kind": "linguistic",
         "metric": "accuracy, mean over 31 suites",
         "chance": 0.285,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.errors import DataError
-from harness.fetch.locate import DATA_VARIABLE, find_folder
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.place.locate import DATA_VARIABLE, find_folder
 from harness.probe.pair_benchmark import PairBenchmark
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     from harness.probe.minimal_pairs import Pair
@@ -81,7 +81,8 @@ def read_paradigm(path: Path, category: str = "syntax") -> tuple[Pair, ...]:
         times the same sentence.
     """
     from harness.probe.minimal_pairs import Pair
-    from plugins.benchmarks.linguistic.holmes_format import taxonomy
+
+    from .holmes_format import taxonomy
 
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -123,7 +124,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "zorro",
-            target="plugins.benchmarks.linguistic.zorro:Zorro",
+            target="brainpress_plugins.benchmarks.linguistic.zorro:Zorro",
             kind="linguistic",
             metric="accuracy, mean over paradigms",
             chance=0.5,

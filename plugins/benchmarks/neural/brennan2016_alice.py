@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
 from harness.fetch.listing import Listing
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.protocol import Responses
+    from harness.encode.score.protocol import Responses
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
 COMMIT = "ec54039b6ac5ad7bf8c81b91768108e5be5c1ce0"
 FILES = Listing(
-    "plugins.benchmarks.neural",
+    "brainpress_plugins.benchmarks.neural",
     "brennan2016_alice.json",
     f"https://raw.githubusercontent.com/daandouwe/Thesis/{COMMIT}/brain-data/syntax-in-rnng",
     where="brennan2016_alice",
@@ -87,8 +87,8 @@ class Alice:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording against every participant, region and layer."""
-        from harness.encode.protocol import score_responses
-        from harness.encode.result import EncodingOptions
+        from harness.encode.design.result import EncodingOptions
+        from harness.encode.score.protocol import score_responses
 
         (recording,) = recordings.values()
         return score_responses(recording, self.responses, EncodingOptions(n_outer=self.outer_folds))
@@ -113,7 +113,7 @@ class Alice:
         """High-passed and z-scored; with nuisance regressors and motion."""
         import numpy as np
 
-        from harness.encode.protocol import prepare
+        from harness.encode.score.protocol import prepare
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         values = {p: _columns(f, VOLUMES, len(ROIS)) for p, f in _timecourses(self.radius)}
@@ -164,7 +164,7 @@ def _columns(relative: str, rows: int | None, columns: int) -> Any:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return the benchmark in our default profile and in the paper's context."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.neural.brennan2016_alice:Alice",
+        "target": "brainpress_plugins.benchmarks.neural.brennan2016_alice:Alice",
         "kind": "neural",
         "metric": "Pearson r, mean over 6 regions and 27 participants",
         "margin": 0.02,

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
-from plugins.benchmarks.neural.deniz2019_files import (
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
+
+from .deniz2019_files import (
     PARTICIPANTS,
     ceiling_name,
     listed,
@@ -24,8 +25,8 @@ from plugins.benchmarks.neural.deniz2019_files import (
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.naturalistic import Naturalistic
-    from harness.encode.sources import Part
+    from harness.encode.design.sources import Part
+    from harness.encode.score.naturalistic import Naturalistic
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
@@ -101,7 +102,7 @@ class Deniz2019:
     context: str = "strided(256,128)"
 
     def __post_init__(self) -> None:
-        from harness.encode.naturalistic import Resolution
+        from harness.encode.score.naturalistic import Resolution
 
         for value, allowed in (
             (self.modality, Modality),
@@ -163,11 +164,11 @@ class Deniz2019:
         return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
-        from harness.encode.naturalistic import Resolution, score_stories
-        from harness.encode.result import EncodingOptions
-        from harness.encode.splits import held_out_run
-        from harness.encode.stream_options import PenaltyScope
+        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
+        from harness.encode.design.result import EncodingOptions
+        from harness.encode.design.splits import held_out_run
+        from harness.encode.score.naturalistic import Resolution, score_stories
+        from harness.encode.voxels.stream_options import PenaltyScope
 
         (recording,) = recordings.values()
         options = EncodingOptions(n_outer=FOLDS)
@@ -212,8 +213,8 @@ class Deniz2019:
         """Responses, masks, nuisance regressors."""
         import numpy as np
 
-        from harness.encode.naturalistic import Naturalistic
-        from harness.encode.sources import PartedResponses
+        from harness.encode.design.sources import PartedResponses
+        from harness.encode.score.naturalistic import Naturalistic
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         people = people_of(self.participants)
@@ -256,7 +257,7 @@ class Deniz2019:
         }
 
     def _parts(self, person: str) -> list[Part]:
-        from harness.encode.sources import hdf5_part
+        from harness.encode.design.sources import hdf5_part
 
         start = f"responses/subject{person}_{self.modality}_fmri_data"
         parts = []
@@ -332,7 +333,7 @@ class _FirstRepeat:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return both modalities: by region, by voxel, and in the profile ``oota2026``."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.neural.deniz2019:Deniz2019",
+        "target": "brainpress_plugins.benchmarks.neural.deniz2019:Deniz2019",
         "kind": "neural",
         "margin": 0.02,
         "licence": "CC0-1.0",

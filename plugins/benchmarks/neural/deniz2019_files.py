@@ -41,7 +41,7 @@ def region_masks(path: Path) -> dict[str, Any]:
     """
     import numpy as np
 
-    from harness.encode.sources import hdf5_file
+    from harness.encode.design.sources import hdf5_file
 
     with hdf5_file(path) as stored:
         names = sorted(name for name in stored if name.startswith("roi_mask_"))
@@ -71,7 +71,7 @@ def people_of(participants: tuple[str, ...] | str) -> tuple[str, ...]:
 @cache
 def listed() -> dict[str, tuple[int, str]]:
     """Return size and sha256 of the files whose content is known, by name."""
-    text = files("plugins.benchmarks.neural").joinpath("deniz2019.json").read_text()
+    text = files("brainpress_plugins.benchmarks.neural").joinpath("deniz2019.json").read_text()
     return {name: (size, sha256) for name, (size, sha256) in json.loads(text).items()}
 
 

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
 from harness.fetch.listing import Listing
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.naturalistic import Naturalistic
-    from harness.encode.sources import Part
+    from harness.encode.design.sources import Part
+    from harness.encode.score.naturalistic import Naturalistic
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
 FILES = Listing(
-    "plugins.benchmarks.neural",
+    "brainpress_plugins.benchmarks.neural",
     "lebel2023.json",
     "https://s3.amazonaws.com/openneuro.org/ds003020",
     where="ds003020",
@@ -92,9 +92,9 @@ class LeBel2023:
         return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
-        from harness.encode.naturalistic import Resolution, score_stories
-        from harness.encode.result import EncodingOptions
+        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
+        from harness.encode.design.result import EncodingOptions
+        from harness.encode.score.naturalistic import Resolution, score_stories
 
         (recording,) = recordings.values()
         options = EncodingOptions(n_outer=FOLDS)
@@ -134,8 +134,8 @@ class LeBel2023:
         """Responses of all participants, read when they are asked for; nuisance regressors."""
         import numpy as np
 
-        from harness.encode.naturalistic import Naturalistic
-        from harness.encode.sources import PartedResponses
+        from harness.encode.design.sources import PartedResponses
+        from harness.encode.score.naturalistic import Naturalistic
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         parts = {p: [self._part(p, s) for s in self.names] for p in _people(self.participants)}
@@ -146,7 +146,7 @@ class LeBel2023:
         return Naturalistic(PartedResponses(parts, self.names), TR, nuisance)
 
     def _part(self, person: str, story: str) -> Part:
-        from harness.encode.sources import hdf5_part
+        from harness.encode.design.sources import hdf5_part
         from harness.errors import StimulusError
         from harness.stimuli.triggers import used_volumes
 
@@ -205,7 +205,7 @@ def _responses(person: str, story: str) -> str:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return eight listeners with 25 stories, and three with all 84."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.neural.lebel2023:LeBel2023",
+        "target": "brainpress_plugins.benchmarks.neural.lebel2023:LeBel2023",
         "version": 2,
         "kind": "neural",
         "metric": "Pearson r, mean over voxels and participants",

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, StimulusError
 from harness.fetch.listing import Listing
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import xarray as xr
 
-    from harness.encode.naturalistic import Naturalistic
+    from harness.encode.score.naturalistic import Naturalistic
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
-    from plugins.benchmarks.neural.mni_volumes import SphereVoxels
+
+    from .mni_volumes import SphereVoxels
 
 FILES = Listing(
-    "plugins.benchmarks.neural",
+    "brainpress_plugins.benchmarks.neural",
     "littleprince_en.json",
     "https://s3.amazonaws.com/openneuro.org/ds003643",
     where="ds003643",
@@ -74,7 +75,7 @@ class LittlePrince:
     context: str = "strided(256,128)"
 
     def __post_init__(self) -> None:
-        from harness.encode.naturalistic import Resolution
+        from harness.encode.score.naturalistic import Resolution
 
         if self.resolution not in list(Resolution):
             raise DataError(f"no resolution {self.resolution!r}", f"{[*Resolution]}")
@@ -98,10 +99,11 @@ class LittlePrince:
         return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
-        from harness.encode.naturalistic import Resolution
-        from harness.encode.result import EncodingOptions
-        from plugins.benchmarks.neural.mni_listening import score_listeners
+        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
+        from harness.encode.design.result import EncodingOptions
+        from harness.encode.score.naturalistic import Resolution
+
+        from .mni_listening import score_listeners
 
         (recording,) = recordings.values()
         options = EncodingOptions(n_outer=FOLDS)
@@ -122,9 +124,10 @@ class LittlePrince:
         """Responses, read when they are asked for; nuisance regressors."""
         import numpy as np
 
-        from harness.encode.naturalistic import Naturalistic, Resolution
+        from harness.encode.score.naturalistic import Naturalistic, Resolution
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
-        from plugins.benchmarks.neural.mni_listening import region_responses
+
+        from .mni_listening import region_responses
 
         source, masks = region_responses(
             self._runs,
@@ -144,7 +147,7 @@ class LittlePrince:
 
     @cached_property
     def _runs(self) -> dict[str, list[SphereVoxels]]:
-        from plugins.benchmarks.neural.mni_volumes import (
+        from .mni_volumes import (
             RADIUS,
             REGIONS,
             SphereVoxels,
@@ -187,7 +190,8 @@ def read_words(path: Path, n_sections: int) -> tuple[Passage, ...]:
         A column or a section is missing, or a time is no number; the message names the line.
     """
     from harness.stimuli.passages import Passage
-    from plugins.benchmarks.neural.aligned_words import settled
+
+    from .aligned_words import settled
 
     words: dict[int, list[tuple[str, float, float]]] = {n: [] for n in range(1, n_sections + 1)}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
@@ -313,7 +317,7 @@ def _file(name: str) -> Path:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return regions, and every voxel in them."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.neural.littleprince_en:LittlePrince",
+        "target": "brainpress_plugins.benchmarks.neural.littleprince_en:LittlePrince",
         "kind": "neural",
         "licence": "CC0-1.0",
         "citation": (

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design import highpass, zscore_by_run
-from harness.encode.naturalistic import Resolution, score_stories
-from harness.encode.sources import Part, PartedResponses
+from harness.encode.design.features import highpass, zscore_by_run
+from harness.encode.design.sources import Part, PartedResponses
+from harness.encode.score.naturalistic import Resolution, score_stories
 from harness.errors import DataError
-from plugins.benchmarks.neural.mni_volumes import SphereVoxels
+
+from .mni_volumes import SphereVoxels
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.naturalistic import Naturalistic
-    from harness.encode.result import EncodingOptions
-    from harness.encode.sources import ResponseSource
+    from harness.encode.design.result import EncodingOptions
+    from harness.encode.design.sources import ResponseSource
+    from harness.encode.score.naturalistic import Naturalistic
 
 BLOCK = 128
 """Voxels whose ceilings are computed at once."""
@@ -111,7 +112,7 @@ def region_responses(
         Seconds from one volume to the next.
     cutoff : float, optional
         Longest period that is kept in voxels, s. (Means of regions are filtered when they are
-        scored, see :class:`harness.encode.naturalistic.Naturalistic`.)
+        scored, see :class:`harness.encode.score.naturalistic.Naturalistic`.)
 
     Returns
     -------
@@ -183,7 +184,7 @@ def score_listeners(
 ) -> xr.Dataset:
     """Score a recording; by voxel against the ceiling that the other participants give.
 
-    See :func:`harness.encode.naturalistic.score_stories`.
+    See :func:`harness.encode.score.naturalistic.score_stories`.
     """
     if resolution is Resolution.ROI:
         score = score_stories(recording, data, options, resolution=resolution)

@@ -150,7 +150,7 @@ class SphereVoxels:
 
     def _kept(self) -> Path:
         from harness.fetch.checksum import remembered_sha256
-        from harness.fetch.locate import cache_folder
+        from harness.place.locate import cache_folder
         from harness.store.atomic import writing
         from harness.store.keys import content_key
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
-from plugins.benchmarks.neural.narratives_files import (
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
+
+from .narratives_files import (
     DERIVATIVES,
     SHARED,
     STORIES,
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from harness.encode.naturalistic import Naturalistic
+    from harness.encode.score.naturalistic import Naturalistic
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
-    from plugins.benchmarks.neural.mni_volumes import SphereVoxels
+
+    from .mni_volumes import SphereVoxels
 
 DELAYS = (1, 2, 3, 4, 5)
 GAP = 11
@@ -75,7 +77,7 @@ class Narratives:
     context: str = "strided(256,128)"
 
     def __post_init__(self) -> None:
-        from harness.encode.naturalistic import Resolution
+        from harness.encode.score.naturalistic import Resolution
 
         if self.resolution not in list(Resolution):
             raise DataError(f"no resolution {self.resolution!r}", f"{[*Resolution]}")
@@ -107,10 +109,11 @@ class Narratives:
         return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.naturalistic.score_stories`."""
-        from harness.encode.naturalistic import Resolution
-        from harness.encode.result import EncodingOptions
-        from plugins.benchmarks.neural.mni_listening import score_listeners
+        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
+        from harness.encode.design.result import EncodingOptions
+        from harness.encode.score.naturalistic import Resolution
+
+        from .mni_listening import score_listeners
 
         (recording,) = recordings.values()
         # From three stories on, whole ones are held out.
@@ -143,10 +146,11 @@ class Narratives:
         """Responses, read when they are asked for; nuisance regressors."""
         import numpy as np
 
-        from harness.encode.naturalistic import Naturalistic, Resolution
+        from harness.encode.score.naturalistic import Naturalistic, Resolution
         from harness.stimuli.lanczos import lanczos_matrix
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
-        from plugins.benchmarks.neural.mni_listening import region_responses
+
+        from .mni_listening import region_responses
 
         source, masks = region_responses(
             {person: [self._scan(person, name) for name in self.names] for person in self.people},
@@ -172,7 +176,7 @@ class Narratives:
         )
 
     def _scan(self, person: str, name: str) -> SphereVoxels:
-        from plugins.benchmarks.neural.mni_volumes import (
+        from .mni_volumes import (
             RADIUS,
             REGIONS,
             SphereVoxels,
@@ -204,7 +208,7 @@ class Narratives:
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return the four stories that the same people heard, by region and by voxel."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.neural.narratives:Narratives",
+        "target": "brainpress_plugins.benchmarks.neural.narratives:Narratives",
         "kind": "neural",
         "licence": "CC0-1.0",
         "citation": (

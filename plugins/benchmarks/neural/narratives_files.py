@@ -115,7 +115,8 @@ def read_alignment(path: Path, name: str, story: Story) -> tuple[Passage, npt.ND
     import numpy as np
 
     from harness.stimuli.passages import Passage
-    from plugins.benchmarks.neural.aligned_words import settled
+
+    from .aligned_words import settled
 
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -219,7 +220,7 @@ def listeners(
 @cache
 def _scans() -> dict[str, dict[str, str]]:
     """Start of the name of each participant's scan, by task; the first where there are two."""
-    text = files("plugins.benchmarks.neural").joinpath("narratives.json").read_text()
+    text = files("brainpress_plugins.benchmarks.neural").joinpath("narratives.json").read_text()
     return {
         task: {scan.partition("_")[0]: scan for scan in scans}
         for task, scans in json.loads(text).items()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
-from plugins.benchmarks.neural.sentence_assemblies import AssemblyBenchmark, spec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
+
+from .sentence_assemblies import AssemblyBenchmark, spec
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DataError
 from harness.fetch.listing import Listing
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import xarray as xr
 
-    from harness.encode.result import EncodingOptions
+    from harness.encode.design.result import EncodingOptions
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
-    from plugins.benchmarks.neural.electrodes import Electrodes
+
+    from .electrodes import Electrodes
 
 FILES = Listing(
-    "plugins.benchmarks.neural",
+    "brainpress_plugins.benchmarks.neural",
     "podcast_ecog.json",
     "https://s3.amazonaws.com/openneuro.org/ds005574",
     where="ds005574",
@@ -112,12 +113,13 @@ class PodcastECoG:
         return (Request(stimuli, Measure.HIDDEN, Context.parse(self.context), Items()),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`plugins.benchmarks.neural.word_locked.score_lags`."""
+        """Score the recording lag by lag."""
         import numpy as np
         import xarray as xr
 
         from harness.errors import ScoreError
-        from plugins.benchmarks.neural.word_locked import score_lags
+
+        from .word_locked import score_lags
 
         (recording,) = recordings.values()
         if recording.sizes["sample"] != len(self.words.onsets):
@@ -178,7 +180,7 @@ class PodcastECoG:
     @cached_property
     def electrodes(self) -> dict[str, Electrodes]:
         """Recordings of each participant, of which only headers are read."""
-        from plugins.benchmarks.neural.electrodes import open_electrodes
+        from .electrodes import open_electrodes
 
         return {
             person: open_electrodes(
@@ -222,8 +224,8 @@ class PodcastECoG:
         """No delays: lags are targets. The gap keeps windows of training and test words apart."""
         import numpy as np
 
-        from harness.encode.kernel import Precision
-        from harness.encode.result import EncodingOptions
+        from harness.encode.design.kernel import Precision
+        from harness.encode.design.result import EncodingOptions
 
         onsets = np.sort(self.words.onsets[self.rows])
         span = self.lags[-1] - self.lags[0] + self._seconds[-1]
@@ -334,7 +336,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "podcast-ecog",
-            target="plugins.benchmarks.neural.podcast_ecog:PodcastECoG",
+            target="brainpress_plugins.benchmarks.neural.podcast_ecog:PodcastECoG",
             kind="neural",
             metric="Pearson r at each electrode's lag, mean over electrodes and participants",
             margin=0.01,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.assembly import Assembly
-    from harness.encode.assembly_ceiling import NeuroidCeilings
-    from harness.encode.result import EncodingOptions
+    from harness.encode.ceilings.assembly_ceiling import NeuroidCeilings
+    from harness.encode.design.result import EncodingOptions
+    from harness.encode.items.assembly import Assembly
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
@@ -75,8 +75,8 @@ class AssemblyBenchmark:
         return (Request(stimuli, Measure.HIDDEN, Context.parse(self.context), Items(Pool.LAST)),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.assembly.score_assembly`."""
-        from harness.encode.assembly import score_assembly
+        """Score the recording; see :func:`harness.encode.items.assembly.score_assembly`."""
+        from harness.encode.items.assembly import score_assembly
 
         (recording,) = recordings.values()
         return score_assembly(recording, self.data, self.baseline, self.options, self.ceilings)
@@ -84,21 +84,21 @@ class AssemblyBenchmark:
     @property
     def options(self) -> EncodingOptions:
         """How models are fitted, and pools of participants."""
-        from harness.encode.result import EncodingOptions
+        from harness.encode.design.result import EncodingOptions
 
         return EncodingOptions(delays=(0,), n_outer=self.folds, gap=self.gap)
 
     @cached_property
     def ceilings(self) -> NeuroidCeilings:
         """Ceilings, computed once for all models."""
-        from harness.encode.assembly_ceiling import assembly_ceilings
+        from harness.encode.ceilings.assembly_ceiling import assembly_ceilings
 
         return assembly_ceilings(self.data, self.options, self.ceiling)
 
     @cached_property
     def data(self) -> Assembly:
         """Responses."""
-        from harness.encode.assembly import read_assembly
+        from harness.encode.items.assembly import read_assembly
         from harness.fetch.present import present
 
         (resource,) = self.resources()

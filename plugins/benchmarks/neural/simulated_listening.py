@@ -13,15 +13,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.errors import DataError
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.protocol import Responses
+    from harness.encode.score.protocol import Responses
     from harness.record.request import Recordings, Request
-    from plugins.benchmarks.neural.simulated_story.listeners import SimulatedData
+
+    from .simulated_story.listeners import SimulatedData
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ class SimulatedListening:
         from harness.record.request import Measure, Request
         from harness.stimuli.passages import Stimuli
         from harness.stimuli.readouts import Lanczos
-        from plugins.benchmarks.neural.simulated_story.listeners import volume_times
-        from plugins.benchmarks.neural.simulated_story.story import passages
+
+        from .simulated_story.listeners import volume_times
+        from .simulated_story.story import passages
 
         stimuli = Stimuli("simulated-story", passages())
         context = Context.parse(self.context)
@@ -76,14 +78,15 @@ class SimulatedListening:
         Returns
         -------
         Dataset
-            From :func:`harness.encode.protocol.score_responses`, and beside it what is true, by
+            From :func:`harness.encode.score.protocol.score_responses`, and beside it what is true,
+            by
             region: ``true_language``, ``true_individual``, ``true_nuisance``, ``true_noise``,
             ``true_unique``, ``true_ceiling``, ``true_ceiling_loo``, ``true_reliability``,
             ``true_group_ceiling`` (see
-            :func:`plugins.benchmarks.neural.simulated_story.listeners.ground_truth`).
+            :func:`brainpress_plugins.benchmarks.neural.simulated_story.listeners.ground_truth`).
         """
-        from harness.encode.protocol import score_responses
-        from harness.encode.result import EncodingOptions
+        from harness.encode.design.result import EncodingOptions
+        from harness.encode.score.protocol import score_responses
 
         (recording,) = recordings.values()
         options = EncodingOptions(n_outer=self.outer_folds)
@@ -96,7 +99,7 @@ class SimulatedListening:
     @cached_property
     def data(self) -> SimulatedData:
         """The simulated listeners, and the truth about them."""
-        from plugins.benchmarks.neural.simulated_story.listeners import simulate
+        from .simulated_story.listeners import simulate
 
         return simulate(self.seed, self.participants)
 
@@ -105,10 +108,11 @@ class SimulatedListening:
         """The responses as a real study would have them, with nuisance taken from the words."""
         import numpy as np
 
-        from harness.encode.protocol import prepare
+        from harness.encode.score.protocol import prepare
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
-        from plugins.benchmarks.neural.simulated_story.listeners import REGIONS, TR
-        from plugins.benchmarks.neural.simulated_story.story import passages
+
+        from .simulated_story.listeners import REGIONS, TR
+        from .simulated_story.story import passages
 
         data = self.data
         heard = [
@@ -126,7 +130,7 @@ class SimulatedListening:
 
 SPEC = BenchmarkSpec(
     "simulated-listening",
-    target="plugins.benchmarks.neural.simulated_listening:SimulatedListening",
+    target="brainpress_plugins.benchmarks.neural.simulated_listening:SimulatedListening",
     kind="neural",
     metric="Pearson r, mean over 6 simulated regions and 8 simulated participants",
     margin=0.02,

@@ -12,17 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.result import EncodingOptions
-from harness.encode.sources import array_responses
-from harness.encode.stream import stream_layers
-from harness.encode.voxel_ceilings import CEILING_THRESHOLD, normalised
+from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
+from harness.encode.design.result import EncodingOptions
+from harness.encode.design.sources import array_responses
+from harness.encode.voxels.stream import stream_layers
 from harness.errors import DataError
-from harness.fetch.locate import cache_folder
+from harness.place.locate import cache_folder
 from harness.stats.bootstrap import bootstrap_interval
 from harness.store.atomic import writing
 from harness.store.keys import content_key
 from harness.store.stages import ENCODE
-from plugins.benchmarks.neural.mni_volumes import REGIONS
+
+from .mni_volumes import REGIONS
 
 Floats = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
@@ -257,7 +258,8 @@ def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores
     Parameters
     ----------
     scores : Dataset
-        Of one participant, see :func:`harness.encode.stream.stream_layers`; voxels are electrodes
+        Of one participant, see :func:`harness.encode.voxels.stream.stream_layers`; voxels are
+        electrodes
         by lags.
     shape : tuple of int
         Electrodes, lags.

@@ -1,6 +1,6 @@
 """A compressor that rounds every linear weight to one of a few values."""
 
-from harness.compress.report import CompressionReport, LayerReport
+from harness.compress.report.summary import CompressionReport, LayerReport
 
 
 class Halve:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 
 @hookimpl
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Offer linear probes, and probes with one hidden layer."""
     common: dict[str, Any] = {
-        "target": "plugins.benchmarks.linguistic.gum_probes.benchmark:GumProbes",
+        "target": "brainpress_plugins.benchmarks.linguistic.gum_probes.benchmark:GumProbes",
         "kind": "linguistic",
         "margin": 0.02,
         "licence": "annotations CC-BY-4.0; texts CC-BY and CC-BY-NC-SA, see GUM's LICENSE.txt",

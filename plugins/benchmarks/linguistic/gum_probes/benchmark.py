@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from harness.errors import DataError
 from harness.probe.options import Probe, ProbeOptions
 from harness.probe.tasks import ProbeTask, probe_request
-from plugins.benchmarks.linguistic.gum_probes import (
+
+from . import (
     discourse,
     morphology,
     reasoning,
     semantics,
     syntax,
 )
-from plugins.benchmarks.linguistic.gum_probes.choose import make_task
-from plugins.benchmarks.linguistic.gum_probes.corpus import fetch_documents, listed, texts
-from plugins.benchmarks.linguistic.gum_probes.kept import (
+from .choose import make_task
+from .corpus import fetch_documents, listed, texts
+from .kept import (
     Prepared,
     prepared_key,
     recall,

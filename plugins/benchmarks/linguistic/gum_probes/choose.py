@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from harness.probe.tasks import Inputs, Part, Place, ProbeItem, ProbeTask, Target
 from harness.stimuli.passages import Span
-from plugins.benchmarks.linguistic.gum_probes.corpus import Text
+
+from .corpus import Text
 
 MOST = {Part.TRAIN: 600, Part.DEV: 200, Part.TEST: 300}
 """Items of a task."""

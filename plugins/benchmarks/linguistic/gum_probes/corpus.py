@@ -274,7 +274,11 @@ def listed() -> Mapping[str, tuple[str, int, str]]:
     DataError
         The list cannot be read.
     """
-    text = files("plugins.benchmarks.linguistic.gum_probes").joinpath("gum.json").read_text()
+    text = (
+        files("brainpress_plugins.benchmarks.linguistic.gum_probes")
+        .joinpath("gum.json")
+        .read_text()
+    )
     found: Mapping[str, Mapping[str, tuple[str, int, str]]] = json.loads(text)
     if "documents" not in found:
         raise DataError("gum.json lists no documents")
@@ -283,8 +287,8 @@ def listed() -> Mapping[str, tuple[str, int, str]]:
 
 def _file(name: str, size: int, sha256: str) -> Path:
     from harness.fetch.download import fetch
-    from harness.fetch.network import is_offline
     from harness.fetch.resource import Resource
+    from harness.place.network import is_offline
 
     resource = Resource(
         name=f"{name}.conllu",

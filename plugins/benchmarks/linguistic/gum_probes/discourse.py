@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from harness.probe.tasks import Inputs
-from plugins.benchmarks.linguistic.gum_probes.choose import Candidate, Definition
-from plugins.benchmarks.linguistic.gum_probes.corpus import Text
-from plugins.benchmarks.linguistic.gum_probes.morphology import word_candidate
-from plugins.benchmarks.linguistic.gum_probes.reasoning import (
+
+from .choose import Candidate, Definition
+from .corpus import Text
+from .morphology import word_candidate
+from .reasoning import (
     RELATION,
     readable,
     unit_candidate,
     unit_pairs,
 )
-from plugins.benchmarks.linguistic.gum_probes.semantics import mention_candidate, mentions
+from .semantics import mention_candidate, mentions
 
 
 def _relations(text: Text) -> Iterator[Candidate]:

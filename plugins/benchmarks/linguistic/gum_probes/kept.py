@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StimulusError, StoreError
-from harness.fetch.locate import cache_folder
+from harness.place.locate import cache_folder
 from harness.probe.tasks import Inputs, Part, Place, ProbeItem, ProbeTask, Target
 from harness.store.atomic import writing
 
 SOURCES = (
-    ("plugins.benchmarks.linguistic.gum_probes", ""),
+    ("brainpress_plugins.benchmarks.linguistic.gum_probes", ""),
     ("harness.stimuli", "conllu.py"),
     ("harness.probe", "tasks.py"),
 )

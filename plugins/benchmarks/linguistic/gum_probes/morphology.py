@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harness.probe.tasks import Target
-from plugins.benchmarks.linguistic.gum_probes.choose import Candidate, Definition
-from plugins.benchmarks.linguistic.gum_probes.corpus import Text, Token
+
+from .choose import Candidate, Definition
+from .corpus import Text, Token
 
 CONTENT = ("NOUN", "VERB", "ADJ", "ADV")
 

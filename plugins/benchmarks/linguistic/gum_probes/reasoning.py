@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harness.probe.tasks import Inputs
-from plugins.benchmarks.linguistic.gum_probes.choose import Candidate, Definition
-from plugins.benchmarks.linguistic.gum_probes.corpus import Text, Token, Unit
-from plugins.benchmarks.linguistic.gum_probes.morphology import CONTENT, word_candidate
+
+from .choose import Candidate, Definition
+from .corpus import Text, Token, Unit
+from .morphology import CONTENT, word_candidate
 
 VAGUE = frozenset(
     ("many", "much", "more", "most", "some", "any", "few", "fewer", "several", "all", "every",

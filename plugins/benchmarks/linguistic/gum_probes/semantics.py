@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.probe.tasks import Inputs
-from plugins.benchmarks.linguistic.gum_probes.choose import Candidate, Definition
-from plugins.benchmarks.linguistic.gum_probes.corpus import Mention, Text, Token
-from plugins.benchmarks.linguistic.gum_probes.morphology import word_candidate
-from plugins.benchmarks.linguistic.gum_probes.syntax import pair_candidate
+
+from .choose import Candidate, Definition
+from .corpus import Mention, Text, Token
+from .morphology import word_candidate
+from .syntax import pair_candidate
 
 LONGEST = 12
 """Words of a mention."""

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 
 from harness.probe.tasks import Inputs, Target
-from plugins.benchmarks.linguistic.gum_probes.choose import Candidate, Definition
-from plugins.benchmarks.linguistic.gum_probes.corpus import Text, Token
-from plugins.benchmarks.linguistic.gum_probes.morphology import word_candidate
+
+from .choose import Candidate, Definition
+from .corpus import Text, Token
+from .morphology import word_candidate
 
 CLAUSES = ("advcl", "acl:relcl", "acl", "ccomp", "xcomp", "csubj", "parataxis", "conj", "root")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.plugin.hooks import hookimpl
-from harness.plugin.specs import BenchmarkSpec
+from harness.spec.hooks import hookimpl
+from harness.spec.specs import BenchmarkSpec
 
 SPEC = BenchmarkSpec(
     "minimal-pairs",
-    target="plugins.benchmarks.linguistic.minimal_pairs.benchmark:MinimalPairs",
+    target="brainpress_plugins.benchmarks.linguistic.minimal_pairs.benchmark:MinimalPairs",
     kind="linguistic",
     metric="accuracy, mean over 30 paradigms",
     chance=0.5,

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from harness.probe.minimal_pairs import Pair
 from harness.probe.pair_benchmark import PairBenchmark
-from plugins.benchmarks.linguistic.minimal_pairs.generate import pairs
+
+from .generate import pairs
 
 
 class MinimalPairs(PairBenchmark):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from harness.probe.minimal_pairs import Pair
-from plugins.benchmarks.linguistic.minimal_pairs import (
+
+from . import (
     discourse,
     morphology,
     reasoning,

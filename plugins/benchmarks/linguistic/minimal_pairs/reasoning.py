@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations, product
 
-from plugins.benchmarks.linguistic.minimal_pairs.grammar import Item, Paradigm, crossed
-from plugins.benchmarks.linguistic.minimal_pairs.lexicon import (
+from .grammar import Item, Paradigm, crossed
+from .lexicon import (
     MEN,
     NAMES,
     THINGS,

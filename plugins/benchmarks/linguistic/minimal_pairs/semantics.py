@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations, product
 
-from plugins.benchmarks.linguistic.minimal_pairs.grammar import (
+from .grammar import (
     Item,
     Paradigm,
     crossed,
     reordered,
     turns,
 )
-from plugins.benchmarks.linguistic.minimal_pairs.lexicon import NAMES
+from .lexicon import NAMES
 
 PERSONS = ("boy", "girl", "man", "woman", "teacher", "farmer", "queen")
 

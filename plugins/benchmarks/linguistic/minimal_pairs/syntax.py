@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from plugins.benchmarks.linguistic.minimal_pairs.grammar import Item, Paradigm, crossed, reordered
-from plugins.benchmarks.linguistic.minimal_pairs.lexicon import ANIMALS, NAMES, PEOPLE, THINGS
+from .grammar import Item, Paradigm, crossed, reordered
+from .lexicon import ANIMALS, NAMES, PEOPLE, THINGS
 
 COLOURS = ("red", "blue", "green", "yellow", "white", "black")
 

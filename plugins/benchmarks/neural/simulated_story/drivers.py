@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from plugins.benchmarks.neural.simulated_story.story import Word
+from .story import Word
 
 Floats = npt.NDArray[np.float64]
 Feature = Callable[[Word], float]

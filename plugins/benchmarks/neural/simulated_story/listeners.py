@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from plugins.benchmarks.neural.simulated_story.drivers import DRIVERS, NUISANCE, Feature, values
-from plugins.benchmarks.neural.simulated_story.hemodynamics import Hemodynamics, neural, observed
-from plugins.benchmarks.neural.simulated_story.story import LEAD_OUT, RUNS, words
+from .drivers import DRIVERS, NUISANCE, Feature, values
+from .hemodynamics import Hemodynamics, neural, observed
+from .story import LEAD_OUT, RUNS, words
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -83,7 +83,7 @@ def words() -> tuple[Word, ...]:
     Durations are simulated: a word takes .12 s and .052 s a letter, a comma .25 s, the end of a
     sentence .5 s and the end of a scene 1 s more. That is 152 words a minute.
     """
-    table = files("plugins.benchmarks.neural.simulated_story").joinpath("story.tsv")
+    table = files("brainpress_plugins.benchmarks.neural.simulated_story").joinpath("story.tsv")
     rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:]]
     return tuple(_timed(rows))
 

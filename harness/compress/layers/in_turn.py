@@ -1,0 +1,163 @@
+"""Watch what the linear layers of a block see, each behind the compressed ones before it.
+
+A block runs once. Every batch of calibration text goes into it as a
+:class:`~harness.compress.layers.course.Course` of its own, and is held at the first layer of a
+group that
+shares an input. When all batches have come that far, the group's statistics are whole: it is
+compressed, the batches go on through its new weights, and are held at the next. So no layer is
+ever run with weights that are not to stay.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.compress.layers.course import Course
+from harness.compress.layers.linear import Layer
+from harness.compress.layers.observe import SharedInput, Sharing, sharing
+from harness.compress.layers.stream import Stream
+from harness.compress.methods.moments import InputAccumulator
+from harness.errors import CompressionError
+
+
+def observe_in_turn(
+    block: nn.Module,
+    layers: Sequence[Layer],
+    stream: Stream,
+    device: torch.device,
+    *,
+    to_the_end: bool = True,
+) -> Generator[SharedInput]:
+    """Collect the statistics of a block's layers, group after group, in one run of the block.
+
+    Parameters
+    ----------
+    block : nn.Module
+        The block.
+    layers : sequence of Layer
+        Its linear layers.
+    stream : Stream
+        The calibration text before the block; behind it when the generator has ended.
+    device : torch.device
+        Where the block is. Between two groups it also holds what the block has made of all
+        calibration text so far.
+    to_the_end : bool
+        Whether what comes out of the block is wanted; else it stops at its last layer.
+
+    Yields
+    ------
+    SharedInput
+        In the order in which the block calls its layers, measured behind the groups before it as
+        they are now: the caller gives the layers their new weights before it takes the next.
+
+    Raises
+    ------
+    CompressionError
+        A layer saw no token or values that are not finite, or is called again once it is
+        compressed, so that it cannot be measured on all its inputs.
+    """
+    turns = _Turns(sharing(block, layers, stream.glance(block, device)))
+    with turns.watching(), _courses(stream.parts(block, device)) as courses:
+        # Where each course is held.
+        held = {course: course.resume() for course in courses}
+        while any(held.values()):
+            # Batches need not all come to the same layers (experts): the first in the order of
+            # the block is next, and whoever is not held there has passed it by.
+            place = min(filter(None, held.values()), key=turns.rank)
+            yield turns.statistics(place)
+            if turns.all_done and not to_the_end:
+                return
+            held |= {course: course.resume() for course in courses if held[course] == place}
+        stream.step()
+    for never in turns.open():
+        yield turns.statistics(never)
+
+
+@contextmanager
+def _courses(parts: Sequence[Callable[[], object]]) -> Iterator[list[Course]]:
+    """Make courses, and end those that have not ended."""
+    courses = [Course(part) for part in parts]
+    try:
+        yield courses
+    finally:
+        for course in courses:
+            course.close()
+
+
+@dataclass
+class _Turns:
+    """Hooks that hold a batch at each group of layers that has not been compressed yet."""
+
+    groups: Sequence[Sharing]
+    accumulators: dict[str, InputAccumulator] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Keep a hook on every layer."""
+        handles = [
+            layer.module.register_forward_pre_hook(partial(self._arrive, layer.name, group.leader))
+            for group in self.groups
+            for layer in group.layers
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _arrive(
+        self, name: str, leader: str, module: nn.Module, arguments: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
+        """Count an input of the first layer of a group, and wait until the group is compressed."""
+        if (name == leader) == (leader in self.done):
+            raise CompressionError(
+                f"{name}: the block calls this layer more than once, or in changing order, so it "
+                "cannot be compressed before the layers behind it run",
+                "walk in the order 'sequential'",
+            )
+        if name != leader:
+            return arguments
+        value: Tensor = arguments[0]
+        if name not in self.accumulators:
+            self.accumulators[name] = InputAccumulator(value.shape[-1], value.device)
+        self.accumulators[name].add(value)
+        before = set(module._forward_pre_hooks)
+        course = threading.current_thread()
+        assert isinstance(course, Course)
+        course.pause(name)
+        # torch has chosen the hooks of this call already: one that compression has added (rounding
+        # of inputs) has to be called here.
+        for key, hook in module._forward_pre_hooks.items():
+            if key not in before:
+                arguments = hook(module, arguments)
+        return arguments
+
+    def rank(self, leader: str) -> int:
+        """Return the place of a group in the order of the block."""
+        return [group.leader for group in self.groups].index(leader)
+
+    def statistics(self, leader: str) -> SharedInput:
+        """Return what a group has seen; from now on it counts as compressed."""
+        group = self.groups[self.rank(leader)]
+        self.done.add(leader)
+        never = InputAccumulator(1, torch.device("cpu"))
+        seen = self.accumulators.pop(leader, never).statistics(leader)
+        return SharedInput(group.layers, seen, group.after_norm)
+
+    def open(self) -> list[str]:
+        """Return the groups that no batch came to."""
+        return [group.leader for group in self.groups if group.leader not in self.done]
+
+    @property
+    def all_done(self) -> bool:
+        """Whether every group is compressed."""
+        return not self.open()

@@ -1,0 +1,195 @@
+"""What an encoding analysis was asked for, and what it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.encode.design.kernel import DoubleArray, Precision, Spectrum, penalty_grid
+from harness.encode.design.scores import Metric
+from harness.encode.design.splits import Fold, IntArray
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """Choices of an encoding analysis. ``dataclasses.asdict`` of it is JSON.
+
+    Parameters
+    ----------
+    delays : tuple of int
+        FIR delays, in rows (TRs).
+    n_outer : int
+        Outer folds, on which scores are computed.
+    n_inner : int
+        Inner folds, on which penalty and layer are chosen.
+    gap : int
+        Rows purged on either side of a held-out block within its run. Eight TRs of 2 s bring
+        noise with the autocorrelation of fMRI to a score of 0.
+    penalties : int
+        Length of the penalty grid.
+    penalty_low, penalty_high : float
+        Ends of the grid, relative to the training kernel's mean and largest eigenvalue.
+    nuisance_penalties : int
+        Length of the grid of the nuisance band's own penalty.
+    metric : Metric
+        What inner cross-validation maximises.
+    precision : Precision
+        Floating-point type of feature products and of the scan over penalties.
+    """
+
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+    n_outer: int = 5
+    n_inner: int = 4
+    gap: int = 8
+    penalties: int = 20
+    penalty_low: float = 1e-3
+    penalty_high: float = 10.0
+    nuisance_penalties: int = 10
+    metric: Metric = Metric.R2
+    precision: Precision = Precision.DOUBLE
+
+    def model_grid(self, spectrum: Spectrum) -> DoubleArray:
+        """Make the penalties of the model's band, (n_penalties,), ascending."""
+        return self._grid(spectrum, self.penalties)
+
+    def nuisance_grid(self, spectrum: Spectrum) -> DoubleArray:
+        """Make the penalties of the nuisance band, (n_nuisance_penalties,), ascending."""
+        return self._grid(spectrum, self.nuisance_penalties)
+
+    def _grid(self, spectrum: Spectrum, count: int) -> DoubleArray:
+        ends = self.penalty_low, self.penalty_high
+        return penalty_grid(spectrum.values, spectrum.n_train, count, *ends)
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A target that has no score, and why.
+
+    Parameters
+    ----------
+    target : int
+        Index of the target.
+    reason : str
+        What is wrong with its responses, and where.
+    """
+
+    target: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class NuisanceResult:
+    """What the model explains beyond nuisance regressors.
+
+    Every array has a value per target, averaged over outer folds; NaN where a target is unusable.
+
+    Parameters
+    ----------
+    r, r2 : array, shape (n_targets,)
+        Of nuisance regressors alone.
+    joint_r, joint_r2 : array, shape (n_targets,)
+        Of nuisance and model (at its chosen layer) fitted jointly, a penalty for each.
+    unique_r2 : array, shape (n_targets,)
+        ``joint_r2 - r2``.
+    split_r2 : array, shape (2, n_targets)
+        Product-measure shares of ``joint_r2``: of the model, of the nuisance.
+    with_model : array, shape (n_targets,)
+        Share of folds in which the joint fit took the model in at all.
+    fold_r, fold_r2, fold_joint_r, fold_joint_r2 : array, shape (n_folds, n_targets)
+        The same scores per outer fold.
+    """
+
+    r: DoubleArray
+    r2: DoubleArray
+    joint_r: DoubleArray
+    joint_r2: DoubleArray
+    unique_r2: DoubleArray
+    split_r2: DoubleArray
+    with_model: DoubleArray
+    fold_r: DoubleArray
+    fold_r2: DoubleArray
+    fold_joint_r: DoubleArray
+    fold_joint_r2: DoubleArray
+
+
+@dataclass(frozen=True, eq=False)
+class EncodingResult:
+    """Scores of every layer, and of the layer chosen on training rows.
+
+    A score is computed within each held-out fold and then averaged over folds. On all held-out
+    predictions put together it would be biased: each fold's predictions carry the mean of its own
+    training rows, which is low where the fold's responses are high, so that pure noise scores
+    below 0.
+
+    Parameters
+    ----------
+    options : EncodingOptions
+        What was asked for.
+    folds : tuple of Fold
+        The outer folds.
+    r, r2 : array, shape (n_layers, n_targets)
+        Held-out scores: the layer curve, a description. Its maximum over layers is not a result.
+    fold_r, fold_r2 : array, shape (n_folds, n_layers, n_targets)
+        The same per outer fold.
+    inner_score : array, shape (n_folds, n_layers, n_targets)
+        Best inner cross-validation score over penalties, from training rows only.
+    chosen : array of int, shape (n_folds, n_targets)
+        Layer chosen by inner score; -1 where a target is unusable.
+    r_best, r2_best : array, shape (n_targets,)
+        Held-out scores at the chosen layers.
+    fold_r_best, fold_r2_best : array, shape (n_folds, n_targets)
+        The same per outer fold.
+    predictions : array, shape (n_heldout, n_targets)
+        Of the held-out rows of all folds, one fold after another, at the chosen layers.
+    penalty : array, shape (n_folds, n_layers, n_targets)
+        Chosen penalties.
+    grid_ends : array, shape (2, n_folds, n_layers)
+        Share of targets at the low and at the high end of the penalty grid.
+    unusable : tuple of Unusable
+        Targets without a score.
+    warnings : tuple of str
+        What a reader of the scores should know.
+    nuisance : NuisanceResult, optional
+        Where nuisance regressors were given.
+    """
+
+    options: EncodingOptions
+    folds: tuple[Fold, ...]
+    r: DoubleArray
+    r2: DoubleArray
+    fold_r: DoubleArray
+    fold_r2: DoubleArray
+    inner_score: DoubleArray
+    chosen: IntArray
+    r_best: DoubleArray
+    r2_best: DoubleArray
+    fold_r_best: DoubleArray
+    fold_r2_best: DoubleArray
+    predictions: DoubleArray
+    penalty: DoubleArray
+    grid_ends: DoubleArray
+    unusable: tuple[Unusable, ...]
+    warnings: tuple[str, ...]
+    nuisance: NuisanceResult | None = None
+
+
+def scatter(values: DoubleArray, usable: IntArray, n_targets: int) -> DoubleArray:
+    """Put values of usable targets (last axis) among all targets; NaN for the others.
+
+    Parameters
+    ----------
+    values : array, shape (..., n_usable)
+        Values of the usable targets.
+    usable : array of int, shape (n_usable,)
+        Their indices.
+    n_targets : int
+        Number of all targets.
+
+    Returns
+    -------
+    array, shape (..., n_targets)
+    """
+    out = np.full((*values.shape[:-1], n_targets), np.nan)
+    out[..., usable] = values
+    return out

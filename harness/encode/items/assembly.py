@@ -1,0 +1,278 @@
+"""Public assemblies of responses to sentences: netCDF, dims presentation x neuroid."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
+from harness.encode.design.result import EncodingOptions
+from harness.encode.design.splits import Fold
+from harness.encode.solve.layers import encode_layers
+from harness.errors import DataError, ScoreError
+from harness.stats.bootstrap import bootstrap_interval
+
+if TYPE_CHECKING:
+    from harness.encode.ceilings.assembly_ceiling import NeuroidCeilings
+
+Floats = npt.NDArray[np.float64]
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """Responses to items that were presented one by one.
+
+    Parameters
+    ----------
+    values : array (item, neuroid)
+        NaN where a participant did not have an item.
+    items : array (item,)
+        What was presented.
+    groups : array (item,)
+        What an item is held out with: its passage, story or sentence. Items of one group follow
+        each other.
+    parts : array (item,)
+        Experiment of each item; experiments are scored apart, because participants differ.
+    participants : array (neuroid,)
+        Whose neuroid (voxel, region, electrode) it is.
+    """
+
+    values: Floats
+    items: Texts
+    groups: Texts
+    parts: Texts
+    participants: Texts
+
+
+def read_assembly(
+    path: Path,
+    *,
+    items: str = "stimulus",
+    groups: str = "",
+    parts: str = "",
+    participants: Sequence[str] = ("subject", "subject_UID", "subject_id"),
+    order: Sequence[str] = (),
+) -> Assembly:
+    """Read an assembly as Brain-Score publishes them.
+
+    Parameters
+    ----------
+    path : Path
+    items, groups, parts : str
+        Coordinates of ``presentation``. No groups: every item is its own.
+    participants : sequence of str
+        Coordinates of ``neuroid`` that may name the participant; the first one there is taken.
+    order : sequence of str
+        Coordinates of ``presentation`` to sort a group's items by. Default: as they are.
+
+    Raises
+    ------
+    DataError
+        The file is not whole, has other dims, or lacks a coordinate.
+    """
+    try:
+        with xr.open_dataset(path) as stored:
+            data = stored.load()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a whole netCDF file: {error}", "fetch it again") from error
+    found = [v for v in data.data_vars.values() if {"presentation", "neuroid"} <= set(v.dims)]
+    if len(found) != 1:
+        raise DataError(
+            f"{path} holds {len(found)} arrays of presentation x neuroid", "expected one"
+        )
+    array = found[0].squeeze([d for d in found[0].dims if d not in ("presentation", "neuroid")])
+    values = np.asarray(array.transpose("presentation", "neuroid").values, np.float64)
+
+    def column(name: str, dim: str) -> Texts:
+        if name not in data.variables or data[name].dims != (dim,):
+            raise DataError(f"{path} has no coordinate {name!r} along {dim}")
+        return np.array([str(v) for v in data[name].values], object)
+
+    n_items = len(values)
+    names = column(items, "presentation")
+    group = column(groups, "presentation") if groups else np.arange(n_items).astype(str)
+    part = column(parts, "presentation") if parts else np.full(n_items, "all", object)
+    person = next((p for p in participants if p in data.variables), participants[0])
+    keys = [np.asarray(data[name].values) for name in reversed(order) if name in data.variables]
+    _, first = np.unique(part + "\0" + group, return_index=True)
+    places = {(part[i], group[i]): i for i in first}
+    place = np.array([places[p, g] for p, g in zip(part, group, strict=True)])
+    rows = np.lexsort([*keys, place]) if keys else np.argsort(place, kind="stable")
+    return Assembly(
+        values[rows],
+        names[rows],
+        np.asarray(group, object)[rows],
+        part[rows],
+        column(person, "neuroid"),
+    )
+
+
+def group_folds(groups: Sequence[str] | Texts, n_folds: int) -> tuple[Fold, ...]:
+    """Hold out whole groups: contiguous stretches of groups of about the same length.
+
+    Raises
+    ------
+    DataError
+        There are fewer groups than folds.
+    """
+    labels = np.asarray(groups)
+    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
+    if len(starts) < n_folds:
+        raise DataError(f"{len(starts)} groups cannot be dealt to {n_folds} folds")
+    stretches = np.split(np.arange(len(labels)), starts[1:])
+    ends = np.array([stretch[-1] + 1 for stretch in stretches])
+    fold_of = np.minimum((ends - 1) * n_folds // len(labels), n_folds - 1)
+    owner = np.concatenate([np.full(len(s), f) for s, f in zip(stretches, fold_of, strict=True)])
+    rows = np.arange(len(labels))
+    made = [Fold(rows[owner != k], rows[owner == k]) for k in np.unique(owner)]
+    if len(made) < 2:
+        raise DataError("one group is longer than all folds but one")
+    return tuple(made)
+
+
+def measured(data: Assembly, part: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Items of an experiment, and the neuroids that have responses to all of them.
+
+    Returns
+    -------
+    rows : array of int, shape (n_items,)
+    here : array of bool, shape (n_neuroids,)
+    """
+    rows = np.flatnonzero(data.parts == part)
+    return rows, np.asarray(np.isfinite(data.values[rows]).all(axis=0))
+
+
+def score_assembly(
+    recording: xr.DataArray,
+    data: Assembly,
+    baseline: Mapping[str, npt.ArrayLike],
+    options: EncodingOptions,
+    ceilings: NeuroidCeilings | None = None,
+) -> xr.Dataset:
+    """Score a recording against every neuroid.
+
+    Parameters
+    ----------
+    recording : DataArray (sample, layer, unit)
+        A row an item, in the order of the assembly.
+    data : Assembly
+    baseline : mapping
+        What any account must beat, (item,), by name: the length of the item.
+    options : EncodingOptions
+        ``gap`` keeps inner folds apart, in items; delays must be ``(0,)``.
+    ceilings : NeuroidCeilings, optional
+        Of :func:`harness.encode.ceilings.assembly_ceiling.assembly_ceilings`.
+
+    Returns
+    -------
+    Dataset
+        ``value``: held-out r at the layer that training items favour, mean over the neuroids of
+        each participant, then over participants and experiments, with ``low`` and ``high`` (95 %
+        bootstrap over participants). By (part, participant): ``r_best``, ``baseline_r``,
+        ``unique_r2``, ``ceiling_r``, ``normalised_r`` and ``excluded``; by (part, participant,
+        layer): ``r``. ``baseline``: mean of ``baseline_r``. NaN where a participant did not take
+        part. ``normalised``, averaged like ``value``: r over ceiling of each neuroid whose ceiling
+        is .05 or more, never clipped; ``excluded``: the share of those whose ceiling is not;
+        ``ceiling``: the ceilings of those that are kept, averaged likewise. Attributes
+        ``ceiling_kind``, ``ceiling_reason`` and ``ceiling_threshold`` say what it is.
+
+    Raises
+    ------
+    ScoreError
+        The recording has not a row for every item.
+    """
+    if recording.sizes["sample"] != len(data.items):
+        raise ScoreError(
+            f"the recording has {recording.sizes['sample']} rows for {len(data.items)} items"
+        )
+    parts, people = list(dict.fromkeys(data.parts)), list(dict.fromkeys(data.participants))
+    layers = np.asarray(recording["layer"].values)
+    shape = (len(parts), len(people))
+    r_best, length_r, unique, top, relative, excluded = (np.full(shape, np.nan) for _ in range(6))
+    curve = np.full((*shape, len(layers)), np.nan)
+    warnings: list[str] = []
+    for i, part in enumerate(parts):
+        rows, here = measured(data, part)
+        owner = data.participants[here]
+        if not here.any():
+            continue
+        result = encode_layers(
+            np.asarray(recording.values)[rows],
+            data.values[np.ix_(rows, here)],
+            np.zeros(len(rows), np.int64),
+            options=options,
+            nuisance=np.column_stack([np.asarray(b, float)[rows] for b in baseline.values()]),
+            target_groups=list(owner),
+            folds=group_folds(data.groups[rows], options.n_outer),
+        )
+        warnings += [f"{part}: {w}" for w in result.warnings]
+        assert result.nuisance is not None
+        for j, person in enumerate(people):
+            own = owner == person
+            if own.any():
+                r_best[i, j] = np.nanmean(result.r_best[own])
+                length_r[i, j] = np.nanmean(result.nuisance.r[own])
+                unique[i, j] = np.nanmean(result.nuisance.unique_r2[own])
+                curve[i, j] = np.nanmean(result.r[:, own], axis=1)
+            if own.any() and ceilings is not None:
+                known = ceilings.value[i, here][own]
+                share = normalised(result.r_best[own], known, CEILING_THRESHOLD)
+                relative[i, j], excluded[i, j] = _mean(share.value), share.excluded
+                top[i, j] = _mean(known[known >= CEILING_THRESHOLD])
+    each = _by_participant(r_best)
+    if not len(each):
+        raise DataError("no neuroid has responses to all items of an experiment")
+    interval = bootstrap_interval(each)
+    dims = ("part", "participant")
+    return xr.Dataset(
+        {
+            "value": float(each.mean()),
+            "low": float(interval.low),
+            "high": float(interval.high),
+            "baseline": float(np.nanmean(length_r)),
+            "r_best": (dims, r_best),
+            "baseline_r": (dims, length_r),
+            "unique_r2": (dims, unique),
+            "ceiling": _mean(_by_participant(top)),
+            "normalised": _mean(_by_participant(relative)),
+            "ceiling_r": (dims, top),
+            "normalised_r": (dims, relative),
+            "excluded": (dims, excluded),
+            "r": ((*dims, "layer"), curve),
+        },
+        coords={
+            "part": np.array(parts, object),
+            "participant": np.array(people, object),
+            "layer": layers,
+        },
+        attrs={
+            "encoding_options": json.dumps(asdict(options), default=str),
+            "interval_kind": "95 % bootstrap over participants",
+            "baseline_of": ", ".join(baseline),
+            "neuroids": int(data.values.shape[1]),
+            "warnings": "; ".join(warnings),
+            "ceiling_kind": "none" if ceilings is None else ceilings.kind,
+            "ceiling_reason": "" if ceilings is None else ceilings.reason,
+            "ceiling_threshold": CEILING_THRESHOLD,
+            "excluded_share": _mean(_by_participant(excluded)),
+        },
+    )
+
+
+def _mean(values: Floats) -> float:
+    """Mean of what is not NaN; NaN where nothing is."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
+
+
+def _by_participant(values: Floats) -> Floats:
+    """Mean over the experiments that each participant did; who did none is left out."""
+    return np.array([_mean(column) for column in values.T if np.isfinite(column).any()])

@@ -1,0 +1,303 @@
+"""Responses to stories: from files of any size to the score of a benchmark.
+
+A benchmark says where responses are (:class:`harness.encode.design.sources.ResponseSource`), which
+voxels
+make up which region, and what any account must beat; this module scores a recording against
+regions, or against every voxel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.design.features import zscore_by_run
+from harness.encode.design.kernel import Precision
+from harness.encode.design.result import EncodingOptions
+from harness.encode.score.protocol import Responses, prepare, score_responses
+from harness.encode.voxels.stream_options import PenaltyScope
+from harness.errors import DataError
+from harness.stats.bootstrap import bootstrap_interval
+
+if TYPE_CHECKING:
+    from harness.encode.design.sources import ResponseSource
+    from harness.encode.design.splits import Fold
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+BEYOND = ("nuisance_r2", "joint_r2", "unique_r2")
+"""What a score has where there are nuisance regressors."""
+
+WIDTH = 4096
+"""Voxels that are read at once."""
+
+
+class Resolution(StrEnum):
+    """What a score is of."""
+
+    ROI = "roi"
+    """Mean responses of regions."""
+    VOXEL = "voxel"
+    """Every voxel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Naturalistic:
+    """Responses of participants to the same stories, and what goes with them.
+
+    Parameters
+    ----------
+    source : ResponseSource
+    tr : float
+        Seconds from one row to the next.
+    nuisance : mapping
+        Regressors (n_samples,) by name, which any account of the responses must beat.
+    masks : mapping
+        By participant, the voxels of each region (n_voxels,), by name.
+    ceilings : mapping
+        By participant, a given ceiling on r (n_voxels,); NaN where it is not to be had.
+    cutoff : float, optional
+        Longest period that is kept in the mean responses of regions, s.
+    """
+
+    source: ResponseSource
+    tr: float
+    nuisance: Mapping[str, Floats] = field(default_factory=dict)
+    masks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
+    ceilings: Mapping[str, Floats] = field(default_factory=dict)
+    cutoff: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.source.participants:
+            given = {**self.masks.get(name, {}), "ceiling": self.ceilings.get(name)}
+            for what, values in given.items():
+                n_voxels = self.source.n_voxels(name)
+                if values is not None and np.shape(values) != (n_voxels,):
+                    raise DataError(
+                        f"participant {name}: {what} has shape {np.shape(values)} for"
+                        f" {n_voxels} voxels"
+                    )
+
+    @property
+    def rois(self) -> tuple[str, ...]:
+        """Regions that every participant with any has, in the order of the first one."""
+        each = [self.masks[p] for p in self.source.participants if self.masks.get(p)]
+        return tuple(r for r in each[0] if all(r in m for m in each)) if each else ()
+
+
+def region_means(data: Naturalistic, rois: Sequence[str] = ()) -> Responses:
+    """Average z-scored voxels in each region.
+
+    Parameters
+    ----------
+    data : Naturalistic
+    rois : sequence of str
+        Regions. Default: those that every participant with masks has.
+
+    Returns
+    -------
+    Responses
+        Without participants that have no mask, or no usable voxel, of a region.
+
+    Raises
+    ------
+    DataError
+        There are no regions, or nobody has them.
+    """
+    names = tuple(rois) or data.rois
+    if not names:
+        raise DataError(
+            "no region is known for all participants",
+            "score every voxel (resolution=voxel), or give masks",
+        )
+    values: dict[str, Floats] = {}
+    left_out: dict[str, str] = {}
+    runs = np.asarray(data.source.runs)
+    for participant in data.source.participants:
+        masks = data.masks.get(participant, {})
+        if missing := [roi for roi in names if roi not in masks]:
+            left_out[participant] = f"no mask of {', '.join(missing)}"
+            continue
+        means, counts = _summed(data.source, participant, [masks[r] for r in names])
+        if empty := [roi for roi, n in zip(names, counts, strict=True) if n == 0]:
+            left_out[participant] = f"no usable voxel in {', '.join(empty)}"
+            continue
+        values[participant] = means / counts
+    if not values:
+        raise DataError(f"nobody has responses of {', '.join(names)}: {left_out}")
+    found = prepare(
+        values, names, runs, tr=data.tr, cutoff=data.cutoff, nuisance=dict(data.nuisance)
+    )
+    return Responses(
+        found.values,
+        found.participants,
+        found.rois,
+        found.runs,
+        found.nuisance,
+        found.confounds,
+        {**left_out, **found.left_out},
+    )
+
+
+def score_stories(
+    recording: xr.DataArray,
+    data: Naturalistic,
+    options: EncodingOptions,
+    *,
+    resolution: Resolution = Resolution.ROI,
+    folds: Sequence[Fold] | None = None,
+    rois: Sequence[str] = (),
+    scope: PenaltyScope = PenaltyScope.VOXEL,
+) -> xr.Dataset:
+    """Score a recording against regions or voxels.
+
+    Parameters
+    ----------
+    recording : DataArray (sample, layer, unit)
+    data : Naturalistic
+    options : EncodingOptions
+    resolution : Resolution
+    folds : sequence of Fold, optional
+        Outer folds that the data set prescribes.
+    rois : sequence of str
+        Regions, where not all.
+    scope : PenaltyScope
+        By voxel, who shares a penalty. A shared one leaves nuisance regressors aside: what is
+        unique to the model needs penalties by voxel.
+
+    Returns
+    -------
+    Dataset
+        ``roi``: see :func:`harness.encode.score.protocol.score_responses`. ``voxel``: ``value``,
+        mean r
+        at the layers chosen on training rows, over the voxels that a participant has in any region
+        (all, where no region is known) and over participants; ``normalised``, the same of r over
+        ceiling, of voxels with a ceiling; by (participant, layer): ``r``, ``r2``; by (participant,
+        roi): ``r_roi``, ``ceiling_roi``; by (voxel,), one participant after the other: ``voxel_r``,
+        ``voxel_ceiling``, ``voxel_normalised``, ``voxel_layer``, ``voxel_participant``. With
+        nuisance regressors also ``nuisance_r2``, ``joint_r2`` and ``unique_r2`` (see
+        :func:`harness.encode.voxels.stream.stream_layers`), by (participant,) as means over the
+        same
+        voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
+        Products with voxels are in float32 here.
+    """
+    if resolution is Resolution.ROI:
+        return score_responses(recording, region_means(data, rois), options, folds=folds)
+    from harness.encode.voxels.stream import StreamOptions, stream_layers
+
+    beside = None
+    if data.nuisance and scope is PenaltyScope.VOXEL:
+        beside = np.column_stack(list(data.nuisance.values()))
+    ceilings = {p: c for p, c in data.ceilings.items() if p in data.source.participants}
+    scores = stream_layers(
+        recording,
+        data.source,
+        options=replace(options, precision=Precision.SINGLE),
+        nuisance=beside,
+        folds=folds,
+        ceilings=ceilings or None,
+        stream=StreamOptions(scope=scope),
+    )
+    return _of_voxels(scores, data, tuple(rois) or data.rois)
+
+
+def _summed(
+    source: ResponseSource, participant: str, masks: Sequence[Mask]
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Sum z-scored usable voxels, (n_samples, n_masks), and count them."""
+    runs = np.asarray(source.runs)
+    sums = np.zeros((len(runs), len(masks)))
+    counts = np.zeros(len(masks), np.int64)
+    members = np.stack(masks)
+    for start in range(0, source.n_voxels(participant), WIDTH):
+        stop = min(start + WIDTH, source.n_voxels(participant))
+        wanted = members[:, start:stop]
+        if not wanted.any():
+            continue
+        block = np.asarray(source.block(participant, start, stop), np.float64)
+        usable = np.isfinite(block).all(axis=0) & (np.ptp(block, axis=0) > 0)
+        chosen = wanted[:, usable].astype(np.float64)
+        sums += np.asarray(zscore_by_run(block[:, usable], runs), np.float64) @ chosen.T
+        counts += chosen.sum(axis=1).astype(np.int64)
+    return sums, counts
+
+
+def _of_voxels(
+    scores: Mapping[str, xr.Dataset], data: Naturalistic, rois: tuple[str, ...]
+) -> xr.Dataset:
+    people = tuple(scores)
+    first = next(iter(scores.values()))
+    beyond = [name for name in BEYOND if name in first]
+    each: dict[str, list[Any]] = {name: [] for name in ("value", "normalised", "r", "r2", *beyond)}
+    regions: dict[str, list[list[float]]] = {name: [] for name in ("r", "ceiling", *beyond)}
+    for name, score in scores.items():
+        masks = data.masks.get(name, {})
+        known = [masks[roi] for roi in rois if roi in masks]
+        chosen = np.any(known, axis=0) if known else np.ones(score.sizes["voxel"], bool)
+        columns = {"r": score["r_best"].values, "ceiling": score["ceiling"].values}
+        columns |= {name: score[name].values for name in beyond}
+        each["value"].append(_mean(columns["r"][chosen]))
+        each["normalised"].append(_mean(score["normalised"].values[chosen]))
+        each["r"].append([_mean(layer[chosen]) for layer in score["r"].values])
+        each["r2"].append([_mean(layer[chosen]) for layer in score["r2"].values])
+        for what in beyond:
+            each[what].append(_mean(columns[what][chosen]))
+        for what, values in columns.items():
+            own = [_mean(values[masks[x]]) if x in masks else np.nan for x in rois]
+            regions[what].append(own)
+    value = np.array(each["value"])
+    interval = bootstrap_interval(value)
+
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([score[name].values for score in scores.values()])
+
+    ceilings = joined("ceiling")
+    layer_best = np.concatenate([np.median(s["layer_best"], axis=0) for s in scores.values()])
+    score = xr.Dataset(
+        {
+            "value": float(np.nanmean(value)),
+            "low": float(interval.low),
+            "high": float(interval.high),
+            "ceiling": _mean(ceilings),
+            "normalised": _mean(np.array(each["normalised"])),
+            "participant_value": ("participant", value),
+            "r": (("participant", "layer"), np.array(each["r"])),
+            "r2": (("participant", "layer"), np.array(each["r2"])),
+            **{what: ("participant", np.array(each[what])) for what in beyond},
+            "voxel_r": ("voxel", joined("r_best")),
+            "voxel_ceiling": ("voxel", ceilings),
+            "voxel_normalised": ("voxel", joined("normalised")),
+            **{f"voxel_{what}": ("voxel", joined(what)) for what in beyond},
+            "voxel_layer": ("voxel", layer_best),
+            "voxel_participant": (
+                "voxel",
+                np.repeat(np.arange(len(people)), [s.sizes["voxel"] for s in scores.values()]),
+            ),
+        },
+        coords={"participant": np.array(people, object), "layer": first["layer"].values},
+    )
+    if rois:
+        by_region = {f"{k}_roi": (("participant", "roi"), np.array(v)) for k, v in regions.items()}
+        score = score.assign(by_region)
+        score = score.assign_coords(roi=np.array(rois, object))
+    said = {
+        key: json.dumps({p: s.attrs.get(key, "") for p, s in scores.items()}, default=str)
+        for key in ("excluded_share", "unusable", "warnings")
+    }
+    return score.assign_attrs(
+        {k: v for k, v in first.attrs.items() if k not in (*said, "participant")} | said,
+        nuisance=", ".join(data.nuisance) if beyond else "",
+    )
+
+
+def _mean(values: npt.NDArray[Any]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

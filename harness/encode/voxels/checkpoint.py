@@ -1,0 +1,169 @@
+"""What is done of a streamed analysis, on disk: a killed run goes on from it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.design.kernel import FloatArray
+from harness.encode.design.sources import ResponseSource
+from harness.encode.design.targets import Split
+from harness.encode.voxels.tally import Tally
+from harness.store.atomic import explained, writing
+from harness.store.keys import content_key
+
+EVERY = 60.0
+"""Seconds of work that a kill may cost, and the step that it falls into."""
+
+SAMPLE = 16
+"""Voxels of a participant that are read to tell one data set from another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Tallies of one analysis.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where they are; None: nowhere.
+    lasting : bool
+        Whether anybody could come back to the folder.
+    predictions : bool
+        Whether held-out predictions are kept, too.
+    """
+
+    folder: Path | None = None
+    lasting: bool = False
+    predictions: bool = False
+    _saved: dict[int, float] = field(default_factory=dict)
+
+    def tally(
+        self,
+        number: int,
+        n_folds: int,
+        n_layers: int,
+        n_voxels: int,
+        n_heldout: int,
+        *,
+        nuisance: bool = False,
+    ) -> Tally:
+        """Make a participant's tally; it holds what was saved of it, if anything was."""
+        file, size = None, 4 * n_voxels * n_heldout
+        if self.folder is not None and self.predictions:
+            file = self.folder / f"{number}.predictions"
+        whole = file is None or (file.exists() and file.stat().st_size == size)
+        if file is not None and not whole:
+            with explained(file.parent):
+                _allocate(file, size)
+        found = Tally.empty(n_folds, n_layers, n_voxels, n_heldout, file, nuisance=nuisance)
+        if whole and self.lasting and found.restore(self._path(number)):
+            self._saved[number] = time.monotonic()
+        return found
+
+    def save(self, number: int, tally: Tally, *, now: bool = False) -> None:
+        """Save a participant's tally, if a minute has passed or it is to be now."""
+        if not self.lasting:
+            return
+        if not now and time.monotonic() - self._saved.get(number, -np.inf) < EVERY:
+            return
+        with writing(self._path(number)) as beside:
+            tally.save(beside)
+        self._saved[number] = time.monotonic()
+
+    def _path(self, number: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{number}.npz"
+
+
+@contextmanager
+def checkpoint(
+    folder: Path | None, fingerprint: str, *, predictions: bool, files: bool = False
+) -> Iterator[Checkpoint]:
+    """Open the checkpoint of an analysis.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Holds a folder for each analysis, which stays there. None: nothing lasts.
+    fingerprint : str
+        Tells the analysis from others.
+    predictions : bool
+        Whether they need a file.
+    files : bool
+        Whether something else needs the folder.
+    """
+    if folder is not None:
+        mine = folder / fingerprint[:32]
+        with explained(folder):
+            mine.mkdir(parents=True, exist_ok=True)
+        yield Checkpoint(mine, lasting=True, predictions=predictions)
+    elif predictions or files:
+        with TemporaryDirectory(prefix="brainpress-") as temporary:
+            yield Checkpoint(Path(temporary), predictions=predictions)
+    else:
+        yield Checkpoint()
+
+
+def fingerprint(
+    recording: xr.DataArray,
+    source: ResponseSource,
+    splits: Sequence[Split],
+    ceilings: Mapping[str, npt.ArrayLike] | None,
+    settings: Sequence[object],
+    nuisance: FloatArray | None = None,
+) -> str:
+    """Tell one analysis from another, by its settings and by a sample of its data.
+
+    Parameters
+    ----------
+    recording : DataArray (sample, layer, unit)
+        The first layer counts, and the names of all.
+    source : ResponseSource
+        Shapes count, and the first voxels of each participant.
+    splits : sequence of Split
+    ceilings : mapping, optional
+        As given.
+    settings : sequence
+        Whatever else changes a score; all with a canonical form.
+    nuisance : array, optional
+        Regressors.
+    """
+    data: dict[str, list[object]] = {}
+    for name in source.participants:
+        count = source.n_voxels(name)
+        data[name] = [count, _digest(source.block(name, 0, min(count, SAMPLE)))]
+        if ceilings is not None:
+            data[name].append(_digest(np.asarray(ceilings[name], np.float64)))
+    beside = {} if nuisance is None else {"nuisance": _digest(np.asarray(nuisance, np.float64))}
+    return content_key(
+        **beside,
+        data=data,
+        features=_digest(np.asarray(recording[:, 0].values)),
+        layers=[str(layer) for layer in recording["layer"].values],
+        folds=[[rows.tolist() for rows in (s.outer.train, s.outer.test)] for s in splits],
+        settings=settings,
+    )
+
+
+def _allocate(path: Path, size: int) -> None:
+    """Make an empty file of a size; a full disk says so here, not when a memory map is written."""
+    with path.open("wb") as file:
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
+
+
+def _digest(array: npt.NDArray[np.generic]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

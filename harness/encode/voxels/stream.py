@@ -1,0 +1,184 @@
+"""Encode any number of voxels from every layer of a recording, within a memory budget.
+
+For each layer and outer fold everything that depends on features alone is computed once
+(:mod:`harness.encode.solve.scan`); then the voxels of all participants, who had the same stimulus,
+stream
+through it in blocks read from disk. What is kept is a few numbers for each voxel and layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
+from harness.encode.design.band import Band, make_band, make_columns
+from harness.encode.design.kernel import FloatArray
+from harness.encode.design.result import EncodingOptions
+from harness.encode.design.sources import ResponseSource
+from harness.encode.design.splits import Fold, check_runs
+from harness.encode.design.targets import make_splits
+from harness.encode.solve.scan import plan_scan
+from harness.encode.solve.shared import plan_shared
+from harness.encode.voxels.checkpoint import checkpoint, fingerprint
+from harness.encode.voxels.stream_job import StreamJob, block_width
+from harness.encode.voxels.stream_nuisance import check_nuisance, plan_beyond, score_alone
+from harness.encode.voxels.stream_options import SINGLE, STREAM, PenaltyScope, StreamOptions
+from harness.encode.voxels.stream_results import participant_scores
+from harness.encode.voxels.stream_scores import score_step
+from harness.encode.voxels.stream_shared import cross_voxels, is_crossed, score_shared
+from harness.errors import DataError
+from harness.place.workplace import workplace
+
+__all__ = ["PenaltyScope", "StreamOptions", "stream_layers"]
+
+
+def stream_layers(
+    recording: xr.DataArray,
+    source: ResponseSource,
+    *,
+    options: EncodingOptions = SINGLE,
+    nuisance: FloatArray | None = None,
+    folds: Sequence[Fold] | None = None,
+    ceilings: Mapping[str, npt.ArrayLike] | None = None,
+    threshold: float = CEILING_THRESHOLD,
+    stream: StreamOptions = STREAM,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, xr.Dataset]:
+    """Score how well each layer predicts each voxel, and the layer chosen on training rows.
+
+    The analysis is that of :func:`harness.encode.solve.layers.encode_layers`: features z-scored by
+    run
+    and delayed, responses z-scored by run, penalty and layer of each voxel chosen on inner folds of
+    the training rows, scores computed within each held-out fold and averaged.
+
+    Parameters
+    ----------
+    recording : DataArray (sample, layer, unit)
+        In the time base of the responses. Layers are read one by one, so that it may be open on
+        disk only.
+    source : ResponseSource
+        Responses of all participants.
+    options : EncodingOptions
+        Choices. Here products with voxels are in float32 by default, decompositions in float64.
+    nuisance : array, shape (n_samples, n_regressors), optional
+        Regressors that the model has to beat, the same for all voxels; z-scored and delayed like
+        the features.
+    folds : sequence of Fold, optional
+        Outer folds, where the data set prescribes them
+        (:func:`harness.encode.design.splits.held_out_run`). By default contiguous or grouped folds.
+    ceilings : mapping, optional
+        Highest r of each voxel, (n_voxels,), by participant. By default from the repeats, where
+        the source has them.
+    threshold : float
+        Voxels with a lower ceiling have no normalised score.
+    stream : StreamOptions
+        Memory, device and permutations.
+    progress : callable, optional
+        Is told what is being computed.
+
+    Returns
+    -------
+    dict of Dataset
+        By participant. By (layer, voxel): ``r`` and ``r2``, the layer curve, a description. By
+        (fold, voxel): ``layer_best``, the layer chosen on training rows, ``penalty_best``, the
+        index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
+        r. By (voxel,): ``r_best``, ``r2_best``, means over folds at the chosen layers, ``ceiling``,
+        ``normalised`` (``r_best / ceiling``, never clipped) and, with permutations, ``p`` and ``q``
+        (Benjamini-Hochberg over the voxels of the participant). ``grid_ends`` (end, fold, layer):
+        share of voxels whose penalty is the lowest or the highest. With nuisance, by (voxel,):
+        ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
+        and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
+        ``with_model``, share of folds in which the joint fit took the model in at all; by (band,
+        voxel): ``split_r2``, product-measure shares of ``joint_r2``. NaN, and -1 for indices, where
+        a voxel is unusable; attributes say how many and why, the share of voxels under the
+        threshold, and warn.
+
+    Raises
+    ------
+    DataError
+        Shapes do not fit, runs are too short, or features are not finite.
+    ScoreError
+        The memory does not hold what one layer needs, or nuisance was given where penalties are
+        not chosen by voxel and R2.
+    """
+    labels = check_runs(source.runs)
+    if recording.dims != ("sample", "layer", "unit") or len(recording) != len(labels):
+        raise DataError(
+            f"the recording has shape {dict(recording.sizes)}, the responses {len(labels)} rows",
+            "give (sample, layer, unit) in the time base of the responses",
+        )
+    splits = make_splits(labels, options, folds)
+    beside = None
+    if nuisance is not None:
+        beside = make_columns(nuisance, labels, options.delays, name="nuisance")
+    say = progress or (lambda _: None)
+    layers = np.asarray(recording["layer"].values)
+    folder = stream.folder or workplace().folder
+    mark = ""
+    if folder is not None:
+        settings = [options, stream.scope, stream.speed, stream.permutations > 0]
+        mark = fingerprint(recording, source, splits, ceilings, settings, nuisance)
+    crossed = is_crossed(options.metric, stream)
+    with checkpoint(folder, mark, predictions=stream.permutations > 0, files=crossed) as kept:
+        n_columns = 0 if beside is None else beside.columns.shape[1]
+        width = block_width(labels, recording.sizes["unit"], options, stream, n_columns)
+        job = StreamJob(source, labels, splits, options, stream, width, kept, len(layers), beside)
+        check_nuisance(job)
+        for number, name in enumerate(source.participants):
+            say(f"reading {name}")
+            job.open(number, name, ceilings)
+        score_alone(job, say)
+        if crossed:
+            cross_voxels(job, say)
+        for number, layer in enumerate(layers):
+            if not job.undone(number, len(splits) - 1):
+                continue
+            band = make_band(
+                np.asarray(recording[:, number].values),
+                labels,
+                options.delays,
+                name=f"layer {layer}",
+                precision=options.precision,
+            )
+            for fold in range(len(splits)):
+                if not (undone := job.undone(number, fold)):
+                    continue
+                say(f"layer {layer}, fold {fold + 1} of {len(splits)}")
+                take = _planned(job, band, fold, number)
+                for place, name in undone:
+                    take(place, name)
+                    job.kept.save(place, job.tallies[name])
+        for place, name in enumerate(source.participants):
+            job.kept.save(place, job.tallies[name], now=True)
+        return {
+            name: participant_scores(job, name, layers, threshold, say)
+            for name in source.participants
+        }
+
+
+def _planned(job: StreamJob, band: Band, fold: int, layer: int) -> Callable[[int, str], None]:
+    """Plan a layer in a fold; what comes back takes the voxels of a participant through."""
+    split, options = job.splits[fold], job.options
+    spectrum = band.spectrum(split.outer)
+    grid = options.model_grid(spectrum)
+    if is_crossed(options.metric, job.stream):
+        shared = plan_shared(
+            spectrum, split.inner, grid, precision=options.precision, device=job.device
+        )
+        return lambda place, name: score_shared(job, place, name, shared, fold, layer)
+    scan = plan_scan(
+        spectrum,
+        split.inner,
+        grid,
+        metric=options.metric,
+        precision=options.precision,
+        speed=job.stream.speed,
+        device=job.device,
+        n_voxels=job.n_voxels,
+    )
+    beyond = plan_beyond(job, scan, spectrum, fold)
+    return lambda _, name: score_step(job, name, scan, fold, layer, beyond)

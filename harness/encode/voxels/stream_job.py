@@ -1,0 +1,162 @@
+"""A streamed analysis under way: its participants, their voxels in blocks, and what is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.encode.ceilings.voxel_ceilings import repeat_ceiling
+from harness.encode.design.band import ColumnBand
+from harness.encode.design.features import zscore_by_run
+from harness.encode.design.kernel import FloatArray
+from harness.encode.design.result import EncodingOptions
+from harness.encode.design.sources import ResponseSource
+from harness.encode.design.splits import IntArray
+from harness.encode.design.targets import Split, unusable_targets
+from harness.encode.voxels.checkpoint import Checkpoint
+from harness.encode.voxels.stream_options import StreamOptions
+from harness.encode.voxels.tally import Tally
+from harness.errors import DataError, ScoreError
+from harness.place.workplace import workplace
+
+WIDEST = 8192
+"""Voxels of a block: more are not faster."""
+
+
+@dataclass(frozen=True, eq=False)
+class StreamJob:
+    """What every step of a streamed analysis needs.
+
+    Steps are (layer, fold), in this order; with nuisance regressors, folds of nuisance alone come
+    first, as layer -1.
+    """
+
+    source: ResponseSource
+    runs: npt.NDArray[Any]
+    splits: tuple[Split, ...]
+    options: EncodingOptions
+    stream: StreamOptions
+    width: int
+    kept: Checkpoint
+    n_layers: int
+    nuisance: ColumnBand | None = None
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    @property
+    def device(self) -> str:
+        """Where products are made."""
+        return self.stream.device or workplace().device
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels of all participants."""
+        return sum(map(self.source.n_voxels, self.source.participants))
+
+    def open(self, number: int, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
+        """Start a participant's tally, or go on with what was kept of it."""
+        n_heldout = sum(len(split.outer.test) for split in self.splits)
+        self.tallies[name] = tally = self.kept.tally(
+            number,
+            len(self.splits),
+            self.n_layers,
+            self.source.n_voxels(name),
+            n_heldout,
+            nuisance=self.nuisance is not None,
+        )
+        if tally.done == 0:
+            _examine(self, name, ceilings)
+
+    def undone(self, layer: int, fold: int) -> list[tuple[int, str]]:
+        """Participants whose score of a layer in a fold is still to be made, with their numbers."""
+        step = (layer + (self.nuisance is not None)) * len(self.splits) + fold
+        return [(i, name) for i, name in enumerate(self.tallies) if self.tallies[name].done <= step]
+
+    def blocks(self, participant: str) -> Iterator[slice]:
+        """Slices of a participant's voxels."""
+        for start in range(0, self.source.n_voxels(participant), self.width):
+            yield slice(start, min(start + self.width, self.source.n_voxels(participant)))
+
+    def responses(self, participant: str, block: slice, usable: IntArray) -> FloatArray:
+        """Read the usable voxels of a block, z-scored by run."""
+        values = self.source.block(participant, block.start, block.stop)
+        return zscore_by_run(values[:, usable - block.start], self.runs)
+
+
+def _examine(job: StreamJob, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
+    """Find what cannot be scored, and the ceilings; one pass over a participant's responses."""
+    tally = job.tallies[name]
+    if ceilings is not None:
+        given = np.asarray(ceilings[name], dtype=np.float64)
+        if given.shape != tally.ceiling.shape:
+            raise DataError(
+                f"participant {name} has {given.size} ceilings for {tally.ceiling.size} voxels"
+            )
+        tally.ceiling[:] = given
+    for block in job.blocks(name):
+        values = job.source.block(name, block.start, block.stop)
+        for item in unusable_targets(values, values, job.splits):
+            tally.unusable[block.start + item.target] = item.reason
+        repeats = job.source.repeats(name, block.start, block.stop)
+        if ceilings is None and repeats is not None:
+            tally.ceiling[block] = repeat_ceiling(repeats)
+            tally.ceiling_kind = "repeats"
+    if ceilings is not None:
+        tally.ceiling_kind = "given"
+    tally.ceiling[list(tally.unusable)] = np.nan
+
+
+def block_width(
+    labels: npt.NDArray[Any],
+    n_units: int,
+    options: EncodingOptions,
+    stream: StreamOptions,
+    n_columns: int = 0,
+) -> int:
+    """Count the voxels of a block, from what is left of the memory beside a layer's plan.
+
+    Parameters
+    ----------
+    labels : array, shape (n_samples,)
+        Runs.
+    n_units : int
+        Of a layer.
+    options : EncodingOptions
+    stream : StreamOptions
+    n_columns : int
+        Delayed nuisance regressors.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ScoreError
+        Nothing is left.
+    """
+    n = len(labels)
+    memory = workplace().memory if stream.memory is None else stream.memory
+    # Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices.
+    side = min(n, n_units * len(options.delays))
+    plan = 8 * (8 * n * side + 2 * n * n_units)
+    # A block as read, z-scored, its training rows, and what goes through the device.
+    voxel = 8 * 4 * n
+    if n_columns:
+        # By penalty: rows for each inner fold, and while they are made a fold's inverses.
+        plan += 8 * options.penalties * (2 * n * n_columns * (options.n_inner + 3))
+        plan += 8 * options.penalties * (n // options.n_inner) ** 2
+        # Voxels that a layer suits better, and what nuisance leaves of them.
+        voxel += 8 * 2 * n
+    width = (memory - plan) // voxel
+    if width < 1:
+        raise ScoreError(
+            f"{memory / 2**30:.1f} GiB of memory do not hold a layer's plan of {plan / 2**30:.1f}"
+            " GiB",
+            f"allow at least {math.ceil((plan + 256 * voxel) / 2**29) / 2} GiB",
+        )
+    return min(width, WIDEST)

@@ -1,0 +1,60 @@
+"""How voxels stream: memory, device, and what is asked of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from harness.encode.design.kernel import Precision
+from harness.encode.design.result import EncodingOptions
+from harness.encode.solve.scan import Speed
+
+
+class PenaltyScope(StrEnum):
+    """Who shares a penalty."""
+
+    VOXEL = "voxel"
+    PARTICIPANT = "participant"
+    """One penalty for all voxels of a participant, by their mean inner score. By R2 it comes from
+    cross-products of the responses, a matrix of rows by rows on disk for each outer and inner fold
+    and participant."""
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How voxels stream.
+
+    Memory, device and folder leave scores as they are; their defaults are those of
+    :func:`harness.place.workplace.workplace`.
+
+    Parameters
+    ----------
+    memory : int, optional
+        Bytes that may be used.
+    device : str, optional
+        Where products are made: ``cpu``, ``cuda``, …
+    folder : Path, optional
+        Keeps what is done, so that the same call after a kill goes on from there. It can be deleted
+        once scores are safe.
+    speed : Speed
+        Whether the scan over penalties may be less precise.
+    scope : PenaltyScope
+        Who shares a penalty.
+    permutations : int
+        Block permutations behind p-values; 0 for none.
+    seed : int
+        Of the permutations.
+    """
+
+    memory: int | None = None
+    device: str | None = None
+    folder: Path | None = None
+    speed: Speed = Speed.EXACT
+    scope: PenaltyScope = PenaltyScope.VOXEL
+    permutations: int = 0
+    seed: int = 0
+
+
+STREAM = StreamOptions()
+SINGLE = EncodingOptions(precision=Precision.SINGLE)

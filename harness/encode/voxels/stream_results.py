@@ -1,0 +1,91 @@
+"""Scores of a streamed analysis as xarray, with p-values and ceilings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.ceilings.voxel_ceilings import normalised
+from harness.encode.design.kernel import DoubleArray
+from harness.encode.voxels.stream_job import StreamJob
+from harness.stats.fdr import benjamini_hochberg
+from harness.stats.permutation import fold_permutation
+
+
+def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
+    """Compute p of every voxel's score at its chosen layer, and q over the participant's voxels."""
+    tally = job.tallies[name]
+    p = np.full(job.source.n_voxels(name), np.nan)
+    tests = [split.outer.test for split in job.splits]
+    rows = np.concatenate(tests)
+    for block in job.blocks(name):
+        usable = tally.usable(block)
+        y = job.responses(name, block, usable)
+        p[usable] = fold_permutation(
+            y[rows],
+            tally.predicted(usable),
+            job.runs,
+            tests,
+            n=job.stream.permutations,
+            seed=job.stream.seed,
+        ).p
+    return p, benjamini_hochberg(p)
+
+
+def participant_scores(
+    job: StreamJob,
+    name: str,
+    layers: npt.NDArray[Any],
+    threshold: float,
+    say: Callable[[str], None],
+) -> xr.Dataset:
+    """Lay out what a tally holds, with normalised scores and, where asked for, p and q.
+
+    Parameters
+    ----------
+    job : StreamJob
+    name : str
+        The participant.
+    layers : array, shape (n_layers,)
+        Names of the layers.
+    threshold : float
+        Voxels with a lower ceiling have no normalised score.
+    say : callable
+        Is told what is being computed.
+
+    Returns
+    -------
+    Dataset
+        See :func:`harness.encode.voxels.stream.stream_layers`.
+    """
+    tally = job.tallies[name]
+    data = tally.dataset(layers)
+    share = normalised(data["r_best"].values, tally.ceiling, threshold)
+    data = data.assign(
+        ceiling=("voxel", tally.ceiling.astype(np.float32)),
+        normalised=("voxel", share.value.astype(np.float32)),
+    )
+    if job.stream.permutations:
+        say(f"permuting {name}")
+        p, q = _p_values(job, name)
+        data = data.assign(p=("voxel", p), q=("voxel", q))
+    said = {
+        "participant": name,
+        "encoding_options": json.dumps(asdict(job.options), default=str),
+        "penalty_scope": str(job.stream.scope),
+        "scan": str(job.stream.speed),
+        "ceiling_kind": tally.ceiling_kind,
+        "ceiling_threshold": threshold,
+        "excluded_share": share.excluded,
+        "permutations": job.stream.permutations,
+        "unusable": len(tally.unusable),
+        "unusable_reasons": json.dumps(tally.reasons()),
+        "warnings": "; ".join(tally.warnings()),
+    }
+    return data.assign_attrs(said)

@@ -1,0 +1,314 @@
+"""Public assemblies: files written here as Brain-Score writes them, and their faults."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from brainpress_plugins.benchmarks.neural import sentence_assemblies
+from brainpress_plugins.benchmarks.neural.blank2014 import Blank2014
+from brainpress_plugins.benchmarks.neural.fedorenko2016 import Fedorenko2016
+from brainpress_plugins.benchmarks.neural.pereira2018 import Pereira2018
+from brainpress_plugins.benchmarks.neural.tuckute2024 import Tuckute2024
+
+from harness.encode.items.assembly import group_folds, read_assembly
+from harness.errors import DataError, OfflineError
+
+WORDS = ["the", "old", "keeper", "of", "a", "lamp", "saw", "ships", "that", "never", "came", "home"]
+
+
+def sentences(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, rng.integers(3, 12))) + f" {i}." for i in range(n)]
+
+
+def written(path, values, presentation, neuroid):
+    """Write as brainio does: an unnamed array, its levels as coordinates."""
+    coords = {k: ("presentation", np.asarray(v)) for k, v in presentation.items()}
+    coords |= {k: ("neuroid", np.asarray(v)) for k, v in neuroid.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    xr.DataArray(values, dims=("presentation", "neuroid"), coords=coords).to_netcdf(path)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Where a benchmark's assembly goes; its checksum is that of what is there."""
+    monkeypatch.setenv("BRAINPRESS_DATA", str(tmp_path))
+    monkeypatch.setenv("BRAINPRESS_CACHE", str(tmp_path / "cache"))
+
+    def prepare(benchmark, *arguments):
+        path = tmp_path / "brainscore" / benchmark.file
+        if arguments:
+            written(path, *arguments)
+            from harness.fetch.checksum import digest_of
+
+            monkeypatch.setattr(benchmark, "sha1", digest_of(path, "sha1"))
+        return path
+
+    return prepare
+
+
+def recording(benchmark, drivers, seed=0):
+    """Layer 1 holds the drivers, (item, k), among noise."""
+    (request,) = benchmark.requests()
+    rows = sum(request.readout.rows(request.stimuli))
+    values = np.random.default_rng(seed).normal(size=(rows, 2, 6)).astype(np.float32)
+    values[:, 1, : drivers.shape[1]] = drivers
+    dims = ("sample", "layer", "unit")
+    return {request: xr.DataArray(values, dims=dims, coords={"layer": [0, 1]})}
+
+
+class TestPereira:
+    @pytest.fixture
+    def data(self, place):
+        """Two experiments of passages; the second participant did the second one only."""
+        rng = np.random.default_rng(1)
+        items = sentences(120)
+        experiment = np.repeat(["384sentences", "243sentences"], 60)
+        story = np.array([f"passage {i // 4}" for i in range(120)])
+        length = np.array([len(s.split()) for s in items], float)
+        driver = rng.normal(size=(120, 2))
+        values = 0.3 * rng.normal(size=(120, 5))
+        values[:, :2] += driver
+        values[:, 2:4] += (length / length.std())[:, None]
+        values[:60, 4] = np.nan
+        shuffled = rng.permutation(120)  # items of a passage are not together in the file
+        place(
+            Pereira2018,
+            values[shuffled],
+            {
+                "stimulus": np.array(items)[shuffled],
+                "experiment": experiment[shuffled],
+                "story": story[shuffled],
+            },
+            {"subject": ["018", "018", "199", "199", "288"], "neuroid_id": np.arange(5)},
+        )
+        return items, driver
+
+    def test_passages_are_together_and_held_out_whole(self, data):
+        benchmark = Pereira2018()
+        assembly = benchmark.data
+        assert len(benchmark.passages) == 30
+        assert all(len(p.spans) == 4 for p in benchmark.passages)
+        for part in ("384sentences", "243sentences"):
+            groups = assembly.groups[assembly.parts == part]
+            for fold in group_folds(groups, 5):
+                assert not set(groups[fold.train]) & set(groups[fold.test])
+
+    def test_scores_and_the_length_baseline(self, data):
+        items, driver = data
+        benchmark = Pereira2018()
+        order = [items.index(item) for item in benchmark.data.items]
+        score = benchmark.score(recording(benchmark, driver[order]))
+        assert list(score["participant"].values) != []
+        r = score["r_best"].sel(part="243sentences")
+        assert r.sel(participant="018") > 0.8
+        assert score["baseline_r"].sel(part="243sentences", participant="199") > 0.8
+        assert score["unique_r2"].sel(part="384sentences", participant="018") > 0.5
+        assert score["unique_r2"].sel(part="384sentences", participant="199") < 0.1
+        # 288 did one experiment only
+        assert np.isnan(score["r_best"].sel(part="384sentences", participant="288"))
+        assert np.isfinite(score["r_best"].sel(part="243sentences", participant="288"))
+        assert score.sizes == {"part": 2, "participant": 3, "layer": 2}
+
+
+def test_stories_of_blank_are_held_out_whole(place):
+    story = np.repeat(["Aqua", "Boar", "Elvis", "Tulips", "MrSticky", "HighSchool"], 20)
+    rng = np.random.default_rng(0)
+    driver = rng.normal(size=(120, 1))
+    place(
+        Blank2014,
+        driver + 0.5 * rng.normal(size=(120, 4)),
+        {"stimulus": sentences(120), "story": story},
+        {"subject_id": ["061", "061", "085", "085"], "fROI_area": ["a", "b", "a", "b"]},
+    )
+    benchmark = Blank2014()
+    assert [p.name for p in benchmark.passages][:2] == ["all/Aqua", "all/Boar"]
+    score = benchmark.score(recording(benchmark, driver))
+    assert float(score["value"]) > 0.7
+    assert abs(float(score["baseline"])) < 0.3
+
+
+def test_words_of_fedorenko_are_sorted_within_their_sentence(place):
+    number, word = np.repeat(np.arange(20), 8), np.tile(np.arange(8), 20)
+    shuffled = np.random.default_rng(0).permutation(160)
+    texts = np.array([f"W{s}x{w}" for s, w in zip(number, word, strict=True)])
+    rng = np.random.default_rng(0)
+    values = word[:, None] + rng.normal(size=(160, 3))
+    place(
+        Fedorenko2016,
+        values[shuffled],
+        {
+            "stimulus": texts[shuffled],
+            "word_num": word[shuffled],
+            "sentence_id": number[shuffled],
+        },
+        {"subject_UID": [1, 1, 2], "electrode": [0, 1, 2]},
+    )
+    benchmark = Fedorenko2016()
+    assert all(p.text.endswith(f"x{7}") for p in benchmark.passages)
+    first = benchmark.passages[0].items
+    assert [t.rpartition("x")[2] for t in first] == list("01234567")
+    # a ramp over the sentence is the baseline's, not the model's
+    score = benchmark.score(recording(benchmark, np.zeros((160, 0))))
+    assert float(score["baseline"]) > 0.8
+    assert abs(float(score["unique_r2"].mean())) < 0.05
+
+
+def test_sentences_of_tuckute_stand_alone(place):
+    rng = np.random.default_rng(0)
+    driver = rng.normal(size=(100, 1))
+    place(
+        Tuckute2024,
+        driver + 0.3 * rng.normal(size=(100, 1)),
+        {"stimulus": sentences(100), "stimulus_id": np.arange(100), "cond": ["T"] * 100},
+        {"subject_UID": ["848-853"], "roi": ["lang_LH_netw"]},
+    )
+    benchmark = Tuckute2024()
+    assert len(benchmark.passages) == 100
+    score = benchmark.score(recording(benchmark, driver))
+    assert float(score["value"]) > 0.8
+    assert np.isnan(float(score["low"]))  # nobody to resample
+
+
+class TestFaults:
+    def test_not_here(self, place):
+        with pytest.raises(OfflineError, match="brainpress fetch pereira2018"):
+            Pereira2018()
+
+    def test_another_file(self, place):
+        from harness.errors import ChecksumError
+
+        path = place(Tuckute2024)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"CDF")
+        with pytest.raises(ChecksumError, match="sha1"):
+            Tuckute2024()
+
+    @pytest.mark.parametrize("fault", ["cut", "dims", "coordinate", "length"])
+    def test_of_the_content(self, tmp_path, fault):
+        path = tmp_path / "a.nc"
+        presentation = {"stimulus": sentences(40)}
+        written(path, np.zeros((40, 500)), presentation, {"subject": ["a"] * 500})
+        if fault == "cut":
+            path.write_bytes(path.read_bytes()[:5000])
+            message = "not a whole netCDF file"
+        elif fault == "dims":
+            xr.DataArray(np.zeros((3, 2)), dims=("time", "voxel")).to_netcdf(path)
+            message = "0 arrays of presentation x neuroid"
+        elif fault == "coordinate":
+            message = "no coordinate 'story'"
+        else:
+            with pytest.raises(DataError, match="1 groups cannot be dealt"):
+                group_folds(["a"] * 40, 5)
+            return
+        with pytest.raises(DataError, match=message):
+            read_assembly(path, groups="story" if fault == "coordinate" else "")
+
+
+@pytest.mark.needs_data("registries/brainscore_language_s3.tsv")
+@pytest.mark.parametrize("benchmark", [Pereira2018, Blank2014, Fedorenko2016, Tuckute2024])
+def test_addresses_and_checksums_are_the_registrys(benchmark):
+    from harness.place.locate import find
+
+    (resource,) = benchmark.resources()
+    rows = [
+        line.split("\t")
+        for line in find("registries/brainscore_language_s3.tsv").read_text().splitlines()
+    ]
+    known = {row[1]: f"sha1:{row[2]}" for row in rows[1:]}
+    assert known[resource.address] == resource.checksum
+    assert resource.address.startswith(sentence_assemblies.ADDRESS)
+
+
+def shared(place, people=6, each=4, n=120, seed=0):
+    """Passages that participants had together: a driver, and noise of known size."""
+    rng = np.random.default_rng(seed)
+    driver = rng.normal(size=(n, 2))
+    signal = driver @ rng.normal(size=(2, people * each))
+    noise = rng.uniform(0.4, 1.2, people * each)
+    values = signal / signal.std(axis=0) + noise * rng.normal(size=signal.shape)
+    place(
+        Pereira2018,
+        values,
+        {
+            "stimulus": sentences(n),
+            "experiment": ["384sentences"] * n,
+            "story": [f"passage {i // 4}" for i in range(n)],
+        },
+        {"subject": np.repeat([f"{p:03d}" for p in range(people)], each)},
+    )
+    return driver, 1 / np.sqrt(1 + noise**2)
+
+
+class TestCeilings:
+    def test_a_known_ceiling_comes_back_and_is_computed_once(self, place):
+        driver, truth = shared(place)
+        benchmark = Pereira2018()
+        score = benchmark.score(recording(benchmark, driver))
+        found = benchmark.ceilings
+        assert found.low.mean() < truth.mean() < found.high.mean()
+        assert np.corrcoef(found.value[0], truth)[0, 1] > 0.8
+        assert benchmark.ceilings is found
+        assert score.attrs["ceiling_kind"] == "extrapolated"
+        assert score.attrs["ceiling_reason"] == ""
+        assert score.attrs["excluded_share"] == 0
+        np.testing.assert_allclose(score["ceiling"], found.value.mean())
+        # The driver is all there is to know: the model reaches the ceiling.
+        assert 0.9 < float(score["normalised"]) < 1.15
+        assert score["normalised_r"].dims == ("part", "participant")
+
+    def test_three_participants_have_none_and_it_says_why(self, place):
+        driver, _ = shared(place, people=3)
+        benchmark = Pereira2018()
+        score = benchmark.score(recording(benchmark, driver))
+        assert np.isnan(float(score["ceiling"]))
+        assert np.isnan(float(score["normalised"]))
+        assert np.isfinite(float(score["value"]))
+        assert score.attrs["ceiling_kind"] == "none"
+        assert score.attrs["ceiling_reason"].startswith("3 participants have all items")
+
+    def test_given_ones_are_used_and_fits_that_did_not_converge_are_masked(self, place, tmp_path):
+        driver, truth = shared(place, people=3)
+        given = np.where(np.arange(12) == 5, 6.0, truth)
+        given[7] = 0.01  # below the threshold
+        np.save(tmp_path / "own.npy", given)
+        benchmark = Pereira2018(ceiling=str(tmp_path / "own.npy"))
+        score = benchmark.score(recording(benchmark, driver))
+        assert score.attrs["ceiling_kind"] == "given"
+        assert score.attrs["excluded_share"] == pytest.approx(2 / 12)
+        by_person = np.array([np.mean(truth[:4]), truth[4], np.mean(truth[8:])])
+        by_person[1] = truth[[4, 6]].mean()
+        np.testing.assert_allclose(score["ceiling_r"][0], by_person)
+        plain = Pereira2018(ceiling=0.5).score(recording(benchmark, driver))
+        np.testing.assert_allclose(plain["normalised_r"], 2 * plain["r_best"])
+
+    @pytest.mark.parametrize(
+        ("ceiling", "message"),
+        [
+            ("people", "no ceiling 'people'"),
+            ("gone.npy", "no ceilings at gone.npy"),
+            ("short.npy", r"ceilings of shape \(3,\) for 12 neuroids"),
+            ("text.npy", "no array of numbers"),
+            ("7", r"no value is in \(0, 1\]"),
+        ],
+    )
+    def test_what_is_no_ceiling_is_named(self, place, tmp_path, monkeypatch, ceiling, message):
+        shared(place, people=3)
+        monkeypatch.chdir(tmp_path)
+        np.save("short.npy", np.ones(3))
+        (tmp_path / "text.npy").write_text("0.5")
+        with pytest.raises(DataError, match=message):
+            _ = Pereira2018(ceiling=ceiling).ceilings
+
+    def test_a_benchmark_of_one_mean_has_none(self, place):
+        rng = np.random.default_rng(0)
+        place(
+            Tuckute2024,
+            rng.normal(size=(60, 1)),
+            {"stimulus": sentences(60)},
+            {"subject_UID": ["848-853"]},
+        )
+        assert Tuckute2024().ceilings.reason == (
+            "1 participant has all items; extrapolation needs at least 4"
+        )
