@@ -61,8 +61,8 @@ def show(name: Annotated[str, typer.Argument(help="Of a model, compressor or ben
 @app.command()
 def doctor(store: StoreOption = None) -> None:
     """Look at the environment, devices, cache, data and plugins. Exit code 1 if one is broken."""
-    from harness.api import open_store
+    from harness.place.place import Place
     from harness.report.doctor import examine
 
-    healthy = examine(console, open_store(store))
+    healthy = examine(console, Place.make(store=store))
     raise typer.Exit(0 if healthy else 1)

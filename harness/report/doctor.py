@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from rich.console import Console
@@ -12,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HarnessError
-from harness.place.locate import DATA_VARIABLE, cache_folder, data_folders
-from harness.place.network import offline
+from harness.place.place import DATA_VARIABLE, Place, entered
 from harness.spec.registry import Registry, registry
 from harness.spec.specs import load_target
 from harness.store.store import Store
@@ -38,7 +38,7 @@ EXTRAS = {
 }
 
 
-def examine(console: Console, store: Store) -> bool:
+def examine(console: Console, place: Place) -> bool:
     """Print what is here and what is not; return whether nothing is broken.
 
     Data and models that are not on this machine are no fault: they are listed with the way to get
@@ -46,9 +46,10 @@ def examine(console: Console, store: Store) -> bool:
     """
     found = registry()
     console.print(_environment())
-    console.print(_places(store))
-    console.print(_models(found))
-    console.print(_data(found))
+    console.print(_places(place))
+    with entered(replace(place, offline=True)):
+        console.print(_models(found))
+        console.print(_data(found))
     if not found.broken:
         console.print("plugins: all loaded")
         return True
@@ -102,7 +103,8 @@ def _devices() -> str:
     return ", ".join(names)
 
 
-def _places(store: Store) -> Table:
+def _places(place: Place) -> Table:
+    store = Store(place.store)
     table = _table("places", "what", "where")
     try:
         store.check_writable()
@@ -110,8 +112,8 @@ def _places(store: Store) -> Table:
     except HarnessError as error:
         state = error.message
     table.add_row("store", f"{store.root} ({state})")
-    table.add_row("cache", str(cache_folder()))
-    folders = ", ".join(str(f) for f in data_folders())
+    table.add_row("cache", str(place.cache))
+    folders = ", ".join(str(f) for f in place.data)
     table.add_row("data", folders or f"none: set {DATA_VARIABLE} to folders that hold data sets")
     table.add_row("hub token", "set" if os.environ.get("HF_TOKEN") else "not set (HF_TOKEN)")
     return table
@@ -135,8 +137,7 @@ def _data(found: Registry) -> Table:
     table = _table("benchmark data", "benchmark", "state")
     for spec in found.benchmarks.specs.values():
         try:
-            with offline():
-                load_target(spec)
+            load_target(spec)
             table.add_row(spec.name, Text("found", style="green"))
         except HarnessError as error:
             table.add_row(spec.name, Text(f"missing: {error.message}", style="yellow"))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.board.submission.entry import SCHEMA
+from harness.runner.status import Status
 
 Rule = Callable[[Any], str]
 """Takes a value and says what is wrong with it; nothing where nothing is."""
@@ -23,7 +24,7 @@ NUMBERS = (
     "score_seconds",
     "peak_memory",
 )
-STATUSES = ("done", "not applicable")
+STATUSES = tuple(str(status) for status in Status if status.handed_in)
 """A cell that failed is nobody's result."""
 KINDS = ("neural", "linguistic", "behavioural")
 

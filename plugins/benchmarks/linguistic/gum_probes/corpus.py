@@ -288,7 +288,6 @@ def listed() -> Mapping[str, tuple[str, int, str]]:
 def _file(name: str, size: int, sha256: str) -> Path:
     from harness.fetch.download import fetch
     from harness.fetch.resource import Resource
-    from harness.place.network import is_offline
 
     resource = Resource(
         name=f"{name}.conllu",
@@ -298,7 +297,7 @@ def _file(name: str, size: int, sha256: str) -> Path:
         licence="CC-BY-4.0",
         where=f"gum/{name}.conllu",
     )
-    return fetch(resource, offline=is_offline())
+    return fetch(resource)
 
 
 COMMIT = "master"
