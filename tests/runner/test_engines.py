@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
-from toys import NONE, Hidden, benchmark, values
+from toys import NONE, benchmark, values
 
 from harness.api import carry_out
 from harness.errors import SelectionError
@@ -26,26 +24,10 @@ from harness.store.store import Kind
 PROCESSES = EngineOptions(EngineName.PROCESSES, workers=2)
 
 
-class Deadly(Hidden):
-    """A benchmark whose score kills its process as often as a file beside it says."""
-
-    def __init__(self, folder: str, times: int) -> None:
-        super().__init__()
-        self.folder, self.times = folder, times
-
-    def score(self, recordings: Any) -> xr.Dataset:
-        died = len(os.listdir(self.folder))
-        if died < self.times:
-            with open(os.path.join(self.folder, str(died)), "w"):
-                pass
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().score(recordings)
-
-
 def deadly(folder: Any, times: int) -> Any:
     folder.mkdir()
     spec = benchmark("Hidden", options={"folder": str(folder), "times": times})
-    return replace(spec, name="deadly", target="test_engines:Deadly")
+    return replace(spec, name="deadly", target="deadly:Deadly")
 
 
 def test_a_job_is_small_and_travels(planning: Any) -> None:
