@@ -9,9 +9,9 @@ from filelock import FileLock
 
 from harness.errors import ChecksumError, OfflineError
 from harness.fetch.checksum import remembered_digest
-from harness.fetch.package_index import fetch_member
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Patience, Progress, room_for, transfer
+from harness.fetch.wheel import fetch_member
 from harness.place.locate import DATA_VARIABLE, cache_folder, candidates
 from harness.place.network import is_offline
 from harness.store.atomic import explained
