@@ -113,6 +113,13 @@ def located(resource: Resource) -> Path | None:
     return cached
 
 
+def is_here(resource: Resource) -> bool:
+    """Say whether there is a file of this name and size on this machine, contents unread."""
+    places = (*(candidates(resource.where) if resource.where else ()), cached_path(resource))
+    files = (place for place in places if place.is_file())
+    return any(resource.size in (None, file.stat().st_size) for file in files)
+
+
 def cached_path(resource: Resource) -> Path:
     """Return where a resource is kept in the cache: under its checksum, else under its address."""
     # Files that are known by another checksum lie under their address: md5 and sha1 collide.
