@@ -16,15 +16,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (
-    "harness",
-    "plugins",
-    "brainpress.py",
-    "setup.py",
-    "pyproject.toml",
-    "README.md",
-    "LICENSE",
-)
+FOLDERS = {"harness": "harness", "plugins": "brainpress_plugins"}
+SOURCES = (*FOLDERS, "brainpress.py", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +97,8 @@ def test_the_wheel_lists_doctors_and_runs(
     assert "broken" not in listed.stderr
     examined = started("brainpress", "doctor")
     assert examined.returncode == 0, examined.stdout + examined.stderr
-    arguments = ("-m", f"file:{tiny_release()}", "-b", "minimal-pairs", "--board", "board.nc")
+    model = f"file:{tiny_release(max_position_embeddings=512)}"
+    arguments = ("-m", model, "-b", "minimal-pairs", "--board", "board.nc")
     done = started("brainpress", "run", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     board = "harness.open_board('board.nc')['cells'].sizes"
