@@ -44,9 +44,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             notes=(
                 "Each volume is paired with the words of the 2 s that ended 4 s before it:"
                 " no delays are fitted. Pieces make up the story as published, in the order of"
-                " sentence and part, with its punctuation. Whole stories are held out; neighbouring volumes"
-                " leak otherwise. Ceiling: every region predicted from pools of the other"
-                " listeners, extrapolated."
+                " sentence and part, with its punctuation. Whole stories are held out;"
+                " neighbouring volumes leak otherwise. Ceiling: every region predicted from pools"
+                " of the other listeners, extrapolated."
             ),
         )
     ]

@@ -51,9 +51,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                 " sentences: compare value with baseline, and look at unique_r2. Sentences"
                 " are read in the text of their passage, of three or four sentences, in the"
                 " order of stimulus_num. Topics (the assembly's `story`: passages of one"
-                " category) are held out whole: with shuffled sentences neighbours leak. The two experiments are scored"
-                " apart. Ceiling: every voxel predicted from pools of the other readers,"
-                " extrapolated; minutes, once for all models."
+                " category) are held out whole: with shuffled sentences neighbours leak. The two"
+                " experiments are scored apart. Ceiling: every voxel predicted from pools of the"
+                " other readers, extrapolated; minutes, once for all models."
             ),
         )
     ]
