@@ -257,6 +257,7 @@ class Deniz2019:
         }
 
     def _parts(self, person: str) -> list[Part]:
+        from harness.encode.design.leading import First
         from harness.encode.design.sources import hdf5_part
 
         start = f"responses/subject{person}_{self.modality}_fmri_data"
@@ -273,7 +274,7 @@ class Deniz2019:
                     f" {'2 repeats, ' if test else ''}volumes, {voxels} voxels"
                 )
             if test and self.profile == Profile.OOTA2026:
-                part = replace(part, values=_FirstRepeat(part.values))
+                part = replace(part, values=First(part.values))
             parts.append(replace(part, rows=self._rows(shape[-2], story, path)))
         return parts
 
@@ -315,20 +316,6 @@ def _shown(story: str, report: TriggerReport) -> Passage:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _FirstRepeat:
-    """The first of several repeats, read when it is asked for."""
-
-    values: Any
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.values.shape[1:])
-
-    def __getitem__(self, index: tuple[slice, slice]) -> Any:
-        return self.values[(0, *index)]
-
-
 @hookimpl
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return both modalities: by region, by voxel, and in the profile ``oota2026``."""
@@ -336,7 +323,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "target": "brainpress_plugins.benchmarks.neural.deniz2019:Deniz2019",
         "kind": "neural",
         "margin": 0.02,
-        "licence": "CC0-1.0",
+        "licence": "CC0-1.0 (responses, mappers); MIT (stimuli, ceilings)",
         "citation": (
             "Deniz, Nunez-Elizalde, Huth & Gallant (2019). The representation of semantic"
             " information across human cerebral cortex during listening versus reading is"
@@ -356,7 +343,6 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     )
     specs = []
     for modality in Modality:
-        data = f"9 people, {modality}, 11 stories (TR 2.0045 s), 73 to 93 thousand voxels each"
         for suffix, options, metric, tag in (
             ("", {}, "Pearson r, mean over regions and participants", "roi"),
             (
@@ -372,6 +358,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                 "oota2026",
             ),
         ):
+            people = options.get("participants", tuple(VOXELS))
             specs.append(
                 BenchmarkSpec(
                     f"deniz2019-{modality}{suffix}",
@@ -379,7 +366,10 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                     options={"modality": str(modality), **options},
                     metric=metric,
                     tags=("neural", "fmri", str(modality), tag, "real"),
-                    data=data,
+                    data=(
+                        f"{len(people)} people, {modality}, {len(STORIES)} stories (TR {TR} s), 73"
+                        " to 93 thousand voxels each"
+                    ),
                     notes=notes,
                     **common,
                 )

@@ -12,6 +12,7 @@ from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
 from .narratives_files import (
+    CLIPS,
     DERIVATIVES,
     SHARED,
     STORIES,
@@ -210,7 +211,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.neural.narratives:Narratives",
         "kind": "neural",
-        "licence": "CC0-1.0",
+        "licence": f"CC0-1.0 (scans); alignments of the stories: {CLIPS}",
         "citation": (
             "Nastase, Liu, Hillman, Zadbood, Hasenfratz, Keshavarzian, Chen, Honey, Yeshurun, Regev"
             ' et al. (2021). The "Narratives" fMRI dataset for evaluating models of naturalistic'
@@ -240,6 +241,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "narratives",
+            version=2,
             metric="Pearson r, mean over 6 regions and participants",
             margin=0.02,
             tags=(*tags, "roi"),
@@ -248,7 +250,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "narratives-voxels",
-            version=2,
+            version=3,
             options={"resolution": "voxel"},
             metric="Pearson r, mean over the voxels of 6 regions and participants",
             margin=0.01,
