@@ -16,13 +16,13 @@ from harness.board.profile import with_profile
 from harness.errors import CorruptError
 from harness.runner.cells import Cell, Status, variant_key
 from harness.runner.plan import Plan
+from harness.spec.layout import NUMBERS
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store.store import Kind, Store
 
 SCHEMA = 1
 """Version of the board's layout."""
 
-NUMBERS = ("value", "low", "high", "ceiling", "normalised")
 TIMINGS = ("record_seconds", "score_seconds", "peak_memory")
 COMPRESSION = (
     "bits_per_weight",

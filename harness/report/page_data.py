@@ -15,10 +15,9 @@ import xarray as xr
 from harness.board.answers import answer
 from harness.board.answers.alignment import detail, mean_present, region_scores, selected
 from harness.spec.direction import lower_is_better, metrics
+from harness.spec.layout import CURVE, KINDS, NUMBERS
 from harness.stats.replicates import replicate_of
 
-KINDS = ("neural", "behavioural", "linguistic")
-"""The order of the page."""
 MOST_POINTS = 20_000
 """Rows of a dissociation table, above which one linguistic benchmark is drawn: the largest."""
 
@@ -118,8 +117,7 @@ def _dissociation_selection(board: xr.DataTree, names: list[str]) -> tuple[list[
 def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
     cells = board["cells"].to_dataset()
     models = board["models"].to_dataset().to_dataframe()
-    kept = [v for v in ("value", "low", "high", "ceiling", "normalised", "status", "verified")
-            if v in cells]  # fmt: skip
+    kept = [v for v in (*NUMBERS, "status", "verified") if v in cells]
     frame = cells[kept].to_dataframe().reset_index()
     frame = frame[np.isfinite(frame["value"])]
     size = board["compression"].to_dataset()
@@ -150,10 +148,11 @@ def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
 
 def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
     known = detail(board, name)
-    if known is None or "r" not in known or "layer" not in known["r"].dims:
+    if known is None or not CURVE.fits(known):
         return pd.DataFrame()
-    over = [d for d in known["r"].dims if d not in ("variant", "layer")]
-    values = known["r"].transpose("variant", "layer", *over).values
+    curve = known[CURVE.name]
+    over = [d for d in curve.dims if d not in ("variant", "layer")]
+    values = curve.transpose("variant", "layer", *over).values
     curves = mean_present(values.reshape(*values.shape[:2], -1), axis=2)
     variant = np.repeat(known["variant"].values.astype(object), curves.shape[1])
     layer = np.tile(known["layer"].values, curves.shape[0])

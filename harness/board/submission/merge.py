@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from harness.board.assemble import NUMBERS as VALUES
 from harness.board.assemble import (
     SCHEMA,
     compression_columns,
@@ -23,6 +22,7 @@ from harness.board.profile import with_profile
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
+from harness.spec.layout import NUMBERS as VALUES
 
 Verified = Callable[[Entry], str]
 """Says of an entry and thus of its cells: ``verified``, ``unverified`` or ``failed``."""

@@ -9,23 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.board.submission.entry import SCHEMA
+from harness.spec.layout import KINDS
+from harness.spec.layout import NUMBERS as VALUES
 
 Rule = Callable[[Any], str]
 """Takes a value and says what is wrong with it; nothing where nothing is."""
 
-NUMBERS = (
-    "value",
-    "low",
-    "high",
-    "ceiling",
-    "normalised",
-    "record_seconds",
-    "score_seconds",
-    "peak_memory",
-)
+NUMBERS = (*VALUES, "record_seconds", "score_seconds", "peak_memory")
 STATUSES = ("done", "not applicable")
 """A cell that failed is nobody's result."""
-KINDS = ("neural", "linguistic", "behavioural")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;#@+,=/ -]{0,127}")
 _KEY = re.compile(r"[0-9a-f]{64}")
