@@ -87,7 +87,7 @@ def _benchmark(
     status = {r: str(cells["status"].sel(model=r[0], compressor=r[1]).item()) for r in every}
     rows = [row for row in every if status[row] != "to do"]
     values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
-    sign = 1 if lower_is_better(str(about["metric"].item())) else -1
+    sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
     columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
