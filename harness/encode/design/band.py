@@ -14,13 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.features import delayed, delayed_gram, zscore_by_run
-from harness.encode.design.kernel import (
-    FloatArray,
-    Precision,
-    Spectrum,
-    feature_spectrum,
-    kernel_spectrum,
-)
+from harness.encode.design.kernel import FloatArray, Spectrum, feature_spectrum, kernel_spectrum
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold
 from harness.errors import DataError
 

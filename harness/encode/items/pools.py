@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from harness.encode.design.band import Band, make_band
 from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.scores import pearson
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.design.targets import Split, make_splits

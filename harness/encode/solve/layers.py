@@ -10,14 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.band import Band, make_band, make_columns
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.result import (
-    EncodingOptions,
-    EncodingResult,
-    NuisanceResult,
-    Unusable,
-    scatter,
-)
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, model_grid
+from harness.encode.design.options import EncodingOptions
+from harness.encode.design.result import EncodingResult, NuisanceResult, Unusable, scatter
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
@@ -92,7 +87,7 @@ class _Layers:
                 self._runs,
                 self._options.delays,
                 name=f"layer {layer}",
-                precision=self._options.precision,
+                precision=self._options.typed,
             )
             self._band = kept = (layer, band)
         return kept[1]
@@ -216,9 +211,9 @@ def layer_plan(
     return plan_ridge(
         spectrum,
         split.inner,
-        options.model_grid(spectrum),
+        model_grid(options, spectrum),
         metric=options.metric,
-        precision=options.precision,
+        precision=options.typed,
         n_targets=n_targets,
     )
 

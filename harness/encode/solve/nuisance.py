@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 
 from harness.encode.design.band import ColumnBand
-from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.result import EncodingOptions, NuisanceResult, scatter
+from harness.encode.design.kernel import DoubleArray, FloatArray, nuisance_grid
+from harness.encode.design.options import EncodingOptions
+from harness.encode.design.result import NuisanceResult, scatter
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
@@ -76,9 +77,9 @@ def score_nuisance(
         alone = plan_ridge(
             spectrum,
             split.inner,
-            options.nuisance_grid(spectrum),
+            nuisance_grid(options, spectrum),
             metric=options.metric,
-            precision=options.precision,
+            precision=options.typed,
             n_targets=responses.shape[1],
         )
         plan = partial(plan_of, number)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
@@ -39,6 +40,9 @@ SILENCE = 10.0
 FOLDS = 5
 
 
+ENCODING = EncodingOptions(n_outer=FOLDS)
+
+
 @dataclass(frozen=True)
 class LeBel2023:
     """Predict every cortical voxel of listeners to a chosen number of stories.
@@ -52,6 +56,8 @@ class LeBel2023:
         story.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -64,6 +70,7 @@ class LeBel2023:
     participants: tuple[str, ...] | str = EIGHT
     stories: int = 25
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         _ = self.passages, self.data  # what is missing is found when the run is planned
@@ -93,12 +100,10 @@ class LeBel2023:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.score.naturalistic import Resolution, score_stories
 
         (recording,) = recordings.values()
-        options = EncodingOptions(n_outer=FOLDS)
-        return score_stories(recording, self.data, options, resolution=Resolution.VOXEL)
+        return score_stories(recording, self.data, self.encoding, resolution=Resolution.VOXEL)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
