@@ -155,6 +155,6 @@ def _score_fold(
 ) -> None:
     split = splits[fold]
     y = responses[:, others]
-    plan = layer_plan(band.spectrum(split.outer), split, options, len(others))
+    plan = layer_plan(band, split, options, len(others))
     fit = plan.fit(y[split.outer.train])
     into[fold, others] = pearson(y[split.outer.test], fit.predictions)
