@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
@@ -70,6 +71,9 @@ class Profile(StrEnum):
     penalties that a participant's voxels share."""
 
 
+ENCODING = EncodingOptions(n_outer=FOLDS)
+
+
 @dataclass(frozen=True)
 class Deniz2019:
     """Predict cortical responses to eleven stories of the Moth Radio Hour.
@@ -86,6 +90,9 @@ class Deniz2019:
         Numbers, as ``("01", "02")`` or ``"01+02"``.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
+        The ten penalties of ``oota2026`` are those of its default.
 
     Raises
     ------
@@ -100,6 +107,7 @@ class Deniz2019:
     resolution: str = "roi"
     participants: tuple[str, ...] | str = tuple(VOXELS)
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         from harness.encode.score.naturalistic import Resolution
@@ -165,16 +173,17 @@ class Deniz2019:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.design.splits import held_out_run
         from harness.encode.score.naturalistic import Resolution, score_stories
         from harness.encode.voxels.stream_options import PenaltyScope
 
         (recording,) = recordings.values()
-        options = EncodingOptions(n_outer=FOLDS)
+        options = self.encoding
         folds, scope = None, PenaltyScope.VOXEL
         if self.profile == Profile.OOTA2026:
-            options, scope = replace(options, penalties=10), PenaltyScope.PARTICIPANT
+            scope = PenaltyScope.PARTICIPANT
+            if options == ENCODING:
+                options = replace(options, penalties=10)
             folds = held_out_run(self.data.source.runs, len(STORIES) - 1)
         resolution = Resolution(self.resolution)
         score = score_stories(

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
@@ -41,6 +42,9 @@ SILENCE = 10.0
 """Seconds from the first volume to the start of the story."""
 
 
+ENCODING = EncodingOptions()
+
+
 @dataclass(frozen=True)
 class LeBel2023:
     """Predict every cortical voxel of listeners: the test story, from the other stories.
@@ -54,6 +58,8 @@ class LeBel2023:
         story. Or which: as ``"buck+naked"``; the test story goes with them.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -66,6 +72,7 @@ class LeBel2023:
     participants: tuple[str, ...] | str = EIGHT
     stories: int | str = 25
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         _ = self.passages, self.data  # what is missing is found when the run is planned
@@ -95,14 +102,13 @@ class LeBel2023:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.design.splits import held_out_run
         from harness.encode.score.naturalistic import Resolution, score_stories
 
         (recording,) = recordings.values()
         test = held_out_run(self.data.source.runs, self.names.index(TEST))
         return score_stories(
-            recording, self.data, EncodingOptions(), resolution=Resolution.VOXEL, folds=test
+            recording, self.data, self.encoding, resolution=Resolution.VOXEL, folds=test
         )
 
     @cached_property
