@@ -11,7 +11,8 @@ from harness.errors import CorruptError, FetchError, HarnessError
 from harness.lm.capabilities import capabilities
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
-from harness.record.request import Benchmark, Request
+from harness.record.benchmark import Benchmark
+from harness.record.request import Request
 from harness.runner.cells import Cell, Status, Variant, recording_key, score_key, variant_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
