@@ -21,7 +21,7 @@ from harness.check.mocks import (
 from harness.errors import FetchError, ModelError
 from harness.spec.layout import faults, found_by_answers
 from harness.spec.registry import registry
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, load_target
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, load_target, target_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,6 +81,7 @@ def benchmark_findings(spec: BenchmarkSpec) -> list[Finding]:
                 "it has the interface of a benchmark": lambda: _has(
                     load_target(spec), "requests", "score"
                 ),
+                "it names its files": lambda: _names_files(spec),
                 "it asks for the same twice": lambda: _same_requests(spec),
                 "it scores, the same twice": lambda: _scores(spec, model),
                 "it runs": lambda: _run(folder, model, _none(), (spec,)),
@@ -194,6 +195,20 @@ def _same_weights(spec: CompressorSpec, model: ModelSpec) -> str:
     if differ or len(first) != len(second):
         raise Broken(f"two runs of it give other weights: {', '.join(differ[:3])}")
     return ""
+
+
+def _names_files(spec: BenchmarkSpec) -> str:
+    from harness.fetch.resource import Resource
+    from harness.record.benchmark import HasFiles
+    from harness.runner.resources import benchmark_resources
+
+    if not isinstance(target_of(spec), HasFiles):
+        return "none to fetch"
+    found = benchmark_resources(spec)
+    strange = [one for one in found if not isinstance(one, Resource)]
+    if strange:
+        raise Broken(f"resources() holds a {type(strange[0]).__name__}, not a Resource")
+    return f"{len(found)} to fetch"
 
 
 def _same_requests(spec: BenchmarkSpec) -> str:
