@@ -55,7 +55,7 @@ def names_files(spec: BenchmarkSpec) -> bool:
     PluginError
         Its target cannot be imported.
     """
-    return _offer(spec) is not None
+    return isinstance(target_of(spec), HasFiles)
 
 
 def unpinned_content(spec: BenchmarkSpec) -> str:
