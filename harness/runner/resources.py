@@ -47,6 +47,17 @@ def benchmark_resources(
     return tuple(offer(**options))
 
 
+def names_files(spec: BenchmarkSpec) -> bool:
+    """Say whether a benchmark names the files that it needs.
+
+    Raises
+    ------
+    PluginError
+        Its target cannot be imported.
+    """
+    return _offer(spec) is not None
+
+
 def unpinned_content(spec: BenchmarkSpec) -> str:
     """Return one checksum of the files of a benchmark whose right content nobody stated.
 
