@@ -28,7 +28,7 @@ import xarray as xr
 from brainpress_plugins.benchmarks.neural.deniz2019 import STORIES
 
 from harness.encode.design.features import delayed, zscore_by_run
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import npy_responses
 from harness.encode.design.splits import held_out_run
 from harness.encode.solve.scan import Speed

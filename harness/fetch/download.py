@@ -9,9 +9,9 @@ from filelock import FileLock
 
 from harness.errors import ChecksumError, OfflineError
 from harness.fetch.checksum import remembered_digest
-from harness.fetch.package_index import fetch_member
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Patience, Progress, room_for, transfer
+from harness.fetch.wheel import fetch_member
 from harness.place.locate import DATA_VARIABLE, cache_folder, candidates
 from harness.place.place import here
 from harness.store.atomic import explained
@@ -111,6 +111,13 @@ def located(resource: Resource) -> Path | None:
             cached.unlink(missing_ok=True)
         return None
     return cached
+
+
+def is_here(resource: Resource) -> bool:
+    """Say whether there is a file of this name and size on this machine, contents unread."""
+    places = (*(candidates(resource.where) if resource.where else ()), cached_path(resource))
+    files = (place for place in places if place.is_file())
+    return any(resource.size in (None, file.stat().st_size) for file in files)
 
 
 def cached_path(resource: Resource) -> Path:

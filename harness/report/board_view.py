@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.report.terminal import number
 from harness.runner.status import Status
 from harness.spec.direction import lower_is_better
+from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,7 +89,7 @@ def _benchmark(
     ]
     rows = [row for row in every if _status(cells, row).on_board]
     values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
-    sign = 1 if lower_is_better(str(about["metric"].item())) else -1
+    sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
     columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
@@ -175,18 +176,13 @@ def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
         return {}
     names = [str(v) for v in detail["variant"].values]
     columns = {}
-    wanted = {
-        "group_r_best": "group r",
-        "group_nuisance_r": "nuisance r",
-        "group_unique_r2": "unique R2",
-    }
-    for variable, head in wanted.items():
+    for variable, head in GROUP.items():
         if variable in detail:
             over = [d for d in detail[variable].dims if d != "variant"]
             means = detail[variable].mean(over).values
             columns[head] = dict(zip(names, map(float, means), strict=True))
     # Minimal pairs and choices count right answers; probes have scores.
-    for variable in ("category_accuracy", "category_score"):
+    for variable in (CATEGORY_ACCURACY, CATEGORY_SCORE):
         if variable in detail:
             for category in detail["category"].values:
                 column = detail[variable].sel(category=category).values

@@ -12,7 +12,8 @@ from harness.lm.capabilities import capabilities
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.place import Place, entered
-from harness.record.request import Benchmark, Request
+from harness.record.benchmark import Benchmark
+from harness.record.request import Request
 from harness.runner.cells import Cell, Variant, recording_key, score_key, variant_key
 from harness.runner.engines.options import EngineOptions
 from harness.runner.job import Job

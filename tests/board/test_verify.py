@@ -132,6 +132,7 @@ class TestCalibrated:
     def calibrated(self, entry):
         def change(said):
             done(said)["compressor"]["options"] = '{"bits": 4, "calibration": "self"}'
+            done(said)["compressor"]["calibrated"] = 1
 
         return edited(entry, change)
 

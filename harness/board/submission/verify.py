@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import tempfile
@@ -20,6 +19,7 @@ from harness.errors import HarnessError, SubmissionError
 from harness.place.place import Place
 from harness.runner.provenance import versions
 from harness.runner.status import Status
+from harness.spec.direction import was_calibrated
 from harness.spec.registry import Registry
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def _narrowest(entry: Entry) -> float:
 
 def redrawn(cell: Mapping[str, Any]) -> bool:
     """Whether computing a cell again draws other weights: its compressor was calibrated."""
-    return "calibration" in json.loads(cell["compressor"].get("options") or "{}")
+    return was_calibrated(cell["compressor"])
 
 
 def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Finding:

@@ -14,7 +14,7 @@ from harness.encode.ceilings.voxel_ceilings import repeat_ceiling
 from harness.encode.design.band import ColumnBand
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.kernel import FloatArray
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split, unusable_targets

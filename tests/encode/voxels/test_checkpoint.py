@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from harness.encode.design.kernel import FloatArray, Precision
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.kernel import FloatArray
+from harness.encode.design.options import EncodingOptions, Precision
 from harness.encode.design.sources import ResponseSource, array_responses
 from harness.encode.design.splits import IntArray
 from harness.encode.voxels import checkpoint
