@@ -21,6 +21,8 @@ from harness.runner.progress import Progress
 from harness.runner.provenance import provenance
 from harness.runner.session import Session
 from harness.runner.status import Status
+from harness.store.keys import content_key
+from harness.store.lock import Held
 from harness.store.store import Kind, Store
 
 
@@ -42,7 +44,7 @@ class Worker:
     _here: dict[str, Loaded] = field(default_factory=dict, init=False, repr=False)
     _session: Session | None = field(default=None, init=False, repr=False)
 
-    def prepare(self, job: Job) -> tuple[Cell, ...]:
+    def prepare(self, job: Job, *, wait: bool = True) -> tuple[Cell, ...]:
         """Fetch, compress and record what the cells of a job need; this wants the accelerator.
 
         Returns
@@ -53,17 +55,21 @@ class Worker:
 
         Raises
         ------
+        Held
+            Another process prepares the same, and ``wait`` is not set.
         StoreError
             The store cannot be written.
         """
         with entered(job.place):
             opened = self._opened(job)
+            mark = content_key(cells=[cell.identity for cell in job.cells], options=job.options)
             try:
-                return tuple(self._prepared(job, opened))
+                with opened.store.lock("preparing", mark, wait=wait):
+                    return tuple(self._prepared(job, opened))
             finally:
                 opened.close()
 
-    def score(self, job: Job, cell: Cell) -> Cell:
+    def score(self, job: Job, cell: Cell, *, wait: bool = True) -> Cell:
         """Score one prepared cell from its recordings, and store the score; this wants cores.
 
         Returns
@@ -73,13 +79,17 @@ class Worker:
 
         Raises
         ------
+        Held
+            Another process scores the same, and ``wait`` is not set.
         StoreError
             The store cannot be written.
         """
         with entered(job.place):
             opened = self._opened(job)
             try:
-                self._scored(job, cell, opened)
+                self._scored(job, cell, opened, wait)
+            except Held:
+                raise
             except Exception as error:  # a failure is a row of the board, not the end
                 return failed(cell, error, opened.store)
             finally:
@@ -123,11 +133,11 @@ class Worker:
             return failed(cell, error, opened.store)
         return cell
 
-    def _scored(self, job: Job, cell: Cell, opened: Session) -> None:
+    def _scored(self, job: Job, cell: Cell, opened: Session, wait: bool) -> None:
         loaded = self._loaded(cell.benchmark.name, job)
         key = cell_key(cell.variant, self._known(cell, job, opened), loaded)
         anew = job.options.overwrite is Overwrite.ALWAYS
-        with opened.store.lock(Kind.SCORE, key):
+        with opened.store.lock(Kind.SCORE, key, wait=wait):
             if not anew and opened.store.has(Kind.SCORE, key):
                 return
             self.progress.stage(cell.variant, f"scoring {cell.benchmark.name}")
@@ -163,6 +173,47 @@ class Worker:
             specs = (*(cell.benchmark for cell in job.cells), *job.texts)
             self._here[name] = load_benchmark(next(s for s in specs if s.name == name))
         return self._here[name]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker does at a time.
+
+    Parameters
+    ----------
+    job : Job
+    cell : Cell, optional
+        The cell to score; without one the job is prepared, which wants the accelerator.
+    wait : bool
+        Whether to wait for another process that does the same; at first such a task is put last.
+    """
+
+    job: Job
+    cell: Cell | None = None
+    wait: bool = False
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Cells that are lost with it."""
+        return self.job.cells if self.cell is None else (self.cell,)
+
+    def done_by(self, worker: Worker) -> tuple[Cell, ...]:
+        """Do it, and return its cells as they stand then.
+
+        Raises
+        ------
+        Held
+            Another process does the same, and ``wait`` is not set.
+        """
+        if self.cell is None:
+            return worker.prepare(self.job, wait=self.wait)
+        return (worker.score(self.job, self.cell, wait=self.wait),)
+
+    def followed_by(self, cells: tuple[Cell, ...]) -> tuple[Task, ...]:
+        """Return the tasks that its cells, as it left them, ask for."""
+        if self.cell is not None:
+            return ()
+        return tuple(Task(self.job, cell) for cell in cells if cell.status is Status.TODO)
 
 
 def failed(cell: Cell, error: Exception, store: Store) -> Cell:

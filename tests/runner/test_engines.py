@@ -15,10 +15,10 @@ from harness.api import carry_out
 from harness.errors import SelectionError
 from harness.lm import controls
 from harness.lm.source import spec_from_address
-from harness.runner.engines.crew import Task
 from harness.runner.engines.options import EngineName, EngineOptions, Shard
 from harness.runner.engines.processes import Waiting
 from harness.runner.status import Status
+from harness.runner.work import Task
 from harness.store.store import Kind
 
 PROCESSES = EngineOptions(EngineName.PROCESSES, workers=2)

@@ -14,9 +14,10 @@ from threading import Lock, Thread
 from typing import IO
 
 from harness.runner.cells import Cell, Variant
-from harness.runner.engines.crew import Advance, Broken, Ended, Stage, Task
+from harness.runner.engines.crew import Advance, Broken, Ended, Postponed, Stage
 from harness.runner.engines.messages import Memory, Message, receive, send
-from harness.runner.work import Worker
+from harness.runner.work import Task, Worker
+from harness.store.lock import Held
 
 BEAT = 0.5
 """Seconds between two words about memory, and at least between two about how far a stage is."""
@@ -75,6 +76,8 @@ def main(name: str, cores: list[int]) -> None:
         task = tasks.get()
         try:
             cells = task.done_by(worker)
+        except Held:
+            teller.tell(Postponed(task))
         except Exception as error:  # the store: a failure of a cell is a cell
             teller.tell(Broken(error))
         else:

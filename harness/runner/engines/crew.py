@@ -7,7 +7,7 @@ what becomes of them into a queue. What follows from it is the same for all, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Protocol, assert_never
 
@@ -15,35 +15,8 @@ from harness.errors import HarnessError
 from harness.runner.cells import Cell, Variant
 from harness.runner.job import Job
 from harness.runner.progress import Progress
-from harness.runner.status import Status
-from harness.runner.work import Worker, failed
+from harness.runner.work import Task, failed
 from harness.store.store import Store
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one worker does at a time.
-
-    Parameters
-    ----------
-    job : Job
-    cell : Cell, optional
-        The cell to score; without one the job is prepared, which wants the accelerator.
-    """
-
-    job: Job
-    cell: Cell | None = None
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """Cells that are lost with it."""
-        return self.job.cells if self.cell is None else (self.cell,)
-
-    def done_by(self, worker: Worker) -> tuple[Cell, ...]:
-        """Do it, and return its cells as they stand then."""
-        if self.cell is None:
-            return worker.prepare(self.job)
-        return (worker.score(self.job, self.cell),)
 
 
 @dataclass(frozen=True)
@@ -73,6 +46,13 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Postponed:
+    """Another process does the same task: it comes last."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
 class Lost:
     """A task was given to as many workers as allowed, and all of them died."""
 
@@ -87,7 +67,7 @@ class Broken:
     error: Exception
 
 
-Event = Stage | Advance | Ended | Lost | Broken
+Event = Stage | Advance | Ended | Postponed | Lost | Broken
 
 
 class Crew(Protocol):
@@ -132,13 +112,14 @@ class Crewed:
                     case Advance(worker, done, total):
                         progress.worker(worker).advance(done, total)
                     case Ended(task, cells):
-                        waiting -= 1
-                        for cell in cells:
-                            if task.cell is None and cell.status is Status.TODO:
-                                crew.submit(Task(task.job, cell))
-                                waiting += 1
-                            else:
-                                yield cell
+                        following = task.followed_by(cells)
+                        for further in following:
+                            crew.submit(further)
+                        waiting += len(following) - 1
+                        left = [further.cell for further in following]
+                        yield from (cell for cell in cells if cell not in left)
+                    case Postponed(task):
+                        crew.submit(replace(task, wait=True))
                     case Lost(task, reason):
                         waiting -= 1
                         store = Store(task.job.place.store)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.runner.cells import Cell
 from harness.runner.job import Job
 from harness.runner.plan import Loaded
 from harness.runner.progress import Progress
-from harness.runner.status import Status
-from harness.runner.work import Worker
+from harness.runner.work import Task, Worker
+from harness.store.lock import Held
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,15 @@ class Local:
     def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Cell]:
         """Do jobs one after another, see :class:`harness.runner.engine.Engine`."""
         worker = Worker(progress, self.benchmarks)
-        for job in jobs:
-            for cell in worker.prepare(job):
-                yield worker.score(job, cell) if cell.status is Status.TODO else cell
+        tasks = deque(Task(job) for job in jobs)
+        while tasks:
+            task = tasks.popleft()
+            try:
+                cells = task.done_by(worker)
+            except Held:
+                tasks.append(replace(task, wait=True))
+                continue
+            following = task.followed_by(cells)
+            tasks.extendleft(reversed(following))
+            left = [further.cell for further in following]
+            yield from (cell for cell in cells if cell not in left)

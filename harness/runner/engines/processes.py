@@ -21,9 +21,19 @@ from threading import Condition, Lock, Thread
 
 from harness.errors import HarnessError
 from harness.place.place import Place
-from harness.runner.engines.crew import Advance, Broken, Crewed, Ended, Event, Lost, Stage, Task
+from harness.runner.engines.crew import (
+    Advance,
+    Broken,
+    Crewed,
+    Ended,
+    Event,
+    Lost,
+    Postponed,
+    Stage,
+)
 from harness.runner.engines.messages import Memory, Message, receive, send
 from harness.runner.engines.options import EngineOptions
+from harness.runner.work import Task
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PATIENCE = 5.0
@@ -191,16 +201,14 @@ class Slot(Thread):
                 match message:
                     case Memory(size):
                         memory = max(memory, size)
-                    case Ended(_, cells):
-                        self._events.put(Ended(task, cells))
+                    case Ended() | Postponed() | Broken():
+                        self._events.put(message)
                         return
                     case Stage():
                         last = message.what
                         self._events.put(message)
-                    case Advance() | Broken():
+                    case Advance():
                         self._events.put(message)
-                        if isinstance(message, Broken):
-                            return
         except (EOFError, OSError, pickle.UnpicklingError):
             code = process.wait()
             with self._guard:
