@@ -64,6 +64,7 @@ class RunSettings(TypedDict, total=False):
     workers: int | None
     gpus: str | Sequence[int]
     shard: Shard | str
+    scheduler: str
     retries: int
 
 
@@ -152,14 +153,16 @@ def run(
     store : Store or path, optional
         Default: ``BRAINPRESS_STORE``, else the user's cache folder.
     engine : EngineName or str
-        ``local`` (this process; default) or ``processes``. No setting of an engine changes a
-        result.
+        ``local`` (this process; default), ``processes`` or ``dask``. No setting of an engine
+        changes a result.
     workers : int, optional
         Processes; default: one for each GPU that is named, else one for each core.
     gpus : str or sequence of int
         GPUs of the workers, as ``0,1``.
     shard : Shard or str
         Compute one of several parts only, as ``2/8``; the board has what the others left so far.
+    scheduler : str
+        Address of a Dask scheduler; without one, Dask workers are started on this machine.
     retries : int
         How often a worker may die over a task (default: 3) before its cells fail.
 

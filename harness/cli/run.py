@@ -59,7 +59,8 @@ def run(
         typer.Option("--board", help="Where the board is written.", show_default="STORE/board.nc"),
     ] = None,
     engine: Annotated[
-        EngineName, typer.Option("--engine", help="Who computes: this process, or several.")
+        EngineName,
+        typer.Option("--engine", help="This process, several of this machine, or Dask."),
     ] = EngineName.LOCAL,
     workers: Annotated[
         int | None,
@@ -76,6 +77,14 @@ def run(
     shard: Annotated[
         str, typer.Option("--shard", help="Compute one of N parts only, as 2/8.")
     ] = "1/1",
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler",
+            help="Of --engine dask, as tcp://HOST:8786.",
+            show_default="workers started here",
+        ),
+    ] = "",
     retries: Annotated[
         int, typer.Option("--retries", min=1, help="Workers that may die over a task.")
     ] = 3,
@@ -106,6 +115,7 @@ def run(
         workers=workers,
         gpus=gpus,
         shard=shard,
+        scheduler=scheduler,
         retries=retries,
     )
     console.print(terminal.plan_view(made, estimate(made)))

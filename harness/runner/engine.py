@@ -81,6 +81,10 @@ def make_engine(plan: Plan) -> Engine:
             from harness.runner.engines.processes import processes
 
             return processes(options, plan.place)
+        case EngineName.DASK:
+            from harness.runner.engines.dask import dask
+
+            return dask(options)
 
 
 def _name(cell: Cell) -> tuple[str, str]:

@@ -17,6 +17,8 @@ class EngineName(StrEnum):
     """This process."""
     PROCESSES = "processes"
     """Processes of this machine, each with its own cores, and with a GPU where GPUs are named."""
+    DASK = "dask"
+    """Workers of a Dask scheduler."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ class EngineOptions:
         Workers beyond them score only.
     shard : Shard or str
         The part of the variants to compute, as ``2/8``.
+    scheduler : str
+        Address of a Dask scheduler, as ``tcp://node1:8786``; without one, Dask workers are started
+        on this machine.
     retries : int
         How often a task is given to another worker after its worker died, before it is a failure.
 
@@ -91,6 +96,7 @@ class EngineOptions:
     workers: int | None = None
     gpus: tuple[int, ...] = ()
     shard: Shard = Shard()
+    scheduler: str = ""
     retries: int = 3
 
     def __post_init__(self) -> None:
@@ -102,6 +108,16 @@ class EngineOptions:
             raise SelectionError(
                 "the engine `local` is one process and has no workers",
                 "choose --engine processes, or --device cuda:1 for another card",
+            )
+        if self.engine is EngineName.DASK and self.gpus:
+            raise SelectionError(
+                "Dask workers get their GPUs where they are started",
+                "`CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --resources GPU=1`, one for each GPU",
+            )
+        if self.scheduler and (self.engine is not EngineName.DASK or self.workers):
+            raise SelectionError(
+                "--scheduler is for --engine dask, and has its own workers",
+                "leave --workers out, or the scheduler",
             )
         if self.workers is not None and self.workers < max(1, len(self.gpus)):
             raise SelectionError(
