@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -15,6 +15,9 @@ from harness.cli.app import app, console, print_next
 from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
 from harness.spec.names import nearest, split_names
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class ShowByDefault(TyperGroup):
@@ -120,6 +123,7 @@ def verify(
     offline: Offline = False,
 ) -> None:
     """Compute cells of submissions again, and compare. Exit code 1 if one differs."""
+    from harness.api import run
     from harness.board.submission.desk import read_all, record
     from harness.board.submission.verify import chosen
     from harness.board.submission.verify import verify as examine
@@ -133,6 +137,7 @@ def verify(
         found = examine(
             entries,
             registry(),
+            run,
             sample=sample,
             seed=seed,
             device=device,
@@ -171,8 +176,14 @@ def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
     """Merge the accepted submissions into LEADERBOARD/board.nc, and make the page."""
     from harness.board.submission.desk import build as make
 
-    for path in make(leaderboard):
+    for path in make(leaderboard, _write_page):
         console.print(f"written: {path}", soft_wrap=True)
+
+
+def _write_page(board: xr.DataTree, path: Path) -> Path:
+    from harness.report.page import write_page  # needs the extra `report`
+
+    return write_page(board, path)
 
 
 def _print_changes(report: Any) -> None:

@@ -1,12 +1,12 @@
 """Cells computed again."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 from submission_fixtures import done, edited
 
-from harness.board.submission import verify as module
 from harness.board.submission.bundle import write_bundle
 from harness.board.submission.desk import accept, read_all, record
 from harness.board.submission.shelf import verification
@@ -22,14 +22,23 @@ def entry(handed):
 
 
 @pytest.fixture
-def again(handed, monkeypatch):
+def known(handed):
+    """The registry, with the model that is handed in as a plugin's."""
+    names = {e.record["model"]["base"] or e.record["model"]["name"] for e in handed.entries}
+    specs = {name: ModelSpec(name, "hf:a/b") for name in names}
+    return dataclasses.replace(handed.registry, models=Shelf("model", specs))
+
+
+@pytest.fixture
+def again(handed):
     """Stand in for the run: the board as it was computed, one cell of it."""
     asked = []
 
-    def run(entry, cell, *_):
-        asked.append(cell["compressor"]["name"])
+    def run(models, compressors, **_):
+        asked.extend(compressors)
         board = handed.board
-        names = {"model": [entry.record["model"]["name"]], "compressor": [asked[-1]]}
+        (entry,) = [e for e in handed.entries if e.record["model"]["name"] == models[0]]
+        names = {"model": models, "compressor": compressors}
         cells = board["cells"].to_dataset().sel(names)
         detail = board["neural/toy-listening"].to_dataset()
         detail = detail.sel(variant=[f"{names['model'][0]}+{asked[-1]}"])
@@ -38,8 +47,8 @@ def again(handed, monkeypatch):
 
         return DataTree.from_dict({"/cells": cells, "/neural/toy-listening": detail})
 
-    monkeypatch.setattr(module, "_again", run)
-    return asked
+    run.asked = asked
+    return run
 
 
 def test_the_draw_depends_on_the_seed_alone(handed):
@@ -71,15 +80,15 @@ def test_a_maintainer_draws_from_what_is_affordable(handed):
     assert "toy-listening" in caught.value.hint
 
 
-def test_an_honest_submission_is_verified(handed, again):
-    found = verify(handed.entries, handed.registry, sample=99)
+def test_an_honest_submission_is_verified(handed, known, again):
+    found = verify(handed.entries, known, again, sample=99)
     assert {v.outcome for v in found} == {"verified"}
-    assert sorted(again) == ["none"] * 5 + ["round"] * 4
+    assert sorted(again.asked) == ["none"] * 5 + ["round"] * 4
     assert all(f.key and f.detail == 0 for v in found for f in v.findings)
 
 
 @pytest.mark.parametrize("step", [0.0025, 0.5])
-def test_a_consistent_lie_is_found(handed, entry, again, step):
+def test_a_consistent_lie_is_found(handed, entry, known, again, step):
     """Value, interval, share and detail all moved together pass every check but this."""
 
     def change(said):
@@ -89,23 +98,23 @@ def test_a_consistent_lie_is_found(handed, entry, again, step):
             cell["normalised"] = cell["value"] / cell["ceiling"]
 
     lie = edited(entry, change, r_best=entry.dataset()["r_best"] + step)
-    (found,) = verify([lie], handed.registry, sample=9)
+    (found,) = verify([lie], known, again, sample=9)
     assert found.outcome == "failed"
     assert "was handed in as" in found.findings[0].reason
 
 
-def test_scores_that_changed_hands_are_found(handed, entry, again):
+def test_scores_that_changed_hands_are_found(handed, entry, known, again):
     """The mean is true; who and where is not."""
     best = entry.dataset()["r_best"]
     lie = edited(entry, lambda r: None, r_best=best.copy(data=best.values[::-1, ::-1, ::-1]))
-    (found,) = verify([lie], handed.registry, sample=9)
+    (found,) = verify([lie], known, again, sample=9)
     assert found.outcome == "failed"
     assert "r_best differs" in found.findings[0].reason
 
 
-def test_rounding_is_no_lie(handed, entry, again):
+def test_rounding_is_no_lie(handed, entry, known, again):
     nearly = edited(entry, lambda r: done(r).update(value=done(r)["value"] + 1e-4))
-    (found,) = verify([nearly], handed.registry, sample=9)
+    (found,) = verify([nearly], known, again, sample=9)
     assert found.outcome == "verified"
     assert tolerance(entry, done(json.loads(entry.text))) == pytest.approx(0.002)
 
@@ -114,10 +123,12 @@ def test_rounding_is_no_lie(handed, entry, again):
     ("size", "moved", "outcome"),
     [(700, 1.0, "agrees"), (700, 10.0, "differs"), (0.7, 0.1, "differs")],
 )
-def test_large_numbers_are_compared_by_their_own_size(handed, entry, again, size, moved, outcome):
+def test_large_numbers_are_compared_by_their_own_size(
+    handed, entry, known, again, size, moved, outcome
+):
     """A code of 700 bits moves by a bit between processors; a correlation does not."""
     cell = done(json.loads(entry.text))
-    board = module._again(entry, cell)
+    board = again([entry.record["model"]["name"]], [cell["compressor"]["name"]])
     told = edited(entry, lambda r: None, bits=entry.dataset()["r_best"] * 0 + size)
     mine = board["neural/toy-listening"].to_dataset()
     board["neural/toy-listening"] = mine.assign(bits=mine["r_best"] * 0 + size + moved)
@@ -137,7 +148,7 @@ class TestCalibrated:
 
     def compared(self, entry, again, noise=0.0, step=0.0, change=lambda values: values):
         cell = done(json.loads(entry.text))
-        board = module._again(entry, cell)
+        board = again([entry.record["model"]["name"]], [cell["compressor"]["name"]])
         mine = board["neural/toy-listening"].to_dataset()
         r = mine["r_best"]
         drawn = np.random.default_rng(0).normal(0, noise * float(r.std()), r.shape)
@@ -159,7 +170,7 @@ class TestCalibrated:
 
 
 def test_what_cannot_be_had_is_not_verified(handed, entry):
-    (found,) = verify([entry], handed.registry, sample=1)
+    (found,) = verify([entry], handed.registry, pytest.fail, sample=1)
     assert found.outcome == "unverified"
     assert "cannot be had" in found.findings[0].reason
     failed = handed.board.copy(deep=True)
@@ -189,11 +200,11 @@ def test_models_are_addressed_as_they_can_be_had():
         address(said | {"source": "file:here"}, empty)
 
 
-def test_the_result_stays_beside_the_submission(handed, again, tmp_path):
+def test_the_result_stays_beside_the_submission(handed, known, again, tmp_path):
     bundle = write_bundle(handed.entries, tmp_path / "ada.zip")
     board = tmp_path / "leaderboard"
     entries = read_all([bundle], board)
-    found = verify(entries, handed.registry, sample=2, seed=4)
+    found = verify(entries, known, again, sample=2, seed=4)
     (path,) = record(found, [bundle], board, sample=2, seed=4)
     assert path.name == "ada.zip.verified.json"
     accept(entries, [bundle], board)
@@ -201,10 +212,10 @@ def test_the_result_stays_beside_the_submission(handed, again, tmp_path):
         kept = verification(board, each.entry)
         assert (kept["outcome"], kept["seed"]) == ("verified", 4)
     # A bundle that is verified after it was accepted: what is found is kept with what was accepted.
-    later = verify(entries, handed.registry, sample=2, seed=5)
+    later = verify(entries, known, again, sample=2, seed=5)
     assert len(record(later, [bundle], board, sample=2, seed=5)) == 1 + len(later)
     assert all(verification(board, each.entry)["seed"] == 5 for each in later)
-    again_found = verify(read_all([board], board), handed.registry, sample=99, seed=4)
+    again_found = verify(read_all([board], board), known, again, sample=99, seed=4)
     assert len(record(again_found, [board], board, sample=99, seed=4)) == 5
     assert all(verification(board, e)["outcome"] == "verified" for e in entries)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,6 +23,8 @@ from harness.spec.registry import Registry
 if TYPE_CHECKING:
     from harness.runner.progress import Progress
 
+Run = Callable[..., xr.DataTree]
+"""Runs what is asked for, with the arguments of :func:`harness.run`, and returns the board."""
 SHARE_OF_MARGIN = 0.1
 """A cell agrees when it comes back within this share of the benchmark's margin of equivalence."""
 TOLERANCE = 0.002
@@ -54,7 +56,7 @@ _CHOICES = ("layer", "penalty")
 
 
 @dataclass(frozen=True)
-class Finding:
+class CellAgain:
     """What became of one cell.
 
     Parameters
@@ -92,11 +94,11 @@ class Verification:
     Parameters
     ----------
     entry : Entry
-    findings : tuple of Finding
+    findings : tuple of CellAgain
     """
 
     entry: Entry
-    findings: tuple[Finding, ...]
+    findings: tuple[CellAgain, ...]
 
     @property
     def outcome(self) -> str:
@@ -164,6 +166,7 @@ def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, 
 def verify(
     entries: Sequence[Entry],
     registry: Registry,
+    run: Run,
     *,
     sample: int = 3,
     seed: int = 0,
@@ -181,6 +184,8 @@ def verify(
     entries : sequence of Entry
         Checked before: see :func:`harness.board.submission.check.check`.
     registry : Registry
+    run : callable
+        :func:`harness.run`, or what takes its arguments.
     sample : int
         Number of cells.
     seed : int
@@ -194,12 +199,18 @@ def verify(
     list of Verification
         Of each entry of which a cell was drawn.
     """
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[CellAgain]] = {}
     by_id = {entry.id: entry for entry in entries}
     with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
         for entry, cell in draw(entries, sample, seed):
             try:
-                board = _again(entry, cell, registry, Path(folder), device, offline, progress)
+                board = run(
+                    **_asked(entry, cell, registry),
+                    store=Path(folder),
+                    device=device,
+                    offline=offline,
+                    progress=progress,
+                )
                 finding = compare(entry, cell, board)
             except HarnessError as error:
                 finding = _missing(entry, cell, error.message)
@@ -207,27 +218,14 @@ def verify(
     return [Verification(by_id[i], tuple(found[i])) for i in sorted(found)]
 
 
-def _again(
-    entry: Entry,
-    cell: Mapping[str, Any],
-    registry: Registry,
-    store: Path,
-    device: str,
-    offline: bool,
-    progress: Progress | None,
-) -> xr.DataTree:
-    from harness.api import run
-
-    return run(
-        models=[address(entry.record["model"], registry)],
-        compressors=[cell["compressor"]["name"]],
-        benchmarks=[entry.record["benchmark"]["name"]],
-        device=device,
-        dtype=str(cell["provenance"].get("dtype") or "float32"),
-        offline=offline,
-        store=store,
-        progress=progress,
-    )
+def _asked(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Arguments of the run that computes one cell."""
+    return {
+        "models": [address(entry.record["model"], registry)],
+        "compressors": [cell["compressor"]["name"]],
+        "benchmarks": [entry.record["benchmark"]["name"]],
+        "dtype": str(cell["provenance"].get("dtype") or "float32"),
+    }
 
 
 def address(model: Mapping[str, Any], registry: Registry) -> str:
@@ -272,7 +270,7 @@ def redrawn(cell: Mapping[str, Any]) -> bool:
     return was_calibrated(cell["compressor"])
 
 
-def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Finding:
+def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> CellAgain:
     """Compare a submitted cell with the one cell of a board."""
     (at,) = _cells(board)
     if at["status"].item() != "done":
@@ -288,7 +286,7 @@ def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Findin
     detail, fault = _detail_difference(entry, cell, board)
     if fault:
         differs.append(fault)
-    return Finding(
+    return CellAgain(
         cell["compressor"]["name"],
         "differs" if differs else "agrees",
         cell["value"],
@@ -306,10 +304,10 @@ def _cells(board: xr.DataTree) -> list[xr.Dataset]:
     return [flat.isel(cell=i) for i in range(flat.sizes["cell"])]
 
 
-def _missing(entry: Entry, cell: Mapping[str, Any], reason: str) -> Finding:
+def _missing(entry: Entry, cell: Mapping[str, Any], reason: str) -> CellAgain:
     limit = tolerance(entry, cell)
     name = cell["compressor"]["name"]
-    return Finding(name, "not computed", cell["value"], None, limit, reason=reason)
+    return CellAgain(name, "not computed", cell["value"], None, limit, reason=reason)
 
 
 def _detail_difference(
