@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -220,19 +220,3 @@ class Session:
             return None
         said = self.store.read(Kind.COMPRESSION, base).attrs
         return float(said["perplexity"]), float(said["bits_per_byte"])
-
-
-@contextmanager
-def session(
-    variant: Variant,
-    place: Place,
-    options: RunOptions,
-    progress: Progress,
-    stimuli: Mapping[str, str],
-) -> Iterator[Session]:
-    """Open a variant, and let its model go afterwards."""
-    opened = Session(variant, Store(place.store), place, options, progress, stimuli)
-    try:
-        yield opened
-    finally:
-        opened.close()
