@@ -14,7 +14,7 @@ import xarray as xr
 
 from harness.board.profile import with_profile
 from harness.errors import CorruptError
-from harness.runner.cells import Cell, Status, variant_key
+from harness.runner.cells import Cell, Status, Variant
 from harness.runner.plan import Plan
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store.store import Kind, Store
@@ -320,7 +320,7 @@ def _compression(
         if model.name not in plan.files:
             continue
         for j, compressor in enumerate(compressors):
-            key = variant_key(plan.files[model.name].fingerprint, compressor, plan.options.dtype)
+            key = plan.keys(Variant(model, compressor)).variant
             if not store.has(Kind.COMPRESSION, key):
                 continue
             said = store.read(Kind.COMPRESSION, key).attrs

@@ -13,7 +13,8 @@ import xarray as xr
 from harness.errors import CorruptError, HarnessError, StoreError
 from harness.place.workplace import working
 from harness.record.request import Recordings, Request
-from harness.runner.cells import Cell, Status, cell_parts, recording_key
+from harness.runner.cells import Cell, Status
+from harness.runner.keys import failure_key
 from harness.runner.options import Overwrite
 from harness.runner.plan import Loaded, Plan, cell_key, planned
 from harness.runner.progress import Progress, Silent
@@ -124,7 +125,7 @@ def _run_cell(plan: Plan, cell: Cell, opened: Session) -> str:
     except Exception as error:  # likewise
         _unless_store(error)
         return _reason(error, opened, cell)
-    opened.store.remove(Kind.FAILURE, cell.identity)
+    opened.store.remove(Kind.FAILURE, failure_key(cell.variant, cell.benchmark))
     return ""
 
 
@@ -139,16 +140,8 @@ def _score(loaded: Loaded, opened: Session) -> xr.Dataset:
         return recording
 
     score = loaded.benchmark.score(Recordings(loaded.requests, load))
-    keys = [recording_key(opened.key, r) for r in loaded.requests]
-    parts = cell_parts(
-        opened.files.fingerprint,
-        opened.variant.compressor,
-        opened.options.dtype,
-        loaded.requests,
-        loaded.spec,
-        loaded.content,
-    )
-    said = provenance(opened.variant, loaded.spec, opened.files, read, keys, parts)
+    parts = opened.keys.parts(loaded.spec, loaded.requests, loaded.content)
+    said = provenance(opened.variant, loaded.spec, opened.files, read, parts)
     return score.assign_attrs(score.attrs | said | {"score_seconds": time.perf_counter() - start})
 
 
@@ -174,5 +167,5 @@ def _reason(error: Exception, opened: Session, cell: Cell) -> str:
             "benchmark": cell.benchmark.name,
         }
     )
-    opened.store.write(Kind.FAILURE, cell.identity, failure)
+    opened.store.write(Kind.FAILURE, failure_key(cell.variant, cell.benchmark), failure)
     return reason

@@ -12,7 +12,8 @@ from harness.lm.capabilities import capabilities
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.record.request import Benchmark, Request
-from harness.runner.cells import Cell, Status, Variant, recording_key, score_key, variant_key
+from harness.runner.cells import Cell, Status, Variant
+from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
@@ -65,6 +66,11 @@ class Plan:
     def todo_of(self, variant: Variant) -> tuple[Cell, ...]:
         """Cells of one variant that have to be computed."""
         return tuple(c for c in self.todo if c.variant.name == variant.name)
+
+    def keys(self, variant: Variant) -> Keys:
+        """Keys of what is stored of a variant whose model's files are here."""
+        fingerprint = self.files[variant.model.name].fingerprint
+        return Keys(fingerprint, variant.compressor, self.options.dtype)
 
     def count(self, status: Status) -> int:
         """Return the number of cells of a status."""
@@ -132,9 +138,10 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
         return Cell(variant, spec, Status.DONE, key=key)
     cell = Cell(variant, spec, Status.TODO, key=key)
     if overwrite is Overwrite.NEVER:
-        if store.has(Kind.FAILURE, cell.identity):
+        failure = failure_key(variant, spec)
+        if store.has(Kind.FAILURE, failure):
             with suppress(CorruptError):  # why it failed is lost, and no more
-                reason = str(store.read(Kind.FAILURE, cell.identity).attrs["reason"])
+                reason = str(store.read(Kind.FAILURE, failure).attrs["reason"])
                 return Cell(variant, spec, Status.FAILED, reason, key)
         return Cell(variant, spec, Status.TODO, "not computed", key)
     if reason := not_installed(variant.compressor.extra):
@@ -146,11 +153,7 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     """Key of a cell's score, or empty while the model's files are not here."""
     if variant.model.name not in plan.files:
         return ""
-    vkey = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
-    recordings = [recording_key(vkey, r) for r in loaded.requests]
-    return score_key(loaded.spec, recordings, loaded.content)
+    return plan.keys(variant).score(loaded.spec, loaded.requests, loaded.content)
 
 
 def not_applicable(variant: Variant, requests: Iterable[Request]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.lm.files import ModelFiles
 from harness.record.request import Measure, Request
-from harness.runner.cells import Variant, recording_key, variant_key
+from harness.runner.cells import Variant
 from harness.runner.options import RunOptions
 from harness.runner.plan import Plan, missing_models
 from harness.store.store import Kind, Store
@@ -106,15 +106,11 @@ def estimate(plan: Plan, store: Store) -> Estimate:
 
 
 def _there(variant: Variant, request: Request, plan: Plan, store: Store) -> bool:
-    fingerprint = plan.files[variant.model.name].fingerprint
-    key = variant_key(fingerprint, variant.compressor, plan.options.dtype)
-    return store.has(Kind.RECORDING, recording_key(key, request))
+    return store.has(Kind.RECORDING, plan.keys(variant).recording(request))
 
 
 def _weights_kept(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
-    key = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
+    key = plan.keys(variant).variant
     kept = plan.options.keep_weights and variant.compressor.calibrated
     return 0 if not kept or store.weights_path(key).is_file() else weights
 

@@ -15,7 +15,8 @@ from harness.errors import CorruptError
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.record.request import Request
-from harness.runner.cells import NONE, Variant, recording_key, variant_key
+from harness.runner.cells import NONE, Variant
+from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress
 from harness.spec.specs import load_target
@@ -61,9 +62,14 @@ class Session:
         return resolve(model, progress=self.progress.advance)
 
     @cached_property
+    def keys(self) -> Keys:
+        """Keys of what is stored of the variant."""
+        return Keys(self.files.fingerprint, self.variant.compressor, self.options.dtype)
+
+    @property
     def key(self) -> str:
         """Key of the variant's weights."""
-        return variant_key(self.files.fingerprint, self.variant.compressor, self.options.dtype)
+        return self.keys.variant
 
     @cached_property
     def device(self) -> str:
@@ -80,7 +86,7 @@ class Session:
         Every layer is read once, for its checksum, and let go; who scores reads the layers it wants
         when it wants them. The file is closed with the last reference to the array.
         """
-        key = recording_key(self.key, request)
+        key = self.keys.recording(request)
         try:
             self._check(key)
         except CorruptError:
@@ -106,7 +112,7 @@ class Session:
             if not self._has(request):
                 passes.setdefault(request.pass_key, []).append(request)
         for group in passes.values():
-            with self.store.lock(Kind.RECORDING, recording_key(self.key, group[0])):
+            with self.store.lock(Kind.RECORDING, self.keys.recording(group[0])):
                 missing = [r for r in group if not self._has(r)]
                 if missing:
                     self._record(missing)
@@ -115,7 +121,7 @@ class Session:
         """Drop recordings and kept weights from the store, so that they are made again."""
         self.store.remove_weights(self.key)
         for request in requests:
-            self.store.remove(Kind.RECORDING, recording_key(self.key, request))
+            self.store.remove(Kind.RECORDING, self.keys.recording(request))
 
     def report(self) -> xr.Dataset:
         """Return what the compressor did; the variant is compressed if that is not known."""
@@ -133,7 +139,7 @@ class Session:
         self.__dict__.pop("_loaded", None)
 
     def _has(self, request: Request) -> bool:
-        return self.store.has(Kind.RECORDING, recording_key(self.key, request))
+        return self.store.has(Kind.RECORDING, self.keys.recording(request))
 
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
@@ -160,7 +166,7 @@ class Session:
             rows, _, units = answer.shape
             self.store.write(
                 Kind.RECORDING,
-                recording_key(self.key, request),
+                self.keys.recording(request),
                 answer.to_dataset(),
                 chunks={"recording": (rows, 1, units)},
             )
@@ -216,7 +222,7 @@ class Session:
         return self.options.keep_weights and self.variant.compressor.calibrated
 
     def _base_perplexity(self) -> tuple[float, float] | None:
-        base = variant_key(self.files.fingerprint, NONE, self.options.dtype)
+        base = Keys(self.files.fingerprint, NONE, self.options.dtype).variant
         if not self.store.has(Kind.COMPRESSION, base):
             return None
         said = self.store.read(Kind.COMPRESSION, base).attrs
