@@ -13,9 +13,9 @@ from urllib.parse import urldefrag, urlsplit
 from harness.errors import ChecksumError, ModelError
 from harness.fetch.checksum import remembered_sha256
 from harness.fetch.download import fetch
-from harness.fetch.package_index import WheelMember
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Progress
+from harness.fetch.wheel import WheelMember
 from harness.lm.controls import control_fingerprint
 from harness.lm.files import ModelFiles, choose_files, inspect_folder
 from harness.place.locate import DATA_VARIABLE, candidates

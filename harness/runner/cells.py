@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from harness.runner.status import Status
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 
@@ -23,15 +23,6 @@ class Variant:
 
 NONE = CompressorSpec("none", target="", method="none")
 """Any compressor of the method ``none`` leaves the key of a variant alone."""
-
-
-class Status(StrEnum):
-    """Where a cell stands."""
-
-    DONE = "done"
-    TODO = "to do"
-    FAILED = "failed"
-    NOT_APPLICABLE = "not applicable"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 import re
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -177,3 +178,15 @@ def test_two_plugins_of_one_identity_are_told(monkeypatch):
     found = discover([EntryPoint("toy", "toy", "brainpress")])
     assert list(found.compressors.specs) == ["one", "three"]
     assert "has the identity 'lab/toy' of 'one'" in found.broken[0].reason
+
+
+def test_what_hides_a_plugins_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "stranger_plugins"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = EntryPoint("models.mine", "stranger_plugins.models.mine", "brainpress")
+    (broken,) = discover([point]).broken
+    assert f"is imported from {package / '__init__.py'}" in broken.reason
