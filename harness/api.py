@@ -166,7 +166,7 @@ def run(
 def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell, ...], xr.DataTree]:
     """Compute what a plan asks for, and assemble the board.
 
-    A stored score that turns out to have decayed is computed again.
+    Whatever in the store turns out to be damaged, or to be of another key, is made again.
 
     Returns
     -------
@@ -180,12 +180,12 @@ def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell,
     from harness.runner.status import Status
 
     store = open_store(made.place.store)
-    cells, scores = read_scores(execute(made, progress), store)
+    cells, scores = read_scores(made, execute(made, progress), store)
     if made.options.overwrite is not Overwrite.NEVER and any(
         c.status is Status.TODO for c in cells
     ):
         again = replace(made, cells=cells)
-        cells, scores = read_scores(execute(again, progress), store)
+        cells, scores = read_scores(again, execute(again, progress), store)
     return cells, assemble(made, cells, store, scores)
 
 

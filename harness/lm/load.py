@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.errors import ExtraMissing, ModelError
+from harness.errors import ExtraMissing, HarnessError, ModelError
 from harness.lm.anatomy import StaticEmbedding, anatomy
 from harness.lm.capabilities import capabilities
 from harness.lm.controls import STATIC, UNTRAINED
-from harness.lm.files import ModelFiles
+from harness.lm.files import ModelFiles, check_unchanged
 from harness.lm.packed import METHODS, dense_state
 from harness.lm.quiet import quiet_transformers
 from harness.spec.specs import ModelSpec
@@ -88,12 +89,27 @@ def load(
     ModelError
         The architecture is unknown, the weights do not fit it, the tokenizer gives no offsets, or
         the device or dtype is not to be had.
+    ChecksumError
+        A file is not what its checksum says: all bytes are hashed before they are loaded.
     ExtraMissing
         A quantised checkpoint needs an optional dependency.
     """
     where = _device(device)
     if dtype not in DTYPES:
         raise ModelError(f"{dtype!r} is not a dtype", f"there are {', '.join(DTYPES)}")
+    # All bytes are hashed while they are loaded: hashing takes a core of its own, and less time.
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(check_unchanged, files)
+        try:
+            model = _loaded(files, spec, where, dtype)
+        except HarnessError:
+            checked.result()  # what a damaged file leads to is not its cause
+            raise
+        checked.result()
+    return model
+
+
+def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
     packing = _packing(files, spec)
     tokenizer = _tokenizer(files, spec)
     config = _config(files, spec)

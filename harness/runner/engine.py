@@ -110,13 +110,14 @@ def _run_cell(plan: Plan, cell: Cell, opened: Session) -> str:
     """Record and score one cell; return why it failed, or nothing."""
     loaded = plan.benchmarks[cell.benchmark.name]
     try:
-        # What all cells of the variant ask of the same stimuli is recorded in one pass.
-        asked = {r.pass_key for r in loaded.requests}
-        alike = [r for r in _requests(plan, plan.todo_of(opened.variant)) if r.pass_key in asked]
-        opened.record(alike)
         key = cell_key(opened.variant, plan, loaded)
+        anew = plan.options.overwrite is Overwrite.ALWAYS
+        if anew or not opened.store.has(Kind.SCORE, key):
+            # What all cells of the variant ask of the same stimuli is recorded in one pass.
+            asked = {r.pass_key for r in loaded.requests}
+            todo = _requests(plan, plan.todo_of(opened.variant))
+            opened.record([r for r in todo if r.pass_key in asked])
         with opened.store.lock(Kind.SCORE, key):
-            anew = plan.options.overwrite is Overwrite.ALWAYS
             if anew or not opened.store.has(Kind.SCORE, key):
                 opened.progress.stage(opened.variant, f"scoring {cell.benchmark.name}")
                 # A killed run goes on from what it left here.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from harness.errors import CorruptError
+from harness.errors import ChecksumError, CorruptError
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.place import Place
@@ -55,6 +55,9 @@ class Session:
     @cached_property
     def files(self) -> ModelFiles:
         """Files of the model; fetched if they are not here."""
+        return self._resolved()
+
+    def _resolved(self) -> ModelFiles:
         model = self.variant.model
         try:
             return resolve(model, offline=True)
@@ -82,23 +85,15 @@ class Session:
     def recording(self, request: Request) -> xr.DataArray:
         """Open a recording, made again if it decayed in the store.
 
-        Every layer is read once, for its checksum, and let go; who scores reads the layers it wants
+        All its bytes are read once, for its seal, and let go; who scores reads the layers it wants
         when it wants them. The file is closed with the last reference to the array.
         """
         key = self.keys.recording(request)
         try:
-            self._check(key)
+            return self.store.opened(Kind.RECORDING, key)["recording"]
         except CorruptError:
             self.record([request])
-            self._check(key)
-        path = self.store.path(Kind.RECORDING, key)
-        return xr.open_dataset(path, engine="netcdf4")["recording"]
-
-    def _check(self, key: str) -> None:
-        with self.store.reading(Kind.RECORDING, key) as dataset:
-            dataset.coords.to_dataset().load()
-            for layer in range(dataset.sizes["layer"]):
-                _ = dataset["recording"].isel(layer=layer).values
+            return self.store.opened(Kind.RECORDING, key)["recording"]
 
     def record(self, requests: Iterable[Request]) -> None:
         """Make the recordings that are not in the store.
@@ -183,8 +178,10 @@ class Session:
 
         saved = self.store.weights_path(self.key) if self._keeps_weights else None
         if saved and saved.is_file() and self.store.has(Kind.COMPRESSION, self.key):
-            with suppress(CorruptError):
+            try:
                 return self._reloaded(saved)
+            except CorruptError:
+                self.store.set_aside(saved)
         model = self._base()
         if self.variant.compressor.method != "none":
             self.progress.stage(self.variant, "compressing")
@@ -205,7 +202,16 @@ class Session:
         from harness.lm.load import load
 
         self.progress.stage(self.variant, "loading")
-        return load(self.files, self.variant.model, device=self.device, dtype=self.options.dtype)
+        spec, how = self.variant.model, {"device": self.device, "dtype": self.options.dtype}
+        try:
+            return load(self.files, spec, **how)
+        except ChecksumError:
+            # A conversion is made again, and a file that has an address fetched: the same bytes, or
+            # another model than the one that was planned.
+            again = self._resolved()
+            if again.fingerprint != self.files.fingerprint:
+                raise
+            return load(again, spec, **how)
 
     def _reloaded(self, saved: Path) -> LanguageModel:
         from harness.runner.compression import reload
@@ -224,7 +230,10 @@ class Session:
         base = Keys(self.files.fingerprint, NONE, self.options.dtype).variant
         if not self.store.has(Kind.COMPRESSION, base):
             return None
-        said = self.store.read(Kind.COMPRESSION, base).attrs
+        try:
+            said = self.store.read(Kind.COMPRESSION, base).attrs
+        except CorruptError:  # it is measured again, and made again by the base's own variant
+            return None
         return float(said["perplexity"]), float(said["bits_per_byte"])
 
 
