@@ -157,12 +157,12 @@ def _measure(method: str, problem: Problem, out: Path) -> None:
 
 def _brainpress(problem: Problem, precision: str) -> Callable:
     import numpy as np
+    from encode_oracles.ridge import plan_ridge
 
     from harness.encode.design.features import delayed_gram
     from harness.encode.design.kernel import kernel_spectrum
     from harness.encode.design.options import Precision
     from harness.encode.design.splits import contiguous_folds
-    from harness.encode.solve.ridge import plan_ridge
 
     def fit(x, y):
         n, kind = problem.train, Precision(precision)

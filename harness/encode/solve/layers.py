@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.band import Band, make_band, make_columns
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, model_grid
-from harness.encode.design.options import EncodingOptions, Solver
-from harness.encode.design.result import EncodingResult, NuisanceResult, Unusable, scatter
-from harness.encode.design.scores import pearson, r_squared
+from harness.encode.design.band import Band, ColumnBand, make_band, make_columns
+from harness.encode.design.kernel import DoubleArray, FloatArray, nuisance_grid
+from harness.encode.design.options import EncodingOptions, Precision
+from harness.encode.design.result import EncodingResult, Unusable, scatter
 from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
-from harness.encode.solve.choice import LayerChoice
-from harness.encode.solve.himalaya import HimalayaRidge
-from harness.encode.solve.nuisance import among_all, score_nuisance
-from harness.encode.solve.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
+from harness.encode.solve.plan import Plan, make_plan
+from harness.encode.solve.steps import score_alone, score_joint, score_layer
+from harness.encode.solve.tally import Tally
 from harness.errors import DataError
 from harness.numeric.threads import spread
 
@@ -27,30 +24,6 @@ DEFAULT = EncodingOptions()
 
 KEPT = 2**29
 """Bytes of plans kept for the joint fit with nuisance regressors; further ones are made again."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Curves:
-    """What fills up as layers are scored: arrays of shape (n_folds, n_layers, n_usable)."""
-
-    r: DoubleArray
-    r2: DoubleArray
-    inner: DoubleArray
-    penalty: DoubleArray
-    ends: DoubleArray
-    choices: tuple[LayerChoice, ...]
-
-    @classmethod
-    def empty(cls, splits: Sequence[Split], n_layers: int, groups: IntArray) -> _Curves:
-        shape = (len(splits), n_layers, len(groups))
-        r, r2, inner, penalty = (np.full(shape, np.nan) for _ in range(4))
-        choices = tuple(LayerChoice(groups, len(split.outer.test)) for split in splits)
-        return cls(r, r2, inner, penalty, np.zeros((2, *shape[:2])), choices)
-
-    @property
-    def chosen(self) -> IntArray:
-        """Layer of each target in each fold, (n_folds, n_usable)."""
-        return np.stack([choice.chosen for choice in self.choices])
 
 
 class _Layers:
@@ -72,11 +45,12 @@ class _Layers:
         self.splits = splits
         self._features = features
         self._runs = runs
-        self._options = options
+        self.options = options
+        self.grids: dict[tuple[int, int], DoubleArray] = {}
         self._n_targets = n_targets
         self._memory = memory
         self._band: tuple[int, Band] | None = None
-        self._kept: dict[tuple[int, int], RidgePlan | HimalayaRidge] = {}
+        self._kept: dict[tuple[int, int], Plan] = {}
         self._bytes = 0
 
     def band(self, layer: int) -> Band:
@@ -86,18 +60,19 @@ class _Layers:
             band = make_band(
                 self._features[:, layer],
                 self._runs,
-                self._options.delays,
+                self.options.delays,
                 name=f"layer {layer}",
-                precision=self._options.typed,
+                precision=self.options.typed,
             )
             self._band = kept = (layer, band)
         return kept[1]
 
-    def plan(self, fold: int, layer: int) -> RidgePlan | HimalayaRidge:
+    def plan(self, fold: int, layer: int) -> Plan:
         """Plan a layer's ridge regression in a fold."""
         found = self._kept.get((fold, layer))
         if found is None:
-            found = layer_plan(self.band(layer), self.splits[fold], self._options, self._n_targets)
+            split, keep = self.splits[fold], self._memory > 0
+            found = make_plan(self.band(layer), split, self.options, self._n_targets, keep=keep)
             if self._bytes + found.nbytes <= self._memory:
                 self._kept[fold, layer] = found
                 self._bytes += found.nbytes
@@ -154,6 +129,7 @@ def encode_layers(
     DataError
         Shapes do not fit, runs are too short for the folds, or features are not finite.
     """
+    options = options.in_precision(Precision.DOUBLE)
     labels = check_runs(runs)
     features, responses = _checked(features, responses, len(labels))
     regressors = None
@@ -165,66 +141,28 @@ def encode_layers(
         _, beneath = _checked(features, nuisance_responses, len(labels))
     unusable = unusable_targets(responses, beneath, splits)
     n_targets = responses.shape[1]
+    n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
-    y = responses[:, usable].astype(np.float64)
     # Without nuisance nobody asks for a plan again.
     memory = 0 if regressors is None else KEPT
     layers = _Layers(features, labels, splits, options, len(usable), memory)
-    groups = _groups(target_groups, n_targets)[usable]
-    curves = _Curves.empty(splits, features.shape[1], groups)
+    tally = Tally.empty(
+        splits,
+        features.shape[1],
+        len(usable),
+        nuisance=regressors is not None,
+        groups=_groups(target_groups, n_targets)[usable],
+    )
+    y = responses[:, usable].astype(np.float64)
     with spread(len(labels)) as each:
         for layer in range(features.shape[1]):
             # Folds share the layer's kernel: it is made before they part ways.
             layers.band(layer)
-            each(partial(_score_layer, layers, layer, y, curves), range(len(splits)))
-        beyond = None
+            each(partial(_score_layer, layers, layer, y, tally), range(len(splits)))
         if regressors is not None:
             own = beneath[:, usable].astype(np.float64)
-            found = score_nuisance(
-                regressors, own, splits, curves.chosen, layers.plan, layer_plan, options, each
-            )
-            beyond = among_all(found, usable, n_targets)
-    return _result(options, splits, curves, usable, n_targets, unusable, beyond)
-
-
-def layer_plan(
-    band: Band,
-    split: Split,
-    options: EncodingOptions,
-    n_targets: int,
-    grid: Callable[[EncodingOptions, Spectrum], DoubleArray] = model_grid,
-) -> RidgePlan | HimalayaRidge:
-    """Plan the ridge regression of one band in one outer fold.
-
-    Parameters
-    ----------
-    band : Band
-        A layer, or nuisance.
-    split : Split
-        The fold.
-    options : EncodingOptions
-        Penalty grid, metric, precision, solver.
-    n_targets : int
-        About how many targets will go through the plan.
-    grid : callable
-        What makes the penalties of the band.
-
-    Returns
-    -------
-    RidgePlan or HimalayaRidge
-    """
-    spectrum = band.spectrum(split.outer)
-    penalties = grid(options, spectrum)
-    if options.solver is Solver.HIMALAYA:
-        return HimalayaRidge(band.kernels(split.outer), split.inner, penalties, options.metric)
-    return plan_ridge(
-        spectrum,
-        split.inner,
-        penalties,
-        metric=options.metric,
-        precision=options.typed,
-        n_targets=n_targets,
-    )
+            each(partial(_score_beyond, layers, regressors, own, tally), range(len(splits)))
+    return _result(options, layers, tally, usable, n_targets, unusable)
 
 
 def _checked(
@@ -252,66 +190,68 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
 
 
 def _score_layer(
-    layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves, fold: int
+    layers: _Layers, layer: int, responses: DoubleArray, tally: Tally, fold: int
 ) -> None:
-    split = layers.splits[fold]
     plan = layers.plan(fold, layer)
-    fit = plan.fit(responses[split.outer.train])
-    measured = responses[split.outer.test]
-    curves.r[fold, layer] = pearson(measured, fit.predictions)
-    curves.r2[fold, layer] = r_squared(measured, fit.predictions)
-    curves.inner[fold, layer] = fit.inner_scores.max(axis=0)
-    curves.choices[fold].offer(layer, curves.inner[fold, layer], fit.predictions)
-    curves.penalty[fold, layer] = plan.penalties[fit.chosen]
-    ends = grid_ends(fit.chosen, len(plan.penalties))
-    curves.ends[:, fold, layer] = ends.low, ends.high
+    score_layer(tally, plan, fold, layer, np.arange(responses.shape[1]), responses)
+    tally.count_ends(fold, layer, len(plan.ridge.penalties))
+    layers.grids[fold, layer] = plan.ridge.penalties
+
+
+def _score_beyond(
+    layers: _Layers, nuisance: ColumnBand, responses: DoubleArray, tally: Tally, fold: int
+) -> None:
+    """Fit nuisance alone, and jointly with the layer that each target chose."""
+    split, options, n_targets = layers.splits[fold], layers.options, responses.shape[1]
+    alone = make_plan(nuisance, split, options, n_targets, grid=nuisance_grid)
+    score_alone(tally, alone, fold, np.arange(n_targets), responses)
+    chosen = tally.layer_best[fold]
+    for layer in np.unique(chosen):
+        members = np.flatnonzero(chosen == layer)
+        plan, own = layers.plan(fold, int(layer)), responses[:, members]
+        inner = plan.inner(own)
+        score_joint(tally, plan.joint(nuisance), split, fold, members, own, inner)
 
 
 def _result(
     options: EncodingOptions,
-    splits: Sequence[Split],
-    curves: _Curves,
+    layers: _Layers,
+    tally: Tally,
     usable: IntArray,
     n_targets: int,
     unusable: tuple[Unusable, ...],
-    nuisance: NuisanceResult | None,
 ) -> EncodingResult:
-    chosen = curves.chosen
+    assert tally.inner is not None
+    assert tally.penalties is not None
 
-    def at_chosen(curve: DoubleArray) -> DoubleArray:
-        return scatter(np.take_along_axis(curve, chosen[:, None], axis=1)[:, 0], usable, n_targets)
+    def among_all(values: FloatArray) -> DoubleArray:
+        return scatter(np.asarray(values, np.float64), usable, n_targets)
 
-    fold_r = scatter(curves.r, usable, n_targets)
-    fold_r2 = scatter(curves.r2, usable, n_targets)
-    fold_r_best, fold_r2_best = at_chosen(curves.r), at_chosen(curves.r2)
-    all_chosen = np.full((len(splits), n_targets), -1, dtype=np.intp)
-    all_chosen[:, usable] = chosen
+    penalty = np.full_like(tally.r, np.nan)
+    for at, grid in layers.grids.items():
+        penalty[at] = grid[tally.penalties[at]]
+    chosen = np.full((len(layers.splits), n_targets), -1, dtype=np.intp)
+    chosen[:, usable] = tally.layer_best
+    fold_r, fold_r2 = among_all(tally.r), among_all(tally.r2)
+    fold_r_best, fold_r2_best = among_all(tally.r_best), among_all(tally.r2_best)
+    warnings = [f"{len(unusable)} of {n_targets} targets cannot be scored"] if unusable else []
     return EncodingResult(
         options=options,
-        folds=tuple(split.outer for split in splits),
+        folds=tuple(split.outer for split in layers.splits),
         r=fold_r.mean(axis=0),
         r2=fold_r2.mean(axis=0),
         fold_r=fold_r,
         fold_r2=fold_r2,
-        inner_score=scatter(curves.inner, usable, n_targets),
-        chosen=all_chosen,
+        inner_score=among_all(tally.inner),
+        chosen=chosen,
         r_best=fold_r_best.mean(axis=0),
         r2_best=fold_r2_best.mean(axis=0),
         fold_r_best=fold_r_best,
         fold_r2_best=fold_r2_best,
-        predictions=scatter(
-            np.concatenate([choice.predictions for choice in curves.choices]), usable, n_targets
-        ),
-        penalty=scatter(curves.penalty, usable, n_targets),
-        grid_ends=curves.ends,
+        predictions=among_all(tally.predicted(np.arange(len(usable)))),
+        penalty=among_all(penalty),
+        grid_ends=tally.ends,
         unusable=unusable,
-        warnings=_warnings(curves.ends, unusable, n_targets),
-        nuisance=nuisance,
+        warnings=(*warnings, *tally.warnings()),
+        nuisance=tally.nuisance.result(usable, n_targets) if tally.nuisance else None,
     )
-
-
-def _warnings(ends: DoubleArray, unusable: tuple[Unusable, ...], n_targets: int) -> tuple[str, ...]:
-    found = []
-    if unusable:
-        found.append(f"{len(unusable)} of {n_targets} targets cannot be scored")
-    return (*found, *GridEnds(*ends.mean(axis=(1, 2))).warnings)
