@@ -120,7 +120,7 @@ def differences(old: Path, new: Path) -> None:
         print(f"{len(a)} arrays, {len(set(a) ^ set(b))} in one commit only")
         worst: dict[str, tuple[float, str]] = {}
         for name in set(a) & set(b):
-            x, y = a[name].astype(float), b[name].astype(float)
+            x, y = (np.atleast_1d(found[name]).astype(float) for found in (a, b))
             apart = np.abs(x - y)
             apart[np.isnan(x) & np.isnan(y)] = 0
             kind = "alice" if name.startswith("alice") else name.partition(":")[0]

@@ -78,6 +78,8 @@ def test_the_same_as_in_memory(n_units: int, metric: Metric) -> None:
     assert (with_model[::4] == 1).all()
     left_out = with_model == 0
     np.testing.assert_array_equal(found["a"]["unique_r2"].values[left_out], 0)
+    if metric is not Metric.R2:
+        return  # correlation is blind to the scale of a prediction, and R2 is not
     kind = np.arange(N_VOXELS) % 4
     unique = [float(found["a"]["unique_r2"].values[kind == k].mean()) for k in range(4)]
     assert min(unique[0], unique[2]) > 0.2
