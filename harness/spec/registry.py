@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,9 @@ from harness.spec import hooks
 from harness.spec.names import nearest, split_settings
 from harness.spec.settings import with_settings
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec, flaw
+
+OWN = "brainpress"
+"""The distribution whose plugins come first."""
 
 S = TypeVar("S", ModelSpec, CompressorSpec, BenchmarkSpec)
 
@@ -177,15 +181,23 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
     """
     shelves: dict[str, Shelf[Any]] = {kind: Shelf(kind) for kind, _ in _KINDS}
     broken: list[Broken] = []
-    for point in sorted(points, key=lambda p: (_origin(p)[0] != "brainpress", p.name, p.value)):
-        origin = " ".join(_origin(point))
+    known: dict[int, tuple[str, str]] = {}  # a distribution's metadata is parsed once
+    found = []
+    for point in points:
+        if id(point.dist) not in known:
+            known[id(point.dist)] = _origin(point)
+        found.append((known[id(point.dist)], point))
+    found.sort(key=lambda f: (f[0][0] != OWN, f[1].name, f[1].value))
+    for (owner, version), point in found:
+        origin = f"{owner} {version}"
         try:
             manager = pluggy.PluginManager(hooks.PROJECT)
             manager.add_hookspecs(hooks)
             manager.register(point.load(), name=point.name)
             manager.check_pending()
         except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its own
-            broken.append(Broken(point.name, origin, f"{type(error).__name__}: {error}"))
+            reason = f"{type(error).__name__}: {error}{_elsewhere(point, error)}"
+            broken.append(Broken(point.name, origin, reason))
             continue
         for kind, spec_type in _KINDS:
             for reason in _collect(manager, shelves[kind], spec_type, origin):
@@ -224,6 +236,16 @@ def _collect(
     return wrong
 
 
+def _elsewhere(point: EntryPoint, error: BaseException) -> str:
+    """Say which file was imported where a plugin's package is not the one it was installed as."""
+    package = point.module.partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package not in sys.modules:
+        return ""
+    module = sys.modules[package]
+    where = module.__file__ or next(iter(getattr(module, "__path__", ())), "")
+    return f" ({package!r} is imported from {where})"
+
+
 def _origin(point: EntryPoint) -> tuple[str, str]:
     dist = point.dist
     return (dist.name, dist.version) if dist is not None else ("unknown", "")
@@ -239,9 +261,15 @@ def registry() -> Registry:
         brainpress itself is not installed, so that none of its own plugins can be found.
     """
     found = discover(entry_points(group=hooks.ENTRY_POINT_GROUP))
-    if not found.models.specs and not found.compressors.specs:
+    if found.models.specs or found.compressors.specs:
+        return found
+    own = [b for b in found.broken if b.distribution.partition(" ")[0] == OWN]
+    if own:
         raise PluginError(
-            "no brainpress plugin is installed, not even its own",
-            "install the project (`pip install -e .`) instead of running it from a bare checkout",
+            f"none of brainpress's own plugins can be loaded; {own[0].plugin}: {own[0].reason}",
+            "rename what is imported in their place, or install the project again",
         )
-    return found
+    raise PluginError(
+        "no brainpress plugin is installed, not even its own",
+        "install the project (`pip install -e .`) instead of running it from a bare checkout",
+    )

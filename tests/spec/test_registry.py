@@ -1,5 +1,6 @@
 import re
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -144,3 +145,15 @@ def test_a_spec_of_nonsense_stops_no_other(monkeypatch, wrong, said):
     (broken,) = found.broken
     assert re.search(said, broken.reason)
     assert found.models.select([], ["slm"])
+
+
+def test_what_hides_a_plugins_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "stranger_plugins"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = EntryPoint("models.mine", "stranger_plugins.models.mine", "brainpress")
+    (broken,) = discover([point]).broken
+    assert f"is imported from {package / '__init__.py'}" in broken.reason

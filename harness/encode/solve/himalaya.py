@@ -156,7 +156,8 @@ class HimalayaJoint:
         # Each band about its mean over training rows; the intercept is then that of responses.
         parts -= fitted.mean(axis=1, keepdims=True)
         better = np.asarray(ridge.cv_scores_).max(axis=0) > alone
-        return JointFit(better, *parts[:, :, better])
+        model, nuisance = parts[:, :, better]
+        return JointFit(better, model, nuisance)
 
 
 _PARTS = ("train", "heldout")

@@ -33,7 +33,7 @@ from harness.encode.voxels.stream_options import STREAM, PenaltyScope, StreamOpt
 from harness.encode.voxels.stream_results import participant_scores
 from harness.encode.voxels.stream_shared import cross_voxels, is_crossed, score_shared
 from harness.errors import DataError, ScoreError
-from harness.place.workplace import workplace
+from harness.place.place import here
 
 DEFAULT = EncodingOptions()
 
@@ -122,7 +122,7 @@ def stream_layers(
         beside = make_columns(nuisance, labels, options.delays, name="nuisance")
     say = progress or (lambda _: None)
     layers = np.asarray(recording["layer"].values)
-    folder = stream.folder or workplace().folder
+    folder = stream.folder or here().unfinished
     mark = ""
     if folder is not None:
         # How many permutations there are changes nothing that is kept.

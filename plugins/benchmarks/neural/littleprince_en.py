@@ -94,6 +94,11 @@ class LittlePrince:
         runs = [name for person in _people(participants) for name in _files()[person]]
         return tuple(FILES.resource(name) for name in (WORDS, PROSODY, *runs))
 
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return LittlePrince.resources(**{**options, "participants": participants})
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every section."""
         from harness.record.context import Context
@@ -330,7 +335,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " (2022). Le Petit Prince multilingual naturalistic fMRI corpus. Scientific Data 9,"
             " 530."
         ),
-        "homepage": "https://openneuro.org/datasets/ds003643/versions/2.0.5",
+        "homepage": "https://openneuro.org/datasets/ds003643/versions/2.0.7",
         "notes": (
             "Preprocessed images of the authors (ME-ICA, 2 mm, Colin 27 in MNI space); regions are"
             " spheres of 10 mm around the six peaks of Pallier et al. (2011). The first section is"
@@ -339,8 +344,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " sections are held out. Ceiling: the other listeners (leave-one-out, a lower bound),"
             " and split halves of the group. Nuisance: word rate, length, log frequency, intensity"
             " and pitch of the voice, and the drawings that were shown during the first section."
-            " The annotated words have no punctuation. All files (30 GB) are checked by the md5"
-            " that OpenNeuro keeps."
+            " The text is the table of annotated words: no punctuation, contractions in two words"
+            " (`did nt`), numbers in one (`threetwofive`), `na\\ive` as it is written there. All"
+            " files (30 GB) are checked by the md5 that OpenNeuro keeps."
         ),
     }
     data = "49 listeners, 9 sections of one book (94 min, TR 2 s)"

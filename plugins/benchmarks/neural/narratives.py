@@ -13,6 +13,7 @@ from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
 from .narratives_files import (
+    CLIPS,
     DERIVATIVES,
     SHARED,
     STORIES,
@@ -103,6 +104,11 @@ class Narratives:
         names = [alignment_name(story) for story in chosen]
         names += [scan_name(p, story, derivative) for p in people for story in chosen]
         return tuple(resource_of(name) for name in dict.fromkeys(names))
+
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return Narratives.resources(**{**options, "participants": participants})
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
@@ -218,7 +224,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.neural.narratives:Narratives",
         "kind": "neural",
-        "licence": "CC0-1.0",
+        "licence": f"CC0-1.0 (scans); alignments of the stories: {CLIPS}",
         "citation": (
             "Nastase, Liu, Hillman, Zadbood, Hasenfratz, Keshavarzian, Chen, Honey, Yeshurun, Regev"
             ' et al. (2021). The "Narratives" fMRI dataset for evaluating models of naturalistic'
@@ -248,6 +254,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "narratives",
+            version=2,
             metric="Pearson r, mean over 6 regions and participants",
             margin=0.02,
             tags=(*tags, "roi"),
@@ -256,7 +263,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "narratives-voxels",
-            version=2,
+            version=3,
             options={"resolution": "voxel"},
             metric="Pearson r, mean over the voxels of 6 regions and participants",
             margin=0.01,
