@@ -29,14 +29,15 @@ Put = Callable[[FloatArray | IntArray], "Tensor"]
 
 @dataclass(frozen=True, eq=False)
 class JointFold:
-    """An inner fold, the nuisance columns rotated so that ``X' G X`` is diagonal, by penalty.
+    """An inner fold, the columns rotated so that ``X' G X`` is diagonal, by penalty.
 
     Parameters
     ----------
     test : Tensor
         Held-out rows, as positions among the training rows.
     curvature : Tensor, shape (n_penalties, n_columns)
-        That diagonal.
+        That diagonal; of shape (n_penalties, n_pairs, n_columns, n_columns), the inverses of
+        ``X' G X`` and the columns' penalty, which is a matrix then, and nothing is rotated.
     tested : Tensor, shape (n_penalties, n_test, n_columns)
         ``E``.
     linear : Tensor, shape (2 * n_penalties * n_columns, n_rows)
@@ -66,9 +67,11 @@ class JointFold:
         weights : Tensor, shape (n_penalties, n_nuisance_penalties, n_columns, n_voxels)
         together : Tensor, shape (n_penalties, 1, n_columns, n_voxels)
         """
-        n_penalties, n_columns = self.curvature.shape
+        n_penalties, _, n_columns = self.tested.shape
         rows = y if self.parts is None else self._rows(y, *self.parts)
         along, together = product(self.linear, rows).reshape(2, n_penalties, 1, n_columns, -1)
+        if self.curvature.ndim == 4:
+            return self.curvature @ along, together
         return along / (self.curvature[:, None, :, None] + penalties[:, None, None]), together
 
     def _rows(self, y: Tensor, train: Tensor, basis: Tensor, columns: Tensor) -> Tensor:
@@ -91,8 +94,37 @@ class JointFold:
         return gained
 
 
+def solved(gram: DoubleArray, penalty: DoubleArray | None) -> tuple[DoubleArray, DoubleArray]:
+    """Prepare the equations of the columns' weights, ``(X' G X + b) w = X' G y``.
+
+    Parameters
+    ----------
+    gram : array, shape (n_penalties, n_columns, n_columns)
+        ``X' G X`` for each penalty of the model.
+    penalty : array, shape (n_penalties, n_pairs, n_columns, n_columns), optional
+        Of the columns. None: a number, not yet known.
+
+    Returns
+    -------
+    curvature : array
+        As :class:`JointFold` has it.
+    rotation : array, shape (n_penalties, n_columns, n_columns)
+        Of the columns; the identity where a penalty is given.
+    """
+    if penalty is not None:
+        return np.linalg.inv(gram[:, None] + penalty), np.eye(gram.shape[1])[None]
+    curvature, rotation = np.linalg.eigh(gram)
+    # Rounding can leave the smallest a hair below 0.
+    return np.maximum(curvature, 0), rotation
+
+
 def refitted_fold(
-    fold: Fold, own: Spectrum, x: DoubleArray, penalties: DoubleArray, put: Put
+    fold: Fold,
+    own: Spectrum,
+    x: DoubleArray,
+    penalties: DoubleArray,
+    put: Put,
+    penalty: DoubleArray | None = None,
 ) -> JointFold:
     """Make an inner fold from the decomposition of its own training rows.
 
@@ -108,6 +140,8 @@ def refitted_fold(
         Of the model.
     put : callable
         Puts an array on the device, in the precision of products with voxels.
+    penalty : array, shape (n_penalties, n_pairs, n_columns, n_columns), optional
+        Of the columns, where it is a matrix.
 
     Returns
     -------
@@ -118,9 +152,9 @@ def refitted_fold(
     axes = own.basis.T @ train
     filters = 1 / (own.values + penalties[:, None])
     shrunk = axes.T * (own.values * filters)[:, None]  # (n_penalties, n_columns, rank)
-    curvature, rotation = np.linalg.eigh(train.T @ train - shrunk @ axes)
+    curvature, rotation = solved(train.T @ train - shrunk @ axes, penalty)
     tested = (test - own.heldout @ (filters[:, :, None] * axes)) @ rotation
-    back = rotation.swapaxes(1, 2)
+    back = np.broadcast_to(rotation, (len(penalties), *rotation.shape[1:])).swapaxes(1, 2)
     errors = tested.swapaxes(1, 2)
     n_test, n_columns = test.shape
     blank = np.zeros((len(penalties), n_columns, n_test))
@@ -129,9 +163,7 @@ def refitted_fold(
     together = np.concatenate([-fitted, blank[:, :, :1].repeat(n_columns, 2), errors], axis=2)
     linear = np.stack([along, together]).reshape(-1, along.shape[2])
     parts = (put(fold.train), put(own.basis), put(train))
-    # Rounding can leave the smallest a hair below 0.
-    bounded = put(np.maximum(curvature, 0))
-    return JointFold(put(fold.test), bounded, put(tested), put(linear), parts)
+    return JointFold(put(fold.test), put(curvature), put(tested), put(linear), parts)
 
 
 def left_out_fold(
@@ -140,6 +172,7 @@ def left_out_fold(
     everywhere: DoubleArray,
     columns: LeftOut,
     put: Put,
+    penalty: DoubleArray | None = None,
 ) -> JointFold:
     """Make an inner fold from the decomposition of all training rows.
 
@@ -155,6 +188,8 @@ def left_out_fold(
         The columns with the fold's rows left out.
     put : callable
         Puts an array on the device.
+    penalty : array, shape (n_penalties, n_pairs, n_columns, n_columns), optional
+        Of the columns, where it is a matrix.
 
     Returns
     -------
@@ -165,11 +200,11 @@ def left_out_fold(
     back = piece.inverse[:, :, : piece.n_test] @ tested
     spread = residuals(spectrum, penalties, piece.left_out, np.concatenate([errors, back], axis=2))
     left_out, together = np.split(spread, 2, axis=2)
-    curvature, rotation = np.linalg.eigh(columns.gains(columns))
+    curvature, rotation = solved(columns.gains(columns), penalty)
     linear = np.stack([everywhere - left_out, together]) @ rotation
     return JointFold(
         put(columns.test),
-        put(np.maximum(curvature, 0)),
+        put(curvature),
         put(tested @ rotation),
         put(linear.swapaxes(2, 3).reshape(-1, spectrum.n_train)),
     )

@@ -18,13 +18,40 @@ from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.choice import best_index, checked_grid
-from harness.encode.solve.joint_folds import JointFold, left_out_fold, refitted_fold, residuals
+from harness.encode.solve.joint_folds import (
+    JointFold,
+    left_out_fold,
+    refitted_fold,
+    residuals,
+    solved,
+)
 from harness.encode.solve.leave_out import LeaveBlockOut, leave_block_out
 from harness.encode.solve.scan import Scan, blocks, fold_score
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Columns that change a design, whose penalty is that of the model times a matrix.
+
+    The design of a participant with own confounds ``Q`` taken out has the kernel
+    ``P K P = K + V M V'``, with ``V = [Q, K Q]``: that of a joint fit of the shared features with
+    the columns ``V``, whose penalty is ``a inv(M)``.
+
+    Parameters
+    ----------
+    train, heldout : array, shape (n_train, n_columns), (n_heldout, n_columns)
+        ``V``.
+    inverse : array, shape (n_columns, n_columns)
+        Of ``M``.
+    """
+
+    train: DoubleArray
+    heldout: DoubleArray
+    inverse: DoubleArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +91,10 @@ class JointScan:
     _columns: FloatArray  # (n_train, n_columns), centred
     _heldout: FloatArray  # (n_heldout, n_columns)
     _linear: Tensor  # (n_penalties, n_columns, n_train): X' G over all training rows, rotated
-    _curvature: Tensor
+    _curvature: Tensor  # as a JointFold has it
     _rotation: Tensor  # (n_penalties, n_columns, n_columns)
     _folds: tuple[JointFold, ...]
+    _n_own: int = 0  # leading columns that belong to the model
 
     @property
     def nbytes(self) -> int:
@@ -115,13 +143,23 @@ class JointScan:
         best, chosen = np.empty(n_voxels), np.empty((2, n_voxels), dtype=np.intp)
         grid = self._linear.new_tensor(self.penalties)
         for block in blocks(n_voxels, self.scan.device):
-            y = self._placed(responses[:, block])
-            scores = self._scores(y, inner[:, block], grid)
+            scores = self._scores(self._placed(responses[:, block]), inner[:, block], grid)
             flat = scores.reshape(-1, scores.shape[-1])
             index = best_index(flat)
             best[block] = np.take_along_axis(flat, index[None], axis=0)[0]
             chosen[:, block] = np.unravel_index(index, scores.shape[:2])
         return best, chosen
+
+    def table(self, responses: FloatArray, inner: DoubleArray) -> DoubleArray:
+        """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
+        grid = self._linear.new_tensor(self.penalties)
+        return np.concatenate(
+            [
+                self._scores(self._placed(responses[:, block]), inner[:, block], grid)
+                for block in blocks(responses.shape[1], self.scan.device)
+            ],
+            axis=-1,
+        )
 
     def _scores(self, y: Tensor, inner: DoubleArray, grid: Tensor) -> DoubleArray:
         """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
@@ -162,7 +200,11 @@ class JointScan:
         centred = responses - responses.mean(axis=0, dtype=np.float64)
         # What nuisance does not explain is the model's, at its penalty.
         rest = (centred - self._columns @ weights).astype(responses.dtype, copy=False)
-        return self.scan.fit(rest, chosen[0]).predictions, self._heldout @ weights
+        model = self.scan.fit(rest, chosen[0]).predictions
+        own = self._n_own
+        if own:
+            model = model + self._heldout[:, :own] @ weights[:own]
+        return model, self._heldout[:, own:] @ weights[own:]
 
     def _weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
         """Weights of the nuisance columns, (n_columns, n_voxels)."""
@@ -175,9 +217,12 @@ class JointScan:
             model, nuisance = torch.from_numpy(chosen[:, block]).to(y.device)
             everywhere = product(self._linear.flatten(0, 1), y).reshape(*shape, -1)
             along = everywhere[model, :, torch.arange(y.shape[1], device=y.device)]
-            grid = y.new_tensor(self.penalties)
-            along = along / (self._curvature[model] + grid[nuisance, None])
-            found = (self._rotation[model] @ along[:, :, None])[:, :, 0]
+            if self._n_own:
+                found = (self._curvature[model, nuisance] @ along[:, :, None])[:, :, 0]
+            else:
+                grid = y.new_tensor(self.penalties)
+                along = along / (self._curvature[model] + grid[nuisance, None])
+                found = (self._rotation[model] @ along[:, :, None])[:, :, 0]
             weights[:, block] = found.T.cpu().numpy()
         return weights
 
@@ -196,6 +241,7 @@ def plan_joint_scan(
     columns: FloatArray,
     heldout: FloatArray,
     penalties: npt.ArrayLike,
+    change: Change | None = None,
 ) -> JointScan:
     """Multiply out what voxels share of the joint fit.
 
@@ -213,6 +259,8 @@ def plan_joint_scan(
         The same in the held-out rows.
     penalties : array, shape (n_nuisance_penalties,)
         Of the nuisance band; positive, ascending.
+    change : Change, optional
+        What sets the model's design apart from that of the scan.
 
     Returns
     -------
@@ -224,7 +272,12 @@ def plan_joint_scan(
         Penalties are not positive and ascending.
     """
     grid = checked_grid(penalties)
-    x = np.asarray(columns, dtype=np.float64)
+    x, held = np.asarray(columns, np.float64), np.asarray(heldout, np.float64)
+    penalty = None
+    if change is not None:
+        penalty = _penalty(scan.penalties, grid, change.inverse, x.shape[1])
+        x = np.concatenate([change.train, x], axis=1)
+        held = np.concatenate([change.heldout, held], axis=1)
     mean = x.mean(axis=0)
     x = x - mean
     everywhere = residuals(
@@ -233,34 +286,48 @@ def plan_joint_scan(
         np.arange(spectrum.n_train),
         np.broadcast_to(x, (len(scan.penalties), *x.shape)),
     )
-    curvature, rotation = np.linalg.eigh(x.T @ everywhere)
+    curvature, rotation = solved(x.T @ everywhere, penalty)
 
     def put(array: npt.NDArray[Any]) -> Tensor:
         return scan.put(array)
 
     made: tuple[JointFold, ...]
     if scan.spectra:
-        made = tuple(refitted_fold(*pair, x, scan.penalties, put) for pair in scan.spectra)
+        made = tuple(refitted_fold(*pair, x, scan.penalties, put, penalty) for pair in scan.spectra)
     else:
         # One at a time: the inverses that many voxels' folds take are large.
-        solved: Iterable[LeaveBlockOut] = (
+        plans: Iterable[LeaveBlockOut] = (
             [scan.left_out] if scan.left_out else _one_by_one(spectrum, folds, scan.penalties)
         )
         made = tuple(
-            left_out_fold(spectrum, scan.penalties, everywhere, item, put)
-            for one in solved
+            left_out_fold(spectrum, scan.penalties, everywhere, item, put, penalty)
+            for one in plans
             for item in one.each(x)
         )
     return JointScan(
         scan,
         grid,
         x,
-        np.asarray(heldout, dtype=np.float64) - mean,
+        held - mean,
         put((everywhere @ rotation).swapaxes(1, 2)),
-        put(np.maximum(curvature, 0)),
+        put(curvature),
         put(rotation),
         made,
+        0 if change is None else len(change.inverse),
     )
+
+
+def _penalty(
+    model: DoubleArray, nuisance: DoubleArray, inverse: DoubleArray, n_columns: int
+) -> DoubleArray:
+    """Penalties of a change's columns and of nuisance, (n_penalties, n_pairs, k, k)."""
+    own = len(inverse)
+    shape = (len(model), len(nuisance), own + n_columns, own + n_columns)
+    penalty = np.zeros(shape)
+    penalty[:, :, :own, :own] = model[:, None, None, None] * inverse
+    diagonal = np.arange(own, own + n_columns)
+    penalty[:, :, diagonal, diagonal] = nuisance[:, None]
+    return penalty
 
 
 def _one_by_one(

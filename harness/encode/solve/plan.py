@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.encode.design.band import Band, ColumnBand
 from harness.encode.design.kernel import (
@@ -16,8 +16,10 @@ from harness.encode.design.kernel import (
 from harness.encode.design.options import EncodingOptions, Solver
 from harness.encode.design.targets import Split
 from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
-from harness.encode.solve.joint_scan import JointScan, plan_joint_scan
+from harness.encode.solve.joint_scan import Change, JointScan, plan_joint_scan
+from harness.encode.solve.projected import ProjectedScan, project_scan
 from harness.encode.solve.scan import Scan, plan_scan
+from harness.errors import ScoreError
 
 Grid = Callable[[EncodingOptions, Spectrum], DoubleArray]
 
@@ -36,14 +38,14 @@ class Plan:
         Choices.
     spectrum : Spectrum
         Of the training rows.
-    ridge : Scan or HimalayaRidge
+    ridge : Scan, HimalayaRidge or ProjectedScan
         Takes targets: ``ridge.fit(responses)``.
     """
 
     split: Split
     options: EncodingOptions
     spectrum: Spectrum
-    ridge: Scan | HimalayaRidge
+    ridge: Scan | HimalayaRidge | ProjectedScan
 
     @property
     def nbytes(self) -> int:
@@ -60,8 +62,37 @@ class Plan:
         penalties = nuisance_grid(self.options, nuisance.spectrum(rows))
         if isinstance(ridge, HimalayaRidge):
             return HimalayaJoint(ridge, nuisance.kernels(rows), penalties)
+        change = None
+        if isinstance(ridge, ProjectedScan):
+            ridge, change = ridge.scan, ridge.change
         columns = nuisance.columns[rows.train], nuisance.columns[rows.test]
-        return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties)
+        return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties, change)
+
+    def projected(self, columns: DoubleArray, inverse: DoubleArray) -> Plan:
+        """Plan a design that differs from this one by a few columns.
+
+        Parameters
+        ----------
+        columns : array, shape (n_samples, n_columns)
+            ``V`` of :class:`harness.encode.solve.joint_scan.Change`, in all rows.
+        inverse : array, shape (n_columns, n_columns)
+            Of its matrix ``M``.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        ScoreError
+            himalaya solves: give it the changed band itself.
+        """
+        if not isinstance(self.ridge, Scan):
+            raise ScoreError("only our own plans share decompositions", "plan the changed band")
+        rows = self.split.outer
+        change = Change(columns[rows.train], columns[rows.test], inverse)
+        own = project_scan(self.ridge, self.spectrum, self.split.inner, change)
+        return replace(self, ridge=own)
 
 
 def make_plan(
