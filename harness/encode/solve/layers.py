@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.band import Band, ColumnBand, make_band, make_columns
 from harness.encode.design.kernel import DoubleArray, FloatArray, nuisance_grid
-from harness.encode.design.options import EncodingOptions, Precision
+from harness.encode.design.options import EncodingOptions, Precision, Solver
 from harness.encode.design.result import EncodingResult, Unusable, scatter
 from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
 from harness.encode.solve.plan import Plan, make_plan
-from harness.encode.solve.steps import score_alone, score_joint, score_layer
+from harness.encode.solve.scan import ScanFit
+from harness.encode.solve.steps import keep, score_alone, score_joint
 from harness.encode.solve.tally import Tally
 from harness.errors import DataError
 from harness.numeric.threads import spread
@@ -24,6 +26,23 @@ DEFAULT = EncodingOptions()
 
 KEPT = 2**29
 """Bytes of plans kept for the joint fit with nuisance regressors; further ones are made again."""
+
+
+class OwnDesigns(Protocol):
+    """What sets the designs of participants who had the same stimulus apart: their confounds."""
+
+    @property
+    def members(self) -> Sequence[tuple[int, IntArray]]:
+        """Participants, and the usable targets of each; together all of them."""
+        ...
+
+    def change(self, person: int, layer: int, band: Band) -> tuple[DoubleArray, DoubleArray]:
+        """Return columns and inverse of a :class:`harness.encode.solve.joint_scan.Change`."""
+        ...
+
+    def through(self, person: int, band: Band) -> Band:
+        """Return the participant's own band."""
+        ...
 
 
 class _Layers:
@@ -40,15 +59,20 @@ class _Layers:
         splits: Sequence[Split],
         options: EncodingOptions,
         n_targets: int,
-        memory: int,
+        *,
+        joint: bool,
+        own: OwnDesigns | None,
     ) -> None:
         self.splits = splits
+        self.own = own
+        # Without nuisance nobody asks for a plan again.
+        self._memory = KEPT if joint else 0
+        self._keep = joint or own is not None
         self._features = features
         self._runs = runs
         self.options = options
         self.grids: dict[tuple[int, int], DoubleArray] = {}
         self._n_targets = n_targets
-        self._memory = memory
         self._band: tuple[int, Band] | None = None
         self._kept: dict[tuple[int, int], Plan] = {}
         self._bytes = 0
@@ -71,12 +95,54 @@ class _Layers:
         """Plan a layer's ridge regression in a fold."""
         found = self._kept.get((fold, layer))
         if found is None:
-            split, keep = self.splits[fold], self._memory > 0
+            split, keep = self.splits[fold], self._keep
             found = make_plan(self.band(layer), split, self.options, self._n_targets, keep=keep)
+            self.grids[fold, layer] = found.ridge.penalties
             if self._bytes + found.nbytes <= self._memory:
                 self._kept[fold, layer] = found
                 self._bytes += found.nbytes
         return found
+
+    def designs(self, n_targets: int) -> Sequence[tuple[int | None, IntArray]]:
+        """List participants and their targets; nobody and all targets, where all share a design."""
+        return [(None, np.arange(n_targets))] if self.own is None else self.own.members
+
+    def nuisance(self, person: int | None, band: ColumnBand) -> ColumnBand:
+        """Return the nuisance band of a participant."""
+        if person is None or self.own is None:
+            return band
+        mine = self.own.through(person, band)
+        assert isinstance(mine, ColumnBand)
+        return mine
+
+    def own_plan(self, person: int | None, fold: int, layer: int, shared: Plan) -> Plan:
+        """Plan a layer's ridge regression for a participant: from the plan that all share."""
+        if person is None or self.own is None:
+            return shared
+        band = self.band(layer)
+        if self.options.solver is not Solver.HIMALAYA:
+            return shared.projected(*self.own.change(person, layer, band))
+
+        def same_grid(*_: object) -> DoubleArray:
+            return shared.ridge.penalties
+
+        mine = self.own.through(person, band)
+        return make_plan(mine, self.splits[fold], self.options, self._n_targets, grid=same_grid)
+
+    def fit(self, fold: int, layer: int, responses: DoubleArray) -> ScanFit:
+        """Fit all targets in the training rows of a fold, each with its design."""
+        train = responses[self.splits[fold].outer.train]
+        shared = self.plan(fold, layer)
+        parts = [
+            (members, self.own_plan(person, fold, layer, shared).ridge.fit(train[:, members]))
+            for person, members in self.designs(responses.shape[1])
+        ]
+        order = np.argsort(np.concatenate([members for members, _ in parts]))
+        return ScanFit(
+            np.concatenate([fit.inner for _, fit in parts], axis=1)[:, order],
+            np.concatenate([fit.chosen for _, fit in parts])[order],
+            np.concatenate([fit.predictions for _, fit in parts], axis=1)[:, order],
+        )
 
 
 def encode_layers(
@@ -89,6 +155,7 @@ def encode_layers(
     nuisance_responses: FloatArray | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
+    own: Callable[[IntArray], OwnDesigns] | None = None,
 ) -> EncodingResult:
     """Score how well each layer predicts responses, and the layer chosen on training rows.
 
@@ -119,6 +186,9 @@ def encode_layers(
     folds : sequence of Fold, optional
         Outer folds, where the data set prescribes them (a test story). By default
         :func:`harness.encode.design.splits.contiguous_folds`.
+    own : callable, optional
+        Where participants' designs differ by what their confounds take out: given the indices of
+        usable targets, what sets them apart. Their responses went through the same.
 
     Returns
     -------
@@ -143,9 +213,15 @@ def encode_layers(
     n_targets = responses.shape[1]
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
-    # Without nuisance nobody asks for a plan again.
-    memory = 0 if regressors is None else KEPT
-    layers = _Layers(features, labels, splits, options, len(usable), memory)
+    layers = _Layers(
+        features,
+        labels,
+        splits,
+        options,
+        len(usable),
+        joint=regressors is not None,
+        own=None if own is None else own(usable),
+    )
     tally = Tally.empty(
         splits,
         features.shape[1],
@@ -160,8 +236,8 @@ def encode_layers(
             layers.band(layer)
             each(partial(_score_layer, layers, layer, y, tally), range(len(splits)))
         if regressors is not None:
-            own = beneath[:, usable].astype(np.float64)
-            each(partial(_score_beyond, layers, regressors, own, tally), range(len(splits)))
+            left = beneath[:, usable].astype(np.float64)
+            each(partial(_score_beyond, layers, regressors, left, tally), range(len(splits)))
     return _result(options, layers, tally, usable, n_targets, unusable)
 
 
@@ -192,10 +268,9 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
 def _score_layer(
     layers: _Layers, layer: int, responses: DoubleArray, tally: Tally, fold: int
 ) -> None:
-    plan = layers.plan(fold, layer)
-    score_layer(tally, plan, fold, layer, np.arange(responses.shape[1]), responses)
-    tally.count_ends(fold, layer, len(plan.ridge.penalties))
-    layers.grids[fold, layer] = plan.ridge.penalties
+    fit, split = layers.fit(fold, layer, responses), layers.splits[fold]
+    keep(tally, split, fold, layer, np.arange(responses.shape[1]), responses, fit, fit.best)
+    tally.count_ends(fold, layer, len(layers.grids[fold, layer]))
 
 
 def _score_beyond(
@@ -203,14 +278,16 @@ def _score_beyond(
 ) -> None:
     """Fit nuisance alone, and jointly with the layer that each target chose."""
     split, options, n_targets = layers.splits[fold], layers.options, responses.shape[1]
-    alone = make_plan(nuisance, split, options, n_targets, grid=nuisance_grid)
-    score_alone(tally, alone, fold, np.arange(n_targets), responses)
     chosen = tally.layer_best[fold]
-    for layer in np.unique(chosen):
-        members = np.flatnonzero(chosen == layer)
-        plan, own = layers.plan(fold, int(layer)), responses[:, members]
-        inner = plan.inner(own)
-        score_joint(tally, plan.joint(nuisance), split, fold, members, own, inner)
+    for person, targets in layers.designs(n_targets):
+        band = layers.nuisance(person, nuisance)
+        alone = make_plan(band, split, options, len(targets), grid=nuisance_grid)
+        score_alone(tally, alone, fold, targets, responses[:, targets])
+        for layer in np.unique(chosen[targets]):
+            members = targets[chosen[targets] == layer]
+            shared = layers.plan(fold, int(layer))
+            plan, y = layers.own_plan(person, fold, int(layer), shared), responses[:, members]
+            score_joint(tally, plan.joint(band), split, fold, members, y, plan.inner(y))
 
 
 def _result(

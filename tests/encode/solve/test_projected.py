@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from harness.encode.design.band import ColumnBand, KernelBand
 from harness.encode.design.options import EncodingOptions, Metric, Solver
 from harness.encode.design.targets import make_splits
 from harness.encode.solve.inner import InnerSolver
+from harness.encode.solve.layers import encode_layers
 from harness.encode.solve.plan import Plan, make_plan
 from harness.errors import ScoreError
 
@@ -86,3 +89,56 @@ def test_himalaya_takes_the_changed_band_itself() -> None:
     plan = make_plan(KernelBand("shared", x @ x.T), split, options, TARGETS)
     with pytest.raises(ScoreError, match="only our own plans"):
         plan.projected(q, np.eye(CONFOUNDS))
+
+
+class _Own:
+    """Two participants, each with confounds."""
+
+    def __init__(self, bases: list[np.ndarray], usable: np.ndarray) -> None:
+        self.members = [(k, np.flatnonzero(usable % 2 == k)) for k in range(2)]
+        self._bases = bases
+
+    def change(self, person: int, layer: int, band: KernelBand) -> tuple[np.ndarray, np.ndarray]:
+        q = self._bases[person]
+        across = band.kernel @ q
+        eye, zero = np.eye(q.shape[1]), np.zeros((q.shape[1], q.shape[1]))
+        return np.hstack([q, across]), np.block([[zero, -eye], [-eye, -q.T @ across]])
+
+    def through(self, person: int, band: KernelBand | ColumnBand) -> KernelBand | ColumnBand:
+        out = np.eye(N) - self._bases[person] @ self._bases[person].T
+        if isinstance(band, ColumnBand):
+            return ColumnBand(band.name, out @ band.columns)
+        return KernelBand(band.name, out @ band.kernel @ out)
+
+
+def test_participants_with_own_designs_are_fitted_together_as_himalaya_fits_each_alone() -> None:
+    x, q, nuisance, _ = problem()
+    rng = np.random.default_rng(4)
+    bases = [q, np.linalg.qr(rng.normal(size=(N, 3)))[0]]
+    y = x @ rng.normal(size=(60, 8)) / 5 + nuisance @ rng.normal(size=(3, 8))
+    y += rng.normal(size=y.shape)
+    for k, basis in enumerate(bases):
+        y[:, k::2] -= basis @ (basis.T @ y[:, k::2])
+    y[0, 3] = np.nan
+    features = np.stack([x, rng.normal(size=x.shape)], axis=1)
+    options = EncodingOptions(
+        delays=(0, 1), n_outer=2, n_inner=3, gap=3, penalties=5, nuisance_penalties=3
+    )
+    ours, theirs = (
+        encode_layers(
+            features,
+            y,
+            np.zeros(N),
+            options=replace(options, solver=solver),
+            nuisance=nuisance,
+            target_groups=list("abcdefgh"),
+            own=lambda usable: _Own(bases, usable),
+        )
+        for solver in Solver
+    )
+    for name in ("r", "r2", "r_best", "penalty", "chosen"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-8)
+    assert ours.nuisance is not None
+    assert theirs.nuisance is not None
+    for name, values in vars(theirs.nuisance).items():
+        np.testing.assert_allclose(getattr(ours.nuisance, name), values, atol=1e-8, err_msg=name)
