@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from encode_oracles.ridge import best_penalty, plan_ridge
 from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, kernel_spectrum
 from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold, IntArray
-from harness.encode.solve.ridge import best_penalty, plan_ridge
 from harness.errors import DataError
 
 
@@ -145,37 +145,6 @@ def fit_banded(
             spectrum, cross, k, weights[number], y[:, members], grid[penalty[members]]
         )
     return BandedFit(scores, mixture, penalty, bands, y.mean(axis=0, dtype=np.float64))
-
-
-def product_measure(responses: FloatArray, bands: FloatArray, offset: FloatArray) -> DoubleArray:
-    """Split the R2 of a joint prediction among the parts that add up to it.
-
-    The product measure (Hoffman 1960; Pratt 1987), as in himalaya's ``r2_score_split``: a part gets
-    ``sum((2 y - p) p_b) / sum(y ** 2)``, with ``p`` the joint prediction and everything about the
-    mean of the held-out responses. What the intercept misses of that mean is charged to no band:
-    shares add up to R2 less that (usually tiny) loss.
-
-    Parameters
-    ----------
-    responses : array, shape (n_samples, n_targets)
-        Held-out responses.
-    bands : array, shape (n_bands, n_samples, n_targets)
-        Parts of the predictions.
-    offset : array, shape (n_targets,)
-        Intercept.
-
-    Returns
-    -------
-    array, shape (n_bands, n_targets)
-        NaN where responses do not vary.
-    """
-    y = np.asarray(responses, np.float64)
-    mean = y.mean(axis=0)
-    centred = y - mean
-    joint = bands.sum(axis=0) + (offset - mean)
-    constant = np.ptp(y, axis=0) == 0
-    total = np.where(constant, np.nan, np.square(centred).sum(axis=0))
-    return np.asarray(((2 * centred - joint) * bands).sum(axis=1) / total)
 
 
 def _check(k: DoubleArray, cross: DoubleArray, y: FloatArray, weights: DoubleArray) -> None:

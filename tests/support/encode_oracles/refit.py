@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 
+from encode_oracles.inner import FoldErrors
 from harness.encode.design.kernel import (
     DoubleArray,
     FloatArray,
@@ -24,7 +25,6 @@ from harness.encode.design.kernel import (
 from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.filters import FilterBank, filter_bank
-from harness.encode.solve.inner import FoldErrors
 
 TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
 """Of the filters; errors are not amplified here."""

@@ -8,20 +8,18 @@ from functools import partial
 
 import numpy as np
 
+from encode_oracles.joint import JointPlan, plan_joint
+from encode_oracles.ridge import RidgePlan
 from harness.encode.design.band import ColumnBand
 from harness.encode.design.kernel import DoubleArray, nuisance_grid
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.result import NuisanceResult, scatter
-from harness.encode.design.scores import pearson, r_squared
+from harness.encode.design.scores import pearson, product_measure, r_squared
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
-from harness.encode.solve.banded import product_measure
-from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
-from harness.encode.solve.joint import JointPlan, plan_joint
-from harness.encode.solve.ridge import RidgePlan
 from harness.numeric.threads import Each
 
-Plan = RidgePlan | HimalayaRidge
+Plan = RidgePlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +146,7 @@ def _score_fold(
     )
 
 
-def _joint(
-    plan: Plan, nuisance: ColumnBand, split: Split, penalties: DoubleArray
-) -> JointPlan | HimalayaJoint:
-    if isinstance(plan, HimalayaRidge):
-        return HimalayaJoint(plan, nuisance.kernels(split.outer), penalties)
+def _joint(plan: Plan, nuisance: ColumnBand, split: Split, penalties: DoubleArray) -> JointPlan:
     columns = nuisance.columns
     return plan_joint(plan, columns[split.outer.train], columns[split.outer.test], penalties)
 

@@ -1,10 +1,12 @@
-"""What is kept of each voxel while layers and folds stream by."""
+"""What is kept of each target while layers and folds go by."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ import xarray as xr
 
 from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.splits import IntArray
-from harness.encode.solve.ridge import GridEnds, grid_ends
-from harness.encode.voxels.nuisance_tally import NuisanceTally
+from harness.encode.design.targets import Split
+from harness.encode.solve.choice import GridEnds, grid_ends
+from harness.encode.solve.nuisance_tally import NuisanceTally
 
 Single = npt.NDArray[np.float32]
 
@@ -29,12 +32,12 @@ _ARRAYS = (
 
 @dataclass(eq=False)
 class Tally:
-    """Scores of one participant's voxels; they fill up as layers are scored.
+    """Scores of one participant's voxels, or of any targets; they fill up as layers are scored.
 
     Parameters
     ----------
-    r, r2 : array, shape (n_layers, n_voxels)
-        Sums over folds.
+    r, r2 : array, shape (n_curves, n_layers, n_voxels)
+        Of each fold; of voxels only the mean over folds, as one curve.
     inner_best, r_best, r2_best : array, shape (n_folds, n_voxels)
         Of the layer with the highest inner score so far.
     layer_best, penalty_best : array of int, shape (n_folds, n_voxels)
@@ -48,13 +51,20 @@ class Tally:
         At the best layer so far; a file.
     nuisance : NuisanceTally, optional
         Fits with nuisance regressors.
+    rows : tuple of slice
+        Where each fold's held-out rows are among those of all folds.
+    inner, penalties : array, shape (n_folds, n_layers, n_voxels), optional
+        Best inner score, and index of the penalty, where curves are kept by fold.
+    groups : array of int, shape (n_voxels,), optional
+        Targets of one number choose their layer together, by their mean inner score; all are then
+        added at once. By default each chooses its own.
     done : int
         Steps (layers times folds, in this order; nuisance alone comes before the first layer) that
         it holds.
     """
 
-    r: Single
-    r2: Single
+    r: FloatArray
+    r2: FloatArray
     inner_best: DoubleArray
     r_best: DoubleArray
     r2_best: DoubleArray
@@ -65,6 +75,10 @@ class Tally:
     ceiling: DoubleArray
     predictions: Single | None
     nuisance: NuisanceTally | None
+    rows: tuple[slice, ...]
+    inner: DoubleArray | None = None
+    penalties: npt.NDArray[np.int16] | None = None
+    groups: IntArray | None = None
     ceiling_kind: str = "none"
     unusable: dict[int, str] = field(default_factory=dict)
     done: int = 0
@@ -72,22 +86,42 @@ class Tally:
     @classmethod
     def empty(
         cls,
-        n_folds: int,
+        splits: Sequence[Split],
         n_layers: int,
         n_voxels: int,
-        n_heldout: int,
-        file: Path | None,
+        file: Path | None = None,
         *,
         nuisance: bool = False,
+        groups: IntArray | None = None,
     ) -> Tally:
-        """Make one; ``file``, if any, has its size already and takes the predictions."""
+        """Make one with nothing in it.
+
+        Parameters
+        ----------
+        splits : sequence of Split
+            Outer folds.
+        n_layers, n_voxels : int
+        file : Path, optional
+            Takes the predictions; it has its size already. None: they are not kept.
+        nuisance : bool
+            Whether there are fits with nuisance regressors.
+        groups : array of int, shape (n_voxels,), optional
+            Responses are in memory: everything is kept, in float64, and targets of a group choose
+            their layer together.
+        """
+        ends = np.cumsum([0, *(len(split.outer.test) for split in splits)]).tolist()
+        n_folds, whole = len(splits), groups is not None
+        each = (n_folds, n_voxels)
+        curves = (n_folds if whole else 1, n_layers, n_voxels)
         predictions: Single | None = None
         if file is not None:
-            predictions = np.memmap(file, np.float32, "r+", shape=(n_voxels, n_heldout))
-        each = (n_folds, n_voxels)
+            predictions = np.memmap(file, np.float32, "r+", shape=(n_voxels, ends[-1]))
+        elif whole:
+            predictions = np.zeros((n_voxels, ends[-1]), np.float32)
+        kind = np.float64 if whole else np.float32
         return cls(
-            r=np.zeros((n_layers, n_voxels), np.float32),
-            r2=np.zeros((n_layers, n_voxels), np.float32),
+            r=np.zeros(curves, kind),
+            r2=np.zeros(curves, kind),
             inner_best=np.full(each, -np.inf),
             r_best=np.full(each, np.nan),
             r2_best=np.full(each, np.nan),
@@ -97,7 +131,11 @@ class Tally:
             ends=np.zeros((2, n_folds, n_layers)),
             ceiling=np.full(n_voxels, np.nan),
             predictions=predictions,
-            nuisance=NuisanceTally.empty(*each) if nuisance else None,
+            nuisance=NuisanceTally.empty(*each, kind) if nuisance else None,
+            rows=tuple(slice(a, b) for a, b in itertools.pairwise(ends)),
+            inner=np.full(curves, np.nan) if whole else None,
+            penalties=np.full(curves, -1, np.int16) if whole else None,
+            groups=groups,
         )
 
     def save(self, path: Path) -> None:
@@ -151,7 +189,6 @@ class Tally:
         penalty: IntArray,
         r: DoubleArray,
         r2: DoubleArray,
-        rows: slice,
         predictions: FloatArray,
     ) -> npt.NDArray[np.bool_]:
         """Add some voxels' scores of a layer in a fold; the best layer is the earlier of equals.
@@ -161,10 +198,17 @@ class Tally:
         array of bool
             Voxels that the layer suits better than those before.
         """
-        n_folds = len(self.r_best)
-        self.r[layer, voxels] += r / n_folds
-        self.r2[layer, voxels] += r2 / n_folds
-        self.penalty[voxels] = penalty
+        if self.inner is not None and self.penalties is not None:
+            self.r[fold, layer, voxels], self.r2[fold, layer, voxels] = r, r2
+            self.inner[fold, layer, voxels] = inner
+            self.penalties[fold, layer, voxels] = penalty
+        else:
+            self.r[0, layer, voxels] += r / len(self.r_best)
+            self.r2[0, layer, voxels] += r2 / len(self.r_best)
+            self.penalty[voxels] = penalty
+        if self.groups is not None:
+            groups = self.groups[voxels]
+            inner = (np.bincount(groups, inner) / np.bincount(groups).clip(min=1))[groups]
         better: npt.NDArray[np.bool_] = inner > self.inner_best[fold, voxels]
         chosen = voxels[better]
         self.inner_best[fold, chosen] = inner[better]
@@ -173,12 +217,13 @@ class Tally:
         self.layer_best[fold, chosen] = layer
         self.penalty_best[fold, chosen] = penalty[better]
         if self.predictions is not None:
-            self.predictions[chosen, rows] = predictions[:, better].T
+            self.predictions[chosen, self.rows[fold]] = predictions[:, better].T
         return better
 
     def count_ends(self, fold: int, layer: int, n_penalties: int) -> None:
         """Note the share of voxels whose penalty is an end of the grid."""
-        found = grid_ends(self.penalty[self.penalty >= 0].astype(np.intp), n_penalties)
+        last = self.penalty if self.penalties is None else self.penalties[fold, layer]
+        found = grid_ends(last[last >= 0].astype(np.intp), n_penalties)
         self.ends[:, fold, layer] = found.low, found.high
 
     def predicted(self, voxels: IntArray) -> FloatArray:
@@ -200,14 +245,14 @@ class Tally:
     def dataset(self, layers: npt.NDArray[Any]) -> xr.Dataset:
         """Scores as xarray; NaN where a voxel is unusable."""
         bad = list(self.unusable)
-        self.r[:, bad] = self.r2[:, bad] = np.nan
+        self.r[..., bad] = self.r2[..., bad] = np.nan
         inner = np.where(np.isinf(self.inner_best), np.nan, self.inner_best)
         labels = np.where(self.layer_best < 0, -1, np.asarray(layers)[self.layer_best])
         by_layer, by_fold = ("layer", "voxel"), ("fold", "voxel")
         data = xr.Dataset(
             {
-                "r": (by_layer, self.r),
-                "r2": (by_layer, self.r2),
+                "r": (by_layer, self.r[0]),
+                "r2": (by_layer, self.r2[0]),
                 "r_best": ("voxel", self.r_best.mean(axis=0).astype(np.float32)),
                 "r2_best": ("voxel", self.r2_best.mean(axis=0).astype(np.float32)),
                 "fold_r_best": (by_fold, self.r_best.astype(np.float32)),

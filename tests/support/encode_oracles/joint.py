@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from encode_oracles.fold_score import FoldScore
+from encode_oracles.inner import FoldErrors
+from encode_oracles.ridge import RidgePlan, checked_grid, target_blocks
 from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.scores import FoldScore
 from harness.encode.design.splits import IntArray
-from harness.encode.solve.inner import FoldErrors
-from harness.encode.solve.ridge import RidgePlan, checked_grid, target_blocks
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from encode_oracles.fold_score import FoldScore
+from encode_oracles.inner import InnerFolds, InnerSolver, cheaper_solver
+from encode_oracles.refit import refit_each
 from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Metric, Precision
-from harness.encode.design.scores import FoldScore
 from harness.encode.design.splits import Fold, IntArray
-from harness.encode.solve.inner import InnerFolds, InnerSolver, cheaper_solver
 from harness.encode.solve.leave_out import leave_block_out
-from harness.encode.solve.refit import refit_each
 from harness.errors import DataError, ScoreError
 
 NARROW, WIDE = 96, 256

@@ -1,4 +1,4 @@
-"""What is kept of each voxel's fits with nuisance regressors while layers and folds stream by."""
+"""What is kept of each target's fits with nuisance regressors while layers and folds go by."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.kernel import DoubleArray, FloatArray
+from harness.encode.design.result import NuisanceResult, scatter
 from harness.encode.design.splits import IntArray
-
-Single = npt.NDArray[np.float32]
 
 
 @dataclass(eq=False)
@@ -33,21 +32,21 @@ class NuisanceTally:
     """
 
     inner: DoubleArray
-    r: Single
-    r2: Single
-    share: Single
-    joint_r: Single
-    joint_r2: Single
-    split_r2: Single
-    with_model: Single
+    r: FloatArray
+    r2: FloatArray
+    share: FloatArray
+    joint_r: FloatArray
+    joint_r2: FloatArray
+    split_r2: FloatArray
+    with_model: FloatArray
 
     @classmethod
-    def empty(cls, n_folds: int, n_voxels: int) -> NuisanceTally:
+    def empty(cls, n_folds: int, n_voxels: int, kind: type[np.floating[Any]]) -> NuisanceTally:
         """Make one with nothing in it."""
         shape = (n_folds, n_voxels)
-        each = (np.full(shape, np.nan, np.float32) for _ in range(6))
+        each = (np.full(shape, np.nan, kind) for _ in range(6))
         r, r2, share, joint_r, joint_r2, with_model = each
-        split = np.full((2, *shape), np.nan, np.float32)
+        split = np.full((2, *shape), np.nan, kind)
         return cls(np.full(shape, np.nan), r, r2, share, joint_r, joint_r2, split, with_model)
 
     @property
@@ -86,7 +85,7 @@ class NuisanceTally:
         self.split_r2[:, fold, voxels] = split
         self.with_model[fold, voxels] = 1
 
-    def variables(self) -> dict[str, tuple[Any, Single]]:
+    def variables(self) -> dict[str, tuple[Any, FloatArray]]:
         """Means over folds, as variables of a Dataset."""
         found = {
             "nuisance_r": self.r,
@@ -96,7 +95,19 @@ class NuisanceTally:
             "unique_r2": self.joint_r2 - self.r2,
             "with_model": self.with_model,
         }
-        each: dict[str, tuple[Any, Single]] = {
+        each: dict[str, tuple[Any, FloatArray]] = {
             name: ("voxel", values.mean(axis=0)) for name, values in found.items()
         }
         return {**each, "split_r2": (("band", "voxel"), self.split_r2.mean(axis=1))}
+
+    def result(self, usable: IntArray, n_targets: int) -> NuisanceResult:
+        """Put what was found of usable targets among all of them; NaN for the others."""
+        found = {name: values.mean(axis=-2) for name, values in self.arrays.items()}
+        del found["inner"], found["share"]
+        found["unique_r2"] = found["joint_r2"] - found["r2"]
+        found |= {
+            f"fold_{name}": getattr(self, name) for name in ("r", "r2", "joint_r", "joint_r2")
+        }
+        return NuisanceResult(
+            **{n: scatter(np.asarray(v, np.float64), usable, n_targets) for n, v in found.items()}
+        )
