@@ -189,7 +189,7 @@ def run(
 def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell, ...], xr.DataTree]:
     """Compute what a plan asks for, and assemble the board.
 
-    A stored score that turns out to have decayed is computed again.
+    Whatever in the store turns out to be damaged, or to be of another key, is made again.
 
     Returns
     -------
@@ -204,11 +204,11 @@ def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell,
 
     store = open_store(made.place.store)
     ended = still(execute(made, progress))
-    cells, scores = read_scores(ended.cells, store)
+    cells, scores = read_scores(ended, ended.cells, store)
     ended = replace(ended, cells=cells)
     if made.options.overwrite is not Overwrite.NEVER and ended.jobs():
         ended = execute(ended, progress)
-        cells, scores = read_scores(ended.cells, store)
+        cells, scores = read_scores(ended, ended.cells, store)
     return cells, assemble(ended, cells, store, scores)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from harness.errors import DataError, ExtraMissing, FetchError, HarnessError, SelectionError
 from harness.spec.hooks import ENTRY_POINT_GROUP
 from harness.spec.registry import Registry, Shelf, discover, registry
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, Spec
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, Spec, registered
 
 
 class Outcome(StrEnum):
@@ -167,7 +167,9 @@ def _name_taken(spec: Spec, points: list[EntryPoint]) -> Iterator[Finding]:
     mine = {point.dist.name for point in points if point.dist is not None}
     origin = shelf.origins.get(spec.name, "")
     # A folder's own installed copy has the same spec and is no rival.
-    if origin and origin.partition(" ")[0] not in mine and shelf.specs[spec.name] != spec:
+    owner = origin.partition(" ")[0]
+    copy = origin and shelf.specs[spec.name] == registered(spec, owner)
+    if origin and owner not in mine and not copy:
         yield Finding(spec.name, "its name is free", Outcome.FAILED, f"taken by {origin}")
 
 

@@ -14,9 +14,10 @@ from harness.lm.source import resolve
 from harness.place.place import Place, entered
 from harness.record.benchmark import Benchmark
 from harness.record.request import Request
-from harness.runner.cells import Cell, Variant, recording_key, score_key, variant_key
+from harness.runner.cells import Cell, Variant
 from harness.runner.engines.options import EngineOptions
 from harness.runner.job import Job
+from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
@@ -99,6 +100,11 @@ class Plan:
         that start at different times agree.
         """
         return self.engine.shard.holds([v.name for v in self.variants].index(variant.name))
+
+    def keys(self, variant: Variant) -> Keys:
+        """Keys of what is stored of a variant whose model's files are here."""
+        fingerprint = self.files[variant.model.name].fingerprint
+        return Keys(fingerprint, variant.compressor, self.options.dtype)
 
     def count(self, status: Status) -> int:
         """Return the number of cells of a status."""
@@ -194,9 +200,10 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
         return Cell(variant, spec, Status.DONE, key=key)
     cell = Cell(variant, spec, Status.TODO, key=key)
     if overwrite is Overwrite.NEVER:
-        if store.has(Kind.FAILURE, cell.identity):
+        failure = failure_key(variant, spec)
+        if store.has(Kind.FAILURE, failure):
             with suppress(CorruptError):  # why it failed is lost, and no more
-                reason = str(store.read(Kind.FAILURE, cell.identity).attrs["reason"])
+                reason = str(store.read(Kind.FAILURE, failure).attrs["reason"])
                 return Cell(variant, spec, Status.FAILED, reason, key)
         return Cell(variant, spec, Status.TODO, "not computed", key)
     if reason := not_installed(variant.compressor.extra):
@@ -208,11 +215,7 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     """Key of a cell's score, or empty while the model's files are not here."""
     if variant.model.name not in plan.files:
         return ""
-    vkey = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
-    recordings = [recording_key(vkey, r) for r in loaded.requests]
-    return score_key(loaded.spec, recordings, loaded.content)
+    return plan.keys(variant).score(loaded.spec, loaded.requests, loaded.content)
 
 
 def not_applicable(variant: Variant, requests: Iterable[Request]) -> str:

@@ -13,8 +13,9 @@ import xarray as xr
 from harness.errors import CorruptError, HarnessError, StoreError
 from harness.place.place import entered
 from harness.record.request import Recordings, Request
-from harness.runner.cells import Cell, cell_parts, recording_key
+from harness.runner.cells import Cell
 from harness.runner.job import Job
+from harness.runner.keys import failure_key
 from harness.runner.options import Overwrite
 from harness.runner.plan import Loaded, Plan, cell_key, load_benchmark, planned
 from harness.runner.progress import Progress
@@ -62,7 +63,8 @@ class Worker:
         """
         with entered(job.place):
             opened = self._opened(job)
-            mark = content_key(cells=[cell.identity for cell in job.cells], options=job.options)
+            cells = [failure_key(cell.variant, cell.benchmark) for cell in job.cells]
+            mark = content_key(cells=cells, options=job.options)
             try:
                 with opened.store.lock("preparing", mark, wait=wait):
                     return tuple(self._prepared(job, opened))
@@ -94,7 +96,7 @@ class Worker:
                 return failed(cell, error, opened.store)
             finally:
                 opened.close()
-            opened.store.remove(Kind.FAILURE, cell.identity)
+            opened.store.remove(Kind.FAILURE, failure_key(cell.variant, cell.benchmark))
             return replace(cell, status=Status.DONE, reason="")
 
     def _prepared(self, job: Job, opened: Session) -> list[Cell]:
@@ -108,10 +110,11 @@ class Worker:
                 opened.forget(every)
         except Exception as error:  # likewise
             return [failed(cell, error, opened.store) for cell in job.cells]
+        anew = job.options.overwrite is Overwrite.ALWAYS
         return [
             self._recorded(cell, asked[cell.benchmark.name], every, opened)
-            if cell.status is Status.TODO
-            else cell
+            if cell.status is Status.TODO and (anew or not opened.store.has(Kind.SCORE, cell.key))
+            else cell  # ended, or scored: its report alone was damaged, and is made by now
             for cell in cells
         ]
 
@@ -240,7 +243,7 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
             "benchmark": cell.benchmark.name,
         }
     )
-    store.write(Kind.FAILURE, cell.identity, remembered)
+    store.write(Kind.FAILURE, failure_key(cell.variant, cell.benchmark), remembered)
     return replace(cell, status=Status.FAILED, reason=reason)
 
 
@@ -255,14 +258,6 @@ def _score(loaded: Loaded, opened: Session) -> xr.Dataset:
         return recording
 
     score = loaded.benchmark.score(Recordings(loaded.requests, load))
-    keys = [recording_key(opened.key, r) for r in loaded.requests]
-    parts = cell_parts(
-        opened.files.fingerprint,
-        opened.variant.compressor,
-        opened.options.dtype,
-        loaded.requests,
-        loaded.spec,
-        loaded.content,
-    )
-    said = provenance(opened.variant, loaded.spec, opened.files, read, keys, parts)
+    parts = opened.keys.parts(loaded.spec, loaded.requests, loaded.content)
+    said = provenance(opened.variant, loaded.spec, opened.files, read, parts)
     return score.assign_attrs(score.attrs | said | {"score_seconds": time.perf_counter() - start})

@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 OWN = ("harness", "brainpress_plugins")
 FOLDERS = ("harness", "plugins")
 UNIMPORTED = {
-    "himalaya": "the reference of ridge and banded ridge, in tests and benchmarks",
     "netcdf4": "xarray's engine",
 }
 """Base dependencies that no module of ours imports, and what they are for."""
