@@ -138,7 +138,7 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     found = examination.kept(files.fingerprint, dtype)
     if found is None:
         found = examine(loaded.model, loaded.tokenizer, loaded.context, spec.name)
-        examination.keep(files.fingerprint, dtype, found)
+        examination.keep(files.fingerprint, dtype, found, spec.name)
     able = set(loaded.capabilities)
     if not found.causal:
         able -= {LOGPROB, COMPRESS} if spec.bidirectional else {HIDDEN, LOGPROB, COMPRESS}
@@ -297,8 +297,11 @@ def _moved(model: nn.Module, device: torch.device, spec: ModelSpec) -> nn.Module
         ) from error
 
 
+_LENGTHS = ("max_position_embeddings", "max_seq_len", "n_ctx")
+
+
 def _context(config: Any, spec: ModelSpec) -> int | None:
     """Return the longest input: what the config says, or less when the spec does."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    known = [getattr(text, "max_position_embeddings", None), spec.context]
+    known = [*(getattr(text, name, None) for name in _LENGTHS), spec.context]
     return min((int(n) for n in known if n), default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def embedding(files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtyp
     text = shallow.get_text_config()
     text.num_hidden_layers = 0
     if getattr(text, "layer_types", None) is not None:
-        text.layer_types = []
+        with suppress(AttributeError):  # some count them from the number of layers
+            text.layer_types = []
     model, _ = read(files, spec, shallow, dtype, None)
     embedding = model.get_input_embeddings()  # type: ignore[operator]
     assert isinstance(embedding, nn.Module)
