@@ -134,6 +134,54 @@ def stores_transpose(module: nn.Module) -> bool:
     return type(module).__name__ == "Conv1D" and getattr(weight, "ndim", 0) == 2
 
 
+@dataclass(frozen=True)
+class StackedExperts:
+    """A parameter (expert, rows, columns) that holds one linear map of every expert of a block.
+
+    Parameters
+    ----------
+    path : str
+        Of the module in the block.
+    module : nn.Module
+        Holds the parameter.
+    parameter : str
+        Its name in the module.
+    transposed : bool
+        Whether a map is stored as (in, out).
+    """
+
+    path: str
+    module: nn.Module
+    parameter: str
+    transposed: bool
+
+
+def stacked_experts(path: str, module: nn.Module) -> list[StackedExperts]:
+    """Return the parameters of a module that hold linear maps of experts, in order of definition.
+
+    transformers says of most experts how they are stored (``is_transposed``); the one kind of which
+    it does not stores (out, in). Experts of any other layout are not taken for linear maps.
+
+    Parameters
+    ----------
+    path : str
+        Of the module in its block.
+    module : nn.Module
+        Any module of a block.
+    """
+    kind = type(module).__name__
+    if "Experts" not in kind or kind.startswith("Llama4"):
+        return []  # Llama 4 multiplies all tokens with all experts, in one batched product
+    transposed = getattr(module, "is_transposed", None)
+    if transposed is None and not kind.endswith("ParallelExperts"):
+        return []
+    return [
+        StackedExperts(path, module, name, bool(transposed))
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim == 3
+    ]
+
+
 def _find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     for path in _BLOCKS:
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.own_data.description import Description, read_description
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from harness.encode.score.naturalistic import Naturalistic
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
+
+
+ENCODING = EncodingOptions()
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class OwnData:
         Of the description.
     content : str
         Checksum of everything it names; part of the key of every score.
+    encoding : EncodingOptions
+        Penalties, solver: typed by their names (``solver=himalaya``). Delays, folds and gap are
+        those of the description.
 
     Raises
     ------
@@ -37,6 +44,7 @@ class OwnData:
 
     path: str
     content: str = ""
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         _ = self.passages, self.data  # faults are found when the run is planned
@@ -73,12 +81,11 @@ class OwnData:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.score.naturalistic import Resolution, score_stories
 
         (recording,) = recordings.values()
-        options = EncodingOptions(
-            delays=self.said.delays, n_outer=self.said.folds, gap=self.said.gap
+        options = replace(
+            self.encoding, delays=self.said.delays, n_outer=self.said.folds, gap=self.said.gap
         )
         return score_stories(recording, self.data, options, resolution=Resolution(self.said.by))
 

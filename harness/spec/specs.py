@@ -151,7 +151,9 @@ class BenchmarkSpec(_Spec):
     version : int
         Bumped when the same recordings come to score differently.
     metric : str
-        What ``value`` is, in a few words; they say ``lower is better`` where it is.
+        What ``value`` is, in a few words.
+    lower_is_better : bool
+        Whether a lower ``value`` is the better one.
     chance : float
         The value of a guess.
     margin : float, optional
@@ -168,6 +170,7 @@ class BenchmarkSpec(_Spec):
     options: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
     metric: str = ""
+    lower_is_better: bool = False
     chance: float = 0.0
     margin: float | None = None
     simulated: bool = False

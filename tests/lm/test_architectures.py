@@ -21,7 +21,7 @@ from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Items, Pool
-from tests.support.architectures import READ, REFUSED
+from tests.support.tiny_configs import READ, REFUSED
 
 WORDS = (
     ["the", "otter", "swam"],

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
@@ -70,6 +71,9 @@ class Profile(StrEnum):
     penalties that a participant's voxels share."""
 
 
+ENCODING = EncodingOptions(n_outer=FOLDS)
+
+
 @dataclass(frozen=True)
 class Deniz2019:
     """Predict cortical responses to eleven stories of the Moth Radio Hour.
@@ -86,6 +90,9 @@ class Deniz2019:
         Numbers, as ``("01", "02")`` or ``"01+02"``.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
+        The ten penalties of ``oota2026`` are those of its default.
 
     Raises
     ------
@@ -100,6 +107,7 @@ class Deniz2019:
     resolution: str = "roi"
     participants: tuple[str, ...] | str = tuple(VOXELS)
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         from harness.encode.score.naturalistic import Resolution
@@ -136,6 +144,11 @@ class Deniz2019:
         return tuple(resource_of(name) for name in [*wanted, *ceilings])
 
     @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return Deniz2019.resources(**{**options, "participants": participants})
+
+    @staticmethod
     def surface(participant: str, **_: object) -> Any:
         """Return the mapper (n_vertices, n_voxels) from a participant's voxels to fsaverage.
 
@@ -165,16 +178,17 @@ class Deniz2019:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.design.splits import held_out_run
         from harness.encode.score.naturalistic import Resolution, score_stories
         from harness.encode.voxels.stream_options import PenaltyScope
 
         (recording,) = recordings.values()
-        options = EncodingOptions(n_outer=FOLDS)
+        options = self.encoding
         folds, scope = None, PenaltyScope.VOXEL
         if self.profile == Profile.OOTA2026:
-            options, scope = replace(options, penalties=10), PenaltyScope.PARTICIPANT
+            scope = PenaltyScope.PARTICIPANT
+            if options == ENCODING:
+                options = replace(options, penalties=10)
             folds = held_out_run(self.data.source.runs, len(STORIES) - 1)
         resolution = Resolution(self.resolution)
         score = score_stories(
@@ -257,6 +271,7 @@ class Deniz2019:
         }
 
     def _parts(self, person: str) -> list[Part]:
+        from harness.encode.design.leading import First
         from harness.encode.design.sources import hdf5_part
 
         start = f"responses/subject{person}_{self.modality}_fmri_data"
@@ -273,7 +288,7 @@ class Deniz2019:
                     f" {'2 repeats, ' if test else ''}volumes, {voxels} voxels"
                 )
             if test and self.profile == Profile.OOTA2026:
-                part = replace(part, values=_FirstRepeat(part.values))
+                part = replace(part, values=First(part.values))
             parts.append(replace(part, rows=self._rows(shape[-2], story, path)))
         return parts
 
@@ -315,20 +330,6 @@ def _shown(story: str, report: TriggerReport) -> Passage:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _FirstRepeat:
-    """The first of several repeats, read when it is asked for."""
-
-    values: Any
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.values.shape[1:])
-
-    def __getitem__(self, index: tuple[slice, slice]) -> Any:
-        return self.values[(0, *index)]
-
-
 @hookimpl
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return both modalities: by region, by voxel, and in the profile ``oota2026``."""
@@ -336,7 +337,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "target": "brainpress_plugins.benchmarks.neural.deniz2019:Deniz2019",
         "kind": "neural",
         "margin": 0.02,
-        "licence": "CC0-1.0",
+        "licence": "CC0-1.0 (responses, mappers); MIT (stimuli, ceilings)",
         "citation": (
             "Deniz, Nunez-Elizalde, Huth & Gallant (2019). The representation of semantic"
             " information across human cerebral cortex during listening versus reading is"
@@ -356,7 +357,6 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     )
     specs = []
     for modality in Modality:
-        data = f"9 people, {modality}, 11 stories (TR 2.0045 s), 73 to 93 thousand voxels each"
         for suffix, options, metric, tag in (
             ("", {}, "Pearson r, mean over regions and participants", "roi"),
             (
@@ -372,6 +372,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                 "oota2026",
             ),
         ):
+            people = options.get("participants", tuple(VOXELS))
             specs.append(
                 BenchmarkSpec(
                     f"deniz2019-{modality}{suffix}",
@@ -379,7 +380,10 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                     options={"modality": str(modality), **options},
                     metric=metric,
                     tags=("neural", "fmri", str(modality), tag, "real"),
-                    data=data,
+                    data=(
+                        f"{len(people)} people, {modality}, {len(STORIES)} stories (TR {TR} s), 73"
+                        " to 93 thousand voxels each"
+                    ),
                     notes=notes,
                     **common,
                 )

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError, StimulusError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
@@ -49,6 +50,9 @@ PICTURES = ((10.0, 15.0), (35.0, 20.0), (60.0, 15.0))
 PROSODIC = ("intensity", "f0")
 
 
+ENCODING = EncodingOptions(n_outer=FOLDS)
+
+
 @dataclass(frozen=True)
 class LittlePrince:
     """Predict regions of listeners to a whole book.
@@ -61,6 +65,8 @@ class LittlePrince:
         As ``("EN057", "EN058")`` or ``"EN057+EN058"``; ``all`` for all 49.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -73,6 +79,7 @@ class LittlePrince:
     resolution: str = "roi"
     participants: tuple[str, ...] | str = "all"
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         from harness.encode.score.naturalistic import Resolution
@@ -87,6 +94,11 @@ class LittlePrince:
         runs = [name for person in _people(participants) for name in _files()[person]]
         return tuple(FILES.resource(name) for name in (WORDS, PROSODY, *runs))
 
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return LittlePrince.resources(**{**options, "participants": participants})
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every section."""
         from harness.record.context import Context
@@ -100,14 +112,12 @@ class LittlePrince:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.score.naturalistic import Resolution
 
         from .mni_listening import score_listeners
 
         (recording,) = recordings.values()
-        options = EncodingOptions(n_outer=FOLDS)
-        return score_listeners(recording, self.data, options, Resolution(self.resolution))
+        return score_listeners(recording, self.data, self.encoding, Resolution(self.resolution))
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
@@ -325,7 +335,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " (2022). Le Petit Prince multilingual naturalistic fMRI corpus. Scientific Data 9,"
             " 530."
         ),
-        "homepage": "https://openneuro.org/datasets/ds003643/versions/2.0.5",
+        "homepage": "https://openneuro.org/datasets/ds003643/versions/2.0.7",
         "notes": (
             "Preprocessed images of the authors (ME-ICA, 2 mm, Colin 27 in MNI space); regions are"
             " spheres of 10 mm around the six peaks of Pallier et al. (2011). The first section is"
@@ -334,8 +344,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " sections are held out. Ceiling: the other listeners (leave-one-out, a lower bound),"
             " and split halves of the group. Nuisance: word rate, length, log frequency, intensity"
             " and pitch of the voice, and the drawings that were shown during the first section."
-            " The annotated words have no punctuation. All files (30 GB) are checked by the md5"
-            " that OpenNeuro keeps."
+            " The text is the table of annotated words: no punctuation, contractions in two words"
+            " (`did nt`), numbers in one (`threetwofive`), `na\\ive` as it is written there. All"
+            " files (30 GB) are checked by the md5 that OpenNeuro keeps."
         ),
     }
     data = "49 listeners, 9 sections of one book (94 min, TR 2 s)"

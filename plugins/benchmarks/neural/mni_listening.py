@@ -19,7 +19,7 @@ from .mni_volumes import SphereVoxels
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.design.result import EncodingOptions
+    from harness.encode.design.options import EncodingOptions
     from harness.encode.design.sources import ResponseSource
     from harness.encode.score.naturalistic import Naturalistic
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
 from .narratives_files import (
+    CLIPS,
     DERIVATIVES,
     SHARED,
     STORIES,
@@ -44,6 +46,9 @@ GAP = 11
 FOLDS = 5
 
 
+ENCODING = EncodingOptions(delays=DELAYS, n_outer=FOLDS, gap=GAP)
+
+
 @dataclass(frozen=True)
 class Narratives:
     """Predict regions of listeners to chosen stories.
@@ -61,6 +66,8 @@ class Narratives:
         ``afni-nosmooth`` or ``afni-smooth`` (6 mm).
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -75,6 +82,7 @@ class Narratives:
     participants: tuple[str, ...] | str = "all"
     derivative: str = "afni-nosmooth"
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         from harness.encode.score.naturalistic import Resolution
@@ -97,6 +105,11 @@ class Narratives:
         names += [scan_name(p, story, derivative) for p in people for story in chosen]
         return tuple(resource_of(name) for name in dict.fromkeys(names))
 
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return Narratives.resources(**{**options, "participants": participants})
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
         from harness.record.context import Context
@@ -110,15 +123,16 @@ class Narratives:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.score.naturalistic import Resolution
 
         from .mni_listening import score_listeners
 
         (recording,) = recordings.values()
         # From three stories on, whole ones are held out.
-        n_outer = min(FOLDS, len(self.names)) if len(self.names) > 2 else FOLDS
-        options = EncodingOptions(delays=DELAYS, n_outer=n_outer, gap=GAP)
+        n_outer = self.encoding.n_outer
+        if len(self.names) > 2:
+            n_outer = min(n_outer, len(self.names))
+        options = replace(self.encoding, n_outer=n_outer)
         return score_listeners(recording, self.data, options, Resolution(self.resolution))
 
     @cached_property
@@ -210,7 +224,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.neural.narratives:Narratives",
         "kind": "neural",
-        "licence": "CC0-1.0",
+        "licence": f"CC0-1.0 (scans); alignments of the stories: {CLIPS}",
         "citation": (
             "Nastase, Liu, Hillman, Zadbood, Hasenfratz, Keshavarzian, Chen, Honey, Yeshurun, Regev"
             ' et al. (2021). The "Narratives" fMRI dataset for evaluating models of naturalistic'
@@ -240,6 +254,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "narratives",
+            version=2,
             metric="Pearson r, mean over 6 regions and participants",
             margin=0.02,
             tags=(*tags, "roi"),
@@ -248,7 +263,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "narratives-voxels",
-            version=2,
+            version=3,
             options={"resolution": "voxel"},
             metric="Pearson r, mean over the voxels of 6 regions and participants",
             margin=0.01,

@@ -139,6 +139,16 @@ class TestStimuli:
         assert pieman == pytest.approx((10 + 6 + 0.5) * 1.5)
         assert tunnel == pytest.approx((2 + 6 + 0.5) * 1.5 - 3.0)
 
+    def test_every_story_starts_when_the_events_files_say(self):
+        """``sub-*/func/*_events.tsv`` of ds002345 1.1.4; lucy's was 2.0 s before version 1.1.3."""
+        onsets = dict.fromkeys(["21styear", "pieman", "prettymouth"], 0.0)
+        onsets |= dict.fromkeys(["black", "bronx", "forgot", "piemanpni"], 12.0)
+        onsets |= dict.fromkeys(["lucy", "tunnel"], 3.0)
+        late = ["merlin", "notthefallintact", "shapesphysical", "shapessocial", "sherlock"]
+        onsets |= dict.fromkeys([*late, "reach", "slumlord"], 4.5)
+        assert {name: story.audio for name, story in STORIES.items()} == onsets
+        assert narratives_files.clock(STORIES["lucy"])[0] == 8.25
+
     def test_the_text_keeps_its_punctuation_and_words_their_places(self, lab):
         (request,) = build(stories=("pieman",)).requests()
         (passage,) = request.stimuli.passages
