@@ -13,11 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import PluginError
-<<<<<<< HEAD
 from harness.lm.examination import last_of
-=======
 from harness.runner.status import Status
->>>>>>> main
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
