@@ -21,7 +21,15 @@ from harness.lm.files import ModelFiles, digest
 from harness.lm.packed import METHODS
 from harness.lm.quiet import quiet_transformers
 from harness.lm.starts import named_start, tokenizer_start
-from harness.lm.weights import drawn, embedding, first_line, language_half, read, read_packed
+from harness.lm.weights import (
+    drawn,
+    embedding,
+    first_line,
+    language_half,
+    library_bits,
+    read,
+    read_packed,
+)
 from harness.spec.specs import ModelSpec
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -31,7 +39,6 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 _PACKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bitsandbytes": ("bnb", ("bitsandbytes",)),
-    "compressed-tensors": ("llmcompressor", ("compressed_tensors",)),
 }
 """Quantised checkpoints that a library reads: its extra, and the modules it brings."""
 
@@ -61,6 +68,9 @@ class LanguageModel:
         Numbers of the tokens that a text starts with; None: what the tokenizer puts there.
     examination : Examination, optional
         What was found when the model was first loaded; a static model is not examined.
+    stored_bits : float, optional
+        Bits a weight of the layers that a checkpoint stores packed, scales and zero points
+        included; None where none is.
     """
 
     model: nn.Module
@@ -72,6 +82,7 @@ class LanguageModel:
     notes: tuple[str, ...] = ()
     start: tuple[int, ...] | None = None
     examination: Examination | None = None
+    stored_bits: float | None = None
 
 
 def load(
@@ -107,12 +118,13 @@ def load(
     tokenizer = _tokenizer(files, spec)
     config = language_half(_config(files, spec))
     notes = list(files.notes)
+    bits: float | None = None
     if spec.control == UNTRAINED:
         model = drawn(config, spec.seed or 0).to(DTYPES[dtype])
     elif spec.control == STATIC:
         model = embedding(files, spec, config, DTYPES[dtype])
     elif packing in METHODS:
-        model, more = read_packed(files, spec, config, DTYPES[dtype])
+        model, more, bits = read_packed(files, spec, config, DTYPES[dtype])
         notes += more
     else:
         model, more = read(files, spec, config, DTYPES[dtype], where if packing else None)
@@ -128,6 +140,7 @@ def load(
         context=None if spec.control == STATIC else _context(config, spec),
         capabilities=capabilities(spec, bool(packing)),
         notes=tuple(notes),
+        stored_bits=bits if bits is not None or not packing else library_bits(model),
     )
     return loaded if spec.control == STATIC else _examined(loaded, device, dtype)
 

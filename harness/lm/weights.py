@@ -108,14 +108,29 @@ def read(
 
 def read_packed(
     files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype
-) -> tuple[nn.Module, list[str]]:
-    """Load a GPTQ or AWQ checkpoint as dense weights of its rounded values."""
+) -> tuple[nn.Module, list[str], float]:
+    """Load a packed checkpoint as dense weights of its rounded values; also return its bits."""
     described = files.config["quantization_config"]
-    del config.quantization_config
-    state = dense_state(files.folder, described, dtype)
-    model, notes = _filled(files, spec, None, config=config, dtype=dtype, state_dict=state)
-    said = f"weights are those of a {described['bits']}-bit {described['quant_method']} checkpoint"
-    return model, [said, *notes]
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    dense = dense_state(files.folder, described, dtype)
+    model, notes = _filled(files, spec, None, config=config, dtype=dtype, state_dict=dense.state)
+    return model, [*dense.notes, *notes], dense.bits
+
+
+def library_bits(model: nn.Module) -> float | None:
+    """Return the bits a weight of layers that a library keeps packed; None where it has none."""
+    bits = weights = 0
+    module: Any
+    for module in model.modules():
+        weight = getattr(module, "weight", None)
+        packed = isinstance(weight, torch.Tensor) and weight.dtype in (torch.uint8, torch.int8)
+        if packed and hasattr(module, "in_features") and hasattr(module, "out_features"):
+            parts = {k: v for k, v in module.state_dict().items() if k != "bias"}
+            tensors = [value for value in parts.values() if isinstance(value, torch.Tensor)]
+            bits += sum(8 * tensor.nbytes for tensor in tensors)
+            weights += int(module.in_features) * int(module.out_features)
+    return bits / weights if weights else None
 
 
 def _filled(
