@@ -17,7 +17,7 @@ from harness.errors import StoreError
 from harness.place.locate import cache_folder
 from harness.store.atomic import writing
 
-VERSION = 1
+VERSION = 2
 """Bumped when the same model comes to be examined otherwise; recordings then are, too (RECORD)."""
 NOTHING = "nothing"
 BITS_PER_BYTE = (0.4, 2.5)

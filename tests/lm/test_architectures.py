@@ -16,6 +16,7 @@ from harness.lm.controls import static, untrained
 from harness.lm.examination import kept, last_of
 from harness.lm.load import LanguageModel, load
 from harness.lm.source import resolve, spec_from_address
+from harness.lm.starts import candidates
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
@@ -248,3 +249,14 @@ def test_the_examination_is_kept(tmp_path: Path, subword_tokenizer: Any) -> None
     assert kept(files.fingerprint, "float32") == found
     assert last_of(spec.name) == ("float32", found)
     assert load(files, spec).examination == found
+
+
+def test_a_tag_of_html_is_no_start(subword_tokenizer: Any) -> None:
+    tokenizer = subword_tokenizer()
+    assert candidates(tokenizer, 96) == [(1,), (2,)]
+    tokenizer.add_tokens(["<|endoftext|>"])
+    assert candidates(tokenizer, 96) == [(1,), (2,)]
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<bos>"]})
+    number = tokenizer.get_vocab()["<bos>"]
+    assert candidates(tokenizer, number + 1) == [(1,), (2,), (number,)]
+    assert candidates(tokenizer, number) == [(1,), (2,)]
