@@ -173,7 +173,7 @@ class Session:
             return self._compressed()
 
     def _compressed(self) -> LanguageModel:
-        from harness.runner.compression import compress
+        from harness.runner.compression import compress, refuse_packed
 
         saved = self.store.weights_path(self.key) if self._keeps_weights else None
         if saved and saved.is_file() and self.store.has(Kind.COMPRESSION, self.key):
@@ -182,9 +182,10 @@ class Session:
             except CorruptError:
                 self.store.set_aside(saved)
         model = self._base()
-        if self.variant.compressor.method != "none":
-            self.progress.stage(self.variant, "compressing")
         compressor = self.variant.compressor
+        if compressor.method != "none":
+            refuse_packed(model)
+            self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
             load_target(compressor),
