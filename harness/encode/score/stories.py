@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import DataError
 
@@ -193,7 +193,7 @@ def chosen(
     return names
 
 
-def checked_choice(value: str, allowed: Collection[Any], what: str) -> None:
+def checked_choice(value: str, allowed: Iterable[str], what: str) -> None:
     """Refuse an option that has no such value.
 
     Raises
@@ -201,5 +201,6 @@ def checked_choice(value: str, allowed: Collection[Any], what: str) -> None:
     DataError
         It has none.
     """
-    if value not in list(allowed):
-        raise DataError(f"no {what} {value!r}", f"{[str(a) for a in allowed]}")
+    values = [str(one) for one in allowed]
+    if value not in values:
+        raise DataError(f"no {what} {value!r}", f"there are {', '.join(values)}")
