@@ -115,7 +115,8 @@ class Passage:
         off = None if offsets is None else tuple(float(t) for t in offsets)
         if on is not None and off is not None and len(on) == len(off) == len(spans):
             found = [not (math.isnan(a) and math.isnan(b)) for a, b in zip(on, off, strict=True)]
-            spans, on, off = (tuple(compress(v, found)) for v in (spans, on, off))
+            spans = list(compress(spans, found))
+            on, off = tuple(compress(on, found)), tuple(compress(off, found))
         return cls(name, text, tuple(spans), on, off)
 
     @classmethod

@@ -24,30 +24,31 @@ if TYPE_CHECKING:
 class StoryBenchmark(ABC):
     """Predict responses to stories from the hidden states of a model that reads them.
 
-    A subclass is a frozen dataclass whose fields are options. It has a ``name`` and a ``tr``, and
-    says ``passages``, ``clocks`` and ``source``; everything else has a default. Whatever is missing
-    or wrong shows when the benchmark is made, which is before any model is loaded.
-
-    Attributes
-    ----------
-    name : str
-        Of the stimuli.
-    tr : float
-        Seconds from one volume to the next.
-    context : str
-        Context policy of the recording.
-    resolution : str
-        ``roi`` or ``voxel``.
-    cutoff : float, optional
-        Longest period that is kept, s.
-    language : str
-        Of the word frequencies.
+    A subclass is a frozen dataclass whose fields (with defaults) are options. It has a ``name`` and
+    a ``tr``, and says ``passages``, ``clocks`` and ``source``; everything else has a default that a
+    field, an attribute or a property of the subclass replaces. Whatever is missing or wrong shows
+    when the benchmark is made, which is before any model is loaded.
     """
 
-    context: str = "strided(256,128)"
-    resolution: str = "voxel"
-    cutoff: float | None = None
-    language: str = "en"
+    @property
+    def context(self) -> str:
+        """Context policy of the recording."""
+        return "strided(256,128)"
+
+    @property
+    def resolution(self) -> str:
+        """``roi`` or ``voxel``."""
+        return "voxel"
+
+    @property
+    def cutoff(self) -> float | None:
+        """Longest period that is kept, s."""
+        return None
+
+    @property
+    def language(self) -> str:
+        """Code of the language of the word frequencies."""
+        return "en"
 
     @property
     @abstractmethod
@@ -126,7 +127,7 @@ class StoryBenchmark(ABC):
         from harness.encode.score.naturalistic import Resolution
 
         if self.resolution not in list(Resolution):
-            raise DataError(f"no resolution {self.resolution!r}", f"{[*Resolution]}")
+            raise DataError(f"resolution is {self.resolution!r}", "roi or voxel")
         _ = self.passages, self.data
 
     def requests(self) -> tuple[Request, ...]:
