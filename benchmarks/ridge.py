@@ -159,7 +159,8 @@ def _brainpress(problem: Problem, precision: str) -> Callable:
     import numpy as np
 
     from harness.encode.design.features import delayed_gram
-    from harness.encode.design.kernel import Precision, kernel_spectrum
+    from harness.encode.design.kernel import kernel_spectrum
+    from harness.encode.design.options import Precision
     from harness.encode.design.splits import contiguous_folds
     from harness.encode.solve.ridge import plan_ridge
 
@@ -220,7 +221,8 @@ def _shared(problem: Problem, *, crossed: bool) -> Callable:
     import torch
 
     from harness.encode.design.features import delayed_gram
-    from harness.encode.design.kernel import Precision, kernel_spectrum
+    from harness.encode.design.kernel import kernel_spectrum
+    from harness.encode.design.options import Precision
     from harness.encode.design.splits import contiguous_folds
     from harness.encode.solve.scan import plan_scan
     from harness.encode.solve.shared import CrossProducts, plan_shared

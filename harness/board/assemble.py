@@ -14,15 +14,17 @@ import xarray as xr
 
 from harness.board.profile import with_profile
 from harness.errors import CorruptError
-from harness.runner.cells import Cell, Status, variant_key
+from harness.runner.cells import Cell, variant_key
 from harness.runner.plan import Plan
+from harness.runner.status import Status
+from harness.spec.direction import CALIBRATED, LOWER
+from harness.spec.layout import NUMBERS
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store.store import Kind, Store
 
 SCHEMA = 1
 """Version of the board's layout."""
 
-NUMBERS = ("value", "low", "high", "ceiling", "normalised")
 TIMINGS = ("record_seconds", "score_seconds", "peak_memory")
 COMPRESSION = (
     "bits_per_weight",
@@ -285,6 +287,7 @@ def _compressors(specs: list[CompressorSpec]) -> xr.Dataset:
                 "compressor",
                 texts(json.dumps(dict(s.options), sort_keys=True, default=str) for s in specs),
             ),
+            CALIBRATED: ("compressor", np.array([int(s.calibrated) for s in specs])),
             "tags": ("compressor", texts(" ".join(s.tags) for s in specs)),
             "citation": ("compressor", texts(s.citation for s in specs)),
         },
@@ -301,6 +304,7 @@ def _benchmarks(specs: list[BenchmarkSpec]) -> xr.Dataset:
             "chance": ("benchmark", np.array([s.chance for s in specs], float)),
             "margin": ("benchmark", np.array(margins, float)),
             "simulated": ("benchmark", np.array([int(s.simulated) for s in specs])),
+            LOWER: ("benchmark", np.array([int(s.lower_is_better) for s in specs])),
         }
         | {name: ("benchmark", texts(getattr(s, name) for s in specs)) for name in fields},
         coords={"benchmark": texts(s.name for s in specs)},

@@ -14,6 +14,7 @@ from harness.board.answers.alignment import detail, texts
 from harness.board.answers.competence import compressed, kept_draws, outcomes, variants_of
 from harness.probe.tasks import CATEGORIES
 from harness.probe.winning_rate import mean_winning_rate
+from harness.spec.layout import PROBED, PROBED_SPREAD, TASK_CATEGORY
 from harness.stats.bootstrap import DoubleArray
 
 Z = 1.959963984540054
@@ -142,7 +143,7 @@ def _counted(known: xr.Dataset) -> Profile | None:
     if found is None:
         return None
     _, right, task = found
-    of_task = [str(c) for c in known["task_category"].values]
+    of_task = [str(c) for c in known[TASK_CATEGORY].values]
     categories = tuple(dict.fromkeys(of_task))
     member = np.array([[c == name for c in of_task] for name in categories], float)
     member /= member.sum(axis=1, keepdims=True)
@@ -190,9 +191,9 @@ def _stated(
 def _wins(known: xr.Dataset, by_task: str, categories: tuple[str, ...]) -> DoubleArray:
     """Winning rates by category; NaN where a board has no tasks, or nobody to win against."""
     wins = np.full((len(categories), known.sizes["variant"]), math.nan)
-    if by_task not in known or "task_category" not in known or known.sizes["variant"] < 2:
+    if by_task not in known or TASK_CATEGORY not in known or known.sizes["variant"] < 2:
         return wins
-    of_task = known["task_category"].values.astype(str)
+    of_task = known[TASK_CATEGORY].values.astype(str)
     for i, category in enumerate(categories):
         scores = known[by_task].isel(task=np.flatnonzero(of_task == category))
         wins[i] = mean_winning_rate(scores.reset_coords(drop=True)).values
@@ -206,7 +207,7 @@ def _probed(known: xr.Dataset) -> Profile | None:
     variants are taken as independent although their test items are the same, so the interval of a
     change is too wide rather than too short.
     """
-    needed = [f"category_{n}" for n in ("score", "low", "high", "sd")]
+    needed = [*PROBED, PROBED_SPREAD]
     if not set(needed) <= set(known.variables):
         return None
     score, low, high, spread = (

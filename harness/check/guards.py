@@ -14,8 +14,8 @@ import scipy.signal
 import scipy.stats
 
 from harness.encode.ceilings.estimates import explainable_variance, leave_one_out, split_half
-from harness.encode.design.kernel import DoubleArray, Precision
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.kernel import DoubleArray
+from harness.encode.design.options import EncodingOptions, Precision
 from harness.encode.design.splits import Fold, IntArray, held_out_run
 from harness.encode.solve.layers import encode_layers
 from harness.stats.bootstrap import bootstrap_interval

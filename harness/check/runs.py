@@ -19,8 +19,9 @@ from harness.check.mocks import (
     write_mock_model,
 )
 from harness.errors import FetchError, ModelError
+from harness.spec.layout import faults, found_by_answers
 from harness.spec.registry import registry
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, load_target
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, load_target, target_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,6 +81,7 @@ def benchmark_findings(spec: BenchmarkSpec) -> list[Finding]:
                 "it has the interface of a benchmark": lambda: _has(
                     load_target(spec), "requests", "score"
                 ),
+                "it names its files": lambda: _names_files(spec),
                 "it asks for the same twice": lambda: _same_requests(spec),
                 "it scores, the same twice": lambda: _scores(spec, model),
                 "it runs": lambda: _run(folder, model, _none(), (spec,)),
@@ -195,6 +197,20 @@ def _same_weights(spec: CompressorSpec, model: ModelSpec) -> str:
     return ""
 
 
+def _names_files(spec: BenchmarkSpec) -> str:
+    from harness.fetch.resource import Resource
+    from harness.record.benchmark import HasFiles
+    from harness.runner.resources import benchmark_resources
+
+    if not isinstance(target_of(spec), HasFiles):
+        return "none to fetch"
+    found = benchmark_resources(spec)
+    strange = [one for one in found if not isinstance(one, Resource)]
+    if strange:
+        raise Broken(f"resources() holds a {type(strange[0]).__name__}, not a Resource")
+    return f"{len(found)} to fetch"
+
+
 def _same_requests(spec: BenchmarkSpec) -> str:
     from harness.record.request import Request
 
@@ -225,21 +241,17 @@ def _scores(spec: BenchmarkSpec, model: ModelSpec) -> str:
     if any(not np.array_equal(made[key].values, kept[key].values) for key in made):
         raise Broken("score() changes the recordings that it is given")
     second = load_target(spec).score(Recordings(requests, lambda r: kept[r.key]))
-    _check_score(first)
+    fault = next(faults(first, spec.kind), None)
+    if fault is not None:
+        raise Broken(*fault)
     if not first.drop_attrs().equals(second.drop_attrs()):
         raise Broken("score() gives another result the second time")
-    return f"value {float(first['value']):.3f}"
+    return f"value {float(first['value']):.3f}, {_tested_on(first)}"
 
 
-def _check_score(score: xr.Dataset) -> None:
-    import math
-
-    for name in ("value", "low", "high"):
-        if name not in score or score[name].ndim:
-            raise Broken(f"score() returns no single number {name!r}")
-    value, low, high = (float(score[name]) for name in ("value", "low", "high"))
-    if not math.isfinite(value) or not low <= value <= high:
-        raise Broken(f"its interval [{low}, {high}] does not contain its value {value}")
+def _tested_on(score: xr.Dataset) -> str:
+    found = found_by_answers(score)
+    return f"differences are tested on {found}" if found else "no answer tests a difference of it"
 
 
 def _run(
@@ -247,15 +259,15 @@ def _run(
 ) -> str:
     """Go the way of ``brainpress run``: plan, record, score, store, board."""
     from harness.api import carry_out
-    from harness.runner.cells import Status
+    from harness.place.place import Place
     from harness.runner.options import RunOptions
     from harness.runner.plan import make_plan
     from harness.runner.select import Selection
-    from harness.store.store import Store
+    from harness.runner.status import Status
 
-    store = Store(folder / "store")
+    place = Place.make(offline=True, device="cpu", store=folder / "store")
     selection = Selection((model,), (compressor,), tuple(benchmarks))
-    cells, _ = carry_out(make_plan(selection, store, RunOptions(device="cpu", offline=True)), store)
+    cells, _ = carry_out(make_plan(selection, place, RunOptions()))
     failed = [c for c in cells if c.status is Status.FAILED]
     if failed:
         raise Broken(failed[0].reason)

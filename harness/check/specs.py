@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from harness.check.contract import Broken, Finding, Outcome, attempt, shelf_of
+from harness.spec.layout import KINDS
 from harness.spec.names import nearest, split_settings
 from harness.spec.registry import discover
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -17,7 +18,6 @@ from harness.store.keys import content_key
 
 HEAVY = ("torch", "transformers", "numpy", "xarray", "pandas", "scipy")
 """What listing plugins must not import."""
-KINDS = ("neural", "linguistic", "behavioural")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#@+,=/ -]{0,127}")
 SCHEMES = ("hf", "https", "pypi", "file")
 _IMPORT_LIMIT = 60

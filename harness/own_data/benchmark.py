@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.encode.score.stories import StoryBenchmark
 from harness.errors import DataError
 from harness.own_data.description import Description, read_description
@@ -15,9 +16,11 @@ from harness.own_data.description import Description, read_description
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.design.result import EncodingOptions
     from harness.encode.design.sources import PartedResponses
     from harness.stimuli.passages import Passage
+
+
+ENCODING = EncodingOptions()
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class OwnData(StoryBenchmark):
         Of the description.
     content : str
         Checksum of everything it names; part of the key of every score.
+    encoding : EncodingOptions
+        Penalties, solver: typed by their names (``solver=himalaya``). Delays, folds and gap are
+        those of the description.
 
     Raises
     ------
@@ -39,6 +45,7 @@ class OwnData(StoryBenchmark):
 
     path: str
     content: str = ""
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,9 +109,8 @@ class OwnData(StoryBenchmark):
     @property
     def options(self) -> EncodingOptions:
         """How encoding models are fitted."""
-        from harness.encode.design.result import EncodingOptions
-
-        return EncodingOptions(delays=self.said.delays, n_outer=self.said.folds, gap=self.said.gap)
+        said = self.said
+        return replace(self.encoding, delays=said.delays, n_outer=said.folds, gap=said.gap)
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:

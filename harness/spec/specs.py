@@ -69,6 +69,13 @@ class ModelSpec(_Spec):
         For a control, the name of the model it is made from.
     seed : int, optional
         For an untrained control, the seed of its weights.
+    start : str
+        The token that its texts start with, as its vocabulary spells it, or ``nothing``. Empty: of
+        the tokens that it has, the one after which plain English costs it fewest bits, found when
+        the model is first loaded.
+    bidirectional : bool
+        Whether hidden states are wanted of a model that attends to what follows. It never has
+        log-probabilities.
     """
 
     name: str
@@ -81,6 +88,8 @@ class ModelSpec(_Spec):
     control: str = ""
     base: str = ""
     seed: int | None = None
+    start: str = ""
+    bidirectional: bool = False
 
 
 @final
@@ -142,7 +151,9 @@ class BenchmarkSpec(_Spec):
     version : int
         Bumped when the same recordings come to score differently.
     metric : str
-        What ``value`` is, in a few words; they say ``lower is better`` where it is.
+        What ``value`` is, in a few words.
+    lower_is_better : bool
+        Whether a lower ``value`` is the better one.
     chance : float
         The value of a guess.
     margin : float, optional
@@ -159,6 +170,7 @@ class BenchmarkSpec(_Spec):
     options: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
     metric: str = ""
+    lower_is_better: bool = False
     chance: float = 0.0
     margin: float | None = None
     simulated: bool = False

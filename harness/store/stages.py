@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-RECORD = 1
+RECORD = 2
 """Hidden states and log-probabilities from a variant."""
 COMPRESS = 1
 """Compressed weights and their report."""

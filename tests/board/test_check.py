@@ -58,6 +58,8 @@ def test_an_honest_submission_has_no_problem(handed, bundle, board):
         (lambda r: done(r).update(value=0.3), "does not contain its value"),
         (lambda r: done(r).update(value=done(r)["value"] + 0.001), "is not the mean of r_best"),
         (lambda r: done(r).update(value=None), "has no value"),
+        (lambda r: r["benchmark"].update(lower_is_better=1), "the other end of the scale"),
+        (lambda r: done(r)["compressor"].update(calibrated=1), "is not calibrated here"),
         (lambda r: done(r).update(high=None), "one end"),
         (lambda r: done(r).update(ceiling=0.01, normalised=None), "above its ceiling"),
         (lambda r: done(r).update(ceiling=-1), "its ceiling is -1"),

@@ -255,6 +255,37 @@ class Bare(MockListening):
         import xarray as xr
         return xr.Dataset({"value": 0.1})
 
+class Scored(MockListening):
+    more = {}
+    def score(self, recordings):
+        import xarray as xr
+        return xr.Dataset({"value": 0.2, "low": 0.1, "high": 0.3} | self.more)
+
+class Misnamed(Scored):
+    more = {"r_by_participant": ("participant", [0.1, 0.3])}
+
+class OtherGain(Scored):
+    more = {"gain": ("story", [0.1, 0.9])}
+
+class OverSubjects(Scored):
+    more = {"r_best": (("subject", "roi"), [[0.1, 0.3]])}
+
+class Pairs(Scored):
+    more = {"margin": ("pair", [1.0, -1.0])}
+
+class Halves(Scored):
+    more = {"r_best": (("participant", "roi"), [[0.1, float("nan")], [0.2, 0.4]])}
+
+class NamesPaths(MockListening):
+    @staticmethod
+    def resources(**options):
+        return ["data.csv"]
+
+class Endless(MockListening):
+    def score(self, recordings):
+        import xarray as xr
+        return xr.Dataset({"value": 0.2, "low": float("nan"), "high": float("nan")})
+
 class Outside(MockListening):
     def score(self, recordings):
         import xarray as xr
@@ -295,6 +326,11 @@ def test_crooked_compressors(crooked, name, said):
         ("Vandal", "changes the recordings"),
         ("Bare", "no single number 'low'"),
         ("Outside", "does not contain its value"),
+        ("NamesPaths", "resources() holds a str, not a Resource"),
+        ("Endless", "does not contain its value"),
+        ("Misnamed", "no answer would find its scores: r_by_participant"),
+        ("OtherGain", "its value 0.2 is not the mean of gain, 0.5"),
+        ("OverSubjects", "r_best is over (subject, roi), not over (participant"),
         ("Nothing", "no requests and no score"),
     ],
 )
@@ -302,6 +338,19 @@ def test_crooked_benchmarks(crooked, name, said):
     spec = BenchmarkSpec("crooked", target=f"crooked:{name}", kind="neural")
     found = failures(contract_runs.benchmark_findings(spec))
     assert any(part in found for part in said.split("|")), found
+
+
+def test_pairs_without_tasks_are_found_by_no_answer(crooked):
+    spec = BenchmarkSpec("crooked", target="crooked:Pairs", kind="linguistic")
+    assert "no answer would find its scores" in failures(contract_runs.benchmark_findings(spec))
+
+
+def test_a_value_is_the_mean_over_participants_of_means_over_regions(crooked):
+    spec = BenchmarkSpec("crooked", target="crooked:Halves", kind="neural")
+    findings = contract_runs.benchmark_findings(spec)
+    assert not failures(findings)
+    (scored,) = [f for f in findings if f.rule == "it scores, the same twice"]
+    assert scored.detail == "value 0.200, differences are tested on r_best"
 
 
 def test_a_plugin_that_imports_torch_is_told(crooked):

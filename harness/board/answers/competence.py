@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import BASE
+from harness.spec.layout import COUNTED, PROBED, PROBED_CHANCE, PROBED_DRAWS, TASK_CATEGORY
 from harness.stats.bootstrap import DoubleArray
 
 _BLOCK = 2**24
@@ -112,7 +113,7 @@ def competence(
     if found is None:
         return None
     unit, right, task = found
-    of_task = [str(c) for c in known["task_category"].values]
+    of_task = [str(c) for c in known[TASK_CATEGORY].values]
     categories = tuple(dict.fromkeys(of_task))
     member = np.array([categories.index(c) for c in of_task])[task]
     n_variants = right.shape[0]
@@ -142,24 +143,19 @@ def outcomes(known: xr.Dataset) -> tuple[str, DoubleArray, npt.NDArray[np.intp]]
     Returns
     -------
     unit : str
-        ``pair`` or ``item``.
+        ``pair``, ``item`` or ``question``.
     right : array, shape (n_variants, n_items)
         1 and 0; a tie of a pair counts one half, as in the score.
     task : array, shape (n_items,)
         Number of each item's task.
-    Or None, where the board has neither pairs nor items with categories.
+    Or None, where the board has no items with categories (:data:`harness.spec.layout.COUNTED`).
     """
-    if "task_category" not in known.variables:
-        return None
-    if {"margin", "pair_task"} <= set(known.variables):
-        unit = "pair"
-        right = (np.sign(known["margin"].transpose("variant", "pair").values) + 1) / 2
-    elif {"passed", "item_task"} <= set(known.variables):
-        unit = "item"
-        right = known["passed"].transpose("variant", "item").values.astype(np.float64)
-    else:
-        return None
-    return unit, right, known[f"{unit}_task"].values.astype(np.intp)
+    for counted in COUNTED:
+        if counted.fits(known):
+            answers = known[counted.variable].transpose("variant", counted.unit).values
+            right = (np.sign(answers) + 1) / 2 if counted.signed else answers.astype(np.float64)
+            return counted.unit, right, known[counted.task].values.astype(np.intp)
+    return None
 
 
 def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competence | None:
@@ -184,7 +180,7 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
         None where the board has no probes. Chance is the majority's score, by category; what is
         counted are tasks times seeds.
     """
-    needed = [f"category_{n}" for n in ("score", "low", "high", "majority", "tasks")]
+    needed = [*PROBED, *PROBED_CHANCE]
     if not set(needed) <= set(known.variables):
         return None
     score, low, high, majority, tasks = (
@@ -215,9 +211,9 @@ def kept_draws(known: xr.Dataset) -> DoubleArray | None:
     array, shape (n_draws, n_categories, n_variants)
         NaN for variants whose score kept none. Or None, where no score kept any.
     """
-    if "category_draws" not in known.variables:
+    if PROBED_DRAWS not in known.variables:
         return None
-    kept = known["category_draws"].transpose("draw", "category", "variant")
+    kept = known[PROBED_DRAWS].transpose("draw", "category", "variant")
     values = kept.values.astype(np.float64)
     return np.asarray(values - values.mean(axis=0))
 

@@ -14,15 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.features import delayed, delayed_gram, zscore_by_run
-from harness.encode.design.kernel import (
-    FloatArray,
-    Precision,
-    Spectrum,
-    feature_spectrum,
-    kernel_spectrum,
-)
+from harness.encode.design.kernel import FloatArray, Spectrum, feature_spectrum, kernel_spectrum
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold
 from harness.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """Inner products of rows, not centred.
+
+    Parameters
+    ----------
+    train : array, shape (n_train, n_train)
+    heldout : array, shape (n_heldout, n_train)
+    """
+
+    train: FloatArray
+    heldout: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +51,14 @@ class KernelBand:
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
+        kernels = self.kernels(fold)
         with named(self.name):
-            return kernel_spectrum(
-                self.kernel[np.ix_(fold.train, fold.train)],
-                self.kernel[np.ix_(fold.test, fold.train)],
-            )
+            return kernel_spectrum(kernels.train, kernels.heldout)
+
+    def kernels(self, fold: Fold) -> Kernels:
+        """Take the inner products of the rows of a fold."""
+        rows = (np.ix_(part, fold.train) for part in (fold.train, fold.test))
+        return Kernels(*(self.kernel[part] for part in rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +80,11 @@ class ColumnBand:
         """Decompose the training rows of a fold; the held-out rows come along."""
         with named(self.name):
             return feature_spectrum(self.columns[fold.train], self.columns[fold.test])
+
+    def kernels(self, fold: Fold) -> Kernels:
+        """Compute the inner products of the rows of a fold."""
+        train = np.asarray(self.columns[fold.train], np.float64)
+        return Kernels(train @ train.T, np.asarray(self.columns[fold.test], np.float64) @ train.T)
 
 
 Band = KernelBand | ColumnBand

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.encode.design.options import Metric
+
 FloatArray = npt.NDArray[np.floating[Any]]
 DoubleArray = npt.NDArray[np.float64]
-
-
-class Metric(StrEnum):
-    """What inner cross-validation maximises."""
-
-    R2 = "r2"
-    CORRELATION = "correlation"
 
 
 def pearson(responses: FloatArray, predictions: FloatArray) -> DoubleArray:

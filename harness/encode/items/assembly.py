@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.splits import Fold
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError, ScoreError

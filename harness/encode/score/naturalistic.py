@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.design.features import zscore_by_run
-from harness.encode.design.kernel import Precision
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.score.protocol import Responses, prepare, score_responses
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
@@ -200,7 +199,7 @@ def score_stories(
     scores = stream_layers(
         recording,
         data.source,
-        options=replace(options, precision=Precision.SINGLE),
+        options=options,
         nuisance=beside,
         folds=folds,
         ceilings=ceilings or None,

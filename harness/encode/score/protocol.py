@@ -14,7 +14,8 @@ import xarray as xr
 
 from harness.encode.ceilings.estimates import leave_one_out, split_half
 from harness.encode.design.features import highpass, zscore_by_run
-from harness.encode.design.result import EncodingOptions, EncodingResult
+from harness.encode.design.options import EncodingOptions
+from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError, ScoreError

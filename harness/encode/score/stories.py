@@ -5,18 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.design.result import EncodingOptions
     from harness.encode.design.sources import ResponseSource
     from harness.encode.design.splits import Fold
     from harness.encode.score.naturalistic import Floats, Mask, Naturalistic
     from harness.encode.voxels.stream_options import PenaltyScope
+    from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
@@ -86,11 +87,14 @@ class StoryBenchmark(ABC):
         return {}
 
     @property
-    def options(self) -> EncodingOptions:
-        """How encoding models are fitted."""
-        from harness.encode.design.result import EncodingOptions
-
+    def encoding(self) -> EncodingOptions:
+        """Delays, folds, penalties, solver: a field, where users may set them."""
         return EncodingOptions()
+
+    @property
+    def options(self) -> EncodingOptions:
+        """How encoding models are fitted: ``encoding``, with what the data set demands."""
+        return self.encoding
 
     @property
     def folds(self) -> Sequence[Fold] | None:
@@ -172,6 +176,20 @@ class StoryBenchmark(ABC):
             folds=self.folds,
             scope=self.scope,
         )
+
+
+class PublishedStories(StoryBenchmark):
+    """Stories whose files are fetched: a subclass says its ``resources``."""
+
+    @staticmethod
+    @abstractmethod
+    def resources(**options: Any) -> tuple[Resource, ...]:
+        """Files that a benchmark with these options needs, without making one."""
+
+    @classmethod
+    def resources_of(cls, participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return cls.resources(**{**options, "participants": participants})
 
 
 def chosen(

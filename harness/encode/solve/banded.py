@@ -18,14 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.kernel import (
-    DoubleArray,
-    FloatArray,
-    Precision,
-    Spectrum,
-    kernel_spectrum,
-)
-from harness.encode.design.scores import Metric
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, kernel_spectrum
+from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.ridge import best_penalty, plan_ridge
 from harness.errors import DataError

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Precision, Spectrum
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.leave_out import LeftOut, leave_block_out
 from harness.encode.solve.scan import WIDTH, Scan

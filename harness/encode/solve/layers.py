@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,18 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.band import Band, make_band, make_columns
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.result import (
-    EncodingOptions,
-    EncodingResult,
-    NuisanceResult,
-    Unusable,
-    scatter,
-)
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, model_grid
+from harness.encode.design.options import EncodingOptions, Solver
+from harness.encode.design.result import EncodingResult, NuisanceResult, Unusable, scatter
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
 from harness.encode.solve.choice import LayerChoice
+from harness.encode.solve.himalaya import HimalayaRidge
 from harness.encode.solve.nuisance import among_all, score_nuisance
 from harness.encode.solve.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
 from harness.errors import DataError
@@ -80,7 +76,7 @@ class _Layers:
         self._n_targets = n_targets
         self._memory = memory
         self._band: tuple[int, Band] | None = None
-        self._kept: dict[tuple[int, int], RidgePlan] = {}
+        self._kept: dict[tuple[int, int], RidgePlan | HimalayaRidge] = {}
         self._bytes = 0
 
     def band(self, layer: int) -> Band:
@@ -92,18 +88,16 @@ class _Layers:
                 self._runs,
                 self._options.delays,
                 name=f"layer {layer}",
-                precision=self._options.precision,
+                precision=self._options.typed,
             )
             self._band = kept = (layer, band)
         return kept[1]
 
-    def plan(self, fold: int, layer: int) -> RidgePlan:
+    def plan(self, fold: int, layer: int) -> RidgePlan | HimalayaRidge:
         """Plan a layer's ridge regression in a fold."""
         found = self._kept.get((fold, layer))
         if found is None:
-            split = self.splits[fold]
-            spectrum = self.band(layer).spectrum(split.outer)
-            found = layer_plan(spectrum, split, self._options, self._n_targets)
+            found = layer_plan(self.band(layer), self.splits[fold], self._options, self._n_targets)
             if self._bytes + found.nbytes <= self._memory:
                 self._kept[fold, layer] = found
                 self._bytes += found.nbytes
@@ -187,38 +181,48 @@ def encode_layers(
         if regressors is not None:
             own = beneath[:, usable].astype(np.float64)
             found = score_nuisance(
-                regressors, own, splits, curves.chosen, layers.plan, options, each
+                regressors, own, splits, curves.chosen, layers.plan, layer_plan, options, each
             )
             beyond = among_all(found, usable, n_targets)
     return _result(options, splits, curves, usable, n_targets, unusable, beyond)
 
 
 def layer_plan(
-    spectrum: Spectrum, split: Split, options: EncodingOptions, n_targets: int
-) -> RidgePlan:
-    """Plan the ridge regression of one layer in one outer fold.
+    band: Band,
+    split: Split,
+    options: EncodingOptions,
+    n_targets: int,
+    grid: Callable[[EncodingOptions, Spectrum], DoubleArray] = model_grid,
+) -> RidgePlan | HimalayaRidge:
+    """Plan the ridge regression of one band in one outer fold.
 
     Parameters
     ----------
-    spectrum : Spectrum
-        Of the fold's training rows.
+    band : Band
+        A layer, or nuisance.
     split : Split
         The fold.
     options : EncodingOptions
-        Penalty grid, metric, precision.
+        Penalty grid, metric, precision, solver.
     n_targets : int
         About how many targets will go through the plan.
+    grid : callable
+        What makes the penalties of the band.
 
     Returns
     -------
-    RidgePlan
+    RidgePlan or HimalayaRidge
     """
+    spectrum = band.spectrum(split.outer)
+    penalties = grid(options, spectrum)
+    if options.solver is Solver.HIMALAYA:
+        return HimalayaRidge(band.kernels(split.outer), split.inner, penalties, options.metric)
     return plan_ridge(
         spectrum,
         split.inner,
-        options.model_grid(spectrum),
+        penalties,
         metric=options.metric,
-        precision=options.precision,
+        precision=options.typed,
         n_targets=n_targets,
     )
 

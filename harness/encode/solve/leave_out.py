@@ -16,7 +16,8 @@ from typing import cast
 import numpy as np
 import scipy.linalg
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Precision, Spectrum
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.filters import FilterBank, filter_bank
 from harness.encode.solve.inner import FoldErrors

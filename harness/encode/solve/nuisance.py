@@ -9,15 +9,19 @@ from functools import partial
 import numpy as np
 
 from harness.encode.design.band import ColumnBand
-from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.result import EncodingOptions, NuisanceResult, scatter
+from harness.encode.design.kernel import DoubleArray, nuisance_grid
+from harness.encode.design.options import EncodingOptions
+from harness.encode.design.result import NuisanceResult, scatter
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
 from harness.encode.solve.banded import product_measure
-from harness.encode.solve.joint import plan_joint
-from harness.encode.solve.ridge import RidgePlan, plan_ridge
+from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
+from harness.encode.solve.joint import JointPlan, plan_joint
+from harness.encode.solve.ridge import RidgePlan
 from harness.numeric.threads import Each
+
+Plan = RidgePlan | HimalayaRidge
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +41,8 @@ def score_nuisance(
     responses: DoubleArray,
     splits: Sequence[Split],
     chosen: IntArray,
-    plan_of: Callable[[int, int], RidgePlan],
+    plan_of: Callable[[int, int], Plan],
+    make: Callable[..., Plan],
     options: EncodingOptions,
     each: Each,
 ) -> NuisanceResult:
@@ -59,8 +64,10 @@ def score_nuisance(
         Layer of each target in each fold.
     plan_of : callable
         Ridge plan of a layer, given the numbers of fold and layer.
+    make : callable
+        What plans a band in a fold (:func:`harness.encode.solve.layers.layer_plan`).
     options : EncodingOptions
-        Grids, metric, precision.
+        Grids, metric, precision, solver.
     each : callable
         How to spread the folds (:func:`harness.numeric.threads.spread`).
 
@@ -72,17 +79,9 @@ def score_nuisance(
 
     def score(number: int) -> None:
         split = splits[number]
-        spectrum = nuisance.spectrum(split.outer)
-        alone = plan_ridge(
-            spectrum,
-            split.inner,
-            options.nuisance_grid(spectrum),
-            metric=options.metric,
-            precision=options.precision,
-            n_targets=responses.shape[1],
-        )
+        alone = make(nuisance, split, options, responses.shape[1], nuisance_grid)
         plan = partial(plan_of, number)
-        found[number] = _score_fold(nuisance.columns, responses, split, chosen[number], alone, plan)
+        found[number] = _score_fold(nuisance, responses, split, chosen[number], alone, plan)
 
     each(score, range(len(splits)))
     return _averaged([found[number] for number in range(len(splits))])
@@ -114,12 +113,12 @@ def among_all(result: NuisanceResult, usable: IntArray, n_targets: int) -> Nuisa
 
 
 def _score_fold(
-    columns: FloatArray,
+    nuisance: ColumnBand,
     responses: DoubleArray,
     split: Split,
     chosen: IntArray,
-    alone: RidgePlan,
-    plan_of: Callable[[int], RidgePlan],
+    alone: Plan,
+    plan_of: Callable[[int], Plan],
 ) -> _Fold:
     train, test = split.outer.train, split.outer.test
     measured = responses[test]
@@ -131,7 +130,7 @@ def _score_fold(
     with_model = np.zeros(len(chosen))
     for layer in np.unique(chosen):
         members = np.flatnonzero(chosen == layer)
-        joint = plan_joint(plan_of(int(layer)), columns[train], columns[test], alone.penalties).fit(
+        joint = _joint(plan_of(int(layer)), nuisance, split, alone.penalties).fit(
             responses[train][:, members]
         )
         better = joint.inner_score > best[members]
@@ -147,6 +146,15 @@ def _score_fold(
         split_r2=product_measure(measured, parts, offset),
         with_model=with_model,
     )
+
+
+def _joint(
+    plan: Plan, nuisance: ColumnBand, split: Split, penalties: DoubleArray
+) -> JointPlan | HimalayaJoint:
+    if isinstance(plan, HimalayaRidge):
+        return HimalayaJoint(plan, nuisance.kernels(split.outer), penalties)
+    columns = nuisance.columns
+    return plan_joint(plan, columns[split.outer.train], columns[split.outer.test], penalties)
 
 
 def _averaged(folds: Sequence[_Fold]) -> NuisanceResult:

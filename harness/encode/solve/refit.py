@@ -17,11 +17,11 @@ import numpy as np
 from harness.encode.design.kernel import (
     DoubleArray,
     FloatArray,
-    Precision,
     Spectrum,
     decompose_features,
     decompose_kernel,
 )
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.filters import FilterBank, filter_bank
 from harness.encode.solve.inner import FoldErrors

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Precision, Spectrum
-from harness.encode.design.scores import FoldScore, Metric
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.options import Metric, Precision
+from harness.encode.design.scores import FoldScore
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.inner import InnerFolds, InnerSolver, cheaper_solver
 from harness.encode.solve.leave_out import leave_block_out

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Precision, Spectrum
-from harness.encode.design.scores import Metric
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.refit import decomposed_folds
 from harness.encode.solve.segments import Segment, cheapest_segments

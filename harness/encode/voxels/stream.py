@@ -16,8 +16,8 @@ import xarray as xr
 
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.design.band import Band, make_band, make_columns
-from harness.encode.design.kernel import FloatArray
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.kernel import FloatArray, model_grid
+from harness.encode.design.options import EncodingOptions, Precision
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import Fold, check_runs
 from harness.encode.design.targets import make_splits
@@ -26,12 +26,14 @@ from harness.encode.solve.shared import plan_shared
 from harness.encode.voxels.checkpoint import checkpoint, fingerprint
 from harness.encode.voxels.stream_job import StreamJob, block_width
 from harness.encode.voxels.stream_nuisance import check_nuisance, plan_beyond, score_alone
-from harness.encode.voxels.stream_options import SINGLE, STREAM, PenaltyScope, StreamOptions
+from harness.encode.voxels.stream_options import STREAM, PenaltyScope, StreamOptions
 from harness.encode.voxels.stream_results import participant_scores
 from harness.encode.voxels.stream_scores import score_step
 from harness.encode.voxels.stream_shared import cross_voxels, is_crossed, score_shared
 from harness.errors import DataError
-from harness.place.workplace import workplace
+from harness.place.place import here
+
+DEFAULT = EncodingOptions()
 
 __all__ = ["PenaltyScope", "StreamOptions", "stream_layers"]
 
@@ -40,7 +42,7 @@ def stream_layers(
     recording: xr.DataArray,
     source: ResponseSource,
     *,
-    options: EncodingOptions = SINGLE,
+    options: EncodingOptions = DEFAULT,
     nuisance: FloatArray | None = None,
     folds: Sequence[Fold] | None = None,
     ceilings: Mapping[str, npt.ArrayLike] | None = None,
@@ -105,6 +107,7 @@ def stream_layers(
         The memory does not hold what one layer needs, or nuisance was given where penalties are
         not chosen by voxel and R2.
     """
+    options = options.in_precision(Precision.SINGLE)
     labels = check_runs(source.runs)
     if recording.dims != ("sample", "layer", "unit") or len(recording) != len(labels):
         raise DataError(
@@ -117,7 +120,7 @@ def stream_layers(
         beside = make_columns(nuisance, labels, options.delays, name="nuisance")
     say = progress or (lambda _: None)
     layers = np.asarray(recording["layer"].values)
-    folder = stream.folder or workplace().folder
+    folder = stream.folder or here().unfinished
     mark = ""
     if folder is not None:
         settings = [options, stream.scope, stream.speed, stream.permutations > 0]
@@ -142,7 +145,7 @@ def stream_layers(
                 labels,
                 options.delays,
                 name=f"layer {layer}",
-                precision=options.precision,
+                precision=options.typed,
             )
             for fold in range(len(splits)):
                 if not (undone := job.undone(number, fold)):
@@ -164,10 +167,10 @@ def _planned(job: StreamJob, band: Band, fold: int, layer: int) -> Callable[[int
     """Plan a layer in a fold; what comes back takes the voxels of a participant through."""
     split, options = job.splits[fold], job.options
     spectrum = band.spectrum(split.outer)
-    grid = options.model_grid(spectrum)
+    grid = model_grid(options, spectrum)
     if is_crossed(options.metric, job.stream):
         shared = plan_shared(
-            spectrum, split.inner, grid, precision=options.precision, device=job.device
+            spectrum, split.inner, grid, precision=options.typed, device=job.device
         )
         return lambda place, name: score_shared(job, place, name, shared, fold, layer)
     scan = plan_scan(
@@ -175,7 +178,7 @@ def _planned(job: StreamJob, band: Band, fold: int, layer: int) -> Callable[[int
         split.inner,
         grid,
         metric=options.metric,
-        precision=options.precision,
+        precision=options.typed,
         speed=job.stream.speed,
         device=job.device,
         n_voxels=job.n_voxels,

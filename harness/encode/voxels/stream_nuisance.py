@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.scores import Metric, pearson, r_squared
+from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, nuisance_grid
+from harness.encode.design.options import Metric
+from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import IntArray
 from harness.encode.solve.banded import product_measure
 from harness.encode.solve.joint_scan import JointScan, plan_joint_scan
@@ -65,8 +66,8 @@ def score_alone(job: StreamJob, say: Callable[[str], None]) -> None:
         scan = plan_scan(
             spectrum,
             split.inner,
-            job.options.nuisance_grid(spectrum),
-            precision=job.options.precision,
+            nuisance_grid(job.options, spectrum),
+            precision=job.options.typed,
             device=job.device,
             n_voxels=job.n_voxels,
         )
@@ -121,8 +122,8 @@ def plan_beyond(job: StreamJob, scan: Scan, spectrum: Spectrum, fold: int) -> Jo
         split.inner,
         job.nuisance.columns[split.outer.train],
         job.nuisance.columns[split.outer.test],
-        job.options.nuisance_grid(job.nuisance.spectrum(split.outer)),
-        precision=job.options.precision,
+        nuisance_grid(job.options, job.nuisance.spectrum(split.outer)),
+        precision=job.options.typed,
     )
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from harness.encode.design.kernel import Precision
-from harness.encode.design.result import EncodingOptions
 from harness.encode.solve.scan import Speed
 
 
@@ -26,7 +24,7 @@ class StreamOptions:
     """How voxels stream.
 
     Memory, device and folder leave scores as they are; their defaults are those of
-    :func:`harness.place.workplace.workplace`.
+    :func:`harness.place.place.here`.
 
     Parameters
     ----------
@@ -57,4 +55,3 @@ class StreamOptions:
 
 
 STREAM = StreamOptions()
-SINGLE = EncodingOptions(precision=Precision.SINGLE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.encode.design.scores import Metric
+from harness.encode.design.options import Metric
 from harness.encode.solve.shared import CrossProducts, SharedPlan
 from harness.encode.voxels.stream_job import StreamJob
 from harness.encode.voxels.stream_options import PenaltyScope, StreamOptions
@@ -44,7 +44,7 @@ def cross_voxels(job: StreamJob, say: Callable[[str], None]) -> None:
                 continue
             say(f"cross-products of {name}, fold {fold + 1} of {len(job.splits)}")
             products = CrossProducts(
-                split.inner, len(split.outer.train), job.options.precision, job.device
+                split.inner, len(split.outer.train), job.options.typed, job.device
             )
             for block in job.blocks(name):
                 y = job.responses(name, block, job.tallies[name].usable(block))

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.encode.score.stories import StoryBenchmark, checked_choice, chosen
+from harness.encode.design.options import EncodingOptions
+from harness.encode.score.stories import PublishedStories, checked_choice, chosen
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from harness.encode.design.result import EncodingOptions
     from harness.encode.design.sources import Part, PartedResponses
     from harness.encode.design.splits import Fold
     from harness.encode.voxels.stream_options import PenaltyScope
@@ -73,8 +73,11 @@ class Profile(StrEnum):
     penalties that a participant's voxels share."""
 
 
+ENCODING = EncodingOptions(n_outer=FOLDS)
+
+
 @dataclass(frozen=True)
-class Deniz2019(StoryBenchmark):
+class Deniz2019(PublishedStories):
     """Predict cortical responses to eleven stories of the Moth Radio Hour.
 
     Parameters
@@ -89,6 +92,9 @@ class Deniz2019(StoryBenchmark):
         Numbers, as ``("01", "02")`` or ``"01+02"``.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
+        The ten penalties of ``oota2026`` are those of its default.
 
     Raises
     ------
@@ -103,6 +109,7 @@ class Deniz2019(StoryBenchmark):
     resolution: str = "roi"
     participants: tuple[str, ...] | str = tuple(VOXELS)
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     tr = TR
 
@@ -160,10 +167,9 @@ class Deniz2019(StoryBenchmark):
     @property
     def options(self) -> EncodingOptions:
         """How encoding models are fitted."""
-        from harness.encode.design.result import EncodingOptions
-
-        options = EncodingOptions(n_outer=FOLDS)
-        return replace(options, penalties=10) if self.profile == Profile.OOTA2026 else options
+        if self.profile == Profile.OOTA2026 and self.encoding == ENCODING:
+            return replace(self.encoding, penalties=10)
+        return self.encoding
 
     @property
     def folds(self) -> Sequence[Fold] | None:

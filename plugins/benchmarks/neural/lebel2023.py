@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.encode.score.stories import StoryBenchmark, chosen
+from harness.encode.design.options import EncodingOptions
+from harness.encode.score.stories import PublishedStories, chosen
 from harness.errors import DataError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
@@ -41,8 +42,11 @@ SILENCE = 10.0
 """Seconds from the first volume to the start of the story."""
 
 
+ENCODING = EncodingOptions()
+
+
 @dataclass(frozen=True)
-class LeBel2023(StoryBenchmark):
+class LeBel2023(PublishedStories):
     """Predict every cortical voxel of listeners: the test story, from the other stories.
 
     Parameters
@@ -54,6 +58,8 @@ class LeBel2023(StoryBenchmark):
         story. Or which: as ``"buck+naked"``; the test story goes with them.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -66,6 +72,7 @@ class LeBel2023(StoryBenchmark):
     participants: tuple[str, ...] | str = EIGHT
     stories: int | str = 25
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     name = "lebel2023"
     tr = TR

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.encode.score.stories import checked_choice, chosen
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from harness.encode.design.result import EncodingOptions
     from harness.fetch.resource import Resource
     from harness.stimuli.passages import Passage
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 HIGH_PASS = 128.0
 FOLDS = 5
+
+
+ENCODING = EncodingOptions(n_outer=FOLDS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class LittlePrince(MniStories):
         Context policy of the recording.
     language : str
         In which they heard it: ``en``, ``fr`` or ``zh``.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -56,6 +61,7 @@ class LittlePrince(MniStories):
     resolution: str = "roi"
     participants: tuple[str, ...] | str = "all"
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
     language: str = "en"
 
     tr = TR
@@ -85,13 +91,6 @@ class LittlePrince(MniStories):
     def edition(self) -> Edition:
         """The book in the language of the listeners."""
         return EDITIONS[self.language]
-
-    @property
-    def options(self) -> EncodingOptions:
-        """Whole sections are held out."""
-        from harness.encode.design.result import EncodingOptions
-
-        return EncodingOptions(n_outer=FOLDS)
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.encode.score.stories import StoryBenchmark
+from harness.encode.score.stories import PublishedStories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .mni_volumes import SphereVoxels
 
 
-class MniStories(StoryBenchmark):
+class MniStories(PublishedStories):
     """Stories heard by people whose images lie in one space: regions are spheres.
 
     A subclass says ``labels``, ``used`` and ``images``, beside the words and clocks of a
-    :class:`harness.encode.score.stories.StoryBenchmark`.
+    :class:`harness.encode.score.stories.PublishedStories`.
     """
 
     @property

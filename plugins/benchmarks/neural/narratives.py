@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from harness.encode.design.result import EncodingOptions
     from harness.fetch.resource import Resource
     from harness.stimuli.passages import Passage
 
@@ -42,6 +42,9 @@ DELAYS = (1, 2, 3, 4, 5)
 GAP = 11
 """16.5 s: as long as eight volumes of 2 s."""
 FOLDS = 5
+
+
+ENCODING = EncodingOptions(delays=DELAYS, n_outer=FOLDS, gap=GAP)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Narratives(MniStories):
         ``afni-nosmooth`` or ``afni-smooth`` (6 mm).
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -75,6 +80,7 @@ class Narratives(MniStories):
     participants: tuple[str, ...] | str = "all"
     derivative: str = "afni-nosmooth"
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     name = "narratives"
     tr = TR
@@ -96,10 +102,9 @@ class Narratives(MniStories):
     @property
     def options(self) -> EncodingOptions:
         """From three stories on, whole ones are held out."""
-        from harness.encode.design.result import EncodingOptions
-
-        n_outer = min(FOLDS, len(self.labels)) if len(self.labels) > 2 else FOLDS
-        return EncodingOptions(delays=DELAYS, n_outer=n_outer, gap=GAP)
+        if len(self.labels) < 3:
+            return self.encoding
+        return replace(self.encoding, n_outer=min(self.encoding.n_outer, len(self.labels)))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

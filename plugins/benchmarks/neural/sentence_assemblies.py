@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.encode.design.options import EncodingOptions
+from harness.errors import DataError
 from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from harness.encode.ceilings.assembly_ceiling import NeuroidCeilings
-    from harness.encode.design.result import EncodingOptions
     from harness.encode.items.assembly import Assembly
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
 ADDRESS = "https://brainscore-storage.s3.amazonaws.com/brainscore-language"
+
+
+ENCODING = EncodingOptions(delays=(0,), gap=0)
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,16 @@ class AssemblyBenchmark:
     ----------
     context : str
         Context policy of the recording, within a passage.
-    folds : int
-        Parts that are held out in turn; groups of items stay together.
+    encoding : EncodingOptions
+        Folds (groups of items stay together), penalties, solver: typed by their names
+        (``n_outer=10;solver=himalaya``).
     ceiling : str or float
         ``participants``: extrapolated from other participants, where at least four had the same
         items; ``none``; a number; or the path of an ``.npy`` file of one a neuroid.
     """
 
     context: str = "prefix"
-    folds: int = 5
+    encoding: EncodingOptions = ENCODING
     ceiling: str | float = "participants"
 
     name: ClassVar[str]
@@ -50,6 +55,8 @@ class AssemblyBenchmark:
     """What stands between two items of a passage; empty: items are pieces of one published text."""
 
     def __post_init__(self) -> None:
+        if self.encoding.delays != (0,):
+            raise DataError("items were presented one by one: delays mean nothing", "delays=0")
         _ = self.data  # what is missing is found when the run is planned
 
     @classmethod
@@ -87,9 +94,7 @@ class AssemblyBenchmark:
     @property
     def options(self) -> EncodingOptions:
         """How models are fitted, and pools of participants."""
-        from harness.encode.design.result import EncodingOptions
-
-        return EncodingOptions(delays=(0,), n_outer=self.folds, gap=self.gap)
+        return replace(self.encoding, gap=max(self.encoding.gap, self.gap))
 
     @cached_property
     def ceilings(self) -> NeuroidCeilings:

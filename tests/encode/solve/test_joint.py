@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from harness.encode.design.kernel import Precision, feature_spectrum, kernel_spectrum, penalty_grid
-from harness.encode.design.scores import Metric, pearson, r_squared
+from harness.encode.design.kernel import feature_spectrum, kernel_spectrum, penalty_grid
+from harness.encode.design.options import Metric, Precision
+from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, contiguous_folds
 from harness.encode.solve.inner import InnerSolver
 from harness.encode.solve.joint import plan_joint

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from harness.encode.design.kernel import Precision, Spectrum, feature_spectrum, penalty_grid
+from harness.encode.design.kernel import Spectrum, feature_spectrum, penalty_grid
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import contiguous_folds
 from harness.encode.solve.inner import InnerSolver
 from harness.encode.solve.joint import plan_joint

@@ -10,8 +10,8 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from harness.encode.design.features import delayed, zscore_by_run
-from harness.encode.design.kernel import Precision, feature_spectrum, penalty_grid
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.kernel import feature_spectrum, penalty_grid
+from harness.encode.design.options import EncodingOptions, Precision
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, contiguous_folds
 from harness.encode.solve.choice import LayerChoice

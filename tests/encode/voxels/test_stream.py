@@ -14,9 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from harness.encode.design.features import delayed, zscore_by_run
-from harness.encode.design.kernel import Precision
-from harness.encode.design.result import EncodingOptions
-from harness.encode.design.scores import Metric
+from harness.encode.design.options import EncodingOptions, Metric, Precision
 from harness.encode.design.sources import array_responses, npy_responses
 from harness.encode.design.splits import held_out_run
 from harness.encode.solve.layers import encode_layers

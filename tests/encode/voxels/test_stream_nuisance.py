@@ -10,9 +10,7 @@ import pytest
 import xarray as xr
 
 from harness.encode.design.features import zscore_by_run
-from harness.encode.design.kernel import Precision
-from harness.encode.design.result import EncodingOptions
-from harness.encode.design.scores import Metric
+from harness.encode.design.options import EncodingOptions, Metric, Precision
 from harness.encode.design.sources import array_responses
 from harness.encode.design.splits import held_out_run
 from harness.encode.solve.layers import encode_layers
