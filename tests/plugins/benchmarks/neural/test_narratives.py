@@ -237,7 +237,7 @@ class TestScores:
             options={"stories": tuple(SHORT), "context": "words(3)"},
         )
         findings = benchmark_findings(spec)
-        assert [f.outcome for f in findings] == ["passed"] * 4, findings
+        assert [f.outcome for f in findings] == ["passed"] * 5, findings
 
 
 class TestFaults:
