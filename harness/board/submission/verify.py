@@ -56,7 +56,7 @@ _CHOICES = ("layer", "penalty")
 
 
 @dataclass(frozen=True)
-class CellAgain:
+class Rerun:
     """What became of one cell.
 
     Parameters
@@ -94,11 +94,11 @@ class Verification:
     Parameters
     ----------
     entry : Entry
-    findings : tuple of CellAgain
+    findings : tuple of Rerun
     """
 
     entry: Entry
-    findings: tuple[CellAgain, ...]
+    findings: tuple[Rerun, ...]
 
     @property
     def outcome(self) -> str:
@@ -199,7 +199,7 @@ def verify(
     list of Verification
         Of each entry of which a cell was drawn.
     """
-    found: dict[str, list[CellAgain]] = {}
+    found: dict[str, list[Rerun]] = {}
     by_id = {entry.id: entry for entry in entries}
     with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
         for entry, cell in draw(entries, sample, seed):
@@ -270,7 +270,7 @@ def redrawn(cell: Mapping[str, Any]) -> bool:
     return was_calibrated(cell["compressor"])
 
 
-def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> CellAgain:
+def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Rerun:
     """Compare a submitted cell with the one cell of a board."""
     (at,) = _cells(board)
     if at["status"].item() != "done":
@@ -286,7 +286,7 @@ def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> CellAg
     detail, fault = _detail_difference(entry, cell, board)
     if fault:
         differs.append(fault)
-    return CellAgain(
+    return Rerun(
         cell["compressor"]["name"],
         "differs" if differs else "agrees",
         cell["value"],
@@ -304,10 +304,10 @@ def _cells(board: xr.DataTree) -> list[xr.Dataset]:
     return [flat.isel(cell=i) for i in range(flat.sizes["cell"])]
 
 
-def _missing(entry: Entry, cell: Mapping[str, Any], reason: str) -> CellAgain:
+def _missing(entry: Entry, cell: Mapping[str, Any], reason: str) -> Rerun:
     limit = tolerance(entry, cell)
     name = cell["compressor"]["name"]
-    return CellAgain(name, "not computed", cell["value"], None, limit, reason=reason)
+    return Rerun(name, "not computed", cell["value"], None, limit, reason=reason)
 
 
 def _detail_difference(
