@@ -259,15 +259,15 @@ def _run(
 ) -> str:
     """Go the way of ``brainpress run``: plan, record, score, store, board."""
     from harness.api import carry_out
-    from harness.runner.cells import Status
+    from harness.place.place import Place
     from harness.runner.options import RunOptions
     from harness.runner.plan import make_plan
     from harness.runner.select import Selection
-    from harness.store.store import Store
+    from harness.runner.status import Status
 
-    store = Store(folder / "store")
+    place = Place.make(offline=True, device="cpu", store=folder / "store")
     selection = Selection((model,), (compressor,), tuple(benchmarks))
-    cells, _ = carry_out(make_plan(selection, store, RunOptions(device="cpu", offline=True)), store)
+    cells, _ = carry_out(make_plan(selection, place, RunOptions()))
     failed = [c for c in cells if c.status is Status.FAILED]
     if failed:
         raise RuleBroken(failed[0].reason)

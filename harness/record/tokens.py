@@ -69,7 +69,7 @@ def whole_characters(text: str, offsets: Sequence[tuple[int, int]]) -> list[tupl
     A character that is several tokens (its bytes) has its range on one of them; the others are
     empty ranges, at its start or behind it.
     """
-    made = []
+    made: list[tuple[int, int]] = []
     for start, end in offsets:
         if start == end and start > 0 and not text[start - 1].isspace():
             made.append(made[-1] if made and made[-1][1] == start else (start - 1, start))

@@ -130,12 +130,12 @@ def look_at_blocks(
     CompressionError
         There is no calibration text, or a weight is not finite.
     """
+    from harness.compress.layers.enter import enter
     from harness.compress.layers.linear import block_layers
-    from harness.compress.layers.stream import enter
     from harness.compress.layers.walk import required
     from harness.lm.anatomy import anatomy
 
-    stream = enter(model, required(calibration).tokens)
+    stream = enter(model, required(calibration).tokens, workspace).stream
     parts = anatomy(model)
     layers = block_layers(model)
     for name, block, inside in zip(parts.block_names, parts.blocks, layers, strict=True):

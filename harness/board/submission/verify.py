@@ -16,7 +16,9 @@ import xarray as xr
 
 from harness.board.submission.entry import Entry
 from harness.errors import HarnessError, SubmissionError
+from harness.place.place import Place
 from harness.runner.provenance import versions
+from harness.runner.status import Status
 from harness.spec.direction import was_calibrated
 from harness.spec.registry import Registry
 
@@ -157,7 +159,7 @@ def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, 
     last: dict[tuple[str, str], tuple[Entry, Mapping[str, Any]]] = {}
     for entry in sorted(entries, key=lambda e: (e.record["revision"], e.id)):
         for cell in entry.record["cells"]:
-            if cell["status"] == "done":
+            if Status(cell["status"]).has_score:
                 last[entry.folder, cell["compressor"]["name"]] = entry, cell
     cells = [last[name] for name in sorted(last)]
     return random.Random(seed).sample(cells, min(sample, len(cells)))  # noqa: S311 - no secret
@@ -167,11 +169,10 @@ def verify(
     entries: Sequence[Entry],
     registry: Registry,
     run: Run,
+    place: Place,
     *,
     sample: int = 3,
     seed: int = 0,
-    device: str = "auto",
-    offline: bool = False,
     progress: Progress | None = None,
 ) -> list[Verification]:
     """Compute cells of a submission again and compare.
@@ -190,8 +191,6 @@ def verify(
         Number of cells.
     seed : int
         Of the draw. A maintainer chooses it after the submission is in.
-    device : str
-    offline : bool
     progress : Progress, optional
 
     Returns
@@ -207,8 +206,9 @@ def verify(
                 board = run(
                     **_asked(entry, cell, registry),
                     store=Path(folder),
-                    device=device,
-                    offline=offline,
+                    device=place.device,
+                    offline=place.offline,
+                    memory=place.memory,
                     progress=progress,
                 )
                 finding = compare(entry, cell, board)
@@ -273,7 +273,7 @@ def redrawn(cell: Mapping[str, Any]) -> bool:
 def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Rerun:
     """Compare a submitted cell with the one cell of a board."""
     (at,) = _cells(board)
-    if at["status"].item() != "done":
+    if not Status.read(str(at["status"].item())).has_score:
         return _missing(entry, cell, str(at["reason"].item()))
     limit = tolerance(entry, cell)
     differs = []

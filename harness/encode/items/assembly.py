@@ -129,7 +129,7 @@ def _sortable(values: Texts) -> npt.NDArray[Any]:
     try:
         return values.astype(np.float64)
     except ValueError:
-        return np.unique(values.astype(str), return_inverse=True)[1]
+        return np.asarray(np.unique(values.astype(str), return_inverse=True)[1])
 
 
 def _presented(
@@ -157,7 +157,7 @@ def _presented(
         return np.array([earliest[name] for name in names])
 
     nested = [place(part), place(part, group), place(part, group, passage)]
-    return np.lexsort([position, *reversed(nested)])
+    return np.asarray(np.lexsort([position, *reversed(nested)]))
 
 
 def group_folds(groups: Sequence[str] | Texts, n_folds: int) -> tuple[Fold, ...]:

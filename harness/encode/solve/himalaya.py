@@ -149,6 +149,7 @@ class HimalayaJoint:
         means = fitted.mean(axis=1, keepdims=True)
         intercept = np.asarray(ridge.intercept_) + means[:, 0].sum(axis=0)
         chosen = np.exp(-np.asarray(ridge.deltas_))
+        model, nuisance = parts - means
         grids = (self.model.penalties, self.penalties)
         return JointFit(
             np.asarray(ridge.cv_scores_).max(axis=0),
@@ -158,7 +159,8 @@ class HimalayaJoint:
                     for own, grid in zip(chosen, grids, strict=True)
                 ]
             ),
-            *(parts - means),
+            model,
+            nuisance,
             intercept,
         )
 
