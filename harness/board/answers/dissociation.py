@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -198,8 +199,9 @@ class _Pair:
     tests: Paired
     alpha: float
 
+    @cached_property
     def columns(self) -> tuple[dict[str, DoubleArray], dict[str, DoubleArray]]:
-        """Return the answer's numbers by category and variant, and those by variant."""
+        """The answer's numbers by category and variant, and those by variant."""
         fall, own = self.sides
         known, known_own = fall.above_floor(self.alpha), own.above_floor(self.alpha)
         both = known * known_own
@@ -236,7 +238,7 @@ class _Pair:
         at = tuple(np.array([(models.index(m), compressors.index(c)) for m, c in self.names]).T)
         shape = (len(models), len(compressors))
         dims = ("benchmark", "linguistic", "category", "model", "compressor")
-        columns, own = self.columns()
+        columns, own = self.columns
         return xr.Dataset(
             {n: (dims, _spread(v, at, shape)[None, None]) for n, v in columns.items()}
             | {n: (dims[:2] + dims[3:], _spread(v, at, shape)[None, None]) for n, v in own.items()},
@@ -251,7 +253,7 @@ class _Pair:
 
     def claims(self) -> Iterator[Claim]:
         """Say of every category and variant with a height whether it dissociates."""
-        columns, own = self.columns()
+        columns, own = self.columns
         label = self.alignment.label
         for i, category in enumerate(self.language.categories):
             for k, (model, compressor) in enumerate(self.names):
