@@ -71,7 +71,7 @@ class Estimate:
 
 def estimate(plan: Plan, store: Store) -> Estimate:
     """Estimate what a plan takes from word counts, sizes and typical speeds."""
-    seconds, memory, disk = 0.0, 0, 0
+    seconds, memory, disk, passing = 0.0, 0, 0, 0
     for variant in plan.variants:
         todo = plan.todo_of(variant)
         if not todo or variant.model.name not in plan.files:
@@ -84,6 +84,7 @@ def estimate(plan: Plan, store: Store) -> Estimate:
         seconds += flops / _speed(plan.options) + SCORE_SECONDS * len(todo)
         weights = files.parameters * BYTES[plan.options.dtype]
         disk += _weights_kept(variant, weights, plan, store)
+        passing = max(passing, _blocks(variant, weights, plan, store))
         # Recordings of one pass are made together; those of different passes one after the other.
         recorded: Counter[str] = Counter()
         for request in missing:
@@ -99,7 +100,7 @@ def estimate(plan: Plan, store: Store) -> Estimate:
         not_applicable=by_name.get("not applicable", 0),
         seconds=seconds,
         memory=memory,
-        disk=disk,
+        disk=disk + passing,
         free=store.free_bytes(),
         fetch=tuple(m.name for m in missing_models(plan)),
     )
@@ -117,6 +118,15 @@ def _weights_kept(variant: Variant, weights: int, plan: Plan, store: Store) -> i
     )
     kept = plan.options.keep_weights and variant.compressor.calibrated
     return 0 if not kept or store.weights_path(key).is_file() else weights
+
+
+def _blocks(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
+    """Bytes of finished blocks: beside the weights that are kept until both are whole."""
+    key = variant_key(
+        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
+    )
+    made = store.weights_path(key).is_file() or store.has(Kind.COMPRESSION, key)
+    return 0 if made or not variant.compressor.calibrated else weights
 
 
 def _tokens(request: Request) -> float:

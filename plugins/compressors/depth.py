@@ -48,7 +48,7 @@ class DropBlocks:
         CompressionError
             The share drops no block or all of them, or there is no calibration text.
         """
-        from harness.compress.layers.linear import block_layers, left_alone
+        from harness.compress.layers.linear import block_layers, block_weights, left_alone
         from harness.compress.layers.restore import DROPPED, drop_blocks
         from harness.compress.layers.rewrite import count_parameters
         from harness.compress.layers.workspace import Workspace
@@ -58,7 +58,7 @@ class DropBlocks:
         workspace = workspace or Workspace()
         layers = block_layers(model)
         count = self._count(len(layers))
-        parameters = count_parameters(model)
+        parameters, matrices = count_parameters(model), block_weights(model)
         with Meter(workspace.device or layers[0][0].device) as meter:
             looked = list(look_at_blocks(model, calibration, workspace))
         order = sorted(range(len(looked)), key=lambda place: looked[place].influence)
@@ -78,6 +78,7 @@ class DropBlocks:
             seconds=meter.seconds,
             peak_memory=meter.peak_memory,
             restore={DROPPED: dropped},
+            block_weights=matrices,
         )
 
     def _count(self, blocks: int) -> int:

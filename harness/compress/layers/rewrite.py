@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.compress.compressor import Compressed
-from harness.compress.layers.linear import Layer, block_layers, left_alone
+from harness.compress.layers.linear import Layer, block_layers, block_weights, left_alone
 from harness.compress.layers.workspace import Workspace
 from harness.compress.methods.activations import round_inputs
 from harness.compress.methods.moments import output_error
@@ -179,6 +179,7 @@ def summarise(
         seconds=meter.seconds,
         peak_memory=meter.peak_memory,
         restore=restore or {},
+        block_weights=block_weights(model),
     )
     check_changed(report)
     return report
