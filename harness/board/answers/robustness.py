@@ -165,7 +165,7 @@ def _grid(board: xr.DataTree, alignment: Alignment, *, partly: bool) -> tuple[_G
         if share < COVERED and not partly:
             lacking.append(
                 f"{model}+{compressor} is left out: {share:.0%} of its blocks' weights are "
-                "compressed (partly=True takes it in)"
+                "compressed (--partly takes it in)"
             )
             continue
         pairs.append((model, compressor, column, columns[model, BASE]))
