@@ -111,7 +111,8 @@ def put(
     layer.assign(compressed.weight)
     after = layer.weight(before.device)
     detail = dict(compressed.detail)
-    if compressed.input_bits is not None and compressed.input_scale is not None:
+    rounds = compressed.input_bits is not None and layer.takes_input
+    if rounds and compressed.input_scale is not None and compressed.input_bits is not None:
         round_inputs(layer.module, compressed.input_scale, compressed.input_bits)
         detail[INPUT_BITS] = compressed.input_bits
     return LayerReport(
