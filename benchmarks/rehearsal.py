@@ -33,7 +33,7 @@ from harness.encode.design.sources import npy_responses
 from harness.encode.design.splits import held_out_run
 from harness.encode.solve.scan import Speed
 from harness.encode.voxels.stream import StreamOptions, stream_layers
-from harness.place.workplace import parse_size
+from harness.place.size import parse_size
 
 HRF = np.array([0.0, 0.35, 0.4, 0.2, 0.05])
 """Weights of the last 0 to 4 volumes: a response that peaks at 3 to 4 s."""

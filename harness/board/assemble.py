@@ -14,8 +14,9 @@ import xarray as xr
 
 from harness.board.profile import with_profile
 from harness.errors import CorruptError
-from harness.runner.cells import Cell, Status, variant_key
+from harness.runner.cells import Cell, variant_key
 from harness.runner.plan import Plan
+from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER
 from harness.spec.layout import NUMBERS
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec

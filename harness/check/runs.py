@@ -21,7 +21,7 @@ from harness.check.mocks import (
 from harness.errors import FetchError, ModelError
 from harness.spec.layout import faults, found_by_answers
 from harness.spec.registry import registry
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, load_target
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, load_target, target_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,6 +81,7 @@ def benchmark_findings(spec: BenchmarkSpec) -> list[Finding]:
                 "it has the interface of a benchmark": lambda: _has(
                     load_target(spec), "requests", "score"
                 ),
+                "it names its files": lambda: _names_files(spec),
                 "it asks for the same twice": lambda: _same_requests(spec),
                 "it scores, the same twice": lambda: _scores(spec, model),
                 "it runs": lambda: _run(folder, model, _none(), (spec,)),
@@ -196,6 +197,20 @@ def _same_weights(spec: CompressorSpec, model: ModelSpec) -> str:
     return ""
 
 
+def _names_files(spec: BenchmarkSpec) -> str:
+    from harness.fetch.resource import Resource
+    from harness.record.benchmark import HasFiles
+    from harness.runner.resources import benchmark_resources
+
+    if not isinstance(target_of(spec), HasFiles):
+        return "none to fetch"
+    found = benchmark_resources(spec)
+    strange = [one for one in found if not isinstance(one, Resource)]
+    if strange:
+        raise Broken(f"resources() holds a {type(strange[0]).__name__}, not a Resource")
+    return f"{len(found)} to fetch"
+
+
 def _same_requests(spec: BenchmarkSpec) -> str:
     from harness.record.request import Request
 
@@ -244,15 +259,15 @@ def _run(
 ) -> str:
     """Go the way of ``brainpress run``: plan, record, score, store, board."""
     from harness.api import carry_out
-    from harness.runner.cells import Status
+    from harness.place.place import Place
     from harness.runner.options import RunOptions
     from harness.runner.plan import make_plan
     from harness.runner.select import Selection
-    from harness.store.store import Store
+    from harness.runner.status import Status
 
-    store = Store(folder / "store")
+    place = Place.make(offline=True, device="cpu", store=folder / "store")
     selection = Selection((model,), (compressor,), tuple(benchmarks))
-    cells, _ = carry_out(make_plan(selection, store, RunOptions(device="cpu", offline=True)), store)
+    cells, _ = carry_out(make_plan(selection, place, RunOptions()))
     failed = [c for c in cells if c.status is Status.FAILED]
     if failed:
         raise Broken(failed[0].reason)

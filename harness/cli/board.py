@@ -123,22 +123,15 @@ def verify(
     from harness.board.submission.desk import read_all, record
     from harness.board.submission.verify import chosen
     from harness.board.submission.verify import verify as examine
-    from harness.place.network import offline as network_off
+    from harness.place.place import Place
     from harness.report.live import Bars
     from harness.spec.registry import registry
 
     entries = read_all(bundles, leaderboard)
     entries = chosen(entries, split_names(model), split_names(benchmark))
-    with network_off(offline), Bars(console, min(sample, len(entries))) as bars:
-        found = examine(
-            entries,
-            registry(),
-            sample=sample,
-            seed=seed,
-            device=device,
-            offline=offline,
-            progress=bars,
-        )
+    place = Place.make(offline=offline, device=device)
+    with Bars(console, min(sample, len(entries))) as bars:
+        found = examine(entries, registry(), place, sample=sample, seed=seed, progress=bars)
     for verification in found:
         for finding in verification.findings:
             where = f"{verification.entry.name}, {finding.compressor}"

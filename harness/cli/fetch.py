@@ -37,21 +37,23 @@ def fetch(
 ) -> None:
     """Fetch the data of benchmarks: sizes first, resumed where it was cut, checked at the end."""
     from harness.fetch.download import located
+    from harness.place.place import Place, entered
     from harness.runner.resources import benchmark_resources
     from harness.runner.select import select_benchmarks
 
     wanted: dict[str, Resource] = {}
     people = participants.split(",") if participants else []
-    for spec in select_benchmarks(names, registry()):
-        for resource in benchmark_resources(spec, people):
-            wanted[resource.address] = resource
-    missing = [r for r in wanted.values() if located(r) is None]
-    _announce(list(wanted.values()), missing)
-    if dry_run or not missing:
-        return
-    if not yes:
-        typer.confirm("Fetch them?", abort=True)
-    _bring(missing)
+    with entered(Place.make()):
+        for spec in select_benchmarks(names, registry()):
+            for resource in benchmark_resources(spec, people):
+                wanted[resource.address] = resource
+        missing = [r for r in wanted.values() if located(r) is None]
+        _announce(list(wanted.values()), missing)
+        if dry_run or not missing:
+            return
+        if not yes:
+            typer.confirm("Fetch them?", abort=True)
+        _bring(missing)
 
 
 def _announce(wanted: list[Resource], missing: list[Resource]) -> None:

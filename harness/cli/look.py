@@ -66,10 +66,10 @@ def doctor(
     ] = False,
 ) -> None:
     """Look at the environment, devices, cache, data and plugins. Exit code 1 if one is broken."""
-    from harness.api import open_store
+    from harness.place.place import Place
     from harness.report.doctor import examine
 
-    healthy = examine(console, open_store(store))
+    healthy = examine(console, Place.make(store=store))
     if online:
         from harness.report.online import examine_hosts
 

@@ -81,6 +81,5 @@ class Listing:
             It cannot be had, see :func:`harness.fetch.download.fetch`.
         """
         from harness.fetch.download import fetch
-        from harness.place.network import is_offline
 
-        return fetch(self.resource(name), offline=is_offline())
+        return fetch(self.resource(name))

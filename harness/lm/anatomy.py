@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from harness.errors import ModelError
@@ -17,7 +18,17 @@ _BLOCKS = (
     "model.decoder.layers",  # OPT
     "model.language_model.layers",  # the language half of a model that also sees
 )
-_FINAL_NORMS = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "final_norm", "norm_f")
+_FINAL_NORMS = (
+    "norm",
+    "ln_f",
+    "final_layer_norm",
+    "final_layernorm",
+    "final_norm",
+    "norm_f",
+    "ln_out",  # RWKV
+    "embedding_norm",  # LFM2
+    "layer_norm",  # XGLM, BioGPT
+)
 """What the norm after the last block is called, beside the list of blocks."""
 
 
@@ -61,6 +72,11 @@ class StaticEmbedding(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.config = config
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the vectors, as a model of transformers says it of its weights."""
+        return next(self.parameters()).dtype
 
     def forward(self, input_ids: Any, **_: Any) -> Any:
         """Return the vectors of the tokens, (batch, token, unit); what else is given is ignored."""

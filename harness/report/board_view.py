@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.compress.report.summary import COVERED
-from harness.report.terminal import STYLES, number
+from harness.report.terminal import number
+from harness.runner.status import Status
 from harness.spec.direction import lower_is_better
 from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 GAP = 2
 """Characters between columns."""
+
+_STYLES = {str(status): status.style for status in Status}
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,7 @@ def _benchmark(
         for model in cells["model"].values
         for compressor in cells["compressor"].values
     ]
-    status = {r: str(cells["status"].sel(model=r[0], compressor=r[1]).item()) for r in every}
-    rows = [row for row in every if status[row] != "to do"]
+    rows = [row for row in every if _status(cells, row).on_board]
     values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
     sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
@@ -97,7 +99,7 @@ def _benchmark(
         table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
     for i in range(len(rows)):
         texts = (column.cells[i] for column in kept)
-        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
     parts: list[RenderableType] = [title]
     if rows:
         parts.append(table)
@@ -120,10 +122,11 @@ def _columns(
         at = [dataset[name].sel(model=m, compressor=c).item() for m, c in rows]
         return [number(value, digits) for value in at]
 
-    statuses = [str(cells["status"].sel(model=m, compressor=c).item()) for m, c in rows]
     values = [
-        value if status == "done" else status
-        for status, value in zip(statuses, of(cells, "value", 3), strict=True)
+        value if status.has_score else str(status)
+        for status, value in zip(
+            (_status(cells, row) for row in rows), of(cells, "value", 3), strict=True
+        )
     ]
     low, high = of(cells, "low", 3), of(cells, "high", 3)
     interval = [f"{a} .. {b}" if a else "" for a, b in zip(low, high, strict=True)]
@@ -199,16 +202,20 @@ def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
     return columns
 
 
+def _status(cells: xr.Dataset, row: tuple[str, str]) -> Status:
+    return Status.read(str(cells["status"].sel(model=row[0], compressor=row[1]).item()))
+
+
 def _failures(cells: xr.Dataset) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    for status, style in (("failed", "red"), ("not applicable", "dim")):
+    for status in (status for status in Status if status.explained):
         reasons: dict[str, list[str]] = {}
-        where = cells["status"].values == status
+        where = cells["status"].values == str(status)
         for at in zip(*where.nonzero(), strict=True):
             cell = cells.isel(dict(zip(("model", "compressor", "benchmark"), at, strict=True)))
             name = " x ".join(str(cell[d].item()) for d in ("model", "compressor", "benchmark"))
             reasons.setdefault(str(cell["reason"].item()), []).append(name)
         for reason, names in reasons.items():
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            parts.append(Text(f"{status}: {names[0]}{more}: {reason}", style=style))
+            parts.append(Text(f"{status}: {names[0]}{more}: {reason}", style=status.style))
     return parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from rich.console import Console
@@ -12,15 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HarnessError
-from harness.place.locate import DATA_VARIABLE, cache_folder, data_folders
-from harness.place.network import offline
+from harness.place.place import DATA_VARIABLE, Place, entered
 from harness.spec.extras import dependencies
 from harness.spec.registry import Registry, registry
 from harness.spec.specs import BenchmarkSpec, load_target
 from harness.store.store import Store
 
 
-def examine(console: Console, store: Store) -> bool:
+def examine(console: Console, place: Place) -> bool:
     """Print what is here and what is not; return whether nothing is broken.
 
     Data and models that are not on this machine are no fault: they are listed with the way to get
@@ -28,9 +28,10 @@ def examine(console: Console, store: Store) -> bool:
     """
     found = registry()
     console.print(_environment())
-    console.print(_places(store))
-    console.print(_models(found))
-    console.print(_data(found))
+    console.print(_places(place))
+    with entered(replace(place, offline=True)):
+        console.print(_models(found))
+        console.print(_data(found))
     if not found.broken:
         console.print("plugins: all loaded")
         return True
@@ -93,7 +94,8 @@ def _may_have_accelerator() -> bool:
     return platform.system() != "Linux" or any(os.path.exists(driver) for driver in drivers)
 
 
-def _places(store: Store) -> Table:
+def _places(place: Place) -> Table:
+    store = Store(place.store)
     table = _table("places", "what", "where")
     try:
         store.check_writable()
@@ -101,8 +103,8 @@ def _places(store: Store) -> Table:
     except HarnessError as error:
         state = error.message
     table.add_row("store", f"{store.root} ({state})")
-    table.add_row("cache", str(cache_folder()))
-    folders = ", ".join(str(f) for f in data_folders())
+    table.add_row("cache", str(place.cache))
+    folders = ", ".join(str(f) for f in place.data)
     table.add_row("data", folders or f"none: set {DATA_VARIABLE} to folders that hold data sets")
     table.add_row("hub token", "set" if os.environ.get("HF_TOKEN") else "not set (HF_TOKEN)")
     return table
@@ -142,8 +144,7 @@ def _state(spec: BenchmarkSpec) -> Text:
     from harness.runner.resources import benchmark_resources, names_files
 
     if not names_files(spec):
-        with offline():
-            load_target(spec)
+        load_target(spec)
         return Text("found", style="green")
     files = benchmark_resources(spec)
     missing = [r for r in files if not is_here(r)]

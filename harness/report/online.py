@@ -8,7 +8,7 @@ from rich.text import Text
 
 from harness.errors import HarnessError, OfflineError
 from harness.fetch.online import ask_hosts
-from harness.place.network import is_offline
+from harness.place.place import here
 from harness.report.sizes import size_text
 from harness.runner.resources import benchmark_resources
 from harness.spec.registry import Registry
@@ -22,7 +22,7 @@ def examine_hosts(console: Console, found: Registry) -> bool:
     OfflineError
         The network is off.
     """
-    if is_offline():
+    if here().offline:
         raise OfflineError("doctor --online asks hosts, and the network is off")
     sets = {}
     for spec in found.benchmarks.specs.values():

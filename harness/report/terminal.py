@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import PluginError
+from harness.runner.status import Status
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from harness.runner.cells import Cell
     from harness.runner.plan import Plan
     from harness.runner.preflight import Estimate
-
-STYLES = {"done": "green", "to do": "cyan", "failed": "bold red", "not applicable": "dim"}
 
 
 def spec_table(shelf: Shelf[Any], specs: Sequence[Any]) -> Table:
@@ -96,13 +95,13 @@ def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
         row += [_status(cells[b.name]) for b in benchmarks]
         table.add_row(*row)
     parts: list[RenderableType] = [table, Text(), Text(estimate.sentence())]
-    for reason in dict.fromkeys(c.reason for c in plan.cells if c.status == "failed"):
+    for reason in dict.fromkeys(c.reason for c in plan.cells if c.status is Status.FAILED):
         parts.append(Text(f"! {reason}", style="red"))
     return Group(*parts)
 
 
 def _status(cell: Cell) -> Text:
-    return Text(str(cell.status), style=STYLES[str(cell.status)])
+    return Text(str(cell.status), style=cell.status.style)
 
 
 def size(parameters: float | None) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import version
 from typing import Any
 
 from harness.record.request import Request
+from harness.runner.status import Status
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store import stages
 from harness.store.keys import content_key
@@ -29,15 +29,6 @@ class Variant:
 
 NONE = CompressorSpec("none", target="", method="none")
 """Any compressor of the method ``none`` leaves the key of a variant alone."""
-
-
-class Status(StrEnum):
-    """Where a cell stands."""
-
-    DONE = "done"
-    TODO = "to do"
-    FAILED = "failed"
-    NOT_APPLICABLE = "not applicable"
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,19 @@ from typing import Any
 import xarray as xr
 
 from harness.errors import CorruptError, HarnessError, StoreError
-from harness.place.workplace import working
+from harness.place.place import entered
 from harness.record.request import Recordings, Request
-from harness.runner.cells import Cell, Status, cell_parts, recording_key
+from harness.runner.cells import Cell, cell_parts, recording_key
 from harness.runner.options import Overwrite
 from harness.runner.plan import Loaded, Plan, cell_key, planned
 from harness.runner.progress import Progress, Silent
 from harness.runner.provenance import provenance
 from harness.runner.session import Session, session
+from harness.runner.status import Status
 from harness.store.store import Kind, Store
 
 
-def execute(plan: Plan, store: Store, progress: Progress | None = None) -> tuple[Cell, ...]:
+def execute(plan: Plan, progress: Progress | None = None) -> tuple[Cell, ...]:
     """Compute the cells of a plan that are to do.
 
     A cell that fails is a cell with a reason; the others go on.
@@ -30,7 +31,6 @@ def execute(plan: Plan, store: Store, progress: Progress | None = None) -> tuple
     Parameters
     ----------
     plan : Plan
-    store : Store
     progress : Progress, optional
 
     Returns
@@ -47,13 +47,16 @@ def execute(plan: Plan, store: Store, progress: Progress | None = None) -> tuple
     if plan.options.overwrite is Overwrite.NEVER:
         return plan.cells
     if plan.todo:
-        store.check_writable()
+        Store(plan.place.store).check_writable()
     texts = _texts(plan) if any(c.variant.compressor.calibrated for c in plan.todo) else {}
     ended: list[Cell] = []
     for variant in plan.variants:
         cells = [c for c in plan.cells if c.variant.name == variant.name]
         if any(c.status is Status.TODO for c in cells):
-            with session(variant, store, plan.options, listener, texts) as opened:
+            with (
+                entered(plan.place),
+                session(variant, plan.place, plan.options, listener, texts) as opened,
+            ):
                 cells = _run_variant(plan, cells, opened)
         ended += cells
     return tuple(ended)
@@ -118,7 +121,7 @@ def _run_cell(plan: Plan, cell: Cell, opened: Session) -> str:
                 # A killed run goes on from what it left here.
                 with (
                     opened.store.unfinished(key, anew=anew) as folder,
-                    working(device=opened.device, folder=folder),
+                    entered(replace(opened.place, device=opened.device, unfinished=folder)),
                 ):
                     opened.store.write(Kind.SCORE, key, _score(loaded, opened))
     except Exception as error:  # likewise

@@ -11,11 +11,14 @@ from harness.errors import CorruptError, FetchError, HarnessError
 from harness.lm.capabilities import capabilities
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
-from harness.record.request import Benchmark, Request
-from harness.runner.cells import Cell, Status, Variant, recording_key, score_key, variant_key
+from harness.place.place import Place, entered
+from harness.record.benchmark import Benchmark
+from harness.record.request import Request
+from harness.runner.cells import Cell, Variant, recording_key, score_key, variant_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
+from harness.runner.status import Status
 from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
@@ -44,12 +47,15 @@ class Plan:
         Benchmarks that loaded, by name.
     files : dict
         Files of the models that are on this machine, by model name.
+    place : Place
+        Where the run happens.
     options : RunOptions
     """
 
     cells: tuple[Cell, ...]
     benchmarks: dict[str, Loaded] = field(repr=False)
     files: dict[str, ModelFiles] = field(repr=False)
+    place: Place
     options: RunOptions = field(default_factory=RunOptions)
 
     @property
@@ -71,11 +77,17 @@ class Plan:
         return sum(c.status is status for c in self.cells)
 
 
-def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
+def make_plan(selection: Selection, place: Place, options: RunOptions) -> Plan:
     """Find out what a selection asks for and what of it is in the store.
 
     Loads benchmarks' data, but no model; nothing is fetched from a hub.
     """
+    with entered(place):
+        return _made(selection, place, options)
+
+
+def _made(selection: Selection, place: Place, options: RunOptions) -> Plan:
+    store = Store(place.store)
     benchmarks: dict[str, Loaded] = {}
     broken: dict[str, str] = {}
     for spec in selection.benchmarks:
@@ -94,13 +106,13 @@ def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
         try:
             files[model.name] = resolve(model, offline=True)
         except FetchError as error:
-            if options.offline:
+            if place.offline:
                 unresolved[model.name] = str(error)
         except HarnessError as error:
             unresolved[model.name] = str(error)
         except OSError as error:
             unresolved[model.name] = f"{model.name} cannot be read: {error}"
-    draft = Plan((), benchmarks, files, options)
+    draft = Plan((), benchmarks, files, place, options)
     cells = []
     for model in selection.models:
         for compressor in selection.compressors:
@@ -111,7 +123,7 @@ def make_plan(selection: Selection, store: Store, options: RunOptions) -> Plan:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
                 else:
                     cells.append(planned(variant, draft, spec, store))
-    return Plan(tuple(cells), benchmarks, files, options)
+    return Plan(tuple(cells), benchmarks, files, place, options)
 
 
 def _fault(error: Exception) -> str:

@@ -14,6 +14,7 @@ import xarray as xr
 from harness.errors import CorruptError
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
+from harness.place.place import Place
 from harness.record.request import Request
 from harness.runner.cells import NONE, Variant, recording_key, variant_key
 from harness.runner.options import RunOptions
@@ -36,6 +37,7 @@ class Session:
     ----------
     variant : Variant
     store : Store
+    place : Place
     options : RunOptions
     progress : Progress
     stimuli : mapping
@@ -44,6 +46,7 @@ class Session:
 
     variant: Variant
     store: Store
+    place: Place
     options: RunOptions
     progress: Progress
     stimuli: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +58,7 @@ class Session:
         try:
             return resolve(model, offline=True)
         except Exception:
-            if self.options.offline:
+            if self.place.offline:
                 raise
         self.progress.stage(self.variant, "fetching")
         return resolve(model, progress=self.progress.advance)
@@ -68,11 +71,7 @@ class Session:
     @cached_property
     def device(self) -> str:
         """The device asked for, or found."""
-        if self.options.device != "auto":
-            return self.options.device
-        import torch
-
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return self.place.found_device()
 
     def recording(self, request: Request) -> xr.DataArray:
         """Open a recording, made again if it decayed in the store.
@@ -127,6 +126,10 @@ class Session:
             self.close()
             _ = self._loaded
             return self.store.read(Kind.COMPRESSION, self.key)
+
+    def model(self) -> LanguageModel:
+        """Return the variant's model, loaded and compressed."""
+        return self._loaded
 
     def close(self) -> None:
         """Let the model go."""
@@ -191,7 +194,7 @@ class Session:
             stimuli=self.stimuli,
             blocks=self.store.root / "blocks" / self.key if compressor.calibrated else None,
             save=saved,
-            offline=self.options.offline,
+            offline=self.place.offline,
         )
         self.store.write(Kind.COMPRESSION, self.key, report)
         return model
@@ -207,7 +210,7 @@ class Session:
 
         model = self._base()
         compressor = load_target(self.variant.compressor)
-        reload(model, compressor, saved, stimuli=self.stimuli, offline=self.options.offline)
+        reload(model, compressor, saved, stimuli=self.stimuli, offline=self.place.offline)
         return model
 
     @property
@@ -226,13 +229,13 @@ class Session:
 @contextmanager
 def session(
     variant: Variant,
-    store: Store,
+    place: Place,
     options: RunOptions,
     progress: Progress,
     stimuli: Mapping[str, str],
 ) -> Iterator[Session]:
     """Open a variant, and let its model go afterwards."""
-    opened = Session(variant, store, options, progress, stimuli)
+    opened = Session(variant, Store(place.store), place, options, progress, stimuli)
     try:
         yield opened
     finally:

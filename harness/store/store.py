@@ -53,11 +53,9 @@ class Store:
     @classmethod
     def default(cls) -> Store:
         """Return the store of ``BRAINPRESS_STORE``, else the one in the user's cache folder."""
-        if folder := os.environ.get("BRAINPRESS_STORE"):
-            return cls(Path(folder).expanduser())
-        from harness.place.locate import cache_folder
+        from harness.place.place import here
 
-        return cls(cache_folder() / "store")
+        return cls(here().store)
 
     def path(self, kind: Kind, key: str) -> Path:
         """Where a result is, or would be."""

@@ -12,6 +12,7 @@ from harness.board.submission.desk import accept, read_all, record
 from harness.board.submission.shelf import verification
 from harness.board.submission.verify import address, chosen, compare, draw, tolerance, verify
 from harness.errors import HarnessError, SubmissionError
+from harness.place.place import Place
 from harness.spec.registry import Registry, Shelf
 from harness.spec.specs import ModelSpec
 
@@ -72,7 +73,7 @@ def test_a_maintainer_draws_from_what_is_affordable(handed):
 
 
 def test_an_honest_submission_is_verified(handed, again):
-    found = verify(handed.entries, handed.registry, sample=99)
+    found = verify(handed.entries, handed.registry, Place.make(), sample=99)
     assert {v.outcome for v in found} == {"verified"}
     assert sorted(again) == ["none"] * 5 + ["round"] * 4
     assert all(f.key and f.detail == 0 for v in found for f in v.findings)
@@ -89,7 +90,7 @@ def test_a_consistent_lie_is_found(handed, entry, again, step):
             cell["normalised"] = cell["value"] / cell["ceiling"]
 
     lie = edited(entry, change, r_best=entry.dataset()["r_best"] + step)
-    (found,) = verify([lie], handed.registry, sample=9)
+    (found,) = verify([lie], handed.registry, Place.make(), sample=9)
     assert found.outcome == "failed"
     assert "was handed in as" in found.findings[0].reason
 
@@ -98,14 +99,14 @@ def test_scores_that_changed_hands_are_found(handed, entry, again):
     """The mean is true; who and where is not."""
     best = entry.dataset()["r_best"]
     lie = edited(entry, lambda r: None, r_best=best.copy(data=best.values[::-1, ::-1, ::-1]))
-    (found,) = verify([lie], handed.registry, sample=9)
+    (found,) = verify([lie], handed.registry, Place.make(), sample=9)
     assert found.outcome == "failed"
     assert "r_best differs" in found.findings[0].reason
 
 
 def test_rounding_is_no_lie(handed, entry, again):
     nearly = edited(entry, lambda r: done(r).update(value=done(r)["value"] + 1e-4))
-    (found,) = verify([nearly], handed.registry, sample=9)
+    (found,) = verify([nearly], handed.registry, Place.make(), sample=9)
     assert found.outcome == "verified"
     assert tolerance(entry, done(json.loads(entry.text))) == pytest.approx(0.002)
 
@@ -131,6 +132,7 @@ class TestCalibrated:
     def calibrated(self, entry):
         def change(said):
             done(said)["compressor"]["options"] = '{"bits": 4, "calibration": "self"}'
+            done(said)["compressor"]["calibrated"] = 1
 
         return edited(entry, change)
 
@@ -158,7 +160,7 @@ class TestCalibrated:
 
 
 def test_what_cannot_be_had_is_not_verified(handed, entry):
-    (found,) = verify([entry], handed.registry, sample=1)
+    (found,) = verify([entry], handed.registry, Place.make(), sample=1)
     assert found.outcome == "unverified"
     assert "cannot be had" in found.findings[0].reason
     failed = handed.board.copy(deep=True)
@@ -192,7 +194,7 @@ def test_the_result_stays_beside_the_submission(handed, again, tmp_path):
     bundle = write_bundle(handed.entries, tmp_path / "ada.zip")
     board = tmp_path / "leaderboard"
     entries = read_all([bundle], board)
-    found = verify(entries, handed.registry, sample=2, seed=4)
+    found = verify(entries, handed.registry, Place.make(), sample=2, seed=4)
     (path,) = record(found, [bundle], board, sample=2, seed=4)
     assert path.name == "ada.zip.verified.json"
     accept(entries, [bundle], board)
@@ -200,10 +202,10 @@ def test_the_result_stays_beside_the_submission(handed, again, tmp_path):
         kept = verification(board, each.entry)
         assert (kept["outcome"], kept["seed"]) == ("verified", 4)
     # A bundle that is verified after it was accepted: what is found is kept with what was accepted.
-    later = verify(entries, handed.registry, sample=2, seed=5)
+    later = verify(entries, handed.registry, Place.make(), sample=2, seed=5)
     assert len(record(later, [bundle], board, sample=2, seed=5)) == 1 + len(later)
     assert all(verification(board, each.entry)["seed"] == 5 for each in later)
-    again_found = verify(read_all([board], board), handed.registry, sample=99, seed=4)
+    again_found = verify(read_all([board], board), handed.registry, Place.make(), sample=99, seed=4)
     assert len(record(again_found, [board], board, sample=99, seed=4)) == 5
     assert all(verification(board, e)["outcome"] == "verified" for e in entries)
 

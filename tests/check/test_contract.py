@@ -276,6 +276,11 @@ class Pairs(Scored):
 class Halves(Scored):
     more = {"r_best": (("participant", "roi"), [[0.1, float("nan")], [0.2, 0.4]])}
 
+class NamesPaths(MockListening):
+    @staticmethod
+    def resources(**options):
+        return ["data.csv"]
+
 class Endless(MockListening):
     def score(self, recordings):
         import xarray as xr
@@ -321,6 +326,7 @@ def test_crooked_compressors(crooked, name, said):
         ("Vandal", "changes the recordings"),
         ("Bare", "no single number 'low'"),
         ("Outside", "does not contain its value"),
+        ("NamesPaths", "resources() holds a str, not a Resource"),
         ("Endless", "does not contain its value"),
         ("Misnamed", "no answer would find its scores: r_by_participant"),
         ("OtherGain", "its value 0.2 is not the mean of gain, 0.5"),

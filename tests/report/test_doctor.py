@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.place.place import Place
 from harness.report import doctor
 from harness.spec.extras import dependencies
 from harness.spec.registry import Registry, Shelf, registry
 from harness.spec.specs import BenchmarkSpec
-from harness.store.store import Store
 
 
 class Failing:
@@ -26,7 +26,7 @@ class Failing:
 def examined(monkeypatch: pytest.MonkeyPatch, found: Registry, root: Path) -> tuple[bool, str]:
     text = io.StringIO()
     monkeypatch.setattr(doctor, "registry", lambda: found)
-    healthy = doctor.examine(Console(file=text, width=200), Store(root))
+    healthy = doctor.examine(Console(file=text, width=200), Place.make(store=root))
     return healthy, text.getvalue()
 
 

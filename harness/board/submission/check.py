@@ -17,6 +17,7 @@ from harness.board.submission.keys import key_faults, requests_of
 from harness.board.submission.plausible import cell_faults, detail_faults, has_layers, samples_of
 from harness.board.submission.shelf import read_shelf
 from harness.errors import SubmissionError
+from harness.runner.status import Status
 from harness.spec.direction import lower_is_better, was_calibrated
 from harness.spec.registry import Registry
 
@@ -134,7 +135,7 @@ def _cell_id(entry: Entry, cell: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _done(entry: Entry) -> Iterator[Mapping[str, Any]]:
-    return (cell for cell in entry.record["cells"] if cell["status"] == "done")
+    return (cell for cell in entry.record["cells"] if Status(cell["status"]).has_score)
 
 
 def _entry_problems(entry: Entry, registry: Registry) -> Iterator[Problem]:
@@ -146,7 +147,7 @@ def _entry_problems(entry: Entry, registry: Registry) -> Iterator[Problem]:
         yield Problem(entry.name, fault)
     for cell in entry.record["cells"]:
         faults = list(cell_faults(entry, cell))
-        if cell["status"] == "done":
+        if Status(cell["status"]).has_score:
             faults += key_faults(entry, cell, registry)
             faults += _calibration_faults(cell, registry)
         for fault in faults:

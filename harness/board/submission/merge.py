@@ -22,6 +22,7 @@ from harness.board.profile import with_profile
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
+from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER, lower_is_better, was_calibrated
 from harness.spec.layout import NUMBERS as VALUES
 
@@ -155,7 +156,7 @@ def _cells(
         name: np.full(shape, "", object)
         for name in ("status", "reason", "key", "provenance", "verified", "submitter", "entry")
     }
-    words["status"][...] = "to do"
+    words["status"][...] = str(Status.TODO)
     words["reason"][...] = "nobody has handed it in"
     index = {axis: {name: i for i, name in enumerate(names)} for axis, names in axes.items()}
     for p in places:
@@ -167,7 +168,7 @@ def _cells(
         said = {
             **{name: p.cell[name] for name in ("status", "reason", "key")},
             "provenance": json.dumps(p.cell["provenance"], sort_keys=True),
-            "verified": verified(p.entry) if p.cell["status"] == "done" else "",
+            "verified": verified(p.entry) if Status(p.cell["status"]).has_score else "",
             "submitter": p.entry.record["submitter"]["name"],
             "entry": p.entry.id,
         }
@@ -215,7 +216,7 @@ def _detail(places: Sequence[_Place]) -> xr.Dataset | None:
     read = {p.entry.id: p.entry.dataset() for p in places}
     for p in places:
         dataset = read[p.entry.id]
-        if dataset is None or p.cell["status"] != "done":
+        if dataset is None or not Status(p.cell["status"]).has_score:
             continue
         part = dataset.sel(compressor=p.compressor).drop_vars(
             ["compressor", *VALUES], errors="ignore"

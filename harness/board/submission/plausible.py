@@ -13,6 +13,7 @@ from harness.board.submission.detail import prose, raw_dimensions
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import NUMBERS
 from harness.errors import SubmissionError
+from harness.runner.status import Status
 from harness.spec.layout import TOLERANCE, headline, mean_of
 
 LOWER_BOUND = "leave-one-out"
@@ -28,7 +29,7 @@ _RANGES = {
 
 def cell_faults(entry: Entry, cell: Mapping[str, Any]) -> Iterator[str]:
     """Say what is impossible about one cell."""
-    if cell["status"] != "done":
+    if not Status(cell["status"]).has_score:
         if cell["key"] or any(cell[n] is not None for n in NUMBERS):
             yield "it does not apply, and yet has a result"
         return
@@ -81,7 +82,11 @@ def detail_faults(entry: Entry) -> Iterator[tuple[str, str]]:
     where, what : str
         ``where`` is a compressor, or nothing for the detail as a whole.
     """
-    done = {c["compressor"]["name"]: c for c in entry.record["cells"] if c["status"] == "done"}
+    done = {
+        cell["compressor"]["name"]: cell
+        for cell in entry.record["cells"]
+        if Status(cell["status"]).has_score
+    }
     try:
         dataset = entry.dataset()
     except SubmissionError as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.board.submission.entry import SCHEMA
+from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER
 from harness.spec.layout import KINDS
 from harness.spec.layout import NUMBERS as VALUES
@@ -17,7 +18,7 @@ Rule = Callable[[Any], str]
 """Takes a value and says what is wrong with it; nothing where nothing is."""
 
 NUMBERS = (*VALUES, "record_seconds", "score_seconds", "peak_memory")
-STATUSES = ("done", "not applicable")
+STATUSES = tuple(str(status) for status in Status if status.handed_in)
 """A cell that failed is nobody's result."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;#@+,=/ -]{0,127}")

@@ -6,7 +6,7 @@ import math
 import random
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ import xarray as xr
 
 from harness.board.submission.entry import Entry
 from harness.errors import HarnessError, SubmissionError
+from harness.place.place import Place
 from harness.runner.provenance import versions
+from harness.runner.status import Status
 from harness.spec.direction import was_calibrated
 from harness.spec.registry import Registry
 
@@ -155,7 +157,7 @@ def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, 
     last: dict[tuple[str, str], tuple[Entry, Mapping[str, Any]]] = {}
     for entry in sorted(entries, key=lambda e: (e.record["revision"], e.id)):
         for cell in entry.record["cells"]:
-            if cell["status"] == "done":
+            if Status(cell["status"]).has_score:
                 last[entry.folder, cell["compressor"]["name"]] = entry, cell
     cells = [last[name] for name in sorted(last)]
     return random.Random(seed).sample(cells, min(sample, len(cells)))  # noqa: S311 - no secret
@@ -164,11 +166,10 @@ def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, 
 def verify(
     entries: Sequence[Entry],
     registry: Registry,
+    place: Place,
     *,
     sample: int = 3,
     seed: int = 0,
-    device: str = "auto",
-    offline: bool = False,
     progress: Progress | None = None,
 ) -> list[Verification]:
     """Compute cells of a submission again and compare.
@@ -181,12 +182,12 @@ def verify(
     entries : sequence of Entry
         Checked before: see :func:`harness.board.submission.check.check`.
     registry : Registry
+    place : Place
+        Its network and its device; its store is left alone.
     sample : int
         Number of cells.
     seed : int
         Of the draw. A maintainer chooses it after the submission is in.
-    device : str
-    offline : bool
     progress : Progress, optional
 
     Returns
@@ -199,7 +200,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
         for entry, cell in draw(entries, sample, seed):
             try:
-                board = _again(entry, cell, registry, Path(folder), device, offline, progress)
+                board = _again(entry, cell, registry, replace(place, store=Path(folder)), progress)
                 finding = compare(entry, cell, board)
             except HarnessError as error:
                 finding = _missing(entry, cell, error.message)
@@ -211,9 +212,7 @@ def _again(
     entry: Entry,
     cell: Mapping[str, Any],
     registry: Registry,
-    store: Path,
-    device: str,
-    offline: bool,
+    place: Place,
     progress: Progress | None,
 ) -> xr.DataTree:
     from harness.api import run
@@ -222,10 +221,11 @@ def _again(
         models=[address(entry.record["model"], registry)],
         compressors=[cell["compressor"]["name"]],
         benchmarks=[entry.record["benchmark"]["name"]],
-        device=device,
         dtype=str(cell["provenance"].get("dtype") or "float32"),
-        offline=offline,
-        store=store,
+        device=place.device,
+        offline=place.offline,
+        memory=place.memory,
+        store=place.store,
         progress=progress,
     )
 
@@ -275,7 +275,7 @@ def redrawn(cell: Mapping[str, Any]) -> bool:
 def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Finding:
     """Compare a submitted cell with the one cell of a board."""
     (at,) = _cells(board)
-    if at["status"].item() != "done":
+    if not Status.read(str(at["status"].item())).has_score:
         return _missing(entry, cell, str(at["reason"].item()))
     limit = tolerance(entry, cell)
     differs = []

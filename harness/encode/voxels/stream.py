@@ -31,7 +31,7 @@ from harness.encode.voxels.stream_results import participant_scores
 from harness.encode.voxels.stream_scores import score_step
 from harness.encode.voxels.stream_shared import cross_voxels, is_crossed, score_shared
 from harness.errors import DataError
-from harness.place.workplace import workplace
+from harness.place.place import here
 
 DEFAULT = EncodingOptions()
 
@@ -120,7 +120,7 @@ def stream_layers(
         beside = make_columns(nuisance, labels, options.delays, name="nuisance")
     say = progress or (lambda _: None)
     layers = np.asarray(recording["layer"].values)
-    folder = stream.folder or workplace().folder
+    folder = stream.folder or here().unfinished
     mark = ""
     if folder is not None:
         settings = [options, stream.scope, stream.speed, stream.permutations > 0]

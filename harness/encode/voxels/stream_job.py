@@ -22,7 +22,7 @@ from harness.encode.voxels.checkpoint import Checkpoint
 from harness.encode.voxels.stream_options import StreamOptions
 from harness.encode.voxels.tally import Tally
 from harness.errors import DataError, ScoreError
-from harness.place.workplace import workplace
+from harness.place.place import here
 
 WIDEST = 8192
 """Voxels of a block: more are not faster."""
@@ -50,7 +50,7 @@ class StreamJob:
     @property
     def device(self) -> str:
         """Where products are made."""
-        return self.stream.device or workplace().device
+        return self.stream.device or here().found_device()
 
     @property
     def n_voxels(self) -> int:
@@ -140,7 +140,7 @@ def block_width(
         Nothing is left.
     """
     n = len(labels)
-    memory = workplace().memory if stream.memory is None else stream.memory
+    memory = here().memory if stream.memory is None else stream.memory
     # Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices.
     side = min(n, n_units * len(options.delays))
     plan = 8 * (8 * n * side + 2 * n * n_units)

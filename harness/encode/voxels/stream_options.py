@@ -24,7 +24,7 @@ class StreamOptions:
     """How voxels stream.
 
     Memory, device and folder leave scores as they are; their defaults are those of
-    :func:`harness.place.workplace.workplace`.
+    :func:`harness.place.place.here`.
 
     Parameters
     ----------

@@ -118,10 +118,9 @@ class NaturalStories:
 
     def _file(self) -> Path:
         from harness.fetch.download import fetch
-        from harness.place.network import is_offline
 
         (resource,) = self.resources()
-        return fetch(resource, offline=is_offline())
+        return fetch(resource)
 
 
 @hookimpl

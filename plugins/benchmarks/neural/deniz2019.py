@@ -144,6 +144,11 @@ class Deniz2019:
         return tuple(resource_of(name) for name in [*wanted, *ceilings])
 
     @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return Deniz2019.resources(**{**options, "participants": participants})
+
+    @staticmethod
     def surface(participant: str, **_: object) -> Any:
         """Return the mapper (n_vertices, n_voxels) from a participant's voxels to fsaverage.
 

@@ -89,6 +89,11 @@ class LeBel2023:
         names += [_responses(person, story) for person in people for story in chosen]
         return tuple(FILES.resource(name) for name in names)
 
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return LeBel2023.resources(**{**options, "participants": participants})
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
         from harness.record.context import Context

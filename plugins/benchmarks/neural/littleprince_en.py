@@ -94,6 +94,11 @@ class LittlePrince:
         runs = [name for person in _people(participants) for name in _files()[person]]
         return tuple(FILES.resource(name) for name in (WORDS, PROSODY, *runs))
 
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return LittlePrince.resources(**{**options, "participants": participants})
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every section."""
         from harness.record.context import Context

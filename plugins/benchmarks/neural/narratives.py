@@ -105,6 +105,11 @@ class Narratives:
         names += [scan_name(p, story, derivative) for p in people for story in chosen]
         return tuple(resource_of(name) for name in dict.fromkeys(names))
 
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return Narratives.resources(**{**options, "participants": participants})
+
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
         from harness.record.context import Context

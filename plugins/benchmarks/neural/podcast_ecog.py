@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.encode.design.options import EncodingOptions, Precision
 from harness.errors import DataError
@@ -111,6 +111,11 @@ class PodcastECoG:
             names += [_signal(person), _place(person, "electrodes.tsv")]
             names.append(_place(person, "coordsystem.json"))
         return tuple(FILES.resource(name) for name in names)
+
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return PodcastECoG.resources(**{**options, "participants": participants})
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, one row a word that has a time."""

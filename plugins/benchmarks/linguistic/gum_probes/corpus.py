@@ -246,10 +246,8 @@ def fetch_documents() -> Mapping[str, Path]:
         A file is not on this machine and the network is off.
     """
     from harness.fetch.download import fetch
-    from harness.place.network import is_offline
 
-    offline = is_offline()
-    found = (fetch(resource, offline=offline) for resource in resources())
+    found = (fetch(resource) for resource in resources())
     return dict(zip(listed(), found, strict=True))
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brainpress_plugins.benchmarks.neural import brennan2016_alice as alice
+from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError
-from harness.place.network import offline
 
 FOLDER = next(
     (
