@@ -127,6 +127,10 @@ class Session:
             _ = self._loaded
             return self.store.read(Kind.COMPRESSION, self.key)
 
+    def model(self) -> LanguageModel:
+        """Return the variant's model, loaded and compressed."""
+        return self._loaded
+
     def close(self) -> None:
         """Let the model go."""
         self.__dict__.pop("_loaded", None)
@@ -173,7 +177,7 @@ class Session:
             return self._compressed()
 
     def _compressed(self) -> LanguageModel:
-        from harness.runner.compression import compress, refuse_packed
+        from harness.runner.compression import compress
 
         saved = self.store.weights_path(self.key) if self._keeps_weights else None
         if saved and saved.is_file() and self.store.has(Kind.COMPRESSION, self.key):
@@ -184,7 +188,6 @@ class Session:
         model = self._base()
         compressor = self.variant.compressor
         if compressor.method != "none":
-            refuse_packed(model)
             self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
