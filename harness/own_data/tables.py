@@ -80,7 +80,7 @@ def read_surface(folder: Path, address: str) -> Any:
     folder : Path
     address : str
         A sparse matrix in ``.npz``, or ``FILE:NAME`` in HDF5 (see
-        :func:`harness.report.maps.read_mapper`), relative to the folder.
+        :func:`harness.encode.design.mappers.read_mapper`), relative to the folder.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def read_surface(folder: Path, address: str) -> Any:
     """
     import scipy.sparse
 
-    from harness.report.maps import read_mapper
+    from harness.encode.design.mappers import read_mapper
 
     name, _, key = address.partition(":")
     path = folder / name

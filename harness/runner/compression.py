@@ -18,6 +18,7 @@ from harness.compress.layers.workspace import Workspace
 from harness.compress.report.saved import load_compressed, save_compressed
 from harness.compress.report.summary import CompressionReport
 from harness.compress.text.perplexity import embedded_text, perplexity
+from harness.errors import Unsupported
 from harness.place.locate import cache_folder
 
 if TYPE_CHECKING:
@@ -76,9 +77,27 @@ def compress(
         shutil.rmtree(blocks, ignore_errors=True)
     after = _perplexity(model) if applied.report.layers else before
     dataset = report_dataset(applied.report, before, after)
+    if model.stored_bits is not None and not applied.report.layers:
+        dataset.attrs["bits_per_weight"] = model.stored_bits
     # What two calibrated results must share to be compared; empty when there was no such text.
     dataset.attrs["calibration_sha256"] = applied.calibration.sha256 if applied.calibration else ""
     return dataset
+
+
+def refuse_packed(model: LanguageModel) -> None:
+    """Refuse to compress a model whose checkpoint is packed already.
+
+    Raises
+    ------
+    Unsupported
+        It is.
+    """
+    if model.stored_bits is not None:
+        raise Unsupported(
+            f"{model.spec.name} is stored in {model.stored_bits:.2f} bits a weight: rounding it "
+            "once more would be no method's result",
+            "compress the release that it was made from; the packed one runs with -c none",
+        )
 
 
 def reload(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.lm.files import ModelFiles
 from harness.place.place import Place
 from harness.record.request import Measure, Request
-from harness.runner.cells import Variant, recording_key, variant_key
+from harness.runner.cells import Variant
 from harness.runner.plan import Plan, missing_models
 from harness.runner.status import Status
 from harness.store.store import Kind, Store
@@ -99,15 +99,11 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _there(variant: Variant, request: Request, plan: Plan, store: Store) -> bool:
-    fingerprint = plan.files[variant.model.name].fingerprint
-    key = variant_key(fingerprint, variant.compressor, plan.options.dtype)
-    return store.has(Kind.RECORDING, recording_key(key, request))
+    return store.has(Kind.RECORDING, plan.keys(variant).recording(request))
 
 
 def _weights_kept(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
-    key = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
+    key = plan.keys(variant).variant
     kept = plan.options.keep_weights and variant.compressor.calibrated
     return 0 if not kept or store.weights_path(key).is_file() else weights
 

@@ -153,8 +153,8 @@ class Deniz2019(PublishedStories):
         DataError
             The file is not whole.
         """
+        from harness.encode.design.mappers import read_mapper
         from harness.fetch.present import present
-        from harness.report.maps import read_mapper
 
         name = f"mappers/subject{participant}_mappers.hdf"
         return read_mapper(present(resource_of(name), "deniz2019-listening"))
