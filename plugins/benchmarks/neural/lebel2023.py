@@ -32,7 +32,8 @@ FILES = Listing(
 )
 EIGHT = ("UTS01", "UTS02", "UTS03", "UTS05", "UTS06", "UTS07", "UTS08", "UTS09")
 THREE = ("UTS01", "UTS02", "UTS03")
-"""Those with all 84 stories."""
+"""Those with all stories."""
+ALL = 84
 TEST = "wheretheressmoke"
 """The test story: presented ten times to UTS01, 02 and 03, five times to the others."""
 REPEATS = "individual_repeats"
@@ -227,14 +228,14 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         BenchmarkSpec(
             "lebel2023",
             tags=tags,
-            data="8 listeners, 25 stories (TR 2 s), every cortical voxel",
+            data=f"{len(EIGHT)} listeners, 25 stories (TR {TR:g} s), every cortical voxel",
             **common,
         ),
         BenchmarkSpec(
             "lebel2023-three",
-            options={"participants": THREE, "stories": 84},
+            options={"participants": THREE, "stories": ALL},
             tags=tags,
-            data="3 listeners, 84 stories (TR 2 s), every cortical voxel",
+            data=f"{len(THREE)} listeners, {ALL} stories (TR {TR:g} s), every cortical voxel",
             **common,
         ),
     ]

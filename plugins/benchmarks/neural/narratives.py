@@ -217,7 +217,11 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " BRAINPRESS_DATA."
         ),
     }
-    data = "45 listeners, 4 stories (43 min, TR 1.5 s); other stories by option"
+    minutes = round(sum(STORIES[name].volumes for name in SHARED) * TR / 60)
+    data = (
+        f"{len(listeners(SHARED))} listeners, {len(SHARED)} stories ({minutes} min, TR {TR} s);"
+        " other stories by option"
+    )
     tags = ("neural", "fmri", "listening", "real")
     return [
         BenchmarkSpec(
