@@ -47,6 +47,9 @@ class Place:
     device : str
         A torch device (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or ``auto``: CUDA where there is
         one.
+    most_bytes : int, optional
+        Set where strangers' addresses are fetched: over https, from public hosts, and no file
+        larger than this (:mod:`harness.fetch.guarded`).
     unfinished : Path, optional
         Folder of work in progress, from which a killed run goes on; set for one cell at a time.
     """
@@ -57,6 +60,7 @@ class Place:
     offline: bool = False
     memory: int = MEMORY
     device: str = "auto"
+    most_bytes: int | None = None
     unfinished: Path | None = None
 
     @classmethod

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +127,10 @@ class Session:
             _ = self._loaded
             return self.store.read(Kind.COMPRESSION, self.key)
 
+    def model(self) -> LanguageModel:
+        """Return the variant's model, loaded and compressed."""
+        return self._loaded
+
     def close(self) -> None:
         """Let the model go."""
         self.__dict__.pop("_loaded", None)
@@ -183,9 +186,9 @@ class Session:
             except CorruptError:
                 self.store.set_aside(saved)
         model = self._base()
-        if self.variant.compressor.method != "none":
-            self.progress.stage(self.variant, "compressing")
         compressor = self.variant.compressor
+        if compressor.method != "none":
+            self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
             load_target(compressor),
@@ -235,19 +238,3 @@ class Session:
         except CorruptError:  # it is measured again, and made again by the base's own variant
             return None
         return float(said["perplexity"]), float(said["bits_per_byte"])
-
-
-@contextmanager
-def session(
-    variant: Variant,
-    place: Place,
-    options: RunOptions,
-    progress: Progress,
-    stimuli: Mapping[str, str],
-) -> Iterator[Session]:
-    """Open a variant, and let its model go afterwards."""
-    opened = Session(variant, Store(place.store), place, options, progress, stimuli)
-    try:
-        yield opened
-    finally:
-        opened.close()

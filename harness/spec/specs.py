@@ -73,6 +73,13 @@ class ModelSpec(_Spec):
         For a control, the name of the model it is made from.
     seed : int, optional
         For an untrained control, the seed of its weights.
+    start : str
+        The token that its texts start with, as its vocabulary spells it, or ``nothing``. Empty: of
+        the tokens that it has, the one after which plain English costs it fewest bits, found when
+        the model is first loaded.
+    bidirectional : bool
+        Whether hidden states are wanted of a model that attends to what follows. It never has
+        log-probabilities.
     """
 
     name: str
@@ -85,6 +92,8 @@ class ModelSpec(_Spec):
     control: str = ""
     base: str = ""
     seed: int | None = None
+    start: str = ""
+    bidirectional: bool = False
 
 
 @final

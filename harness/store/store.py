@@ -11,11 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from harness.errors import CorruptError, StoreError
 from harness.store.atomic import explained, writing
 from harness.store.leftovers import sweep
+from harness.store.lock import held
 from harness.store.netcdf import write_netcdf
 from harness.store.seal import fault
 
@@ -200,17 +199,27 @@ class Store:
         )
 
     @contextmanager
-    def lock(self, kind: Kind, key: str) -> Iterator[None]:
-        """Hold a result while it is made; another process that wants it waits."""
+    def lock(self, kind: str, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold a result while it is made; another process that wants it waits.
+
+        Parameters
+        ----------
+        kind : Kind or str
+            What is made.
+        key : str
+        wait : bool
+            Whether to wait for another holder.
+
+        Raises
+        ------
+        Held
+            Another process holds it, and ``wait`` is not set.
+        """
         path = self.root / "locks" / f"{kind}-{key[:32]}.lock"
         with explained(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            lock.acquire()
-        try:
+        with held(path, wait=wait):
             yield
-        finally:
-            lock.release()
 
     @contextmanager
     def unfinished(self, key: str, *, anew: bool = False) -> Iterator[Path]:
