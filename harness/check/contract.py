@@ -17,7 +17,7 @@ from harness.check.specs import hook_findings, spec_findings
 from harness.errors import SelectionError
 from harness.spec.hooks import ENTRY_POINT_GROUP
 from harness.spec.registry import discover, registry
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, Spec
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, Spec, registered
 
 
 def check_plugin(target: str | Path) -> list[Held]:
@@ -101,7 +101,9 @@ def _name_taken(spec: Spec, points: list[EntryPoint]) -> Iterator[Held]:
     mine = {point.dist.name for point in points if point.dist is not None}
     origin = shelf.origins.get(spec.name, "")
     # A folder's own installed copy has the same spec and is no rival.
-    if origin and origin.partition(" ")[0] not in mine and shelf.specs[spec.name] != spec:
+    owner = origin.partition(" ")[0]
+    copy = origin and shelf.specs[spec.name] == registered(spec, owner)
+    if origin and owner not in mine and not copy:
         yield Held(spec.name, "its name is free", Outcome.FAILED, f"taken by {origin}")
 
 

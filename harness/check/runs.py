@@ -50,10 +50,24 @@ def model_findings(spec: ModelSpec) -> list[Held]:
             spec.name,
             {
                 "its files are whole, and those the spec pins": lambda: _files(spec),
+                "it is read as a language model is": lambda: _examined(spec),
                 "it records the same twice": lambda: _same_recordings(spec),
                 "it runs": lambda: _run(Path(folder), spec, _none(), benchmarks),
             },
         )
+
+
+def _examined(spec: ModelSpec) -> str:
+    """Return what was found when the model was first loaded; fail where it has no use."""
+    loaded = _load(spec)
+    found = loaded.examination
+    if found is None:
+        return ""
+    if not loaded.capabilities:
+        raise RuleBroken("; ".join(found.lines()))
+    if odd := [note for note in found.notes if note.startswith("WARNING") and not spec.control]:
+        raise RuleBroken(odd[0])
+    return "; ".join(found.lines())
 
 
 def compressor_findings(spec: CompressorSpec) -> list[Held]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from harness.check.rooms import stages_reached
 from harness.check.rule import Held, Outcome, RuleBroken, attempt, shelf_of
 from harness.spec.layout import KINDS
 from harness.spec.names import nearest, split_settings
@@ -75,6 +76,7 @@ def spec_findings(spec: Spec) -> list[Held]:
         findings.append(attempt(spec.name, "its options have a key", lambda: _options(spec)))
     if isinstance(spec, BenchmarkSpec):
         findings.append(attempt(spec.name, "it says what it measures", lambda: _measure(spec)))
+        findings.append(attempt(spec.name, "it names its stages", lambda: _stages(spec)))
     return [*findings, *_missing(spec)]
 
 
@@ -119,6 +121,18 @@ def _measure(spec: BenchmarkSpec) -> str:
     if not spec.metric:
         raise RuleBroken("metric is empty: say what value is, in a few words")
     return spec.metric
+
+
+def _stages(spec: BenchmarkSpec) -> str:
+    """Hold what a benchmark says of its stages against what its code imports."""
+    unsaid = stages_reached(spec.target.partition(":")[0]) - set(spec.scored_by)
+    if unsaid:
+        said = tuple(sorted(unsaid | set(spec.scored_by)))
+        raise RuleBroken(
+            f"it uses harness.{', harness.'.join(sorted(unsaid))}, and is not scored again when "
+            f"that changes: say stages={said!r}"
+        )
+    return ", ".join(spec.scored_by)
 
 
 def _missing(spec: Spec) -> Iterator[Held]:

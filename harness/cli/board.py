@@ -123,17 +123,23 @@ def verify(
     offline: Offline = False,
 ) -> None:
     """Compute cells of submissions again, and compare. Exit code 1 if one differs."""
-    from harness.api import run
+    from harness.api import carry_out
     from harness.board.submission.desk import read_all, record
     from harness.board.submission.verify import chosen
     from harness.board.submission.verify import verify as examine
     from harness.place.place import Place
     from harness.report.live import Bars
+    from harness.runner.plan import make_plan
     from harness.spec.registry import registry
 
     entries = read_all(bundles, leaderboard)
     entries = chosen(entries, split_names(model), split_names(benchmark))
     place = Place.make(offline=offline, device=device)
+
+    def run(*asked: Any) -> xr.DataTree:
+        selection, options, there, progress = asked
+        return carry_out(make_plan(selection, there, options), progress)[1]
+
     with Bars(console, min(sample, len(entries))) as bars:
         found = examine(entries, registry(), run, place, sample=sample, seed=seed, progress=bars)
     for verification in found:

@@ -34,7 +34,7 @@ def hidden_states(model: nn.Module, read: Reader, final_norm: bool) -> Iterator[
 
     def leave(layer: int) -> Callable[..., None]:
         def hook(_: nn.Module, __: Any, output: Any) -> None:
-            read(layer, output[0] if isinstance(output, tuple) else output)
+            read(layer, output[0] if isinstance(output, tuple | list) else output)
 
         return hook
 

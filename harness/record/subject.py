@@ -118,7 +118,7 @@ class _Pass:
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
         outs = [_Sum(r, layers) for r in readouts]
         passed, seconds = self._forward(shown, outs, request)
-        spent = {"tokens": passed, "forward_seconds": seconds}
+        spent = {"tokens": passed, "forward_seconds": seconds} | _told(model, request.context)
         return {
             r.key: _recording(r, rows, out.values(), request.measure).assign_attrs(spent)
             for r, rows, out in zip(self.requests, readouts, outs, strict=True)
@@ -285,6 +285,16 @@ def reads_trees(model: Any, pack: Pack) -> bool:
     return True
 
 
+def _told(model: Any, context: Context) -> dict[str, str]:
+    """Return what a recording says of how its model was read: its start, and what was found."""
+    found = getattr(model, "examination", None)
+    if found is None:
+        return {}
+    lead = start_tokens(context, model.tokenizer, model.start).tolist()
+    told = {"start": "".join(model.tokenizer.convert_ids_to_tokens(lead)) or "nothing"}
+    return told | {"examination": "; ".join(found.lines())}
+
+
 def reads_alone(model: Any) -> bool:
     """Whether a model's texts have to be read one at a time, without padding."""
     found = getattr(model, "examination", None)
@@ -300,7 +310,9 @@ def check_rows(shown: Sequence[Shown], model: Any) -> None:
         A text holds one.
     """
     rows = getattr(anatomy(model.model).embedding, "num_embeddings", None)
-    for item in shown if rows is not None else ():
+    if rows is None:
+        return
+    for item in shown:
         if (most := int(item.ids.max(initial=0))) >= rows:
             token = model.tokenizer.convert_ids_to_tokens(most)
             raise RecordingError(

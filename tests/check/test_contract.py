@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -394,3 +395,13 @@ def test_one_is_no_plural(crooked, tmp_path):
     sys.path.insert(0, str(tmp_path / "my-single"))
     (_, rule) = hook_findings(EntryPoint("my_single", "my_single", "brainpress"))
     assert rule.detail == "1 spec"
+
+
+def test_a_benchmark_names_the_stages_that_it_uses(tmp_path, monkeypatch):
+    (tmp_path / "staged.py").write_text("def score():\n    import harness.encode.design\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = BenchmarkSpec("a", target="staged:A", kind="linguistic", metric="r")
+    (failed,) = [f for f in spec_findings(spec) if f.outcome is Outcome.FAILED]
+    assert "stages=('encode', 'probe')" in failed.detail
+    said = replace(spec, stages=("encode", "probe"))
+    assert not [f for f in spec_findings(said) if f.outcome is Outcome.FAILED]

@@ -155,7 +155,8 @@ def _taken(side: Side, at: list[int]) -> Side:
     """Take some variants, the last axis of every array."""
     columns = (side.change, side.height, side.change_variance, side.height_variance)
     freedom = np.broadcast_to(side.freedom, np.shape(side.change))[..., at]
-    return Side(*(c[..., at] for c in columns), side.covariance[..., at], freedom)
+    change, height, varied, unsure = (c[..., at] for c in columns)
+    return Side(change, height, varied, unsure, side.covariance[..., at], freedom)
 
 
 def _paired_sides(

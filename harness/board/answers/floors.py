@@ -133,7 +133,9 @@ def competence_heights(language: Competence, controls: Controls) -> Heights:
             columns[:, i, k] = (*means, cov[0, 0], cov[1, 1], cov[0, 1])
             floor[i, k], labels[i, k] = value[i], label
     names = [language.names[variant] for variant, _ in kept]
-    return Heights(names, Side(*columns, language.pairs[:, None] - 1), floor, labels)
+    change_, height_, varied, unsure, shared = columns
+    freedom = language.pairs[:, None] - 1
+    return Heights(names, Side(change_, height_, varied, unsure, shared, freedom), floor, labels)
 
 
 def _competence_floors(
