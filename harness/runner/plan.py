@@ -169,7 +169,7 @@ def not_applicable(variant: Variant, requests: Iterable[Request]) -> str:
     """Say why a variant has no answer to some requests, or nothing."""
     able = capabilities(variant.model)
     for request in requests:
-        if str(request.measure) not in able:
+        if request.measure.capability not in able:
             return f"{variant.model.name} has no {request.measure} to record"
     if variant.compressor.method != "none" and "compress" not in able:
         return f"{variant.model.name} has no layer that a compressor changes"
