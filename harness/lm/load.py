@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -17,7 +18,7 @@ from harness.lm.capabilities import COMPRESS, HIDDEN, LOGPROB, capabilities
 from harness.lm.controls import STATIC, UNTRAINED
 from harness.lm.examination import Examination
 from harness.lm.examine import examine
-from harness.lm.files import ModelFiles, digest
+from harness.lm.files import ModelFiles, check_unchanged, digest
 from harness.lm.packed import METHODS
 from harness.lm.quiet import quiet_transformers
 from harness.lm.starts import named_start, tokenizer_start
@@ -108,12 +109,27 @@ def load(
     ModelError
         The architecture is unknown, the weights do not fit it, the tokenizer gives no offsets, or
         the device or dtype is not to be had.
+    ChecksumError
+        A file is not what its checksum says: all bytes are hashed before they are loaded.
     ExtraMissing
         A quantised checkpoint needs an optional dependency.
     """
     where = _device(device)
     if dtype not in DTYPES:
         raise ModelError(f"{dtype!r} is not a dtype", f"there are {', '.join(DTYPES)}")
+    # All bytes are hashed while they are loaded: hashing takes a core of its own, and less time.
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(check_unchanged, files)
+        try:
+            model = _loaded(files, spec, where, dtype)
+        except HarnessError:
+            checked.result()  # what a damaged file leads to is not its cause
+            raise
+        checked.result()
+    return model
+
+
+def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
     packing = _packing(files, spec)
     tokenizer = _tokenizer(files, spec)
     config = language_half(_config(files, spec))
@@ -142,7 +158,7 @@ def load(
         notes=tuple(notes),
         stored_bits=bits if bits is not None or not packing else library_bits(model),
     )
-    return loaded if spec.control == STATIC else _examined(loaded, device, dtype)
+    return loaded if spec.control == STATIC else _examined(loaded, str(where), dtype)
 
 
 def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
