@@ -70,11 +70,6 @@ class ModelFiles:
     notes: tuple[str, ...] = ()
 
     @property
-    def weight_bytes(self) -> int:
-        """Bytes of the weight files."""
-        return sum(size for name, size in self.sizes.items() if name.endswith(".safetensors"))
-
-    @property
     def config(self) -> dict[str, Any]:
         """The model's configuration, as it stands in the folder."""
         return read_config(self.folder)

@@ -72,6 +72,9 @@ def provenance(
     if timed:
         said["tokens"] = float(sum(a["tokens"] for a in timed))
         said["forward_seconds"] = float(sum(a["forward_seconds"] for a in timed))
+    for name in ("start", "examination"):
+        if recorded and name in recorded[0]:
+            said[name] = str(recorded[0][name])
     if variant.model.seed is not None:
         said["model_seed"] = variant.model.seed
     return said

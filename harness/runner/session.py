@@ -128,6 +128,10 @@ class Session:
             _ = self._loaded
             return self.store.read(Kind.COMPRESSION, self.key)
 
+    def model(self) -> LanguageModel:
+        """Return the variant's model, loaded and compressed."""
+        return self._loaded
+
     def close(self) -> None:
         """Let the model go."""
         self.__dict__.pop("_loaded", None)
@@ -183,9 +187,9 @@ class Session:
             except CorruptError:
                 self.store.set_aside(saved)
         model = self._base()
-        if self.variant.compressor.method != "none":
-            self.progress.stage(self.variant, "compressing")
         compressor = self.variant.compressor
+        if compressor.method != "none":
+            self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
             load_target(compressor),

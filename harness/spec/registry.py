@@ -25,7 +25,7 @@ S = TypeVar("S", ModelSpec, CompressorSpec, BenchmarkSpec)
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenPlugin:
     """A plugin, or a part of one, that was left out.
 
     Parameters
@@ -140,7 +140,7 @@ class Registry:
     models: Shelf[ModelSpec]
     compressors: Shelf[CompressorSpec]
     benchmarks: Shelf[BenchmarkSpec]
-    broken: tuple[Broken, ...] = ()
+    broken: tuple[BrokenPlugin, ...] = ()
 
     def find(self, name: str) -> list[tuple[Spec, str]]:
         """Return specs of any kind with this name, and who brought them.
@@ -180,7 +180,7 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
     and never stops the others. The first to take a name keeps it; brainpress' own come first.
     """
     shelves: dict[str, Shelf[Any]] = {kind: Shelf(kind) for kind, _ in _KINDS}
-    broken: list[Broken] = []
+    broken: list[BrokenPlugin] = []
     known: dict[int, tuple[str, str]] = {}  # a distribution's metadata is parsed once
     found = []
     for point in points:
@@ -197,11 +197,11 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
             manager.check_pending()
         except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its own
             reason = f"{type(error).__name__}: {error}{_elsewhere(point, error)}"
-            broken.append(Broken(point.name, origin, reason))
+            broken.append(BrokenPlugin(point.name, origin, reason))
             continue
         for kind, spec_type in _KINDS:
             for reason in _collect(manager, shelves[kind], spec_type, point):
-                broken.append(Broken(point.name, origin, reason))
+                broken.append(BrokenPlugin(point.name, origin, reason))
     for shelf in shelves.values():
         ordered = dict(sorted(shelf.specs.items()))
         shelf.specs.clear()

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from harness.check import runs as contract_runs
-from harness.check.contract import Outcome, attempt, check_plugin
+from harness.check.contract import check_plugin
 from harness.check.mocks import write_mock_model
+from harness.check.rule import Outcome, attempt
 from harness.check.specs import hook_findings, spec_findings
 from harness.errors import SelectionError
 from harness.scaffold.next_steps import after_check, after_new

@@ -62,7 +62,7 @@ _CHOICES = ("layer", "penalty")
 
 
 @dataclass(frozen=True)
-class CellAgain:
+class Rerun:
     """What became of one cell.
 
     Parameters
@@ -100,11 +100,11 @@ class Verification:
     Parameters
     ----------
     entry : Entry
-    findings : tuple of CellAgain
+    findings : tuple of Rerun
     """
 
     entry: Entry
-    findings: tuple[CellAgain, ...]
+    findings: tuple[Rerun, ...]
 
     @property
     def outcome(self) -> str:
@@ -205,7 +205,7 @@ def verify(
     list of Verification
         Of each entry of which a cell was drawn.
     """
-    found: dict[str, list[CellAgain]] = {}
+    found: dict[str, list[Rerun]] = {}
     by_id = {entry.id: entry for entry in entries}
     with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
         there = replace(place, store=Path(folder), most_bytes=MOST_BYTES)
@@ -222,7 +222,7 @@ def _again(
     run: Run,
     there: Place,
     progress: Progress | None,
-) -> CellAgain:
+) -> Rerun:
     """Compute one cell; whatever goes wrong is a finding of this cell and stops no other."""
     try:
         selection = selection_of(entry.record, cell, registry)
@@ -271,9 +271,7 @@ def strictness(selection: Selection, options: RunOptions) -> Strictness:
     return Strictness(narrow, wide, compressor.calibrated)
 
 
-def compare(
-    entry: Entry, cell: Mapping[str, Any], board: xr.DataTree, strict: Strictness
-) -> CellAgain:
+def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree, strict: Strictness) -> Rerun:
     """Compare a submitted cell with the one cell of a board."""
     (at,) = _cells(board)
     if not Status.read(str(at["status"].item())).has_score:
@@ -289,7 +287,7 @@ def compare(
     detail, fault = _detail_difference(entry, cell, board, strict)
     if fault:
         differs.append(fault)
-    return CellAgain(
+    return Rerun(
         cell["compressor"]["name"],
         "differs" if differs else "agrees",
         cell["value"],
@@ -307,9 +305,9 @@ def _cells(board: xr.DataTree) -> list[xr.Dataset]:
     return [flat.isel(cell=i) for i in range(flat.sizes["cell"])]
 
 
-def _missing(cell: Mapping[str, Any], reason: str) -> CellAgain:
+def _missing(cell: Mapping[str, Any], reason: str) -> Rerun:
     name = cell["compressor"]["name"]
-    return CellAgain(name, "not computed", cell["value"], None, None, reason=reason)
+    return Rerun(name, "not computed", cell["value"], None, None, reason=reason)
 
 
 def _detail_difference(

@@ -7,7 +7,8 @@ not chosen, whatever the number of voxels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,12 @@ from harness.encode.solve.choice import best_index, checked_grid
 from harness.encode.solve.joint_folds import (
     JointFold,
     left_out_fold,
+    passed_fold,
     refitted_fold,
     residuals,
     solved,
 )
-from harness.encode.solve.leave_out import LeaveBlockOut, leave_block_out
+from harness.encode.solve.leave_out import LeaveBlockOut, LeftOut, leave_block_out
 from harness.encode.solve.scan import Scan, blocks, fold_score
 from harness.numeric.products import product
 
@@ -165,20 +167,30 @@ class JointScan:
         """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
         import torch
 
-        shape = (len(inner), len(grid), y.shape[1])
-        if self.scan.metric is Metric.R2:
-            scores = torch.from_numpy(inner[:, None]).to(y.device).repeat(1, len(grid), 1)
-            for fold in self._folds:
-                scores += fold.gains(y, grid) / len(self._folds)
-            return np.asarray(scores.cpu().numpy())
+        n_folds, left_out = len(self._folds), self.scan.left_out
+        shape = (len(self.scan.penalties), len(grid), y.shape[1])
         scores = torch.zeros(shape, dtype=torch.float64, device=y.device)
-        for fold, (held, slabs) in zip(self._folds, self.scan.each(y), strict=True):
-            weights, _ = fold.weights(y, grid)
+        passed: Iterator[LeftOut | None] = itertools.repeat(None, n_folds)
+        if left_out is not None:
+            passed = left_out.each(y.numpy())
+        if self.scan.metric is Metric.R2:
+            if left_out is None:
+                scores += torch.from_numpy(inner[:, None]).to(y.device)
+            for fold, left in zip(self._folds, passed, strict=True):
+                scores += fold.gains(y, grid, left) / n_folds
+                if left is not None:
+                    errors = self.scan.put(left.errors)
+                    alone = fold_score(y[fold.test], [(slice(None), errors)], self.scan.metric)
+                    scores += alone[:, None] / n_folds
+            return np.asarray(scores.cpu().numpy())
+        each = zip(self._folds, passed, self.scan.each(y), strict=True)
+        for fold, left, (held, slabs) in each:
+            weights, _ = fold.weights(y, grid, left)
             errors = torch.cat([part for _, part in slabs], dim=1)
             for number in range(len(grid)):
-                left = errors - fold.tested @ weights[:, number]
-                score = fold_score(held, [(slice(None), left)], self.scan.metric)
-                scores[:, number] += score / len(self._folds)
+                rest = errors - fold.tested @ weights[:, number]
+                score = fold_score(held, [(slice(None), rest)], self.scan.metric)
+                scores[:, number] += score / n_folds
         return np.asarray(scores.cpu().numpy())
 
     def predict(self, responses: FloatArray, chosen: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -294,11 +306,11 @@ def plan_joint_scan(
     made: tuple[JointFold, ...]
     if scan.spectra:
         made = tuple(refitted_fold(*pair, x, scan.penalties, put, penalty) for pair in scan.spectra)
+    elif scan.left_out is not None:
+        made = tuple(passed_fold(item, put, penalty) for item in scan.left_out.each(x))
     else:
         # One at a time: the inverses that many voxels' folds take are large.
-        plans: Iterable[LeaveBlockOut] = (
-            [scan.left_out] if scan.left_out else _one_by_one(spectrum, folds, scan.penalties)
-        )
+        plans = _one_by_one(spectrum, folds, scan.penalties)
         made = tuple(
             left_out_fold(spectrum, scan.penalties, everywhere, item, put, penalty)
             for one in plans

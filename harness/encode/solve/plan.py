@@ -52,9 +52,9 @@ class Plan:
         """Memory held, in bytes."""
         return self.ridge.nbytes + self.spectrum.basis.nbytes + self.spectrum.heldout.nbytes
 
-    def inner(self, responses: FloatArray) -> DoubleArray:
+    def start(self, responses: FloatArray) -> DoubleArray:
         """Inner scores of each penalty, (n_penalties, n_targets), that a joint fit starts from."""
-        return self.ridge.inner(responses[self.split.outer.train])
+        return self.ridge.start(responses[self.split.outer.train])
 
     def joint(self, nuisance: ColumnBand) -> JointScan | HimalayaJoint:
         """Plan joint fits with nuisance regressors: ``joint.fit(responses, inner, alone)``."""
@@ -64,7 +64,8 @@ class Plan:
             return HimalayaJoint(ridge, nuisance.kernels(rows), penalties)
         change = None
         if isinstance(ridge, ProjectedScan):
-            ridge, change = ridge.scan, ridge.change
+            change = ridge.change
+            ridge = ridge.scan
         columns = nuisance.columns[rows.train], nuisance.columns[rows.test]
         return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties, change)
 

@@ -238,6 +238,12 @@ class Scan:
             inner = np.empty((0, responses.shape[1]))
         return ScanFit(inner, chosen, self._final.predict(y, chosen))
 
+    def start(self, responses: FloatArray) -> DoubleArray:
+        """Inner scores that a joint fit starts from; none where it makes its own."""
+        if self.left_out is not None:
+            return np.empty((0, responses.shape[1]))
+        return self.inner(responses)
+
     def inner(self, responses: FloatArray) -> DoubleArray:
         """Inner score of each penalty, (n_penalties, n_voxels), of responses as for :meth:`fit`."""
         import torch

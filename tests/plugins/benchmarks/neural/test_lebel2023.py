@@ -147,7 +147,7 @@ def test_a_test_story_without_repeats(lab):
 def test_stories_by_name(lab):
     assert lebel2023.heard(("UTS01",), "buck") == ("buck", "wheretheressmoke")
     assert lebel2023.heard(PEOPLE, "wheretheressmoke+buck") == ("buck", "wheretheressmoke")
-    with pytest.raises(DataError, match="did not all hear naked"):
+    with pytest.raises(DataError, match="no stories that UTS01 and UTS02 heard"):
         lebel2023.heard(PEOPLE, "buck+naked")
     names = [r.name for r in lebel2023.LeBel2023.resources("UTS01", "buck")]
     assert names[-2:] == ["buck.hf5", "wheretheressmoke.hf5"]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
-from brainpress_plugins.benchmarks.neural import littleprince_en as littleprince
+from brainpress_plugins.benchmarks.neural import littleprince
+from brainpress_plugins.benchmarks.neural.littleprince_files import EDITIONS, Edition, read_words
 from volumes import cut, late, noisy, write_image
 
 from harness.check.runs import benchmark_findings
@@ -19,6 +20,7 @@ PEOPLE = ("EN057", "EN058", "EN061")
 FIRST_RUN = {"EN057": 15, "EN058": 8, "EN061": 3}
 VOLUMES = (40, 45, 42)
 SECTIONS = range(1, 4)
+WORDS, PROSODY = EDITIONS["en"].words, EDITIONS["en"].prosody
 HEADER = ["word", "lemma", "onset", "offset", "logfreq", "pos", "td", "bu", "lc", "section"]
 
 
@@ -56,18 +58,19 @@ def lab(tmp_path, monkeypatch):
     """Three people, three sections; ``lab.signal`` is what all of them share."""
     monkeypatch.setenv("BRAINPRESS_DATA", str(tmp_path))
     monkeypatch.setenv("BRAINPRESS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(littleprince, "VOLUMES", VOLUMES)
-    listed = dict.fromkeys((littleprince.WORDS, littleprince.PROSODY), (None, ""))
+    edition = replace(EDITIONS["en"], volumes=VOLUMES)
+    listed = dict.fromkeys((WORDS, PROSODY), (None, ""))
     listed |= {run_name(p, s): (None, "") for p in PEOPLE for s in SECTIONS}
-    monkeypatch.setitem(vars(littleprince.FILES), "entries", listed)
+    vars(edition.files)["entries"] = listed
+    monkeypatch.setitem(EDITIONS, "en", edition)
     root = tmp_path / "ds003643"
-    write_table(root / littleprince.WORDS, HEADER, word_rows())
+    write_table(root / WORDS, HEADER, word_rows())
     voice = [
         [round(0.01 * i, 2), 60 + section, 200 + i, section]
         for section, volumes in zip(SECTIONS, VOLUMES, strict=True)
         for i in range(100 * (2 * volumes - 8))
     ]
-    write_table(root / littleprince.PROSODY, ["time", "intensity", "f0", "section"], voice)
+    write_table(root / PROSODY, ["time", "intensity", "f0", "section"], voice)
     rng = np.random.default_rng(1)
     signal = [rng.normal(size=n) for n in VOLUMES]
     for i, person in enumerate(PEOPLE):
@@ -114,8 +117,8 @@ class TestStimuli:
         rows[3919][0], rows[6775][0], rows[6781][0] = "twice", "unread", "unread"
         rows[5][0] = " "
         rows += [["a", "a", 1, 2, 1, "DT", 1, 1, 1, section] for section in (2, 3)]
-        write_table(lab.root / littleprince.WORDS, HEADER, rows)
-        first = littleprince.read_words(lab.root / littleprince.WORDS, 3)[0]
+        write_table(lab.root / WORDS, HEADER, rows)
+        first = read_words(lab.root / WORDS, 3, EDITIONS["en"])[0]
         assert set(first.items) == {"the"}
         assert len(first.items) == 6790 - 4
 
@@ -187,7 +190,7 @@ class TestScores:
             options={"participants": PEOPLE, "resolution": resolution, "context": "words(3)"},
         )
         findings = benchmark_findings(spec)
-        assert [f.outcome for f in findings] == ["passed"] * 4, findings
+        assert [f.outcome for f in findings] == ["passed"] * 5, findings
 
 
 class TestFaults:
@@ -246,36 +249,73 @@ class TestFaults:
     def test_a_table_without_times(self, lab):
         rows = word_rows()
         rows[7][2] = "n/a"
-        write_table(lab.root / littleprince.WORDS, HEADER, rows)
+        write_table(lab.root / WORDS, HEADER, rows)
         with pytest.raises(DataError, match=r"word_information\.csv, line 9: .*'n/a'"):
             build()
 
     def test_a_table_without_a_section(self, lab):
         rows = [row for row in word_rows() if row[-1] != 2]
-        write_table(lab.root / littleprince.WORDS, HEADER, rows)
+        write_table(lab.root / WORDS, HEADER, rows)
         with pytest.raises(DataError, match="no words of section 2"):
             build()
 
     def test_a_table_without_columns(self, lab):
-        (lab.root / littleprince.WORDS).write_text("/annex/objects/MD5E-s1041287--e157ef21\n")
+        (lab.root / WORDS).write_text("/annex/objects/MD5E-s1041287--e157ef21\n")
         with pytest.raises(DataError, match="lacks the columns word, onset, offset, section"):
             build()
 
     def test_prosody_that_is_no_table(self, lab):
-        (lab.root / littleprince.PROSODY).write_text("time,intensity\n0.1,loud\n")
+        (lab.root / PROSODY).write_text("time,intensity\n0.1,loud\n")
         with pytest.raises(DataError, match=r"lppEN_prosody\.csv is not a table"):
             build()
 
     def test_words_that_run_backwards(self, lab):
         rows = word_rows()
         rows[20][2], rows[20][3] = 1.0, 1.4
-        write_table(lab.root / littleprince.WORDS, HEADER, rows)
+        write_table(lab.root / WORDS, HEADER, rows)
         with pytest.raises(DataError, match=r"section 1: word 21 starts at 1 s"):
             build()
 
     def test_resolution(self, lab):
         with pytest.raises(DataError, match="neuron"):
             build(resolution="neuron")
+
+
+def table(path, words):
+    rows = [[w, w, i, i + 0.5, 1, "X", 1, 1, 1, 1] for i, w in enumerate(words)]
+    write_table(path, HEADER, rows)
+    return path
+
+
+def test_french_clitics_stand_next_to_their_word(tmp_path):
+    """Tables of public readers have them with an apostrophe (which they strip) and without."""
+    path = table(tmp_path / "words.csv", ["j'", "ai", "vu", "l", "avion", "qu\u2019", "il", "aime"])
+    (passage,) = read_words(path, 1, EDITIONS["fr"])
+    assert passage.text == "j'ai vu l'avion qu'il aime"
+    assert passage.items == ("j'", "ai", "vu", "l'", "avion", "qu'", "il", "aime")
+
+
+def test_chinese_words_are_not_parted(tmp_path):
+    (passage,) = read_words(table(tmp_path / "w.csv", ["我", "八岁", "那年"]), 1, EDITIONS["zh"])
+    assert passage.text == "我八岁那年"
+    assert passage.items == ("我", "八岁", "那年")
+
+
+def test_words_that_the_table_has_otherwise_than_they_were_read(tmp_path):
+    edition = Edition("FR", "fr", (40,), dropped=frozenset((1,)), corrected={2: "trois"})
+    path = table(tmp_path / "words.csv", ["les", "s'", "quatre", "étoiles"])
+    assert read_words(path, 1, edition)[0].text == "les trois étoiles"
+
+
+@pytest.mark.parametrize(("language", "people"), [("en", 49), ("fr", 28), ("zh", 35)])
+def test_everybody_heard_nine_sections(language, people):
+    """Numbers of people are those of the data set's README, and of its file tree."""
+    runs = EDITIONS[language].runs
+    assert len(runs) == people
+    assert {len(own) for own in runs.values()} == {9}
+    assert len(littleprince.LittlePrince.resources(language=language)) == 2 + 9 * people
+    (spec, _) = (s for s in littleprince.brainpress_benchmarks() if language in s.tags)
+    assert spec.data.startswith(f"{people} listeners, 9 sections")
 
 
 def test_published_files(tmp_path, monkeypatch):
