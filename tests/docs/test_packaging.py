@@ -33,7 +33,6 @@ EXTRA_MODULES = {
     "datasets": "llmcompressor",
     "dask": "dask",
     "distributed": "dask",
-    "dask_jobqueue": "dask",
     "altair": "report",
     "vl_convert": "report",
     "nilearn": "report",

@@ -135,7 +135,7 @@ def solved(gram: DoubleArray, penalty: DoubleArray | None) -> tuple[DoubleArray,
         Of the columns; the identity where a penalty is given.
     """
     if penalty is not None:
-        return np.linalg.inv(gram[:, None] + penalty), np.eye(gram.shape[1])[None]
+        return np.asarray(np.linalg.inv(gram[:, None] + penalty)), np.eye(gram.shape[1])[None]
     curvature, rotation = np.linalg.eigh(gram)
     # Rounding can leave the smallest a hair below 0.
     return np.maximum(curvature, 0), rotation

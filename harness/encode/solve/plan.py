@@ -64,7 +64,8 @@ class Plan:
             return HimalayaJoint(ridge, nuisance.kernels(rows), penalties)
         change = None
         if isinstance(ridge, ProjectedScan):
-            ridge, change = ridge.scan, ridge.change
+            change = ridge.change
+            ridge = ridge.scan
         columns = nuisance.columns[rows.train], nuisance.columns[rows.test]
         return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties, change)
 
