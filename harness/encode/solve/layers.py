@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.band import Band, make_band, make_columns
+from harness.encode.design.band import Band, ColumnBand, make_band, make_columns
+from harness.encode.design.confounds import Confounds
 from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.result import (
     EncodingOptions,
@@ -21,11 +23,13 @@ from harness.encode.design.result import (
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
+from harness.encode.solve.by_participant import OwnDesigns
 from harness.encode.solve.choice import LayerChoice
-from harness.encode.solve.nuisance import among_all, score_nuisance
-from harness.encode.solve.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
+from harness.encode.solve.confounded import project_joint
+from harness.encode.solve.nuisance import among_all, assembled, score_nuisance
+from harness.encode.solve.ridge import GridEnds, RidgeFit, RidgePlan, grid_ends, plan_ridge
 from harness.errors import DataError
-from harness.numeric.threads import spread
+from harness.numeric.threads import Each, spread
 
 DEFAULT = EncodingOptions()
 
@@ -72,8 +76,12 @@ class _Layers:
         options: EncodingOptions,
         n_targets: int,
         memory: int,
+        confounds: Confounds | None = None,
+        own: OwnDesigns | None = None,
     ) -> None:
         self.splits = splits
+        self.own = own
+        self._confounds = confounds
         self._features = features
         self._runs = runs
         self._options = options
@@ -93,7 +101,10 @@ class _Layers:
                 self._options.delays,
                 name=f"layer {layer}",
                 precision=self._options.precision,
+                confounds=None if self._confounds is None else self._confounds.shared,
             )
+            if self._confounds is not None and self._confounds.mean is not None:
+                band = band.through(self._confounds.mean)
             self._band = kept = (layer, band)
         return kept[1]
 
@@ -109,6 +120,20 @@ class _Layers:
                 self._bytes += found.nbytes
         return found
 
+    def fit(self, fold: int, layer: int, responses: DoubleArray) -> RidgeFit:
+        """Fit all targets in the training rows of a fold, each with its own design."""
+        split, plan = self.splits[fold], self.plan(fold, layer)
+        if self.own is None:
+            return plan.fit(responses[split.outer.train])
+        changes = self.own.changes(layer, self.band)
+        return self.own.fit(plan, changes, split.outer, responses)
+
+    def person_plan(self, person: int, fold: int, layer: int) -> RidgePlan:
+        """Plan a layer's ridge regression for the targets of one participant."""
+        assert self.own is not None
+        change = self.own.changes(layer, self.band)[person]
+        return self.own.plan(self.plan(fold, layer), change, self.splits[fold].outer)
+
 
 def encode_layers(
     features: FloatArray,
@@ -117,7 +142,7 @@ def encode_layers(
     *,
     options: EncodingOptions = DEFAULT,
     nuisance: FloatArray | None = None,
-    nuisance_responses: FloatArray | None = None,
+    confounds: Confounds | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
 ) -> EncodingResult:
@@ -133,7 +158,8 @@ def encode_layers(
         A recording in the time base of the responses.
     responses : array, shape (n_samples, n_targets)
         Voxels, ROIs or electrodes, of one participant or of many who had the same stimulus.
-        Centred here with training means; with several runs, z-score them by run before.
+        Centred here with training means; with several runs, z-score them by run before. Confounds
+        are taken out before, too.
     runs : array, shape (n_samples,)
         Run label of every row.
     options : EncodingOptions
@@ -141,9 +167,9 @@ def encode_layers(
     nuisance : array, shape (n_samples, n_regressors), optional
         Regressors that the model has to beat, the same for all targets; z-scored and delayed like
         the features. Adds :class:`harness.encode.design.result.NuisanceResult`.
-    nuisance_responses : array, shape (n_samples, n_targets), optional
-        What nuisance and joint fits predict, where it is not ``responses``: the same after motion
-        was regressed out, say.
+    confounds : Confounds, optional
+        What was taken out of the responses; it is taken out of the delayed features and nuisance
+        regressors (:mod:`harness.encode.design.confounds`).
     target_groups : sequence, length n_targets, optional
         Targets of one label choose one layer together, by their mean inner score. By default each
         chooses its own.
@@ -162,33 +188,29 @@ def encode_layers(
     """
     labels = check_runs(runs)
     features, responses = _checked(features, responses, len(labels))
-    regressors = None
-    if nuisance is not None:
-        regressors = make_columns(nuisance, labels, options.delays, name="nuisance")
-    splits = make_splits(labels, options, folds)
-    beneath = responses
-    if nuisance_responses is not None:
-        _, beneath = _checked(features, nuisance_responses, len(labels))
-    unusable = unusable_targets(responses, beneath, splits)
+    splits = make_splits(labels, options, folds, cleaned=confounds is not None)
+    unusable = unusable_targets(responses, splits, labels)
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
     y = responses[:, usable].astype(np.float64)
+    own = OwnDesigns.of(confounds, usable)
     # Without nuisance nobody asks for a plan again.
-    memory = 0 if regressors is None else KEPT
-    layers = _Layers(features, labels, splits, options, len(usable), memory)
+    memory = 0 if nuisance is None else KEPT
+    width = len(usable) if own is None else own.n_columns(len(usable))
+    layers = _Layers(features, labels, splits, options, width, memory, confounds, own)
     groups = _groups(target_groups, n_targets)[usable]
     curves = _Curves.empty(splits, features.shape[1], groups)
     with spread(len(labels)) as each:
         for layer in range(features.shape[1]):
             # Folds share the layer's kernel: it is made before they part ways.
-            layers.band(layer)
+            band = layers.band(layer)
+            if own is not None:
+                own.prepare(layer, band)
             each(partial(_score_layer, layers, layer, y, curves), range(len(splits)))
         beyond = None
-        if regressors is not None:
-            own = beneath[:, usable].astype(np.float64)
-            found = score_nuisance(
-                regressors, own, splits, curves.chosen, layers.plan, options, each
-            )
+        if nuisance is not None:
+            regressors = _regressors(nuisance, labels, options, confounds)
+            found = _beyond(regressors, y, layers, curves.chosen, options, each)
             beyond = among_all(found, usable, n_targets)
     return _result(options, splits, curves, usable, n_targets, unusable, beyond)
 
@@ -247,12 +269,53 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
     return np.array([numbers.setdefault(g, len(numbers)) for g in target_groups], dtype=np.intp)
 
 
+def _regressors(
+    nuisance: FloatArray,
+    labels: npt.NDArray[Any],
+    options: EncodingOptions,
+    confounds: Confounds | None,
+) -> ColumnBand:
+    shared = None if confounds is None else confounds.shared
+    band = make_columns(nuisance, labels, options.delays, name="nuisance", confounds=shared)
+    if confounds is not None and confounds.mean is not None:
+        band = band.through(confounds.mean)
+    return band
+
+
+def _beyond(
+    regressors: ColumnBand,
+    responses: DoubleArray,
+    layers: _Layers,
+    chosen: IntArray,
+    options: EncodingOptions,
+    each: Each,
+) -> NuisanceResult:
+    """Fit nuisance alone and jointly, each participant with a design of their own."""
+    own, splits = layers.own, layers.splits
+    if own is None:
+        return score_nuisance(regressors, responses, splits, chosen, layers.plan, options, each)
+    parts = [
+        score_nuisance(
+            regressors.through(own.projections[person]),
+            responses[:, members],
+            splits,
+            chosen[:, members],
+            partial(layers.person_plan, person),
+            options,
+            each,
+            join=project_joint,
+        )
+        for person, members in own.members
+    ]
+    return assembled(parts, [members for _, members in own.members])
+
+
 def _score_layer(
     layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves, fold: int
 ) -> None:
     split = layers.splits[fold]
     plan = layers.plan(fold, layer)
-    fit = plan.fit(responses[split.outer.train])
+    fit = layers.fit(fold, layer, responses)
     measured = responses[split.outer.test]
     curves.r[fold, layer] = pearson(measured, fit.predictions)
     curves.r2[fold, layer] = r_squared(measured, fit.predictions)

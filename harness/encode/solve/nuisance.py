@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,12 @@ from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
 from harness.encode.solve.banded import product_measure
-from harness.encode.solve.joint import plan_joint
+from harness.encode.solve.joint import JointPlan, plan_joint
 from harness.encode.solve.ridge import RidgePlan, plan_ridge
 from harness.numeric.threads import Each
+
+Join = Callable[[Any, FloatArray, FloatArray, DoubleArray], JointPlan]
+"""Plans a joint regression: plan of the model, nuisance of training and of held-out rows, grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,7 @@ def score_nuisance(
     plan_of: Callable[[int, int], RidgePlan],
     options: EncodingOptions,
     each: Each,
+    join: Join = plan_joint,
 ) -> NuisanceResult:
     """Fit nuisance alone, and jointly with the chosen layer, in every outer fold.
 
@@ -63,6 +68,8 @@ def score_nuisance(
         Grids, metric, precision.
     each : callable
         How to spread the folds (:func:`harness.numeric.threads.spread`).
+    join : callable
+        Plans the joint regression.
 
     Returns
     -------
@@ -82,7 +89,9 @@ def score_nuisance(
             n_targets=responses.shape[1],
         )
         plan = partial(plan_of, number)
-        found[number] = _score_fold(nuisance.columns, responses, split, chosen[number], alone, plan)
+        found[number] = _score_fold(
+            nuisance.columns, responses, split, chosen[number], alone, plan, join
+        )
 
     each(score, range(len(splits)))
     return _averaged([found[number] for number in range(len(splits))])
@@ -113,6 +122,28 @@ def among_all(result: NuisanceResult, usable: IntArray, n_targets: int) -> Nuisa
     )
 
 
+def assembled(parts: Sequence[NuisanceResult], members: Sequence[IntArray]) -> NuisanceResult:
+    """Put results of groups of targets in the order of the targets.
+
+    Parameters
+    ----------
+    parts : sequence of NuisanceResult
+    members : sequence of array of int
+        Targets of each part; together all of them.
+
+    Returns
+    -------
+    NuisanceResult
+    """
+    order = np.argsort(np.concatenate(members))
+    return NuisanceResult(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts], axis=-1)[..., order]
+            for name in vars(parts[0])
+        }
+    )
+
+
 def _score_fold(
     columns: FloatArray,
     responses: DoubleArray,
@@ -120,6 +151,7 @@ def _score_fold(
     chosen: IntArray,
     alone: RidgePlan,
     plan_of: Callable[[int], RidgePlan],
+    join: Join,
 ) -> _Fold:
     train, test = split.outer.train, split.outer.test
     measured = responses[test]
@@ -131,9 +163,8 @@ def _score_fold(
     with_model = np.zeros(len(chosen))
     for layer in np.unique(chosen):
         members = np.flatnonzero(chosen == layer)
-        joint = plan_joint(plan_of(int(layer)), columns[train], columns[test], alone.penalties).fit(
-            responses[train][:, members]
-        )
+        plan = join(plan_of(int(layer)), columns[train], columns[test], alone.penalties)
+        joint = plan.fit(responses[train][:, members])
         better = joint.inner_score > best[members]
         with_model[members] = better
         parts[0][:, members[better]] = joint.model[:, better]

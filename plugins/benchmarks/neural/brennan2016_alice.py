@@ -53,6 +53,9 @@ class Alice:
         Context policy of the recording.
     outer_folds : int
         Contiguous parts of the 12 minutes that are held out in turn.
+    motion : bool
+        Whether each participant's six motion parameters are taken out of responses, features and
+        nuisance, as slow drifts are.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class Alice:
     radius: int = 6
     context: str = "strided(256,128)"
     outer_folds: int = 8
+    motion: bool = True
 
     def __post_init__(self) -> None:
         if self.radius not in (6, 10):
@@ -110,7 +114,7 @@ class Alice:
 
     @cached_property
     def responses(self) -> Responses:
-        """High-passed and z-scored; with nuisance regressors and motion."""
+        """Without drift and motion, z-scored; with nuisance regressors."""
         import numpy as np
 
         from harness.encode.score.protocol import prepare
@@ -126,7 +130,7 @@ class Alice:
             np.zeros(VOLUMES, np.int64),
             tr=TR,
             cutoff=HIGH_PASS,
-            confounds=motion,
+            confounds=motion if self.motion else None,
             nuisance={**dict(zip(LEXICAL, lexical.T, strict=True)), "sound power": power},
         )
 
