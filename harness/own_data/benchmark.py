@@ -127,6 +127,7 @@ class OwnData:
             dict(zip(LEXICAL, lexical.T, strict=True)),
             {p: self._masks(p, source.n_voxels(p)) for p in said.participants},
             cutoff=said.cutoff,
+            confounds=self._confounds(),
         )
 
     @property
@@ -145,6 +146,29 @@ class OwnData:
             ]
             for person in self.said.participants
         }
+
+    def _confounds(self) -> dict[str, Any]:
+        import numpy as np
+
+        from harness.own_data.tables import open_array
+
+        if not self.said.confounds:
+            return {}
+        found = {}
+        for person in self.said.participants:
+            addresses = [self.said.confound_address(person, r.name) for r in self.said.runs]
+            parts = [np.asarray(open_array(self._folder, a), np.float64) for a in addresses]
+            lengths = [len(array) for array in self._arrays[person]]
+            if [len(part) for part in parts] != lengths:
+                raise DataError(
+                    f"{self.path}: confounds of {person} have {[len(p) for p in parts]} rows, the"
+                    f" responses {lengths}",
+                    "give a row for every volume, in every run",
+                )
+            if len({part.shape[1] for part in parts}) > 1:
+                raise DataError(f"{self.path}: confounds of {person} differ in number by run")
+            found[person] = np.concatenate(parts)
+        return found
 
     def _masks(self, person: str, n_voxels: int) -> dict[str, Any]:
         import numpy as np

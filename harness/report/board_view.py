@@ -167,15 +167,18 @@ def _detail(board: xr.DataTree, kind: str, name: str) -> xr.Dataset | None:
 
 
 def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
-    """Columns that one kind of benchmark has: three of the group mean, or the categories."""
+    """Columns that one kind of benchmark has: of nuisance and group, or the categories.
+
+    Nuisance and the unique part are means over participants, as the value beside them is.
+    """
     if detail is None:
         return {}
     names = [str(v) for v in detail["variant"].values]
     columns = {}
     wanted = {
+        "unique_r2": "unique R2",
+        "nuisance_r": "nuisance r",
         "group_r_best": "group r",
-        "group_nuisance_r": "nuisance r",
-        "group_unique_r2": "unique R2",
     }
     for variable, head in wanted.items():
         if variable in detail:

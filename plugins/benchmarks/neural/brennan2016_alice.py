@@ -169,6 +169,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return the benchmark in our default profile and in the paper's context."""
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.neural.brennan2016_alice:Alice",
+        "version": 2,
         "kind": "neural",
         "metric": "Pearson r, mean over 6 regions and 27 participants",
         "margin": 0.02,
@@ -181,11 +182,12 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "homepage": f"https://github.com/daandouwe/Thesis/tree/{COMMIT}",
         "data": "27 listeners, 6 regions, 362 volumes (TR 2 s), 12 minutes of one audiobook",
         "notes": (
-            "Participant s33 is all zeros and left out. Responses are high-passed at 128 s. One run"
-            " of 12 minutes: held-out parts are contiguous, with a purge gap of 8 volumes. Nuisance"
-            " is word rate, word length, log frequency and sound power; the unique part is of"
-            " responses with six motion parameters regressed out. Word rate alone predicts these"
-            " regions well: look at the unique part, and at static:NAME."
+            "Participant s33 is all zeros and left out. One run of 12 minutes: held-out parts are"
+            " contiguous, with a purge gap of 8 volumes. Periods above 128 s and six motion"
+            " parameters are taken out of responses, features and nuisance, of each held-out part"
+            " on its own (motion=false leaves motion in). Nuisance is word rate, word length, log"
+            " frequency and sound power; it alone predicts these regions well: look at the unique"
+            " part, and at static:NAME."
         ),
     }
     return [

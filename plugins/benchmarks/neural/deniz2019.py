@@ -51,6 +51,8 @@ TR = 2.0045
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
 FOLDS = 5
+DETRENDED = 120.0
+"""The published responses are detrended, in windows of 120 s; features are to lose as much."""
 
 
 class Modality(StrEnum):
@@ -240,7 +242,7 @@ class Deniz2019:
             dict(zip(LEXICAL, lexical.T, strict=True)),
             {p: region_masks(self._file(f"mappers/subject{p}_mappers.hdf")) for p in people},
             ceilings,
-            cutoff=None,  # the published responses are detrended
+            cutoff=DETRENDED,
         )
 
     @cached_property
@@ -375,7 +377,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             specs.append(
                 BenchmarkSpec(
                     f"deniz2019-{modality}{suffix}",
-                    version=1 if tag == "roi" else 2,
+                    version=2 if tag == "roi" else 3,
                     options={"modality": str(modality), **options},
                     metric=metric,
                     tags=("neural", "fmri", str(modality), tag, "real"),

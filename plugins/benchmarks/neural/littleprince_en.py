@@ -330,8 +330,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             "Preprocessed images of the authors (ME-ICA, 2 mm, Colin 27 in MNI space); regions are"
             " spheres of 10 mm around the six peaks of Pallier et al. (2011). The first section is"
             " the lowest run number of a participant. A run may have one volume more or fewer than"
-            " documented; all are cut to the shortest. Responses are high-passed at 128 s. Whole"
-            " sections are held out. Ceiling: the other listeners (leave-one-out, a lower bound),"
+            " documented; all are cut to the shortest. Periods above 128 s are taken out of"
+            " responses, features and nuisance. Whole sections are held out. Ceiling:"
+            " the other listeners (leave-one-out, a lower bound),"
             " and split halves of the group. Nuisance: word rate, length, log frequency, intensity"
             " and pitch of the voice, and the drawings that were shown during the first section."
             " The annotated words have no punctuation. All files (30 GB) are checked by the md5"
@@ -343,6 +344,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         BenchmarkSpec(
             "littleprince-en",
+            version=2,
             metric="Pearson r, mean over 6 regions and participants",
             margin=0.02,
             tags=(*tags, "roi"),
@@ -351,7 +353,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "littleprince-en-voxels",
-            version=2,
+            version=3,
             options={"resolution": "voxel"},
             metric="Pearson r, mean over the voxels of 6 regions and participants",
             margin=0.01,
