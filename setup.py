@@ -12,4 +12,4 @@ core = find_packages(include=["harness", "harness.*"])
 plugins = [
     PACKAGE + name.removeprefix(FOLDER) for name in find_packages(include=[FOLDER, f"{FOLDER}.*"])
 ]
-setup(packages=core + plugins, package_dir={PACKAGE: FOLDER})
+setup(packages=core + plugins, package_dir={PACKAGE: FOLDER}, py_modules=["brainpress"])

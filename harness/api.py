@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from harness.spec.names import split_names
 from harness.spec.registry import registry
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.runner.cells import Cell
+    from harness.runner.engines.options import EngineName, Shard
     from harness.runner.options import Overwrite
     from harness.runner.plan import Plan
     from harness.runner.progress import Progress
+    from harness.runner.select import Suite
     from harness.store.store import Store
 
 Names = str | Sequence[str] | None
+T = TypeVar("T")
 
 
 def models(patterns: Names = None, tags: Names = None) -> list[ModelSpec]:
@@ -38,59 +41,80 @@ def benchmarks(patterns: Names = None, tags: Names = None) -> list[BenchmarkSpec
     return registry().benchmarks.select(split_names(patterns), split_names(tags))
 
 
-def plan(
-    suite: str | None = None,
-    *,
-    models: Names = None,
-    compressors: Names = None,
-    benchmarks: Names = None,
-    tags: Names = None,
-    seeds: Sequence[int] | None = None,
-    device: str = "auto",
-    dtype: str = "float32",
-    overwrite: Overwrite | str = "missing",
-    offline: bool = False,
-    batch_size: int | None = None,
-    keep_weights: bool = True,
-    store: Store | Path | str | None = None,
-) -> Plan:
-    """Find out what a run would do. Takes the arguments of :func:`run`; loads no model."""
-    from harness.runner.options import Overwrite, RunOptions
-    from harness.runner.plan import make_plan
-    from harness.runner.select import SEEDS, Suite, load_suite, select
+class RunSettings(TypedDict, total=False):
+    """What a run can be told; :func:`run` says what each setting means.
 
-    chosen = load_suite(suite) if suite else Suite()
-    given = {
-        "models": split_names(models),
-        "compressors": split_names(compressors),
-        "benchmarks": split_names(benchmarks),
-        "tags": split_names(tags),
-    }
-    said = {axis: names for axis, names in given.items() if names}
-    chosen = replace(chosen, **said)  # type: ignore[arg-type]  # mypy sees str for every field
-    options = RunOptions(
-        device, dtype, Overwrite(overwrite), offline, batch_size, keep_weights=keep_weights
+    ``run``, ``plan`` and the command line share it, so that a setting is named once.
+    """
+
+    models: Names
+    compressors: Names
+    benchmarks: Names
+    tags: Names
+    seeds: Sequence[int] | None
+    dtype: str
+    overwrite: Overwrite | str
+    batch_size: int | None
+    keep_weights: bool
+    device: str
+    offline: bool
+    memory: int | str | None
+    store: Store | Path | str | None
+    engine: EngineName | str
+    workers: int | None
+    gpus: str | Sequence[int]
+    shard: Shard | str
+    scheduler: str
+    retries: int
+
+
+def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
+    """Find out what a run would do. Takes the settings of :func:`run`; loads no model."""
+    from harness.place.place import Place
+    from harness.runner.engines.options import EngineOptions
+    from harness.runner.options import RunOptions
+    from harness.runner.plan import make_plan
+    from harness.runner.select import SEEDS, select
+
+    if unknown := sorted(set(settings) - set(RunSettings.__annotations__)):
+        raise TypeError(f"unexpected keyword argument {unknown[0]!r}")
+    seeds = settings.get("seeds")
+    place = Place.make(
+        offline=settings.get("offline", False),
+        memory=settings.get("memory"),
+        device=settings.get("device", "auto"),
+        store=open_store(settings.get("store")).root,
     )
-    selection = select(chosen, registry(), SEEDS if seeds is None else tuple(seeds))
-    return make_plan(selection, open_store(store), options)
+    selection = select(
+        _chosen(suite, settings), registry(), SEEDS if seeds is None else tuple(seeds)
+    )
+    return make_plan(
+        selection, place, _given(RunOptions, settings), _given(EngineOptions, settings)
+    )
+
+
+def _chosen(suite: str | None, settings: RunSettings) -> Suite:
+    """Return a suite whose axes are replaced by those that the settings name."""
+    from harness.runner.select import Suite, load_suite
+
+    given = {
+        "models": split_names(settings.get("models")),
+        "compressors": split_names(settings.get("compressors")),
+        "benchmarks": split_names(settings.get("benchmarks")),
+        "tags": split_names(settings.get("tags")),
+    }
+    named = {axis: names for axis, names in given.items() if names}
+    return replace(load_suite(suite) if suite else Suite(), **named)  # type: ignore[arg-type]
+
+
+def _given(cls: type[T], settings: Mapping[str, Any]) -> T:
+    """Make a dataclass of the settings that are its fields; the others keep their defaults."""
+    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in settings.items() if name in names})
 
 
 def run(
-    suite: str | None = None,
-    *,
-    models: Names = None,
-    compressors: Names = None,
-    benchmarks: Names = None,
-    tags: Names = None,
-    seeds: Sequence[int] | None = None,
-    device: str = "auto",
-    dtype: str = "float32",
-    overwrite: Overwrite | str = "missing",
-    offline: bool = False,
-    batch_size: int | None = None,
-    keep_weights: bool = True,
-    store: Store | Path | str | None = None,
-    progress: Progress | None = None,
+    suite: str | None = None, *, progress: Progress | None = None, **settings: Unpack[RunSettings]
 ) -> xr.DataTree:
     """Score every selected variant on every selected benchmark and return the board.
 
@@ -101,6 +125,8 @@ def run(
     ----------
     suite : str, optional
         Name of a suite, or path of a TOML file. The other selections replace its axes.
+    progress : Progress, optional
+        Hears what is going on.
     models : str or sequence of str, optional
         Names, globs, ``hf:org/name@revision``, ``file:PATH``, ``untrained:NAME``, ``static:NAME``.
         A string may hold several, separated by commas.
@@ -110,22 +136,35 @@ def run(
         Tags that the models must carry.
     seeds : sequence of int, optional
         Seeds of untrained controls whose seed is not named. Default: 0, 1, 2.
-    device : str
-        ``auto``, ``cpu``, ``cuda``, …
     dtype : str
-        ``float32``, ``bfloat16`` or ``float16``.
+        ``float32`` (default), ``bfloat16`` or ``float16``.
     overwrite : Overwrite or str
-        ``never``, ``missing`` or ``always``.
-    offline : bool
-        Never use the network.
+        ``never``, ``missing`` (default) or ``always``.
     batch_size : int, optional
         Most windows of a batch; does not change results.
     keep_weights : bool
-        Whether the weights of models compressed with calibration stay in the store.
+        Whether the weights of models compressed with calibration stay in the store (default).
+    device : str
+        ``auto`` (default), ``cpu``, ``cuda``, …
+    offline : bool
+        Never use the network, neither for models nor for data.
+    memory : int or str, optional
+        What scoring voxels may take: bytes, or a size such as ``8GiB`` (default).
     store : Store or path, optional
         Default: ``BRAINPRESS_STORE``, else the user's cache folder.
-    progress : Progress, optional
-        Hears what is going on.
+    engine : EngineName or str
+        ``local`` (this process; default), ``processes`` or ``dask``. No setting of an engine
+        changes a result.
+    workers : int, optional
+        Processes; default: one for each GPU that is named, else one for each core.
+    gpus : str or sequence of int
+        GPUs of the workers, as ``0,1``.
+    shard : Shard or str
+        Compute one of several parts only, as ``2/8``; the board has what the others left so far.
+    scheduler : str
+        Address of a Dask scheduler; without one, Dask workers are started on this machine.
+    retries : int
+        How often a worker may die over a task (default: 3) before its cells fail.
 
     Returns
     -------
@@ -144,31 +183,13 @@ def run(
     >>> board = harness.run("quickstart")  # doctest: +SKIP
     >>> board["cells"]["value"].sel(benchmark="simulated-listening")  # doctest: +SKIP
     """
-    opened = open_store(store)
-    made = plan(
-        suite,
-        models=models,
-        compressors=compressors,
-        benchmarks=benchmarks,
-        tags=tags,
-        seeds=seeds,
-        device=device,
-        dtype=dtype,
-        overwrite=overwrite,
-        offline=offline,
-        batch_size=batch_size,
-        keep_weights=keep_weights,
-        store=opened,
-    )
-    return carry_out(made, opened, progress)[1]
+    return carry_out(plan(suite, **settings), progress)[1]
 
 
-def carry_out(
-    made: Plan, store: Store, progress: Progress | None = None
-) -> tuple[tuple[Cell, ...], xr.DataTree]:
+def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell, ...], xr.DataTree]:
     """Compute what a plan asks for, and assemble the board.
 
-    A stored score that turns out to have decayed is computed again.
+    Whatever in the store turns out to be damaged, or to be of another key, is made again.
 
     Returns
     -------
@@ -179,12 +200,16 @@ def carry_out(
     from harness.board.assemble import assemble, read_scores
     from harness.runner.engine import execute
     from harness.runner.options import Overwrite
+    from harness.runner.plan import still
 
-    cells, scores = read_scores(execute(made, store, progress), store)
-    if made.options.overwrite is not Overwrite.NEVER and any(c.status == "to do" for c in cells):
-        again = replace(made, cells=cells)
-        cells, scores = read_scores(execute(again, store, progress), store)
-    return cells, assemble(made, cells, store, scores)
+    store = open_store(made.place.store)
+    ended = still(execute(made, progress))
+    cells, scores = read_scores(ended, ended.cells, store)
+    ended = replace(ended, cells=cells)
+    if made.options.overwrite is not Overwrite.NEVER and ended.jobs():
+        ended = execute(ended, progress)
+        cells, scores = read_scores(ended, ended.cells, store)
+    return cells, assemble(ended, cells, store, scores)
 
 
 def open_store(store: Store | Path | str | None = None) -> Store:

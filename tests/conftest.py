@@ -93,7 +93,7 @@ def _missing_smollm2() -> str:
 
     from harness.errors import HarnessError
     from harness.lm.source import resolve
-    from harness.place.network import is_offline
+    from harness.place.place import here
 
     spec = next(s for s in smollm2.brainpress_models() if s.name == "smollm2-135m")
     try:
@@ -103,9 +103,9 @@ def _missing_smollm2() -> str:
     else:
         return ""
     try:
-        resolve(spec, offline=is_offline())
+        resolve(spec, offline=here().offline)
     except HarnessError as error:
-        network = "; the network is off" if is_offline() else ""
+        network = "; the network is off" if here().offline else ""
         return f"needs {spec.name}: {error.message.splitlines()[0].partition(';')[0]}{network}"
     return ""
 

@@ -14,6 +14,7 @@ from harness.board.answers.alignment import detail, texts
 from harness.board.answers.competence import compressed, kept_draws, outcomes, variants_of
 from harness.probe.tasks import CATEGORIES
 from harness.probe.winning_rate import mean_winning_rate
+from harness.spec.layout import PROBED, PROBED_SPREAD, TASK_CATEGORY
 from harness.stats.bootstrap import DoubleArray
 
 Z = 1.959963984540054
@@ -23,7 +24,7 @@ SEEDS, ITEMS = "standard deviation over seeds", "standard error over items"
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class CategoryProfile:
     """Scores of one benchmark by category; arrays of shape (n_categories, n_variants).
 
     Parameters
@@ -113,7 +114,7 @@ def category_profile(board: xr.DataTree, benchmarks: Sequence[str] | None = None
     )
 
 
-def _columns(profile: Profile) -> dict[str, DoubleArray]:
+def _columns(profile: CategoryProfile) -> dict[str, DoubleArray]:
     variants, bases = compressed(profile.names)
     spread = np.full_like(profile.score, math.nan)
     spread[:, variants] = profile.spread[:, bases]
@@ -131,18 +132,18 @@ def _columns(profile: Profile) -> dict[str, DoubleArray]:
         )
 
 
-def profile_of(known: xr.Dataset) -> Profile | None:
+def profile_of(known: xr.Dataset) -> CategoryProfile | None:
     """Read the profile of one benchmark from a board's detail; None where it has no categories."""
     return _counted(known) or _probed(known)
 
 
-def _counted(known: xr.Dataset) -> Profile | None:
+def _counted(known: xr.Dataset) -> CategoryProfile | None:
     """Pairs, or items that pass or fail: tasks weigh the same, items are resampled within tasks."""
     found = outcomes(known)
     if found is None:
         return None
     _, right, task = found
-    of_task = [str(c) for c in known["task_category"].values]
+    of_task = [str(c) for c in known[TASK_CATEGORY].values]
     categories = tuple(dict.fromkeys(of_task))
     member = np.array([[c == name for c in of_task] for name in categories], float)
     member /= member.sum(axis=1, keepdims=True)
@@ -158,7 +159,7 @@ def _counted(known: xr.Dataset) -> Profile | None:
         error[:, variants] = np.sqrt(variance @ np.square(member).T).T
     wins = _wins(known, "accuracy", categories)
     low, high = _stated(known, categories, score - Z * spread, score + Z * spread)
-    return Profile(categories, names, score, low, high, spread, wins, change, error, ITEMS)
+    return CategoryProfile(categories, names, score, low, high, spread, wins, change, error, ITEMS)
 
 
 def _by_task(
@@ -190,23 +191,23 @@ def _stated(
 def _wins(known: xr.Dataset, by_task: str, categories: tuple[str, ...]) -> DoubleArray:
     """Winning rates by category; NaN where a board has no tasks, or nobody to win against."""
     wins = np.full((len(categories), known.sizes["variant"]), math.nan)
-    if by_task not in known or "task_category" not in known or known.sizes["variant"] < 2:
+    if by_task not in known or TASK_CATEGORY not in known or known.sizes["variant"] < 2:
         return wins
-    of_task = known["task_category"].values.astype(str)
+    of_task = known[TASK_CATEGORY].values.astype(str)
     for i, category in enumerate(categories):
         scores = known[by_task].isel(task=np.flatnonzero(of_task == category))
         wins[i] = mean_winning_rate(scores.reset_coords(drop=True)).values
     return wins
 
 
-def _probed(known: xr.Dataset) -> Profile | None:
+def _probed(known: xr.Dataset) -> CategoryProfile | None:
     """Probes: boards keep intervals over test documents and seeds, and the spread over seeds.
 
     Where scores keep their resamples, a change is one between the same documents and seeds. Else
     variants are taken as independent although their test items are the same, so the interval of a
     change is too wide rather than too short.
     """
-    needed = [f"category_{n}" for n in ("score", "low", "high", "sd")]
+    needed = [*PROBED, PROBED_SPREAD]
     if not set(needed) <= set(known.variables):
         return None
     score, low, high, spread = (
@@ -224,4 +225,4 @@ def _probed(known: xr.Dataset) -> Profile | None:
         error[:, variants] = np.where(np.isfinite(paired), paired, error[:, variants])
     categories = tuple(str(c) for c in known["category"].values)
     wins = _wins(known, "score", categories)
-    return Profile(categories, names, score, low, high, spread, wins, change, error, SEEDS)
+    return CategoryProfile(categories, names, score, low, high, spread, wins, change, error, SEEDS)

@@ -28,6 +28,12 @@ def answer(
     benchmark: Benchmarks = None,
     alpha: Annotated[float, typer.Option("--alpha", min=0.0001, max=0.49)] = 0.05,
     seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = 0,
+    partly: Annotated[
+        bool,
+        typer.Option(
+            "--partly", help="For robustness: count variants that are compressed below 90 %, too."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the numbers here, as netCDF.")
     ] = None,
@@ -43,7 +49,15 @@ def answer(
 
     asked(name, variants or ())  # a mistake in the question is told before a board is looked for
     opened = open_board(board or open_store(store).root / "board.nc")
-    said = ask(opened, name, *(variants or ()), benchmarks=benchmark, alpha=alpha, seed=seed)
+    said = ask(
+        opened,
+        name,
+        *(variants or ()),
+        benchmarks=benchmark,
+        alpha=alpha,
+        seed=seed,
+        partly=partly,
+    )
     console.print(answer_view(said))
     if out is not None:
         with writing(out) as beside:

@@ -59,10 +59,19 @@ def show(name: Annotated[str, typer.Argument(help="Of a model, compressor or ben
 
 
 @app.command()
-def doctor(store: StoreOption = None) -> None:
+def doctor(
+    store: StoreOption = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the host of each data set for one file's head.")
+    ] = False,
+) -> None:
     """Look at the environment, devices, cache, data and plugins. Exit code 1 if one is broken."""
-    from harness.api import open_store
+    from harness.place.place import Place
     from harness.report.doctor import examine
 
-    healthy = examine(console, open_store(store))
+    healthy = examine(console, Place.make(store=store))
+    if online:
+        from harness.report.online import examine_hosts
+
+        healthy = examine_hosts(console, registry()) and healthy
     raise typer.Exit(0 if healthy else 1)

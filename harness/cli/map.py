@@ -12,7 +12,7 @@ from harness.cli.app import app, console
 from harness.cli.options import StoreOption
 
 if TYPE_CHECKING:
-    from harness.report.maps import Sparse
+    from harness.encode.design.mappers import Sparse
     from harness.spec.specs import BenchmarkSpec
 
 
@@ -102,12 +102,13 @@ def map_command(
 
 def _mapper(spec: BenchmarkSpec, participant: str) -> Sparse:
     from harness.errors import SelectionError
+    from harness.record.benchmark import HasSurface
     from harness.spec.specs import target_of
 
-    offer = getattr(target_of(spec), "surface", None)
-    if offer is None:
+    target = target_of(spec)
+    if not isinstance(target, HasSurface):
         raise SelectionError(
             f"{spec.name} knows no way from its voxels to the cortical surface",
             "data of your own: say where the mappers are (`mappers` in benchmark.toml)",
         )
-    return offer(participant, **dict(spec.options))
+    return target.surface(participant, **dict(spec.options))

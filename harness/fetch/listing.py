@@ -81,6 +81,17 @@ class Listing:
             It cannot be had, see :func:`harness.fetch.download.fetch`.
         """
         from harness.fetch.download import fetch
-        from harness.place.network import is_offline
 
-        return fetch(self.resource(name), offline=is_offline())
+        return fetch(self.resource(name))
+
+    def here(self, name: str, benchmark: str) -> Path:
+        """Return where a large file is on this machine; never use the network.
+
+        Raises
+        ------
+        OfflineError
+            It is not here; the message names the benchmark to fetch.
+        """
+        from harness.fetch.present import present
+
+        return present(self.resource(name), benchmark)

@@ -22,7 +22,7 @@ class Resource:
         The name it gets on disk, without folders.
     address : str
         ``https://…``, or ``pypi:dist==version:member`` for a file inside a wheel (see
-        :mod:`harness.fetch.package_index`).
+        :mod:`harness.fetch.wheel`).
     sha256 : str
         Of the whole file, 64 hexadecimal digits. Empty: not pinned, and then whatever the address
         gives is taken.

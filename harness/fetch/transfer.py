@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from harness.errors import ChecksumError, FetchError, GatedError, StoreError
 from harness.fetch.checksum import sha256_of
+from harness.place.place import here
 from harness.store.atomic import explained
 
 if TYPE_CHECKING:
@@ -156,9 +157,12 @@ def _download(
     """Fill the part, over as many connections as it takes."""
     import requests
 
+    from harness.fetch.guarded import guarded_session
+
     failures = 0
     furthest = part.done
-    with requests.Session() as session:
+    guarded = here().most_bytes is not None
+    with guarded_session() if guarded else requests.Session() as session:
         while True:
             asked = None
             try:
@@ -230,6 +234,10 @@ def _one_answer(
             part.begin("" if encoded else _mark(answer))
         length = None if encoded else answer.headers.get("Content-Length")
         total = done + int(length) if length and length.isdigit() else size
+        if (most := here().most_bytes) is not None:
+            from harness.fetch.guarded import check_length
+
+            check_length(total if length else None, most)
         with part.path.open("ab") as stream:
             for block in answer.iter_content(_BLOCK):
                 stream.write(block)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from harness.errors import ModelError
@@ -17,7 +18,17 @@ _BLOCKS = (
     "model.decoder.layers",  # OPT
     "model.language_model.layers",  # the language half of a model that also sees
 )
-_FINAL_NORMS = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "final_norm", "norm_f")
+_FINAL_NORMS = (
+    "norm",
+    "ln_f",
+    "final_layer_norm",
+    "final_layernorm",
+    "final_norm",
+    "norm_f",
+    "ln_out",  # RWKV
+    "embedding_norm",  # LFM2
+    "layer_norm",  # XGLM, BioGPT
+)
 """What the norm after the last block is called, beside the list of blocks."""
 
 
@@ -61,6 +72,11 @@ class StaticEmbedding(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.config = config
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the vectors, as a model of transformers says it of its weights."""
+        return next(self.parameters()).dtype
 
     def forward(self, input_ids: Any, **_: Any) -> Any:
         """Return the vectors of the tokens, (batch, token, unit); what else is given is ignored."""
@@ -116,6 +132,54 @@ def stores_transpose(module: nn.Module) -> bool:
     # By name: transformers is not imported for it, and it is the only such module.
     weight = getattr(module, "weight", None)
     return type(module).__name__ == "Conv1D" and getattr(weight, "ndim", 0) == 2
+
+
+@dataclass(frozen=True)
+class StackedExperts:
+    """A parameter (expert, rows, columns) that holds one linear map of every expert of a block.
+
+    Parameters
+    ----------
+    path : str
+        Of the module in the block.
+    module : nn.Module
+        Holds the parameter.
+    parameter : str
+        Its name in the module.
+    transposed : bool
+        Whether a map is stored as (in, out).
+    """
+
+    path: str
+    module: nn.Module
+    parameter: str
+    transposed: bool
+
+
+def stacked_experts(path: str, module: nn.Module) -> list[StackedExperts]:
+    """Return the parameters of a module that hold linear maps of experts, in order of definition.
+
+    transformers says of most experts how they are stored (``is_transposed``); the one kind of which
+    it does not stores (out, in). Experts of any other layout are not taken for linear maps.
+
+    Parameters
+    ----------
+    path : str
+        Of the module in its block.
+    module : nn.Module
+        Any module of a block.
+    """
+    kind = type(module).__name__
+    if "Experts" not in kind or kind.startswith("Llama4"):
+        return []  # Llama 4 multiplies all tokens with all experts, in one batched product
+    transposed = getattr(module, "is_transposed", None)
+    if transposed is None and not kind.endswith("ParallelExperts"):
+        return []
+    return [
+        StackedExperts(path, module, name, bool(transposed))
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim == 3
+    ]
 
 
 def _find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from harness.errors import ExtraMissing, ModelError
-from harness.lm.anatomy import StaticEmbedding, anatomy
-from harness.lm.capabilities import capabilities
+from harness.errors import ExtraMissing, HarnessError, ModelError
+from harness.lm import examination
+from harness.lm.anatomy import anatomy
+from harness.lm.capabilities import COMPRESS, HIDDEN, LOGPROB, capabilities
 from harness.lm.controls import STATIC, UNTRAINED
-from harness.lm.files import ModelFiles
-from harness.lm.packed import METHODS, dense_state
+from harness.lm.examination import Examination
+from harness.lm.examine import examine
+from harness.lm.files import ModelFiles, check_unchanged, digest
+from harness.lm.packed import METHODS
 from harness.lm.quiet import quiet_transformers
+from harness.lm.starts import named_start, tokenizer_start
+from harness.lm.weights import (
+    drawn,
+    embedding,
+    first_line,
+    language_half,
+    library_bits,
+    read,
+    read_packed,
+)
 from harness.spec.specs import ModelSpec
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -28,7 +40,6 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 _PACKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bitsandbytes": ("bnb", ("bitsandbytes",)),
-    "compressed-tensors": ("llmcompressor", ("compressed_tensors",)),
 }
 """Quantised checkpoints that a library reads: its extra, and the modules it brings."""
 
@@ -54,6 +65,13 @@ class LanguageModel:
         Of ``hidden`` (states), ``logprob`` and ``compress``.
     notes : tuple of str
         What a reader of the results must know.
+    start : tuple of int, optional
+        Numbers of the tokens that a text starts with; None: what the tokenizer puts there.
+    examination : Examination, optional
+        What was found when the model was first loaded; a static model is not examined.
+    stored_bits : float, optional
+        Bits a weight of the layers that a checkpoint stores packed, scales and zero points
+        included; None where none is.
     """
 
     model: nn.Module
@@ -63,6 +81,9 @@ class LanguageModel:
     context: int | None
     capabilities: frozenset[str]
     notes: tuple[str, ...] = ()
+    start: tuple[int, ...] | None = None
+    examination: Examination | None = None
+    stored_bits: float | None = None
 
 
 def load(
@@ -88,30 +109,46 @@ def load(
     ModelError
         The architecture is unknown, the weights do not fit it, the tokenizer gives no offsets, or
         the device or dtype is not to be had.
+    ChecksumError
+        A file is not what its checksum says: all bytes are hashed before they are loaded.
     ExtraMissing
         A quantised checkpoint needs an optional dependency.
     """
     where = _device(device)
     if dtype not in DTYPES:
         raise ModelError(f"{dtype!r} is not a dtype", f"there are {', '.join(DTYPES)}")
+    # All bytes are hashed while they are loaded: hashing takes a core of its own, and less time.
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(check_unchanged, files)
+        try:
+            model = _loaded(files, spec, where, dtype)
+        except HarnessError:
+            checked.result()  # what a damaged file leads to is not its cause
+            raise
+        checked.result()
+    return model
+
+
+def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
     packing = _packing(files, spec)
     tokenizer = _tokenizer(files, spec)
-    config = _config(files, spec)
+    config = language_half(_config(files, spec))
     notes = list(files.notes)
+    bits: float | None = None
     if spec.control == UNTRAINED:
-        model = _drawn(config, spec.seed or 0).to(DTYPES[dtype])
+        model = drawn(config, spec.seed or 0).to(DTYPES[dtype])
     elif spec.control == STATIC:
-        model = _embedding(files, spec, config, DTYPES[dtype])
+        model = embedding(files, spec, config, DTYPES[dtype])
     elif packing in METHODS:
-        model, more = _read_packed(files, spec, config, DTYPES[dtype])
+        model, more, bits = read_packed(files, spec, config, DTYPES[dtype])
         notes += more
     else:
-        model, more = _read(files, spec, config, DTYPES[dtype], where if packing else None)
+        model, more = read(files, spec, config, DTYPES[dtype], where if packing else None)
         notes += more
     _check_vocabulary(model, tokenizer, spec)
     if packing not in _PACKED:
         model = _moved(model, where, spec)
-    return LanguageModel(
+    loaded = LanguageModel(
         model=model.eval().requires_grad_(False),
         tokenizer=tokenizer,
         spec=spec,
@@ -119,7 +156,54 @@ def load(
         context=None if spec.control == STATIC else _context(config, spec),
         capabilities=capabilities(spec, bool(packing)),
         notes=tuple(notes),
+        stored_bits=bits if bits is not None or not packing else library_bits(model),
     )
+    return loaded if spec.control == STATIC else _examined(loaded, str(where), dtype)
+
+
+def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
+    """Examine a model, or read what was found, and let it do what it can."""
+    spec, files = loaded.spec, loaded.files
+    found = examination.kept(files.fingerprint, dtype)
+    if found is None:
+        found = examine(loaded.model, loaded.tokenizer, loaded.context, spec.name)
+        examination.keep(files.fingerprint, dtype, found, spec.name)
+    able = set(loaded.capabilities)
+    if not found.causal:
+        able -= {LOGPROB, COMPRESS} if spec.bidirectional else {HIDDEN, LOGPROB, COMPRESS}
+    if found.hidden:
+        able -= {HIDDEN}
+    rows = _rows(loaded.model)
+    if spec.start:
+        start = named_start(spec.start, loaded.tokenizer, rows or len(loaded.tokenizer), spec.name)
+    elif spec.control:
+        start = _start_of_base(loaded, device, dtype)
+    else:
+        start = tuple(loaded.tokenizer.convert_tokens_to_ids(list(found.start)))
+    more = () if found.causal else ("bidirectional: its states depend on what follows",)
+    return replace(
+        loaded,
+        capabilities=frozenset(able),
+        start=start,
+        examination=found,
+        notes=(*loaded.notes, *more),
+    )
+
+
+def _start_of_base(control: LanguageModel, device: str, dtype: str) -> tuple[int, ...]:
+    """Return the start of the model that a control is compared with: both read the same text."""
+    fingerprint = digest(control.files.sha256)
+    found = examination.kept(fingerprint, dtype)
+    if found is None:
+        spec = replace(control.spec, name=control.spec.base, control="", base="", seed=None)
+        try:
+            base = load(
+                replace(control.files, fingerprint=fingerprint), spec, device=device, dtype=dtype
+            )
+        except HarnessError:  # its weights want an extra, or are of no language model
+            return tokenizer_start(control.tokenizer)
+        return base.start or ()
+    return tuple(control.tokenizer.convert_tokens_to_ids(list(found.start)))
 
 
 def _device(name: str) -> torch.device:
@@ -161,7 +245,7 @@ def _tokenizer(files: ModelFiles, spec: ModelSpec) -> Any:
             )
     except Exception as error:  # tokenizers raises bare Exception for a file it cannot parse
         raise ModelError(
-            f"{spec.name}: the tokenizer in {files.folder} cannot be read: {_first_line(error)}",
+            f"{spec.name}: the tokenizer in {files.folder} cannot be read: {first_line(error)}",
             "copy tokenizer.json and tokenizer_config.json again from where the model is from",
         ) from error
     if not tokenizer.is_fast:
@@ -184,7 +268,7 @@ def _config(files: ModelFiles, spec: ModelSpec) -> Any:
     except (ValueError, KeyError, OSError, TypeError) as error:
         raise ModelError(
             f"{spec.name}: {files.folder}/config.json is not one transformers understands: "
-            f"{_first_line(error)}",
+            f"{first_line(error)}",
             "a newer transformers may know this model; code that comes with a model is not run",
         ) from error
     if spec.control and hasattr(config, "quantization_config"):
@@ -192,124 +276,38 @@ def _config(files: ModelFiles, spec: ModelSpec) -> Any:
     return config
 
 
-def _drawn(config: Any, seed: int) -> nn.Module:
-    """Return a model with random weights: the same for a seed, whatever was drawn before."""
-    from transformers import AutoModelForCausalLM
-
-    # Drawn on the CPU in float32 whatever the device, and torch's own generator left as it was.
-    with torch.random.fork_rng(devices=[]), quiet_transformers():
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(
-            config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=False
-        )
-    assert isinstance(model, nn.Module)
-    return model
-
-
-def _embedding(files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype) -> nn.Module:
-    """Return the input embedding alone, loaded as a model of no blocks: the rest stays on disk."""
-    shallow = copy.deepcopy(config)
-    text = shallow.get_text_config()
-    text.num_hidden_layers = 0
-    if getattr(text, "layer_types", None) is not None:
-        text.layer_types = []
-    model, _ = _read(files, spec, shallow, dtype, None)
-    embedding = model.get_input_embeddings()  # type: ignore[operator]
-    assert isinstance(embedding, nn.Module)
-    return StaticEmbedding(embedding, config)
-
-
-def _read(
-    files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype, place: torch.device | None
-) -> tuple[nn.Module, list[str]]:
-    return _filled(
-        files,
-        spec,
-        files.folder,
-        config=config,
-        dtype=dtype,
-        device_map=None if place is None else {"": place},
-    )
-
-
-def _read_packed(
-    files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype
-) -> tuple[nn.Module, list[str]]:
-    """Load a GPTQ or AWQ checkpoint as dense weights of its rounded values."""
-    described = files.config["quantization_config"]
-    del config.quantization_config
-    state = dense_state(files.folder, described, dtype)
-    model, notes = _filled(files, spec, None, config=config, dtype=dtype, state_dict=state)
-    said = f"weights are those of a {described['bits']}-bit {described['quant_method']} checkpoint"
-    return model, [said, *notes]
-
-
-def _filled(
-    files: ModelFiles, spec: ModelSpec, source: Path | None, **settings: Any
-) -> tuple[nn.Module, list[str]]:
-    """Load the weights, and refuse what transformers would fill with random numbers."""
-    from safetensors import SafetensorError
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
-
-    # A state dict alone is taken by the model's own class only.
-    factory = AutoModelForCausalLM
-    if source is None:
-        factory = MODEL_FOR_CAUSAL_LM_MAPPING[type(settings["config"])]
-    try:
-        with quiet_transformers():
-            model, info = factory.from_pretrained(
-                source,
-                attn_implementation="sdpa",
-                ignore_mismatched_sizes=True,  # reported below, by name
-                local_files_only=True,
-                output_loading_info=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                **settings,
-            )
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ModelError(
-            f"{spec.name} cannot be loaded from {files.folder}: {_first_line(error)}"
-        ) from error
-    if mismatched := info["mismatched_keys"]:
-        names = [
-            f"{key} ({_shape(found)} where the config says {_shape(wanted)})"
-            for key, found, wanted in sorted(mismatched)
-        ]
-        raise _unfit(files, spec, "have another shape", names)
-    if missing := sorted(info["missing_keys"]):
-        raise _unfit(files, spec, "are missing", missing)
-    if errors := info.get("error_msgs"):
-        raise ModelError(f"{spec.name} cannot be loaded from {files.folder}: {errors[0]}")
-    unused = sorted(info["unexpected_keys"])
-    notes = [f"{len(unused)} tensors of the checkpoint are not used: {_some(unused)}"]
-    return model, notes if unused else []
-
-
-def _unfit(files: ModelFiles, spec: ModelSpec, problem: str, names: Collection[str]) -> ModelError:
-    return ModelError(
-        f"{spec.name}: {len(names)} weights in {files.folder} {problem}: {_some(names)}",
-        "config.json and the weights are of different models, or the weights are not whole",
-    )
-
-
-def _some(names: Collection[str]) -> str:
-    shown = ", ".join(list(names)[:4])
-    return f"{shown}, …" if len(names) > 4 else shown
-
-
-def _shape(size: Any) -> str:
-    return "x".join(str(n) for n in size)
+def _rows(model: nn.Module) -> int | None:
+    return getattr(anatomy(model).embedding, "num_embeddings", None)
 
 
 def _check_vocabulary(model: nn.Module, tokenizer: Any, spec: ModelSpec) -> None:
     """Refuse a tokenizer that gives numbers past the end of the embedding.
 
-    Special tokens added later do not count: releases have some without a row (a padding token),
-    and no text gives them.
+    Special tokens that no text gives do not count: releases have some without a row (a padding
+    token). Words that were added do, and so does what the tokenizer puts before a text.
     """
-    rows = getattr(anatomy(model).embedding, "num_embeddings", None)
-    if rows is not None and tokenizer.vocab_size > rows:
+    rows = _rows(model)
+    if rows is None:
+        return
+    past = [
+        (number, token.content)
+        for number, token in sorted(tokenizer.added_tokens_decoder.items())
+        if number >= rows and not token.special
+    ]
+    past += [
+        (number, tokenizer.convert_ids_to_tokens(number))
+        for number in tokenizer_start(tokenizer)
+        if number >= rows
+    ]
+    if past:
+        number, token = past[0]
+        raise ModelError(
+            f"{spec.name}: its tokenizer gives {token!r} the number {number}, and its embedding "
+            f"has {rows:,} rows for {len(tokenizer):,} tokens",
+            "the embedding was not resized when words were added: "
+            "model.resize_token_embeddings(len(tokenizer)), then train them",
+        )
+    if tokenizer.vocab_size > rows:
         raise ModelError(
             f"{spec.name}: its tokenizer has {tokenizer.vocab_size:,} tokens, its embedding "
             f"{rows:,} rows",
@@ -328,12 +326,11 @@ def _moved(model: nn.Module, device: torch.device, spec: ModelSpec) -> nn.Module
         ) from error
 
 
+_LENGTHS = ("max_position_embeddings", "max_seq_len", "n_ctx")
+
+
 def _context(config: Any, spec: ModelSpec) -> int | None:
     """Return the longest input: what the config says, or less when the spec does."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    known = [getattr(text, "max_position_embeddings", None), spec.context]
+    known = [*(getattr(text, name, None) for name in _LENGTHS), spec.context]
     return min((int(n) for n in known if n), default=None)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

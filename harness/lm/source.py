@@ -13,13 +13,14 @@ from urllib.parse import urldefrag, urlsplit
 from harness.errors import ChecksumError, ModelError
 from harness.fetch.checksum import remembered_sha256
 from harness.fetch.download import fetch
-from harness.fetch.package_index import WheelMember
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Progress
+from harness.fetch.wheel import WheelMember
 from harness.lm.controls import control_fingerprint
 from harness.lm.files import ModelFiles, choose_files, inspect_folder
 from harness.place.locate import DATA_VARIABLE, candidates
 from harness.spec.specs import ModelSpec
+from harness.store.keys import content_key
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
@@ -65,6 +66,8 @@ def resolve(
     files = reader(spec, rest, offline, progress)
     if spec.control:
         files = replace(files, fingerprint=control_fingerprint(spec, files))
+    if spec.start:  # another text is read
+        files = replace(files, fingerprint=content_key(files=files.fingerprint, start=spec.start))
     return files
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from harness.numeric.float_products import product
+from harness.numeric.float_products import linear_map
 
 _BLOCK = 128
 """Tokens whose scores are made together, against all tokens before them."""
@@ -87,8 +87,8 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float | N
             for start in range(0, tokens, _BLOCK):
                 stop = min(start + _BLOCK, tokens)
                 rows = scaled[text, served, start:stop].reshape(-1, units)
-                scores = product(rows, keys[:stop]).view(shared, stop - start, stop)
+                scores = linear_map(rows, keys[:stop]).view(shared, stop - start, stop)
                 scores[..., start:] += behind[: stop - start, : stop - start]
-                part = product(torch.softmax(scores, -1), values[:, :stop])
+                part = linear_map(torch.softmax(scores, -1), values[:, :stop])
                 out[text, served, start:stop] = part
     return out

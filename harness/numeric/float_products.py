@@ -21,7 +21,7 @@ _BLOCKS = 8
 _SMALLEST_BLOCK = 128
 
 
-def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear_map(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``left @ right.T + bias``.
 
     Parameters
@@ -90,7 +90,7 @@ def add_gram(total: Tensor, rows: Tensor) -> None:
 
 
 def faster(left: Tensor, right: Tensor) -> bool:
-    """Whether :func:`product` of these takes another way than torch does."""
+    """Whether :func:`linear_map` of these takes another way than torch does."""
     return (
         left.dtype == right.dtype == torch.float32
         and left.device.type == right.device.type == "cpu"

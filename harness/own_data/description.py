@@ -26,11 +26,17 @@ class Run:
         Table of words, tab-separated: ``onset``, ``duration`` (or ``offset``), ``word``; s.
     start : float
         Time of the first volume (its middle) on the clock of the events, s.
+    tier : str
+        Tier of the words, where ``events`` is a TextGrid with several.
+    text : str
+        The running text of the run, with its punctuation, in which the words are looked for.
     """
 
     name: str
     events: str
     start: float = 0.0
+    tier: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ class Description:
     context : str
         Context policy of the recording.
     language : str
-        Of the word frequencies.
+        Code of the language of the word frequencies: ``en``, ``fr``, ``zh``.
+    separator : str
+        What stands between two words in the text that a model reads; nothing in Chinese.
     margin, kind, citation, licence, homepage, notes
         See :class:`harness.spec.specs.BenchmarkSpec`.
     """
@@ -95,6 +103,7 @@ class Description:
     confounds: str = ""
     context: str = "strided(256,128)"
     language: str = "en"
+    separator: str = " "
     margin: float | None = None
     kind: str = "neural"
     citation: str = ""
@@ -139,6 +148,7 @@ class Description:
     def files(self) -> tuple[str, ...]:
         """Return every file that is named, relative to the description, without keys."""
         named = [run.events for run in self.runs]
+        named += [run.text for run in self.runs if run.text]
         for person in self.participants:
             named += [self.response_address(person, r.name).partition(":")[0] for r in self.runs]
             if self.confounds:

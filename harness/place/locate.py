@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path, PurePosixPath
 
 from harness.errors import DataError, FetchError
-
-DATA_VARIABLE = "BRAINPRESS_DATA"
-CACHE_VARIABLE = "BRAINPRESS_CACHE"
+from harness.place.place import DATA_VARIABLE as DATA_VARIABLE
+from harness.place.place import here
 
 
 def data_folders() -> tuple[Path, ...]:
-    """Return the folders of ``BRAINPRESS_DATA`` (a path list), in order, there or not."""
-    entries = os.environ.get(DATA_VARIABLE, "").split(os.pathsep)
-    return tuple(Path(entry).expanduser() for entry in entries if entry.strip())
+    """Return the folders that hold data sets (``BRAINPRESS_DATA``), in order, there or not."""
+    return here().data
 
 
 def cache_folder() -> Path:
     """Return the folder for what can be had again: ``BRAINPRESS_CACHE``, else the user's cache."""
-    chosen = os.environ.get(CACHE_VARIABLE, "").strip()
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("brainpress", appauthor=False))
+    return here().cache
 
 
 def candidates(relative: str) -> tuple[Path, ...]:

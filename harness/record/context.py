@@ -18,9 +18,9 @@ class Start(StrEnum):
     """What stands before the first token of a window."""
 
     TOKENIZER = "tokenizer"
-    """What the tokenizer itself puts there (a BOS for Llama, nothing for GPT-2 and Qwen)."""
+    """The model's own start: what its spec names or its examination chose."""
     BOS = "bos"
-    """The BOS token, or EOS where a tokenizer has no BOS: every token has a probability."""
+    """The same, and an error where a model has none: every token needs a probability."""
     NOTHING = "nothing"
 
 

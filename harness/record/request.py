@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from harness.record.context import Context
 from harness.stimuli.passages import Stimuli
@@ -81,20 +81,3 @@ class Recordings(Mapping[Request, "xr.DataArray"]):
 
     def __len__(self) -> int:
         return len(self._requests)
-
-
-class Benchmark(Protocol):
-    """Data and a protocol. It asks, and scores the answers; it never sees a model."""
-
-    def requests(self) -> tuple[Request, ...]:
-        """Return what has to be recorded."""
-
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Turn the recordings into a score: a pure function of them and the benchmark's data."""
-
-
-class Subject(Protocol):
-    """Whatever can be put in the scanner."""
-
-    def record(self, request: Request) -> xr.DataArray:
-        """Answer a request."""

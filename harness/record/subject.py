@@ -13,11 +13,13 @@ import torch
 import xarray as xr
 
 from harness.errors import RecordingError, Unsupported
+from harness.lm.anatomy import anatomy
+from harness.lm.starts import tokenizer_start
+from harness.lm.states import hidden_states, n_layers, token_logprobs
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
 from harness.record.context import Context, Start
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
-from harness.record.states import hidden_states, n_layers, token_logprobs
 from harness.record.tokens import Tokens, tokenise
 from harness.record.windows import windows
 from harness.stimuli.passages import Passage
@@ -106,7 +108,8 @@ class _Pass:
         if request.measure not in model.capabilities:
             raise Unsupported(
                 f"{model.spec.name} has no {_NAMES[request.measure]}, which"
-                f" {request.stimuli.name} asks for"
+                f" {request.stimuli.name} asks for{_why(model)}",
+                _way_out(model),
             )
         passages = request.stimuli.passages
         tokens = [tokenise(p, model.tokenizer) for p in passages]
@@ -115,7 +118,7 @@ class _Pass:
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
         outs = [_Sum(r, layers) for r in readouts]
         passed, seconds = self._forward(shown, outs, request)
-        spent = {"tokens": passed, "forward_seconds": seconds}
+        spent = {"tokens": passed, "forward_seconds": seconds} | _told(model, request.context)
         return {
             r.key: _recording(r, rows, out.values(), request.measure).assign_attrs(spent)
             for r, rows, out in zip(self.requests, readouts, outs, strict=True)
@@ -123,13 +126,14 @@ class _Pass:
 
     def _shown(self, passages: Sequence[Passage], tokens: Sequence[Tokens]) -> list[Shown]:
         context, model = self.requests[0].context, self.subject.language_model
-        lead = start_tokens(context, model.tokenizer)
+        lead = start_tokens(context, model.tokenizer, getattr(model, "start", None))
         limit = None if model.context is None else model.context - len(lead)
         shown = []
         for i, (passage, tok) in enumerate(zip(passages, tokens, strict=True)):
             for w in windows(context, tok, passage, limit):
                 ids = np.concatenate([lead, tok.ids[w.start : w.stop]])
                 shown.append(Shown(i, w, ids, len(lead)))
+        check_rows(shown, model)
         return shown
 
     def _forward(self, shown: list[Shown], outs: list[_Sum], request: Request) -> tuple[int, float]:
@@ -140,14 +144,15 @@ class _Pass:
         if request.measure is Measure.LOGPROB:
             budget = min(budget, max(1, LOGIT_BYTES // (4 * model.config.vocab_size)))
         packs = chains(shown)
-        if self.subject.trees:
+        alone = reads_alone(self.subject.language_model)
+        if self.subject.trees and not alone:
             grown = trees(shown)
             saved = sum(map(len, grown)) / sum(map(len, packs))
             if saved < WORTH and reads_trees(model, grown[0]):
                 packs = grown
         total, done, seconds = sum(map(len, packs)), 0, 0.0
         with torch.inference_mode():
-            for batch in batches(packs, budget, self.subject.batch_size):
+            for batch in batches(packs, budget, 1 if alone else self.subject.batch_size):
                 for out in outs:
                     out.next_batch(batch, device)
                 inputs = model_inputs(batch, device, next(model.parameters()).dtype)
@@ -269,7 +274,7 @@ def reads_trees(model: Any, pack: Pack) -> bool:
         try:
             inputs = model_inputs([tried], device, dtype)
             together = model(**inputs, use_cache=False).logits[0].float()
-        except (TypeError, ValueError, RuntimeError):
+        except Exception:  # what an architecture raises when given a mask that it does not know
             return False
         for item, places in zip(tried.shown, tried.places, strict=True):
             ids = torch.from_numpy(item.ids)[None].to(device)
@@ -280,8 +285,69 @@ def reads_trees(model: Any, pack: Pack) -> bool:
     return True
 
 
-def start_tokens(context: Context, tokenizer: Any) -> Ints:
+def _told(model: Any, context: Context) -> dict[str, str]:
+    """Return what a recording says of how its model was read: its start, and what was found."""
+    found = getattr(model, "examination", None)
+    if found is None:
+        return {}
+    lead = start_tokens(context, model.tokenizer, model.start).tolist()
+    told = {"start": "".join(model.tokenizer.convert_ids_to_tokens(lead)) or "nothing"}
+    return told | {"examination": "; ".join(found.lines())}
+
+
+def reads_alone(model: Any) -> bool:
+    """Whether a model's texts have to be read one at a time, without padding."""
+    found = getattr(model, "examination", None)
+    return found is not None and found.alone
+
+
+def check_rows(shown: Sequence[Shown], model: Any) -> None:
+    """Refuse tokens that the embedding has no row for.
+
+    Raises
+    ------
+    RecordingError
+        A text holds one.
+    """
+    rows = getattr(anatomy(model.model).embedding, "num_embeddings", None)
+    if rows is None:
+        return
+    for item in shown:
+        if (most := int(item.ids.max(initial=0))) >= rows:
+            token = model.tokenizer.convert_ids_to_tokens(most)
+            raise RecordingError(
+                f"{model.spec.name}: its tokenizer reads {token!r} as number {most}, and its"
+                f" embedding has {rows:,} rows",
+                "the token has no vector: take it out of the text, or another tokenizer",
+            )
+
+
+def _why(model: Any) -> str:
+    found = getattr(model, "examination", None)
+    if found is None:
+        return ""
+    if not found.causal:
+        return (
+            ": it attends to what follows (changing a token moves earlier states by "
+            f"{found.causal_error:.2g})"
+        )
+    return f": {found.hidden}" if found.hidden else ""
+
+
+def _way_out(model: Any) -> str:
+    found = getattr(model, "examination", None)
+    if found is None or found.causal:
+        return ""
+    return "its hidden states are recorded where a plugin's ModelSpec says bidirectional=True"
+
+
+def start_tokens(context: Context, tokenizer: Any, start: tuple[int, ...] | None = None) -> Ints:
     """Return the token numbers that stand before a window, (0 or more,).
+
+    Parameters
+    ----------
+    start : tuple of int, optional
+        The start of a model that was examined, or whose spec names one.
 
     Raises
     ------
@@ -290,11 +356,11 @@ def start_tokens(context: Context, tokenizer: Any) -> Ints:
     """
     if context.start is Start.NOTHING:
         return np.empty(0, np.int64)
+    if start:
+        return np.asarray(start, np.int64)
     if context.start is Start.TOKENIZER:
-        # Fast tokenizers put special tokens where their post-processor says: ask it.
-        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-        full = tokenizer("a", add_special_tokens=True)["input_ids"]
-        return np.asarray(full[: _find(full, bare)], np.int64)
+        own = tokenizer_start(tokenizer) if start is None else ()
+        return np.asarray(own, np.int64)
     for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
         if token is not None:
             return np.array([token], np.int64)
@@ -302,13 +368,6 @@ def start_tokens(context: Context, tokenizer: Any) -> Ints:
         f"{type(tokenizer).__name__} has neither a BOS nor an EOS token to start a window with",
         "use a context policy with start='nothing'; the first token then has no probability",
     )
-
-
-def _find(full: list[int], bare: list[int]) -> int:
-    for at in range(len(full) - len(bare) + 1):
-        if full[at : at + len(bare)] == bare:
-            return at
-    return 0
 
 
 _NAMES = {Measure.HIDDEN: "hidden states", Measure.LOGPROB: "log-probabilities"}

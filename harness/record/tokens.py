@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ class Tokens:
     spans : array (n_tokens, 2)
         Character range of each token, white space at its ends left out.
     owners : array (pairs, 2)
-        Columns item, token: the tokens that overlap each item. Sorted.
+        Columns item, token: the tokens that overlap each item, and white space with what follows
+        it. Sorted.
     """
 
     ids: Ints
@@ -56,8 +58,24 @@ def tokenise(passage: Passage, tokenizer: Any) -> Tokens:
     ids = np.asarray(encoded["input_ids"], np.int64)
     if len(ids) == 0:
         raise StimulusError(f"passage {passage.name!r}: the tokenizer makes no token of its text")
-    spans = np.array([_trim(passage.text, a, b) for a, b in encoded["offset_mapping"]], np.int64)
+    offsets = whole_characters(passage.text, encoded["offset_mapping"])
+    spans = np.array([_trim(passage.text, a, b) for a, b in offsets], np.int64)
     return Tokens(ids, spans, _owners(passage, spans))
+
+
+def whole_characters(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Give each part of a character that character's range.
+
+    A character that is several tokens (its bytes) has its range on one of them; the others are
+    empty ranges, at its start or behind it.
+    """
+    made: list[tuple[int, int]] = []
+    for start, end in offsets:
+        if start == end and start > 0 and not text[start - 1].isspace():
+            made.append(made[-1] if made and made[-1][1] == start else (start - 1, start))
+        else:
+            made.append((start, end))
+    return made
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
@@ -70,6 +88,12 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _owners(passage: Passage, spans: Ints) -> Ints:
+    """Which token belongs to which item.
+
+    A token of visible characters belongs to each item that it overlaps. One of white space alone
+    (a lone space before digits) belongs to the items of the next visible token, as a space that is
+    part of a token does: words then partition their text.
+    """
     if not passage.spans:
         return np.empty((0, 2), np.int64)
     starts, ends = spans.T
@@ -87,4 +111,15 @@ def _owners(passage: Passage, spans: Ints) -> Ints:
         )
     item = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.stack([item, visible[np.repeat(first, counts) + within]], axis=1)
+    last = visible[np.repeat(first, counts) + within]
+    # A visible token brings the white space before it: tokens after the visible one before it.
+    before = np.concatenate([[-1], visible[:-1]])[np.repeat(first, counts) + within]
+    sizes = last - before
+    tokens = np.repeat(last, sizes) - _countdown(sizes)
+    return np.stack([np.repeat(item, sizes), tokens], axis=1)
+
+
+def _countdown(sizes: Ints) -> Ints:
+    """For sizes (2, 3): 1, 0, 2, 1, 0."""
+    counts: Ints = np.repeat(np.cumsum(sizes), sizes) - 1 - np.arange(sizes.sum())
+    return counts

@@ -11,15 +11,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import detail, mean_present, selected
+from harness.encode.design.mappers import Sparse
 from harness.errors import ScoreError, SelectionError
-from harness.report.maps import Sparse, from_voxels
+from harness.report.maps import from_voxels
+from harness.spec.layout import VOXEL
 from harness.spec.names import nearest
 
 Floats = npt.NDArray[np.float64]
 MapperOf = Callable[[str], Sparse]
 """From a participant to the mapper (n_vertices, n_voxels) of their voxels."""
 
-PREFIX = "voxel_"
 EVERYBODY = "mean"
 LABELS = {
     "r": "held-out r",
@@ -111,8 +112,8 @@ def brain_maps(
     mappers = {person: mapper_of(person) for person in wanted}
     for variant in chosen:
         own = known.sel(variant=variant)
-        owner = own[f"{PREFIX}participant"].values
-        values = own[f"{PREFIX}{what}"].values.astype(np.float64)
+        owner = own[f"{VOXEL}participant"].values
+        values = own[f"{VOXEL}{what}"].values.astype(np.float64)
         maps = {
             person: from_voxels(values[owner == people.index(person)], mappers[person])
             for person in wanted
@@ -128,12 +129,12 @@ def _voxels(board: xr.DataTree, benchmark: str, what: str) -> xr.Dataset:
     known = detail(board, benchmark)
     if known is None:
         raise ScoreError(f"no cell of {benchmark} is done on this board", "run it first")
-    if f"{PREFIX}participant" not in known:
+    if f"{VOXEL}participant" not in known:
         raise ScoreError(
             f"{benchmark} has no scores by voxel on this board",
             "run it with resolution=voxel; a bundle keeps them with `submit --maps`",
         )
-    there = [str(n).removeprefix(PREFIX) for n in known.data_vars if str(n).startswith(PREFIX)]
+    there = [str(n).removeprefix(VOXEL) for n in known.data_vars if str(n).startswith(VOXEL)]
     there.remove("participant")  # whose a voxel is: no score
     if what not in there:
         raise ScoreError(f"{benchmark} has no {what!r} by voxel", f"it has {', '.join(there)}")

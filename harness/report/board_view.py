@@ -11,14 +11,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.terminal import STYLES, number
+from harness.compress.report.summary import COVERED
+from harness.report.terminal import number
+from harness.runner.status import Status
 from harness.spec.direction import lower_is_better
+from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP
 
 if TYPE_CHECKING:
     import xarray as xr
 
 GAP = 2
 """Characters between columns."""
+
+_STYLES = {str(status): status.style for status in Status}
 
 
 @dataclass(frozen=True)
@@ -83,10 +88,9 @@ def _benchmark(
         for model in cells["model"].values
         for compressor in cells["compressor"].values
     ]
-    status = {r: str(cells["status"].sel(model=r[0], compressor=r[1]).item()) for r in every}
-    rows = [row for row in every if status[row] != "to do"]
+    rows = [row for row in every if _status(cells, row).on_board]
     values = {r: float(cells["value"].sel(model=r[0], compressor=r[1])) for r in rows}
-    sign = 1 if lower_is_better(str(about["metric"].item())) else -1
+    sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
     columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
@@ -95,7 +99,7 @@ def _benchmark(
         table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
     for i in range(len(rows)):
         texts = (column.cells[i] for column in kept)
-        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
     parts: list[RenderableType] = [title]
     if rows:
         parts.append(table)
@@ -118,10 +122,11 @@ def _columns(
         at = [dataset[name].sel(model=m, compressor=c).item() for m, c in rows]
         return [number(value, digits) for value in at]
 
-    statuses = [str(cells["status"].sel(model=m, compressor=c).item()) for m, c in rows]
     values = [
-        value if status == "done" else status
-        for status, value in zip(statuses, of(cells, "value", 3), strict=True)
+        value if status.has_score else str(status)
+        for status, value in zip(
+            (_status(cells, row) for row in rows), of(cells, "value", 3), strict=True
+        )
     ]
     low, high = of(cells, "low", 3), of(cells, "high", 3)
     interval = [f"{a} .. {b}" if a else "" for a, b in zip(low, high, strict=True)]
@@ -136,12 +141,23 @@ def _columns(
             _Column(4, head, [number(column.get(f"{m}+{c}"), 3) for m, c in rows])
             for head, column in extra.items()
         ),
-        _Column(3, "bits/weight", of(sizes, "bits_per_weight", 2)),
+        _Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
+        _Column(3, "covered", _covered(rows, sizes)),
         _Column(3, "perplexity", of(sizes, "perplexity", 1)),
         _Column(3, "verified", _words(rows, cells, "verified")),
         _Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
     ]
     return [column for column in found if column.rank < 2 or any(column.cells)]
+
+
+def _covered(rows: list[tuple[str, str]], sizes: xr.Dataset) -> list[str]:
+    """Return the share of the blocks' weights that a compressor changed, where it is not all."""
+    if "coverage" not in sizes:
+        return [""] * len(rows)
+    shares = [float(sizes["coverage"].sel(model=m, compressor=c).item()) for m, c in rows]
+    return [
+        f"{share:.0%}{' !' if share < COVERED else ''}" if share < 0.995 else "" for share in shares
+    ]
 
 
 def _words(rows: list[tuple[str, str]], cells: xr.Dataset, name: str) -> list[str]:
@@ -167,26 +183,18 @@ def _detail(board: xr.DataTree, kind: str, name: str) -> xr.Dataset | None:
 
 
 def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
-    """Columns that one kind of benchmark has: of nuisance and group, or the categories.
-
-    Nuisance and the unique part are means over participants, as the value beside them is.
-    """
+    """Columns that one kind of benchmark has: three of the group mean, or the categories."""
     if detail is None:
         return {}
     names = [str(v) for v in detail["variant"].values]
     columns = {}
-    wanted = {
-        "unique_r2": "unique R2",
-        "nuisance_r": "nuisance r",
-        "group_r_best": "group r",
-    }
-    for variable, head in wanted.items():
+    for variable, head in GROUP.items():
         if variable in detail:
             over = [d for d in detail[variable].dims if d != "variant"]
             means = detail[variable].mean(over).values
             columns[head] = dict(zip(names, map(float, means), strict=True))
     # Minimal pairs and choices count right answers; probes have scores.
-    for variable in ("category_accuracy", "category_score"):
+    for variable in (CATEGORY_ACCURACY, CATEGORY_SCORE):
         if variable in detail:
             for category in detail["category"].values:
                 column = detail[variable].sel(category=category).values
@@ -194,16 +202,20 @@ def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
     return columns
 
 
+def _status(cells: xr.Dataset, row: tuple[str, str]) -> Status:
+    return Status.read(str(cells["status"].sel(model=row[0], compressor=row[1]).item()))
+
+
 def _failures(cells: xr.Dataset) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    for status, style in (("failed", "red"), ("not applicable", "dim")):
+    for status in (status for status in Status if status.explained):
         reasons: dict[str, list[str]] = {}
-        where = cells["status"].values == status
+        where = cells["status"].values == str(status)
         for at in zip(*where.nonzero(), strict=True):
             cell = cells.isel(dict(zip(("model", "compressor", "benchmark"), at, strict=True)))
             name = " x ".join(str(cell[d].item()) for d in ("model", "compressor", "benchmark"))
             reasons.setdefault(str(cell["reason"].item()), []).append(name)
         for reason, names in reasons.items():
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            parts.append(Text(f"{status}: {names[0]}{more}: {reason}", style=style))
+            parts.append(Text(f"{status}: {names[0]}{more}: {reason}", style=status.style))
     return parts

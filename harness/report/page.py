@@ -24,7 +24,6 @@ from harness.errors import ExtraMissing
 from harness.report.charts import FIGURES, TURNS, Figure
 from harness.report.page_data import PageData, page_data
 from harness.report.page_sections import SIMULATED, benchmarks_html, claims_html, models_html
-from harness.spec.direction import lower_is_better
 from harness.store.atomic import writing
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
             {
                 "name": name,
                 "metric": data.metrics[name],
-                "lower": lower_is_better(data.metrics[name]),
+                "lower": data.lower[name],
                 "simulated": bool(benchmarks["simulated"].sel(benchmark=name)),
             }
             for name in data.benchmarks

@@ -14,11 +14,10 @@ import xarray as xr
 
 from harness.board.answers import answer
 from harness.board.answers.alignment import detail, mean_present, region_scores, selected
-from harness.spec.direction import lower_is_better, metrics
+from harness.spec.direction import lower_is_better
+from harness.spec.layout import CURVE, KINDS, NUMBERS
 from harness.stats.replicates import replicate_of
 
-KINDS = ("neural", "behavioural", "linguistic")
-"""The order of the page."""
 MOST_POINTS = 20_000
 """Rows of a dissociation table, above which one linguistic benchmark is drawn: the largest."""
 
@@ -36,6 +35,8 @@ class PageData:
         Answers by question.
     metrics : mapping
         What the value is, by benchmark.
+    lower : mapping
+        Whether a lower value is the better one, by benchmark.
     notes : tuple of str
         What is left out, and why.
     """
@@ -44,6 +45,7 @@ class PageData:
     tables: Mapping[str, Mapping[str, pd.DataFrame]]
     answers: Mapping[str, xr.Dataset]
     metrics: Mapping[str, str]
+    lower: Mapping[str, bool]
     notes: tuple[str, ...]
 
 
@@ -68,17 +70,20 @@ def page_data(
     names = _ordered(board, selected(board, benchmarks))
     said = {q: answer(board, q, benchmarks=names, draws=draws, seed=seed)
             for q in ("controls", "saturation", "robustness", "profile")}  # fmt: skip
+    about = board["benchmarks"].to_dataset()
+    metrics = {name: str(about["metric"].sel(benchmark=name).item()) for name in names}
+    lower = {name: lower_is_better(about.sel(benchmark=name)) for name in names}
     pairs, notes = _dissociation_selection(board, names)
     said["dissociation"] = answer(board, "dissociation", benchmarks=pairs, draws=draws, seed=seed)
     tables = {
-        "cells": _cells(board, names),
+        "cells": _cells(board, names, lower),
         "layers": _by(names, lambda n: _layers(board, n)),
         "rois": _by(names, lambda n: _rois(board, n)),
         "robustness": _by(names, lambda n: _robustness(said["robustness"], n)),
         "categories": _by(names, lambda n: _categories(said["profile"], n)),
         "dissociation": _by(names, lambda n: _dissociation(said["dissociation"], n)),
     }
-    return PageData(tuple(names), tables, said, metrics(board), tuple(notes))
+    return PageData(tuple(names), tables, said, metrics, lower, tuple(notes))
 
 
 def _ordered(board: xr.DataTree, names: Sequence[str]) -> list[str]:
@@ -115,16 +120,22 @@ def _dissociation_selection(board: xr.DataTree, names: list[str]) -> tuple[list[
     return [*others, largest], [note]
 
 
-def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+def _cells(
+    board: xr.DataTree, names: Sequence[str], lower: Mapping[str, bool]
+) -> dict[str, pd.DataFrame]:
     cells = board["cells"].to_dataset()
     models = board["models"].to_dataset().to_dataframe()
-    kept = [v for v in ("value", "low", "high", "ceiling", "normalised", "status", "verified")
-            if v in cells]  # fmt: skip
+    kept = [v for v in (*NUMBERS, "status", "verified") if v in cells]
     frame = cells[kept].to_dataframe().reset_index()
     frame = frame[np.isfinite(frame["value"])]
     size = board["compression"].to_dataset()
-    wanted = {"bits_per_weight": "bits", "bytes_packed": "bytes", "sparsity": "sparsity",
-              "perplexity": "perplexity"}  # fmt: skip
+    wanted = {
+        "bits_per_weight_model": "bits",
+        "bytes_packed": "bytes",
+        "sparsity_model": "sparsity",
+        "coverage": "coverage",
+        "perplexity": "perplexity",
+    }
     known = size[[v for v in wanted if v in size]].to_dataframe().rename(columns=wanted)
     frame = frame.merge(known.reset_index(), on=["model", "compressor"], how="left")
     frame["variant"] = frame["model"] + "+" + frame["compressor"]
@@ -138,11 +149,8 @@ def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
     frame["kind"] = np.where(control != "", "control", compressed)
     frame["group"] = np.where(control != "", control, compressed)
     grouped = dict(iter(frame.drop(columns="status").groupby("benchmark", sort=False)))
-    measured = metrics(board)
     return {
-        name: grouped[name]
-        .drop(columns="benchmark")
-        .sort_values("value", ascending=lower_is_better(measured[name]))
+        name: grouped[name].drop(columns="benchmark").sort_values("value", ascending=lower[name])
         for name in names
         if name in grouped
     }
@@ -150,10 +158,11 @@ def _cells(board: xr.DataTree, names: Sequence[str]) -> dict[str, pd.DataFrame]:
 
 def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
     known = detail(board, name)
-    if known is None or "r" not in known or "layer" not in known["r"].dims:
+    if known is None or not CURVE.fits(known):
         return pd.DataFrame()
-    over = [d for d in known["r"].dims if d not in ("variant", "layer")]
-    values = known["r"].transpose("variant", "layer", *over).values
+    curve = known[CURVE.name]
+    over = [d for d in curve.dims if d not in ("variant", "layer")]
+    values = curve.transpose("variant", "layer", *over).values
     curves = mean_present(values.reshape(*values.shape[:2], -1), axis=2)
     variant = np.repeat(known["variant"].values.astype(object), curves.shape[1])
     layer = np.tile(known["layer"].values, curves.shape[0])

@@ -17,7 +17,6 @@ from harness.board.answers.paired import paired
 from harness.report.answers_view import MARKS
 from harness.report.page_data import PageData
 from harness.report.terminal import size
-from harness.spec.direction import lower_is_better
 
 FIRST_CLAIMS, MOST_CLAIMS = 12, 150
 """Claims of a question that are seen at once, and that a click shows; the command line has all."""
@@ -168,7 +167,7 @@ def _control_warnings(board: xr.DataTree, data: PageData) -> Iterator[tuple[str,
         if not len(models):
             continue
         best, control = models.iloc[0], controls.iloc[0]
-        sign = -1 if lower_is_better(data.metrics[name]) else 1
+        sign = -1 if data.lower[name] else 1
         reaches = sign * (best["value"] - control["value"]) <= 0
         if name in found:
             means, names = found[name].means, found[name].names

@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import PluginError
+from harness.lm.examination import last_of
+from harness.runner.status import Status
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from harness.runner.cells import Cell
     from harness.runner.plan import Plan
     from harness.runner.preflight import Estimate
-
-STYLES = {"done": "green", "to do": "cyan", "failed": "bold red", "not applicable": "dim"}
 
 
 def spec_table(shelf: Shelf[Any], specs: Sequence[Any]) -> Table:
@@ -63,7 +63,7 @@ def spec_page(spec: Spec, origin: str) -> Table:
         value = getattr(spec, item.name)
         if item.name == "options" and not isinstance(spec, ModelSpec):
             value = _options_text(spec)
-        if value in (None, "", (), {}) or item.name == "name":
+        if value in (None, "", (), {}) or value is False or item.name == "name":
             continue
         if item.name == "tags":
             value = " ".join(value)
@@ -71,6 +71,9 @@ def spec_page(spec: Spec, origin: str) -> Table:
             value = f"{value:,}"
         table.add_row(item.name, Text(str(value)))
     table.add_row("from", origin)
+    if isinstance(spec, ModelSpec) and (found := last_of(spec.name)):
+        dtype, examination = found
+        table.add_row("examined", Text("\n".join([f"in {dtype}", *examination.lines()])))
     return table
 
 
@@ -96,13 +99,13 @@ def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
         row += [_status(cells[b.name]) for b in benchmarks]
         table.add_row(*row)
     parts: list[RenderableType] = [table, Text(), Text(estimate.sentence())]
-    for reason in dict.fromkeys(c.reason for c in plan.cells if c.status == "failed"):
+    for reason in dict.fromkeys(c.reason for c in plan.cells if c.status is Status.FAILED):
         parts.append(Text(f"! {reason}", style="red"))
     return Group(*parts)
 
 
 def _status(cell: Cell) -> Text:
-    return Text(str(cell.status), style=STYLES[str(cell.status)])
+    return Text(str(cell.status), style=cell.status.style)
 
 
 def size(parameters: float | None) -> str:

@@ -76,6 +76,10 @@ def compress(
         shutil.rmtree(blocks, ignore_errors=True)
     after = _perplexity(model) if applied.report.layers else before
     dataset = report_dataset(applied.report, before, after)
+    if model.stored_bits is not None and not applied.report.layers:
+        dataset.attrs["bits_per_weight"] = model.stored_bits
+    if "quantization_config" in model.files.config and not model.spec.control:
+        dataset.attrs |= _as_released(model)
     # What two calibrated results must share to be compared; empty when there was no such text.
     dataset.attrs["calibration_sha256"] = applied.calibration.sha256 if applied.calibration else ""
     return dataset
@@ -108,6 +112,24 @@ def reload(
     cache = cache_folder() / "calibration"
     checked_calibration(compressor, model, cache=cache, stimuli=stimuli, offline=offline)
     load_compressed(model.model, saved)
+
+
+def _as_released(model: LanguageModel) -> dict[str, float]:
+    """Return the size of a checkpoint that was published packed: that of its files."""
+    import copy
+
+    from harness.compress.report.released import released
+
+    config = copy.deepcopy(model.model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    found = released(model.files.folder, config)
+    return {
+        "bits_per_weight_model": found.bits_per_weight,
+        "bytes_packed": found.bytes_packed,
+        "bytes_base": 2 * found.parameters,
+        "ratio": 2 * found.parameters / found.bytes_packed,
+    }
 
 
 def _perplexity(model: LanguageModel) -> tuple[float, float]:

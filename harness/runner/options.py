@@ -1,4 +1,4 @@
-"""How a run is to be done: what does not change results, and what does."""
+"""How a run is done, apart from where: see :mod:`harness.place.place`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,9 @@ class RunOptions:
 
     Parameters
     ----------
-    device : str
-        A torch device, or ``auto``: CUDA where there is one. Does not change results beyond
-        tolerance, and is in no key.
     dtype : str
         Precision of weights and activations. Part of every key.
     overwrite : Overwrite
-    offline : bool
-        Whether the network is off.
     batch_size : int, optional
         Most windows of a batch. Does not change results, and is in no key.
     keep_weights : bool
@@ -47,10 +42,8 @@ class RunOptions:
         The dtype is not one of ``DTYPES``.
     """
 
-    device: str = "auto"
     dtype: str = "float32"
     overwrite: Overwrite = Overwrite.MISSING
-    offline: bool = False
     batch_size: int | None = None
     keep_weights: bool = True
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.lm.files import ModelFiles
+from harness.place.place import Place
 from harness.record.request import Measure, Request
-from harness.runner.cells import Variant, recording_key, variant_key
-from harness.runner.options import RunOptions
+from harness.runner.cells import Variant
 from harness.runner.plan import Plan, missing_models
+from harness.runner.status import Status
 from harness.store.store import Kind, Store
 
 TOKENS_PER_WORD = 1.35
@@ -28,8 +30,8 @@ class Estimate:
 
     Parameters
     ----------
-    cells, cached, failed, not_applicable : int
-        Cells to do, done, sure to fail, without meaning.
+    counts : mapping
+        Number of cells by status.
     seconds : float
         Wall time.
     memory : int
@@ -42,10 +44,7 @@ class Estimate:
         Models that have to be fetched first; nothing is known of their size or time.
     """
 
-    cells: int
-    cached: int
-    failed: int
-    not_applicable: int
+    counts: Mapping[Status, int]
     seconds: float
     memory: int
     disk: int
@@ -54,12 +53,10 @@ class Estimate:
 
     def sentence(self) -> str:
         """Say it in words."""
-        said = f"{self.cells} cell{'' if self.cells == 1 else 's'} to do, {self.cached} cached"
-        if self.failed:
-            said += f", {self.failed} cannot be done"
-        if self.not_applicable:
-            said += f", {self.not_applicable} not applicable"
-        if self.cells:
+        always = (Status.TODO, Status.DONE)
+        counted = [s.counted(self.counts[s]) for s in Status if s in always or self.counts[s]]
+        said = ", ".join(counted)
+        if self.counts[Status.TODO]:
             said += (
                 f"; about {_time(self.seconds)}, {self.memory / 2**30:.1f} GiB of memory,"
                 f" {_bytes(self.disk)} of disk ({_bytes(self.free)} free)"
@@ -69,9 +66,10 @@ class Estimate:
         return said
 
 
-def estimate(plan: Plan, store: Store) -> Estimate:
+def estimate(plan: Plan) -> Estimate:
     """Estimate what a plan takes from word counts, sizes and typical speeds."""
-    seconds, memory, disk = 0.0, 0, 0
+    store = Store(plan.place.store)
+    seconds, memory, disk, passing = 0.0, 0, 0, 0
     for variant in plan.variants:
         todo = plan.todo_of(variant)
         if not todo or variant.model.name not in plan.files:
@@ -81,42 +79,41 @@ def estimate(plan: Plan, store: Store) -> Estimate:
         missing = [r for r in wanted.values() if not _there(variant, r, plan, store)]
         passes = {r.pass_key: r for r in missing}
         flops = sum(_tokens(r) for r in passes.values()) * 2.0 * _parameters(files, variant)
-        seconds += flops / _speed(plan.options) + SCORE_SECONDS * len(todo)
+        seconds += flops / _speed(plan.place) + SCORE_SECONDS * len(todo)
         weights = files.parameters * BYTES[plan.options.dtype]
         disk += _weights_kept(variant, weights, plan, store)
+        passing = max(passing, _blocks(variant, weights, plan, store))
         # Recordings of one pass are made together; those of different passes one after the other.
         recorded: Counter[str] = Counter()
         for request in missing:
             recorded[request.pass_key] += _recording_bytes(request, files)
         disk += recorded.total()
         memory = max(memory, weights + ACTIVATION_BYTES + 2 * max(recorded.values(), default=0))
-    counts = {status: plan.count(status) for status in {c.status for c in plan.cells}}
-    by_name = {str(status): count for status, count in counts.items()}
     return Estimate(
-        cells=by_name.get("to do", 0),
-        cached=by_name.get("done", 0),
-        failed=by_name.get("failed", 0),
-        not_applicable=by_name.get("not applicable", 0),
+        counts={status: plan.count(status) for status in Status},
         seconds=seconds,
         memory=memory,
-        disk=disk,
+        disk=disk + passing,
         free=store.free_bytes(),
         fetch=tuple(m.name for m in missing_models(plan)),
     )
 
 
 def _there(variant: Variant, request: Request, plan: Plan, store: Store) -> bool:
-    fingerprint = plan.files[variant.model.name].fingerprint
-    key = variant_key(fingerprint, variant.compressor, plan.options.dtype)
-    return store.has(Kind.RECORDING, recording_key(key, request))
+    return store.has(Kind.RECORDING, plan.keys(variant).recording(request))
 
 
 def _weights_kept(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
-    key = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
+    key = plan.keys(variant).variant
     kept = plan.options.keep_weights and variant.compressor.calibrated
     return 0 if not kept or store.weights_path(key).is_file() else weights
+
+
+def _blocks(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
+    """Bytes of finished blocks: beside the weights that are kept until both are whole."""
+    key = plan.keys(variant).variant
+    made = store.weights_path(key).is_file() or store.has(Kind.COMPRESSION, key)
+    return 0 if made or not variant.compressor.calibrated else weights
 
 
 def _tokens(request: Request) -> float:
@@ -145,8 +142,8 @@ def _recording_bytes(request: Request, files: ModelFiles) -> int:
     return rows * layers * units * 4
 
 
-def _speed(options: RunOptions) -> float:
-    if options.device.startswith("cuda"):
+def _speed(place: Place) -> float:
+    if place.device.startswith("cuda"):
         return FLOPS["cuda"]
     return FLOPS["cpu"] * (os.cpu_count() or 1)
 

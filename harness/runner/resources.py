@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Sequence
-from typing import Any
 
 from harness.errors import SelectionError
 from harness.fetch.resource import Resource
+from harness.record.benchmark import HasFiles, HasFilesByParticipant
 from harness.spec.specs import BenchmarkSpec, target_of
 
 
@@ -17,8 +16,8 @@ def benchmark_resources(
 ) -> tuple[Resource, ...]:
     """Return the files of a benchmark.
 
-    A benchmark offers them in a static method ``resources(**options)`` of its target, which takes
-    the options of the spec and makes no benchmark: that would need the files.
+    A benchmark offers them as :class:`harness.record.benchmark.HasFiles`; no benchmark is made:
+    that would need the files.
 
     Parameters
     ----------
@@ -33,18 +32,30 @@ def benchmark_resources(
     PluginError
         Its target cannot be imported.
     """
-    offer = _offer(spec)
-    if offer is None:
+    target = target_of(spec)
+    if not isinstance(target, HasFiles):
         raise SelectionError(
             f"{spec.name} names no files to fetch",
             "its data are part of brainpress, or are your own",
         )
     options = dict(spec.options)
-    if participants:
-        if "participants" not in inspect.signature(offer).parameters:
-            raise SelectionError(f"{spec.name} does not tell participants apart")
-        options["participants"] = tuple(participants)
-    return tuple(offer(**options))
+    if not participants:
+        return tuple(target.resources(**options))
+    if not isinstance(target, HasFilesByParticipant):
+        raise SelectionError(f"{spec.name} does not tell participants apart")
+    options.pop("participants", None)
+    return tuple(target.resources_of(tuple(participants), **options))
+
+
+def names_files(spec: BenchmarkSpec) -> bool:
+    """Say whether a benchmark names the files that it needs.
+
+    Raises
+    ------
+    PluginError
+        Its target cannot be imported.
+    """
+    return isinstance(target_of(spec), HasFiles)
 
 
 def unpinned_content(spec: BenchmarkSpec) -> str:
@@ -66,7 +77,7 @@ def unpinned_content(spec: BenchmarkSpec) -> str:
     from harness.fetch.checksum import remembered_sha256
     from harness.fetch.download import located
 
-    if _offer(spec) is None:
+    if not names_files(spec):
         return ""
     digest = hashlib.sha256()
     unpinned = [r for r in benchmark_resources(spec) if not r.digest]
@@ -75,7 +86,3 @@ def unpinned_content(spec: BenchmarkSpec) -> str:
         content = remembered_sha256(path) if path else "absent"
         digest.update(f"{resource.where or resource.name}\0{content}\n".encode())
     return digest.hexdigest() if unpinned else ""
-
-
-def _offer(spec: BenchmarkSpec) -> Any:
-    return getattr(target_of(spec), "resources", None)

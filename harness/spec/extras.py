@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
+
+FOR_DEVELOPERS = frozenset({"test", "docs", "dev"})
+"""Extras that no plugin needs."""
+
+
+@cache
+def dependencies() -> dict[str, tuple[str, ...]]:
+    """Return the distributions that brainpress needs, by extra; under ``""`` those of all users."""
+    from packaging.requirements import Requirement
+
+    grouped: dict[str, list[str]] = {"": []}
+    for line in requires("brainpress") or ():
+        requirement = Requirement(line)
+        match = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", str(requirement.marker or ""))
+        extra = match[1] if match else ""
+        if extra not in FOR_DEVELOPERS:
+            grouped.setdefault(extra, []).append(requirement.name)
+    return {extra: tuple(names) for extra, names in grouped.items()}
 
 
 @cache

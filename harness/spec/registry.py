@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,13 +16,16 @@ from harness.errors import PluginError, SelectionError
 from harness.spec import hooks
 from harness.spec.names import nearest, split_settings
 from harness.spec.settings import with_settings
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec, flaw
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec, flaw, registered
+
+OWN = "brainpress"
+"""The distribution whose plugins come first."""
 
 S = TypeVar("S", ModelSpec, CompressorSpec, BenchmarkSpec)
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenPlugin:
     """A plugin, or a part of one, that was left out.
 
     Parameters
@@ -136,7 +140,7 @@ class Registry:
     models: Shelf[ModelSpec]
     compressors: Shelf[CompressorSpec]
     benchmarks: Shelf[BenchmarkSpec]
-    broken: tuple[Broken, ...] = ()
+    broken: tuple[BrokenPlugin, ...] = ()
 
     def find(self, name: str) -> list[tuple[Spec, str]]:
         """Return specs of any kind with this name, and who brought them.
@@ -176,20 +180,28 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
     and never stops the others. The first to take a name keeps it; brainpress' own come first.
     """
     shelves: dict[str, Shelf[Any]] = {kind: Shelf(kind) for kind, _ in _KINDS}
-    broken: list[Broken] = []
-    for point in sorted(points, key=lambda p: (_origin(p)[0] != "brainpress", p.name, p.value)):
-        origin = " ".join(_origin(point))
+    broken: list[BrokenPlugin] = []
+    known: dict[int, tuple[str, str]] = {}  # a distribution's metadata is parsed once
+    found = []
+    for point in points:
+        if id(point.dist) not in known:
+            known[id(point.dist)] = _origin(point)
+        found.append((known[id(point.dist)], point))
+    found.sort(key=lambda f: (f[0][0] != OWN, f[1].name, f[1].value))
+    for (owner, version), point in found:
+        origin = f"{owner} {version}"
         try:
             manager = pluggy.PluginManager(hooks.PROJECT)
             manager.add_hookspecs(hooks)
             manager.register(point.load(), name=point.name)
             manager.check_pending()
         except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its own
-            broken.append(Broken(point.name, origin, f"{type(error).__name__}: {error}"))
+            reason = f"{type(error).__name__}: {error}{_elsewhere(point, error)}"
+            broken.append(BrokenPlugin(point.name, origin, reason))
             continue
         for kind, spec_type in _KINDS:
-            for reason in _collect(manager, shelves[kind], spec_type, origin):
-                broken.append(Broken(point.name, origin, reason))
+            for reason in _collect(manager, shelves[kind], spec_type, point):
+                broken.append(BrokenPlugin(point.name, origin, reason))
     for shelf in shelves.values():
         ordered = dict(sorted(shelf.specs.items()))
         shelf.specs.clear()
@@ -198,12 +210,13 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
 
 
 def _collect(
-    manager: pluggy.PluginManager, shelf: Shelf[Any], spec_type: type[Any], origin: str
+    manager: pluggy.PluginManager, shelf: Shelf[Any], spec_type: type[Any], point: EntryPoint
 ) -> list[str]:
     """Put a plugin's specs of one kind on the shelf; return what was wrong."""
+    origin = " ".join(_origin(point))
     hook = getattr(manager.hook, f"brainpress_{shelf.kind}s")
     try:
-        offered = [spec for answer in hook() for spec in answer]
+        offered = [_registered(spec, point) for answer in hook() for spec in answer]
     except Exception as error:  # likewise
         return [f"brainpress_{shelf.kind}s: {type(error).__name__}: {error}"]
     wrong = []
@@ -218,10 +231,41 @@ def _collect(
         elif spec.name in shelf.specs:
             owner = shelf.origins[spec.name]
             wrong.append(f"the {shelf.kind} name {spec.name!r} is taken by {owner}")
+        elif twin := _twin(spec, shelf):
+            wrong.append(
+                f"the {shelf.kind} {spec.name!r} has the identity {spec.identity!r} of {twin!r}, "
+                "which is another: give it an identity of its own"
+            )
         else:
             shelf.specs[spec.name] = spec
             shelf.origins[spec.name] = origin
     return wrong
+
+
+def _registered(spec: Spec, point: EntryPoint) -> Spec:
+    """Give a spec its identity; a plugin in a folder that nobody installed has none yet."""
+    known = isinstance(spec, CompressorSpec | BenchmarkSpec) and point.dist is not None
+    return registered(spec, point.dist.name) if known and point.dist else spec
+
+
+def _twin(spec: Spec, shelf: Shelf[Any]) -> str:
+    """Return the name of another plugin whose results would be kept under the same identity."""
+    if isinstance(spec, ModelSpec) or not spec.identity:
+        return ""
+    for other in shelf.specs.values():
+        if other.identity == spec.identity and other.target != spec.target:
+            return str(other.name)
+    return ""
+
+
+def _elsewhere(point: EntryPoint, error: BaseException) -> str:
+    """Say which file was imported where a plugin's package is not the one it was installed as."""
+    package = point.module.partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package not in sys.modules:
+        return ""
+    module = sys.modules[package]
+    where = module.__file__ or next(iter(getattr(module, "__path__", ())), "")
+    return f" ({package!r} is imported from {where})"
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
@@ -239,9 +283,15 @@ def registry() -> Registry:
         brainpress itself is not installed, so that none of its own plugins can be found.
     """
     found = discover(entry_points(group=hooks.ENTRY_POINT_GROUP))
-    if not found.models.specs and not found.compressors.specs:
+    if found.models.specs or found.compressors.specs:
+        return found
+    own = [b for b in found.broken if b.distribution.partition(" ")[0] == OWN]
+    if own:
         raise PluginError(
-            "no brainpress plugin is installed, not even its own",
-            "install the project (`pip install -e .`) instead of running it from a bare checkout",
+            f"none of brainpress's own plugins can be loaded; {own[0].plugin}: {own[0].reason}",
+            "rename what is imported in their place, or install the project again",
         )
-    return found
+    raise PluginError(
+        "no brainpress plugin is installed, not even its own",
+        "install the project (`pip install -e .`) instead of running it from a bare checkout",
+    )

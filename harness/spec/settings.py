@@ -8,6 +8,7 @@ same name, in whatever order they were typed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import types
@@ -23,7 +24,14 @@ from harness.spec.specs import BenchmarkSpec, CompressorSpec, target_of
 S = TypeVar("S", CompressorSpec, BenchmarkSpec)
 
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    tuple[int, ...]: "whole numbers like 1+2+4 or 1-6",
+    type(None): "none",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +75,10 @@ def with_settings(spec: S, settings: str) -> S:
     ----------
     spec : CompressorSpec or BenchmarkSpec
     settings : str
-        ``option=value``, several with ``;``. An option that is a dataclass (``calibration``) takes
-        its first field by its own name and the others by theirs:
-        ``calibration=wikitext2;samples=64;length=2048``.
+        ``option=value``, several with ``;``. Of an option that is a dataclass, fields are typed by
+        their names (``delays=1-6;penalties=40``); a first field that is a text, by the name of the
+        option: ``calibration=wikitext2;samples=64;length=2048``. Whole numbers in a row are typed
+        as ``1+2+4`` or ``1-6``.
 
     Returns
     -------
@@ -120,15 +129,18 @@ def _options(spec: CompressorSpec | BenchmarkSpec) -> dict[str, _Option]:
     target = target_of(spec)
     hints = _hints(target)
     found: dict[str, _Option] = {}
-    for name, parameter in inspect.signature(target).parameters.items():
+    arguments = inspect.signature(target).parameters
+    for name, parameter in arguments.items():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         whole = spec.options.get(name, _default(target, parameter))
         if dataclasses.is_dataclass(whole) and not isinstance(whole, type):
             kinds = _hints(type(whole))
             for place, part in enumerate(dataclasses.fields(whole)):
-                typed = part.name if place else name
-                found[typed] = _Option(name, part.name, kinds.get(part.name, str), whole)
+                kind = kinds.get(part.name, str)
+                typed = name if place == 0 and kind is str else part.name
+                if typed == name or typed not in arguments:
+                    found[typed] = _Option(name, part.name, kind, whole)
         else:
             found[name] = _Option(name, "", hints.get(name, str), whole)
     return found
@@ -208,11 +220,23 @@ def _values(kind: Any, text: str) -> Iterator[Any]:
             yield None
     elif kind in (str, Any):
         yield text
+    elif kind == tuple[int, ...]:
+        with contextlib.suppress(ValueError):
+            yield tuple(number for part in text.split("+") for number in _range(part))
     elif kind in (int, float) or (isinstance(kind, type) and issubclass(kind, Enum)):
         try:
             yield kind(text)
         except ValueError:
             return
+
+
+def _range(text: str) -> range:
+    """Read ``3`` or ``1-6``, both ends included."""
+    first, _, last = text.partition("-")
+    found = range(int(first), int(last or first) + 1)
+    if not found:
+        raise ValueError(text)
+    return found
 
 
 def _kind_text(kind: Any) -> str:
@@ -223,7 +247,14 @@ def _kind_text(kind: Any) -> str:
     return _WORDS.get(kind, str(kind))
 
 
+def _consecutive(values: tuple[Any, ...]) -> bool:
+    numbers = all(type(value) is int for value in values)
+    return numbers and values == tuple(range(values[0], values[0] + len(values)))
+
+
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
+        if len(value) > 1 and _consecutive(value):
+            return f"{value[0]}-{value[-1]}"
         return "+".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -7,13 +7,17 @@ A spec is a frozen literal, cheap to make: it names what does the work by an imp
 from __future__ import annotations
 
 import importlib
+import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from harness.errors import PluginError
+
+SCORING = ("encode", "probe")
+"""Stages that turn recordings into a score, by the name of their room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,13 @@ class ModelSpec(_Spec):
         For a control, the name of the model it is made from.
     seed : int, optional
         For an untrained control, the seed of its weights.
+    start : str
+        The token that its texts start with, as its vocabulary spells it, or ``nothing``. Empty: of
+        the tokens that it has, the one after which plain English costs it fewest bits, found when
+        the model is first loaded.
+    bidirectional : bool
+        Whether hidden states are wanted of a model that attends to what follows. It never has
+        log-probabilities.
     """
 
     name: str
@@ -81,6 +92,8 @@ class ModelSpec(_Spec):
     control: str = ""
     base: str = ""
     seed: int | None = None
+    start: str = ""
+    bidirectional: bool = False
 
 
 @final
@@ -110,6 +123,10 @@ class CompressorSpec(_Spec):
         The optional dependency it needs (``pip install 'brainpress[extra]'``).
     seed : int
         Seed of whatever is random in it.
+    identity : str
+        What its results are kept under, with its options and version: the same wherever the code
+        stands, so it must not change. Default: ``distribution/method`` (where it names no method:
+        its name), of the distribution that registers it.
     """
 
     name: str
@@ -122,6 +139,7 @@ class CompressorSpec(_Spec):
     calibrated: bool = False
     extra: str = ""
     seed: int = 0
+    identity: str = ""
 
 
 @final
@@ -142,7 +160,9 @@ class BenchmarkSpec(_Spec):
     version : int
         Bumped when the same recordings come to score differently.
     metric : str
-        What ``value`` is, in a few words; they say ``lower is better`` where it is.
+        What ``value`` is, in a few words.
+    lower_is_better : bool
+        Whether a lower ``value`` is the better one.
     chance : float
         The value of a guess.
     margin : float, optional
@@ -151,6 +171,15 @@ class BenchmarkSpec(_Spec):
         Whether the data are simulated; shown wherever the benchmark is.
     data : str
         Where the data come from, one line.
+    identity : str
+        What its scores are kept under, with its options and version: the same wherever the code
+        stands, so it must not change. Default: ``distribution/name``, of the distribution that
+        registers it.
+    stages : tuple of str
+        The stages of brainpress that turn recordings into its score: ``encode`` (``harness.encode``
+        predicts measured responses), ``probe`` (``harness.probe`` scores sentences and words).
+        A new version of one makes the score again. Default: ``probe`` for linguistic benchmarks,
+        ``encode`` for the others.
     """
 
     name: str
@@ -159,10 +188,18 @@ class BenchmarkSpec(_Spec):
     options: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
     metric: str = ""
+    lower_is_better: bool = False
     chance: float = 0.0
     margin: float | None = None
     simulated: bool = False
     data: str = ""
+    identity: str = ""
+    stages: tuple[str, ...] = ()
+
+    @property
+    def scored_by(self) -> tuple[str, ...]:
+        """The stages that its score goes through, as said or by its kind."""
+        return tuple(self.stages) or (("probe",) if self.kind == "linguistic" else ("encode",))
 
 
 Spec = ModelSpec | CompressorSpec | BenchmarkSpec
@@ -177,7 +214,18 @@ def flaw(spec: Spec) -> str:
         value = getattr(spec, name)
         if not _is_a(value, kind):
             return f"{name} is {value!r}, which is no {_spelled(kind)}"
+    if isinstance(spec, BenchmarkSpec) and (strange := set(spec.stages) - set(SCORING)):
+        return f"stages names {', '.join(sorted(strange))}; there are {', '.join(SCORING)}"
     return "" if spec.name.isprintable() and spec.name.strip() else f"no name: {spec.name!r}"
+
+
+def registered(spec: Spec, distribution: str) -> Spec:
+    """Return a spec with its identity: its own, or the one its distribution and name give."""
+    if isinstance(spec, ModelSpec) or spec.identity:
+        return spec  # a model is known by the content of its files
+    name = spec.method or spec.name if isinstance(spec, CompressorSpec) else spec.name
+    place = re.sub(r"[-_.]+", "-", distribution).lower()  # PEP 503: one distribution, one spelling
+    return replace(spec, identity=f"{place}/{name}")
 
 
 def _is_a(value: object, kind: Any) -> bool:

@@ -52,8 +52,16 @@ def pooled(owners: npt.NDArray[np.int64], n_items: int, n_tokens: int, pool: Poo
     ----------
     owners : array (pairs, 2)
         Columns item, token, sorted by item then token.
+
+    Notes
+    -----
+    A sum counts nothing twice: a token across several words goes with the last of them, the one in
+    which it ends, so that words sum to their text. (Where items nest, each has its own sum.)
     """
     item, token = owners.T
+    if pool is Pool.SUM and not nested(owners):
+        once = np.append(token[1:] != token[:-1], True)
+        item, token = item[once], token[once]
     if pool is Pool.LAST:
         last = np.append(item[1:] != item[:-1], True)
         item, token = item[last], token[last]
@@ -61,6 +69,11 @@ def pooled(owners: npt.NDArray[np.int64], n_items: int, n_tokens: int, pool: Poo
     if pool is Pool.MEAN:
         weights /= np.bincount(item, minlength=n_items)[item]
     return sparse.csr_array((weights, (item, token)), shape=(n_items, n_tokens))
+
+
+def nested(owners: npt.NDArray[np.int64]) -> bool:
+    """Whether items stand within others: then tokens do not run on from one item to the next."""
+    return bool(np.any(np.diff(owners[:, 1]) < 0))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness.errors import CorruptError, StoreError
 @pytest.fixture
 def board(planning, store):
     specs = [benchmark("Hidden", simulated=True), benchmark("Fails")]
-    return carry_out(planning(specs, [NONE, ROUND]), store)[1]
+    return carry_out(planning(specs, [NONE, ROUND]))[1]
 
 
 def test_a_board_reads_back_as_it_was(board, tmp_path):

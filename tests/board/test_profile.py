@@ -233,7 +233,7 @@ def test_a_board_keeps_its_profile(tmp_path):
 
 def test_a_run_puts_the_profile_on_its_board(planning, store):
     spec = BenchmarkSpec("pairs", target=f"{__name__}:Pairs", kind="linguistic", chance=0.5)
-    board = carry_out(planning([spec]), store)[1]
+    board = carry_out(planning([spec]))[1]
     profile = board["profile"].to_dataset()
     assert profile["category"].values.tolist() == ["syntax"]
     assert profile["score"].sel(linguistic="pairs", compressor="none").item() in (0.0, 0.5, 1.0)

@@ -6,14 +6,16 @@ import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from harness.check import runs as contract_runs
-from harness.check.contract import Outcome, attempt, check_plugin
+from harness.check.contract import check_plugin
 from harness.check.mocks import write_mock_model
+from harness.check.rule import Outcome, attempt
 from harness.check.specs import hook_findings, spec_findings
 from harness.errors import SelectionError
 from harness.scaffold.next_steps import after_check, after_new
@@ -255,6 +257,37 @@ class Bare(MockListening):
         import xarray as xr
         return xr.Dataset({"value": 0.1})
 
+class Scored(MockListening):
+    more = {}
+    def score(self, recordings):
+        import xarray as xr
+        return xr.Dataset({"value": 0.2, "low": 0.1, "high": 0.3} | self.more)
+
+class Misnamed(Scored):
+    more = {"r_by_participant": ("participant", [0.1, 0.3])}
+
+class OtherGain(Scored):
+    more = {"gain": ("story", [0.1, 0.9])}
+
+class OverSubjects(Scored):
+    more = {"r_best": (("subject", "roi"), [[0.1, 0.3]])}
+
+class Pairs(Scored):
+    more = {"margin": ("pair", [1.0, -1.0])}
+
+class Halves(Scored):
+    more = {"r_best": (("participant", "roi"), [[0.1, float("nan")], [0.2, 0.4]])}
+
+class NamesPaths(MockListening):
+    @staticmethod
+    def resources(**options):
+        return ["data.csv"]
+
+class Endless(MockListening):
+    def score(self, recordings):
+        import xarray as xr
+        return xr.Dataset({"value": 0.2, "low": float("nan"), "high": float("nan")})
+
 class Outside(MockListening):
     def score(self, recordings):
         import xarray as xr
@@ -295,6 +328,11 @@ def test_crooked_compressors(crooked, name, said):
         ("Vandal", "changes the recordings"),
         ("Bare", "no single number 'low'"),
         ("Outside", "does not contain its value"),
+        ("NamesPaths", "resources() holds a str, not a Resource"),
+        ("Endless", "does not contain its value"),
+        ("Misnamed", "no answer would find its scores: r_by_participant"),
+        ("OtherGain", "its value 0.2 is not the mean of gain, 0.5"),
+        ("OverSubjects", "r_best is over (subject, roi), not over (participant"),
         ("Nothing", "no requests and no score"),
     ],
 )
@@ -302,6 +340,19 @@ def test_crooked_benchmarks(crooked, name, said):
     spec = BenchmarkSpec("crooked", target=f"crooked:{name}", kind="neural")
     found = failures(contract_runs.benchmark_findings(spec))
     assert any(part in found for part in said.split("|")), found
+
+
+def test_pairs_without_tasks_are_found_by_no_answer(crooked):
+    spec = BenchmarkSpec("crooked", target="crooked:Pairs", kind="linguistic")
+    assert "no answer would find its scores" in failures(contract_runs.benchmark_findings(spec))
+
+
+def test_a_value_is_the_mean_over_participants_of_means_over_regions(crooked):
+    spec = BenchmarkSpec("crooked", target="crooked:Halves", kind="neural")
+    findings = contract_runs.benchmark_findings(spec)
+    assert not failures(findings)
+    (scored,) = [f for f in findings if f.rule == "it scores, the same twice"]
+    assert scored.detail == "value 0.200, differences are tested on r_best"
 
 
 def test_a_plugin_that_imports_torch_is_told(crooked):
@@ -344,3 +395,13 @@ def test_one_is_no_plural(crooked, tmp_path):
     sys.path.insert(0, str(tmp_path / "my-single"))
     (_, rule) = hook_findings(EntryPoint("my_single", "my_single", "brainpress"))
     assert rule.detail == "1 spec"
+
+
+def test_a_benchmark_names_the_stages_that_it_uses(tmp_path, monkeypatch):
+    (tmp_path / "staged.py").write_text("def score():\n    import harness.encode.design\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = BenchmarkSpec("a", target="staged:A", kind="linguistic", metric="r")
+    (failed,) = [f for f in spec_findings(spec) if f.outcome is Outcome.FAILED]
+    assert "stages=('encode', 'probe')" in failed.detail
+    said = replace(spec, stages=("encode", "probe"))
+    assert not [f for f in spec_findings(said) if f.outcome is Outcome.FAILED]

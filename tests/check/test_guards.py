@@ -13,9 +13,7 @@ import pytest
 import scipy.signal
 
 from harness.encode.ceilings.estimates import explainable_variance, leave_one_out, split_half
-from harness.encode.design.kernel import Precision
-from harness.encode.design.result import EncodingOptions
-from harness.encode.design.scores import Metric
+from harness.encode.design.options import EncodingOptions, Metric, Precision
 from harness.encode.design.splits import Fold
 from harness.encode.solve.layers import encode_layers
 from harness.stats.bootstrap import bootstrap_interval

@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 OWN = ("harness", "brainpress_plugins")
 FOLDERS = ("harness", "plugins")
 UNIMPORTED = {
-    "himalaya": "the reference of ridge and banded ridge, in tests and benchmarks",
     "netcdf4": "xarray's engine",
 }
 """Base dependencies that no module of ours imports, and what they are for."""
@@ -34,7 +33,6 @@ EXTRA_MODULES = {
     "datasets": "llmcompressor",
     "dask": "dask",
     "distributed": "dask",
-    "dask_jobqueue": "dask",
     "altair": "report",
     "vl_convert": "report",
     "nilearn": "report",

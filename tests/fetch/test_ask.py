@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from places import offline
+
 from harness.fetch.ask import asked_sizes
 from harness.fetch.resource import Resource
-from harness.place.network import offline
 
 
 def at(address: str) -> Resource:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.numeric.fast_products import FastProducts
-from harness.numeric.float_products import add_gram, add_product, faster, product
+from harness.numeric.float_products import add_gram, add_product, faster, linear_map
 
 
 def factors(rows: int, width: int, out: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -27,8 +27,8 @@ def test_products_are_those_of_float64(shape: tuple[int, int, int], *, strided: 
         left, right = left.T.contiguous().T, right.T.contiguous().T
     expected = left.double() @ right.double().T
     with torch.no_grad():
-        torch.testing.assert_close(product(left, right).double(), expected, atol=2e-5, rtol=1e-5)
-        found = product(left[None], right, bias)[0].double()
+        torch.testing.assert_close(linear_map(left, right).double(), expected, atol=2e-5, rtol=1e-5)
+        found = linear_map(left[None], right, bias)[0].double()
         torch.testing.assert_close(found, expected + bias.double(), atol=2e-5, rtol=1e-5)
 
 
@@ -74,7 +74,7 @@ def test_linear_layers_multiply_so_inside_only() -> None:
             fast = layer(left)
         expected = left.double() @ layer.weight.double().T + layer.bias.double()
         assert torch.equal(layer(left), plain)
-        assert torch.equal(fast, product(left, layer.weight, layer.bias))
+        assert torch.equal(fast, linear_map(left, layer.weight, layer.bias))
     torch.testing.assert_close(fast.double(), expected, atol=2e-5, rtol=1e-5)
 
 
@@ -85,4 +85,4 @@ def test_gradients_and_other_precisions_are_left_to_torch() -> None:
         assert not faster(left.double(), right.double())
         assert not faster(left.bfloat16(), right.bfloat16())
         assert not faster(left.to("meta"), right.to("meta"))
-        assert product(left.double(), right.double()).dtype == torch.float64
+        assert linear_map(left.double(), right.double()).dtype == torch.float64

@@ -13,7 +13,8 @@ from harness.cli.new_benchmark import scaffold_benchmark
 from harness.errors import DataError, HarnessError, SelectionError
 from harness.own_data.benchmark import OwnData
 from harness.own_data.description import read_description, spec_from_data
-from harness.own_data.tables import open_array, read_masks, read_words
+from harness.own_data.tables import open_array, read_masks
+from harness.own_data.words import read_words
 from harness.spec.specs import load_target
 
 

@@ -28,14 +28,10 @@ def calibrated(path):
 def test_calibration_text_that_holds_a_stimulus_is_refused(planning, store, tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("the hero is on a ferry then " * 160)
-    fine = carry_out(
-        planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]), store
-    )
+    fine = carry_out(planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]))
     assert statuses(fine[0]) == ["done"]
     path.write_text(f"{' '.join(WORDS)} " * 80)
-    cells, _ = carry_out(
-        planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]), store
-    )
+    cells, _ = carry_out(planning([benchmark("Hidden", options={"words": 13})], [calibrated(path)]))
     # another text under the same name is another compressor: the old result is not found
     assert statuses(cells) == ["failed"]
     assert "toy-hidden/run" in cells[0].reason
@@ -61,13 +57,13 @@ def test_kept_weights_serve_a_later_benchmark(planning, store, tmp_path, compres
     path = tmp_path / "text.txt"
     path.write_text("the hero is on a ferry then " * 160)
     both = [benchmark("Hidden"), benchmark("Logprob")]
-    carry_out(planning(both[:1], [calibrated(path)]), store)
+    carry_out(planning(both[:1], [calibrated(path)]))
     assert len(list(store.root.glob("weights/*/*.safetensors"))) == 1
-    later = values(carry_out(planning(both, [calibrated(path)]), store)[1])
+    later = values(carry_out(planning(both, [calibrated(path)]))[1])
     assert len(compressions) == 1
     fresh = Store(tmp_path / "fresh")
     plan = planning(both, [calibrated(path)], into=fresh, keep_weights=False)
-    np.testing.assert_array_equal(values(carry_out(plan, fresh)[1]), later)
+    np.testing.assert_array_equal(values(carry_out(plan)[1]), later)
     assert len(compressions) == 2
     assert not (fresh.root / "weights").exists()
 
@@ -79,12 +75,12 @@ def test_kept_weights_that_decayed_or_are_unwanted_are_made_again(
     path = tmp_path / "text.txt"
     path.write_text("the hero is on a ferry then " * 160)
     both = [benchmark("Hidden"), benchmark("Logprob")]
-    carry_out(planning(both[:1], [calibrated(path)]), store)
+    carry_out(planning(both[:1], [calibrated(path)]))
     (weights,) = store.root.glob("weights/*/*.safetensors")
     if harm == "cut":
         weights.write_bytes(weights.read_bytes()[:-100])
     overwrite = "always" if harm == "overwrite" else "missing"
-    cells, _ = carry_out(planning(both, [calibrated(path)], overwrite=overwrite), store)
+    cells, _ = carry_out(planning(both, [calibrated(path)], overwrite=overwrite))
     assert statuses(cells) == ["done"] * 2
     assert len(compressions) == 2
 
@@ -93,9 +89,9 @@ def test_kept_weights_do_not_escape_the_check_for_stimuli(planning, store, tmp_p
     path = tmp_path / "text.txt"
     path.write_text(f"{' '.join(WORDS)} " * 80)
     short = benchmark("Hidden", options={"words": 3})
-    assert statuses(carry_out(planning([short], [calibrated(path)]), store)[0]) == ["done"]
+    assert statuses(carry_out(planning([short], [calibrated(path)]))[0]) == ["done"]
     long = benchmark("Hidden", options={"words": 13})
-    cells, _ = carry_out(planning([long], [calibrated(path)]), store)
+    cells, _ = carry_out(planning([long], [calibrated(path)]))
     assert statuses(cells) == ["failed"]
     assert "toy-hidden/run" in cells[0].reason
 
@@ -113,6 +109,6 @@ def test_two_processes_do_not_compress_one_variant_at_once(planning, store, tmp_
         return original(*arguments, **options)
 
     monkeypatch.setattr(compression, "compress", watched)
-    cells, _ = carry_out(planning([benchmark("Hidden")], [calibrated(path)]), store)
+    cells, _ = carry_out(planning([benchmark("Hidden")], [calibrated(path)]))
     assert statuses(cells) == ["done"]
     assert len(refused) == 1

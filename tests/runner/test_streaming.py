@@ -15,7 +15,7 @@ from harness.api import carry_out
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
-from harness.runner.cells import recording_key
+from harness.runner.keys import Keys
 from harness.runner.preflight import ACTIVATION_BYTES, estimate
 from harness.runner.session import Session
 from harness.spec.specs import BenchmarkSpec
@@ -86,7 +86,7 @@ def large(planning, tmp_path):
 
 
 def test_the_preview_of_fifty_tasks_on_a_3b_model_states_disk_and_memory(large, store):
-    said = estimate(large, store)
+    said = estimate(large)
     assert said.disk == 50 * ANSWER
     # Weights, and one task at a time: with all fifty it would be 174 GB more.
     assert said.memory == 4 * PARAMETERS + ACTIVATION_BYTES + 2 * ANSWER
@@ -97,7 +97,7 @@ def test_the_preview_of_fifty_tasks_on_a_3b_model_states_disk_and_memory(large, 
 def test_what_one_pass_records_is_held_together(planning, store):
     both = planning([benchmark("Hidden"), benchmark("Whole2")], [NONE])
     first, second = (planning([benchmark(name)], [NONE]) for name in ("Hidden", "Whole2"))
-    sizes = [estimate(plan, store) for plan in (first, second, both)]
+    sizes = [estimate(plan) for plan in (first, second, both)]
     assert sizes[2].disk == sizes[0].disk + sizes[1].disk
     held = [size.memory - sizes[0].memory + 2 * sizes[0].disk for size in sizes]
     assert held[2] == held[0] + held[1]
@@ -115,7 +115,7 @@ def test_a_run_records_and_scores_one_task_at_a_time(planning, store, monkeypatc
         return answers
 
     monkeypatch.setattr(LanguageSubject, "record_all", spy)
-    cells, board = carry_out(planning([many()], [NONE]), store)
+    cells, board = carry_out(planning([many()], [NONE]))
     assert [str(c.status) for c in cells] == ["done"], cells[0].reason
     assert left == [0] * 50
     assert ALIVE == [0] * 50
@@ -130,8 +130,8 @@ def test_a_recording_is_read_layer_by_layer(planning, store, monkeypatch):
     values = np.random.default_rng(0).standard_normal((rows, layers, units)).astype(np.float32)
     plan = planning([many(tasks=1)], [NONE])
     (request,) = plan.benchmarks["many"].requests
-    opened = Session(plan.variants[0], store, plan.options, None)
-    monkeypatch.setitem(opened.__dict__, "key", "k")
+    opened = Session(plan.variants[0], store, plan.place, plan.options, None)
+    monkeypatch.setitem(opened.__dict__, "keys", keys := Keys("f", NONE, "float32"))
     answer = xr.DataArray(
         values,
         dims=("sample", "layer", "unit"),
@@ -141,7 +141,7 @@ def test_a_recording_is_read_layer_by_layer(planning, store, monkeypatch):
     )
     store.write(
         Kind.RECORDING,
-        recording_key("k", request),
+        keys.recording(request),
         answer.to_dataset(),
         chunks={"recording": (rows, 1, units)},
     )

@@ -40,3 +40,11 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_is_installed_is_not_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "version", lambda name: "1.0")
     assert extras.lacking("llmcompressor") == ()
+
+
+def test_dependencies_are_those_of_the_metadata() -> None:
+    needed = extras.dependencies()
+    assert {"torch", "xarray", "pluggy"} <= set(needed[""])
+    assert "h5py" in needed["neural"]
+    offered = set(metadata.metadata("brainpress").get_all("Provides-Extra") or [])
+    assert set(needed) == {""} | (offered - extras.FOR_DEVELOPERS)

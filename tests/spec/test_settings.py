@@ -40,6 +40,17 @@ class Method:
     text: Text = Text()
 
 
+@dataclass(frozen=True)
+class Fit:
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+    penalties: int = 20
+    depth: int = 0
+
+
+def fitted(fit: Fit = Fit(), depth: int = 3) -> object:
+    return fit, depth
+
+
 def people(participants: tuple[str, ...] | str = "all", depth: int = 3, **_: object) -> object:
     return participants, depth
 
@@ -47,11 +58,12 @@ def people(participants: tuple[str, ...] | str = "all", depth: int = 3, **_: obj
 @pytest.fixture(autouse=True)
 def module(monkeypatch: pytest.MonkeyPatch) -> None:
     made: Any = types.ModuleType("toy_options")
-    made.Method, made.people = Method, people
+    made.Method, made.people, made.fitted = Method, people, fitted
     monkeypatch.setitem(sys.modules, "toy_options", made)
 
 
 METHOD = CompressorSpec("toy-int4", target="toy_options:Method", options={"bits": 4}, bits=4)
+FITTED = BenchmarkSpec("fitted", target="toy_options:fitted", kind="neural")
 PEOPLE = BenchmarkSpec("heard", target="toy_options:people", kind="neural")
 
 
@@ -75,6 +87,36 @@ def test_values_have_the_types_of_the_target(typed: str, option: str, value: obj
     assert made.options[option] == value
     assert type(made.options[option]) is type(value)
     assert Method(**made.options) != Method()
+
+
+@pytest.mark.parametrize(
+    ("typed", "delays", "written"),
+    [
+        ("1-6", (1, 2, 3, 4, 5, 6), "1-6"),
+        ("2", (2,), "2"),
+        ("0+2+4", (0, 2, 4), "0+2+4"),
+        ("1-2+5", (1, 2, 5), "1+2+5"),
+        ("1+2+3", (1, 2, 3), "1-3"),
+    ],
+)
+def test_fields_of_a_dataclass_that_begins_with_numbers_have_their_own_names(
+    typed: str, delays: tuple[int, ...], written: str
+) -> None:
+    made = with_settings(FITTED, f"penalties=40;delays={typed}")
+    assert made.options == {"fit": Fit(delays, 40)}
+    assert made.name == f"fitted:delays={written};penalties=40"
+    assert with_settings(FITTED, "delays=1-4") is FITTED
+
+
+def test_an_argument_goes_before_a_field_of_its_name() -> None:
+    assert with_settings(FITTED, "depth=5").options == {"depth": 5}
+    assert settings_of(FITTED) == {"delays": "1-4", "penalties": "20", "depth": "3"}
+
+
+@pytest.mark.parametrize("typed", ["4-1", "a", "1+", "1,2"])
+def test_what_is_no_row_of_numbers_is_refused(typed: str) -> None:
+    with pytest.raises(SelectionError, match="whole numbers like"):
+        with_settings(FITTED, f"delays={typed}")
 
 
 def test_what_looks_like_a_number_stays_a_name_where_names_are_taken() -> None:

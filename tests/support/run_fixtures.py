@@ -8,6 +8,7 @@ import pytest
 from toys import NONE, ROUND, benchmark
 
 from harness.lm.source import spec_from_address
+from harness.place.place import Place
 from harness.runner.options import RunOptions
 from harness.runner.plan import make_plan
 from harness.runner.select import Selection
@@ -35,12 +36,15 @@ def planning(tiny_release: Any, store: Store) -> Any:
         compressors: Any = (NONE, ROUND),
         models: Any = None,
         into: Any = None,
+        memory: Any = None,
+        offline: bool = False,
         **options: Any,
     ) -> Any:
         chosen = models or (spec_from_address(release),)
         toys = tuple(benchmarks or (benchmark("Hidden"), benchmark("Logprob")))
         selection = Selection(tuple(chosen), tuple(compressors), toys)
-        return make_plan(selection, into or store, RunOptions(**options))
+        place = Place.make(device="cpu", store=(into or store).root, memory=memory, offline=offline)
+        return make_plan(selection, place, RunOptions(**options))
 
     return make
 

@@ -20,12 +20,12 @@ from harness.board.submission.cut import Offer, entries_of
 from harness.board.submission.entry import Entry
 from harness.lm.controls import static, untrained
 from harness.lm.source import spec_from_address
+from harness.place.place import Place
 from harness.runner.options import RunOptions
 from harness.runner.plan import make_plan
 from harness.runner.select import Selection
 from harness.spec.registry import Registry, Shelf
 from harness.spec.specs import BenchmarkSpec
-from harness.store.store import Store
 
 PEOPLE, REGIONS = ("ann", "bob", "cem"), ("LIFG", "LPTL")
 
@@ -94,9 +94,9 @@ def handed(
     models = (base, *(untrained(base, seed) for seed in range(3)), static(base))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINPRESS_CACHE", str(home / "cache"))
-        store = Store(home / "store")
+        place = Place.make(device="cpu", store=home / "store")
         selection = Selection(models, (NONE, ROUND), (LISTENING,))
-        board = carry_out(make_plan(selection, store, RunOptions()), store)[1]
+        board = carry_out(make_plan(selection, place, RunOptions()))[1]
     registry = Registry(
         Shelf("model"),
         Shelf("compressor", {"none": NONE, "round": ROUND}, {"round": "toys 1.0"}),

@@ -1,8 +1,7 @@
-"""What a compressor does to each category of linguistic competence."""
+"""What variants can do in each category of linguistic competence."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +10,15 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import BASE
+from harness.spec.layout import (
+    COUNTED,
+    PROBED,
+    PROBED_CHANCE,
+    PROBED_DRAWS,
+    PROBED_LEXICAL,
+    PROBED_LEXICAL_DRAWS,
+    TASK_CATEGORY,
+)
 from harness.stats.bootstrap import DoubleArray
 
 _BLOCK = 2**24
@@ -37,7 +45,9 @@ class Competence:
     chance : float or array, shape (n_categories, 1)
         Accuracy of a guess.
     unit : str
-        What is counted: ``pairs``, ``items``, or ``probes``.
+        What is counted: ``pairs``, ``items``, ``questions`` or ``probes``.
+    lexical, lexical_draws : array, optional
+        Of probes, the score of layer 0, shaped as ``accuracy`` and ``draws``.
     """
 
     benchmark: str
@@ -48,23 +58,8 @@ class Competence:
     pairs: DoubleArray
     chance: float | DoubleArray
     unit: str = "pairs"
-
-    def relative_change(self) -> tuple[list[int], DoubleArray, DoubleArray]:
-        """Change of every compressed variant, in heights of its base above chance.
-
-        Returns
-        -------
-        variants : list of int
-            Compressed variants whose base is there.
-        change : array, shape (n_categories, len(variants))
-        draws : array, shape (n_draws, n_categories, len(variants))
-        """
-        variants, bases = compressed(self.names)
-        return (
-            variants,
-            relative(self.accuracy, variants, bases, self.chance),
-            relative(self.draws, variants, bases, self.chance),
-        )
+    lexical: DoubleArray | None = None
+    lexical_draws: DoubleArray | None = None
 
 
 def compressed(names: list[tuple[str, str]]) -> tuple[list[int], list[int]]:
@@ -76,16 +71,6 @@ def compressed(names: list[tuple[str, str]]) -> tuple[list[int], list[int]]:
         if compressor != BASE and (model, BASE) in at
     ]
     return [i for i, _ in found], [j for _, j in found]
-
-
-def relative(
-    values: DoubleArray, variants: list[int], bases: list[int], chance: float | DoubleArray
-) -> DoubleArray:
-    """Change from base to variant (last axis), as a share of the base's height above chance."""
-    base = values[..., bases]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        change = (values[..., variants] - base) / (base - chance)
-    return np.asarray(np.where(base > chance, change, math.nan))
 
 
 def competence(
@@ -112,7 +97,7 @@ def competence(
     if found is None:
         return None
     unit, right, task = found
-    of_task = [str(c) for c in known["task_category"].values]
+    of_task = [str(c) for c in known[TASK_CATEGORY].values]
     categories = tuple(dict.fromkeys(of_task))
     member = np.array([categories.index(c) for c in of_task])[task]
     n_variants = right.shape[0]
@@ -142,24 +127,19 @@ def outcomes(known: xr.Dataset) -> tuple[str, DoubleArray, npt.NDArray[np.intp]]
     Returns
     -------
     unit : str
-        ``pair`` or ``item``.
+        ``pair``, ``item`` or ``question``.
     right : array, shape (n_variants, n_items)
         1 and 0; a tie of a pair counts one half, as in the score.
     task : array, shape (n_items,)
         Number of each item's task.
-    Or None, where the board has neither pairs nor items with categories.
+    Or None, where the board has no items with categories (:data:`harness.spec.layout.COUNTED`).
     """
-    if "task_category" not in known.variables:
-        return None
-    if {"margin", "pair_task"} <= set(known.variables):
-        unit = "pair"
-        right = (np.sign(known["margin"].transpose("variant", "pair").values) + 1) / 2
-    elif {"passed", "item_task"} <= set(known.variables):
-        unit = "item"
-        right = known["passed"].transpose("variant", "item").values.astype(np.float64)
-    else:
-        return None
-    return unit, right, known[f"{unit}_task"].values.astype(np.intp)
+    for counted in COUNTED:
+        if counted.fits(known):
+            answers = known[counted.variable].transpose("variant", counted.unit).values
+            right = (np.sign(answers) + 1) / 2 if counted.signed else answers.astype(np.float64)
+            return counted.unit, right, known[counted.task].values.astype(np.intp)
+    return None
 
 
 def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competence | None:
@@ -184,7 +164,7 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
         None where the board has no probes. Chance is the majority's score, by category; what is
         counted are tasks times seeds.
     """
-    needed = [f"category_{n}" for n in ("score", "low", "high", "majority", "tasks")]
+    needed = [*PROBED, *PROBED_CHANCE]
     if not set(needed) <= set(known.variables):
         return None
     score, low, high, majority, tasks = (
@@ -193,21 +173,46 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
     rng = np.random.default_rng(seed)
     error = (high - low) / (2 * _NORMAL_975)
     drawn = score + error * rng.standard_normal((draws, *score.shape))
-    deviations = kept_draws(known)
-    if deviations is not None:
-        # The same draw of documents for all categories and variants; in turn, if more are wanted.
-        together = score + deviations[np.arange(draws) % len(deviations)]
-        drawn = np.where(np.isfinite(together), together, drawn)
+    drawn = _together(drawn, score, kept_draws(known))
+    lexical, lexical_draws = None, None
+    if PROBED_LEXICAL in known.variables:
+        lexical = known[PROBED_LEXICAL].transpose("category", "variant").values.astype(np.float64)
+        # As unsure as the score, and on its own: too unsure rather than too sure.
+        lexical_draws = lexical + error * rng.standard_normal((draws, *score.shape))
+        kept = kept_draws(known, PROBED_LEXICAL_DRAWS)
+        lexical_draws = _together(lexical_draws, lexical, kept)
     categories = tuple(str(c) for c in known["category"].values)
     counted = np.nanmax(tasks, axis=1) * known.sizes.get("seed", 1)
     # The majority of the training items is that of every variant.
     chance = np.nanmean(majority, axis=1, keepdims=True)
     return Competence(
-        benchmark, categories, variants_of(known), score, drawn, counted, chance, "probes"
+        benchmark,
+        categories,
+        variants_of(known),
+        score,
+        drawn,
+        counted,
+        chance,
+        "probes",
+        lexical,
+        lexical_draws,
     )
 
 
-def kept_draws(known: xr.Dataset) -> DoubleArray | None:
+def _together(
+    drawn: DoubleArray, score: DoubleArray, deviations: DoubleArray | None
+) -> DoubleArray:
+    """Take resamples that were kept in the place of drawn ones, where there are any.
+
+    The same draw of documents for all categories and variants; in turn, if more are wanted.
+    """
+    if deviations is None:
+        return drawn
+    together = score + deviations[np.arange(len(drawn)) % len(deviations)]
+    return np.asarray(np.where(np.isfinite(together), together, drawn))
+
+
+def kept_draws(known: xr.Dataset, name: str = PROBED_DRAWS) -> DoubleArray | None:
     """Read the resamples of probed categories, as deviations from their mean.
 
     Returns
@@ -215,9 +220,9 @@ def kept_draws(known: xr.Dataset) -> DoubleArray | None:
     array, shape (n_draws, n_categories, n_variants)
         NaN for variants whose score kept none. Or None, where no score kept any.
     """
-    if "category_draws" not in known.variables:
+    if name not in known.variables:
         return None
-    kept = known["category_draws"].transpose("draw", "category", "variant")
+    kept = known[name].transpose("draw", "category", "variant")
     values = kept.values.astype(np.float64)
     return np.asarray(values - values.mean(axis=0))
 

@@ -17,6 +17,8 @@ from harness.board.submission.keys import key_faults, requests_of
 from harness.board.submission.plausible import cell_faults, detail_faults, has_layers, samples_of
 from harness.board.submission.shelf import read_shelf
 from harness.errors import SubmissionError
+from harness.runner.status import Status
+from harness.spec.direction import lower_is_better, was_calibrated
 from harness.spec.registry import Registry
 
 
@@ -133,7 +135,7 @@ def _cell_id(entry: Entry, cell: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _done(entry: Entry) -> Iterator[Mapping[str, Any]]:
-    return (cell for cell in entry.record["cells"] if cell["status"] == "done")
+    return (cell for cell in entry.record["cells"] if Status(cell["status"]).has_score)
 
 
 def _entry_problems(entry: Entry, registry: Registry) -> Iterator[Problem]:
@@ -145,8 +147,9 @@ def _entry_problems(entry: Entry, registry: Registry) -> Iterator[Problem]:
         yield Problem(entry.name, fault)
     for cell in entry.record["cells"]:
         faults = list(cell_faults(entry, cell))
-        if cell["status"] == "done":
+        if Status(cell["status"]).has_score:
             faults += key_faults(entry, cell, registry)
+            faults += _calibration_faults(cell, registry)
         for fault in faults:
             yield Problem(_name(entry, cell), fault)
     for compressor, fault in detail_faults(entry):
@@ -169,9 +172,18 @@ def _benchmark_faults(entry: Entry, registry: Registry) -> Iterator[str]:
         "margin": spec.margin,
         "simulated": int(spec.simulated),
     }
+    if lower_is_better(said) != spec.lower_is_better:
+        yield f"of {spec.name} the other end of the scale is the better one here"
     for field, value in ours.items():
         if said[field] != value:
             yield f"{field} of {spec.name} is {said[field]!r}; here it is {value!r}"
+
+
+def _calibration_faults(cell: Mapping[str, Any], registry: Registry) -> Iterator[str]:
+    """Hold against its plugin what widens the tolerance of a verification."""
+    spec = registry.compressors.known(cell["compressor"]["name"])
+    if spec is not None and was_calibrated(cell["compressor"]) != spec.calibrated:
+        yield f"{spec.name} is {'' if spec.calibrated else 'not '}calibrated here"
 
 
 def _model_faults(entry: Entry, registry: Registry) -> Iterator[str]:
@@ -340,10 +352,6 @@ def _remarks(entry: Entry, pool: Sequence[Entry], registry: Registry) -> Iterato
     for cell in _done(entry):
         if registry.compressors.known(cell["compressor"]["name"]) is None:
             yield Problem(_name(entry, cell), "its compressor is of a plugin that is not here")
-        if "parts" not in cell["provenance"]:
-            yield Problem(
-                entry.name, "made before scores said what their keys are made of: less is checked"
-            )
         if not cell["provenance"].get("pinned"):
             yield Problem(entry.name, "its model is not pinned")
         if None not in (cell["value"], cell["ceiling"]) and cell["value"] > cell["ceiling"]:

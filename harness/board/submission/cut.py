@@ -18,6 +18,7 @@ from harness.board.submission.detail import without_raw
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
+from harness.runner.status import Status
 from harness.spec.names import nearest, split_settings
 from harness.spec.registry import Registry, Shelf
 
@@ -105,7 +106,7 @@ def _entry(
         for compressor in cells["compressor"].values
     ]
     kept = sorted((r for r in rows if r is not None), key=lambda r: str(r["compressor"]["name"]))
-    done = [row for row in kept if row["status"] == "done"]
+    done = [row for row in kept if Status(row["status"]).has_score]
     if not done:
         return None
     about = _row(board["models"].to_dataset().sel(model=model), MODEL)
@@ -136,8 +137,8 @@ def _entry(
 
 
 def _cell(board: xr.DataTree, at: xr.Dataset) -> dict[str, Any] | None:
-    status = str(at["status"].item())
-    if status not in ("done", "not applicable"):
+    status = Status.read(str(at["status"].item()))
+    if not status.handed_in:
         return None
     compressor = str(at["compressor"].item())
     provenance = json.loads(at["provenance"].item() or "{}")

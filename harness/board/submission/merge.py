@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from harness.board.assemble import NUMBERS as VALUES
 from harness.board.assemble import (
     SCHEMA,
     compression_columns,
@@ -23,6 +22,9 @@ from harness.board.profile import with_profile
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import BENCHMARK, COMPRESSOR, MODEL, NUMBERS
 from harness.errors import SubmissionError
+from harness.runner.status import Status
+from harness.spec.direction import CALIBRATED, LOWER, lower_is_better, was_calibrated
+from harness.spec.layout import NUMBERS as VALUES
 
 Verified = Callable[[Entry], str]
 """Says of an entry and thus of its cells: ``verified``, ``unverified`` or ``failed``."""
@@ -78,8 +80,17 @@ def merge(entries: Sequence[Entry], verified: Verified = lambda _: "unverified")
     }
     about = {(p.model, p.benchmark): p.entry.record for p in places}
     models = {model: record["model"] for (model, _), record in sorted(about.items())}
-    benchmarks = {name: record["benchmark"] for (_, name), record in sorted(about.items())}
-    compressors = {p.compressor: p.cell["compressor"] for p in places}
+    benchmarks = {
+        name: {**record["benchmark"], LOWER: int(lower_is_better(record["benchmark"]))}
+        for (_, name), record in sorted(about.items())
+    }
+    compressors = {
+        p.compressor: {
+            **p.cell["compressor"],
+            CALIBRATED: int(was_calibrated(p.cell["compressor"])),
+        }
+        for p in places
+    }
     groups: dict[str, xr.Dataset] = {
         "/": xr.Dataset(attrs={"title": "brainpress leaderboard", "schema": SCHEMA}),
         "/cells": _cells(places, axes, verified),
@@ -145,7 +156,7 @@ def _cells(
         name: np.full(shape, "", object)
         for name in ("status", "reason", "key", "provenance", "verified", "submitter", "entry")
     }
-    words["status"][...] = "to do"
+    words["status"][...] = str(Status.TODO)
     words["reason"][...] = "nobody has handed it in"
     index = {axis: {name: i for i, name in enumerate(names)} for axis, names in axes.items()}
     for p in places:
@@ -157,7 +168,7 @@ def _cells(
         said = {
             **{name: p.cell[name] for name in ("status", "reason", "key")},
             "provenance": json.dumps(p.cell["provenance"], sort_keys=True),
-            "verified": verified(p.entry) if p.cell["status"] == "done" else "",
+            "verified": verified(p.entry) if Status(p.cell["status"]).has_score else "",
             "submitter": p.entry.record["submitter"]["name"],
             "entry": p.entry.id,
         }
@@ -178,7 +189,7 @@ def _facts(
         found = [about[name][field] for name in names]
         if field == "name":
             continue
-        if field in ("version", "simulated"):
+        if field in ("version", "simulated", LOWER, CALIBRATED):
             columns[field] = (axis, np.array(found, int))
         elif field in _NUMERIC:
             columns[field] = (axis, np.array([math.nan if v is None else v for v in found], float))
@@ -205,7 +216,7 @@ def _detail(places: Sequence[_Place]) -> xr.Dataset | None:
     read = {p.entry.id: p.entry.dataset() for p in places}
     for p in places:
         dataset = read[p.entry.id]
-        if dataset is None or p.cell["status"] != "done":
+        if dataset is None or not Status(p.cell["status"]).has_score:
             continue
         part = dataset.sel(compressor=p.compressor).drop_vars(
             ["compressor", *VALUES], errors="ignore"

@@ -13,19 +13,23 @@ from harness.board.submission.detail import prose, raw_dimensions
 from harness.board.submission.entry import Entry
 from harness.board.submission.schema import NUMBERS
 from harness.errors import SubmissionError
+from harness.runner.status import Status
+from harness.spec.layout import TOLERANCE, headline, mean_of
 
-AGREE = 1e-6
-"""Largest difference between a value and the mean of its own detail: rounding."""
 LOWER_BOUND = "leave-one-out"
 """A ceiling of this kind may be exceeded."""
-_PRIMARY = {"r_best": ("participant", "roi"), "score": ("task",), "accuracy": ("task",)}
-"""What a value is the plain mean of, where a detail has it."""
-_RANGES = {"bits_per_weight": (0, 64), "sparsity": (0, 1), "perplexity": (1, math.inf)}
+_RANGES = {
+    "bits_per_weight": (0, 64),
+    "bits_per_weight_model": (0, 64),
+    "sparsity": (0, 1),
+    "coverage": (0, 1),
+    "perplexity": (1, math.inf),
+}
 
 
 def cell_faults(entry: Entry, cell: Mapping[str, Any]) -> Iterator[str]:
     """Say what is impossible about one cell."""
-    if cell["status"] != "done":
+    if not Status(cell["status"]).has_score:
         if cell["key"] or any(cell[n] is not None for n in NUMBERS):
             yield "it does not apply, and yet has a result"
         return
@@ -37,7 +41,7 @@ def cell_faults(entry: Entry, cell: Mapping[str, Any]) -> Iterator[str]:
         return
     if (low is None) != (high is None):
         yield "its interval has one end"
-    elif low is not None and not low - AGREE <= value <= high + AGREE:
+    elif low is not None and not low - TOLERANCE <= value <= high + TOLERANCE:
         yield f"its interval [{low:.4g}, {high:.4g}] does not contain its value {value:.4g}"
     yield from _range(entry.record["benchmark"], value)
     if ceiling is not None:
@@ -66,7 +70,7 @@ def _ceiling(
     if low is not None and low > ceiling and LOWER_BOUND not in kind:
         yield f"its whole interval, from {low:.4g}, is above its ceiling {ceiling:.4g}"
     share = cell["normalised"]
-    if share is not None and abs(share * ceiling - value) > AGREE:
+    if share is not None and abs(share * ceiling - value) > TOLERANCE:
         yield f"{value:.4g} of a ceiling of {ceiling:.4g} is not the share {share:.4g}"
 
 
@@ -78,7 +82,11 @@ def detail_faults(entry: Entry) -> Iterator[tuple[str, str]]:
     where, what : str
         ``where`` is a compressor, or nothing for the detail as a whole.
     """
-    done = {c["compressor"]["name"]: c for c in entry.record["cells"] if c["status"] == "done"}
+    done = {
+        cell["compressor"]["name"]: cell
+        for cell in entry.record["cells"]
+        if Status(cell["status"]).has_score
+    }
     try:
         dataset = entry.dataset()
     except SubmissionError as error:
@@ -117,11 +125,11 @@ def variant_faults(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[str
             yield f"{name} holds an infinite number"
         if variable.size and np.isnan(variable.values).all():
             yield f"{name} holds no number"
-    primary = next((n for n, d in _PRIMARY.items() if n in dataset and dataset[n].dims == d), None)
+    primary = headline(dataset)
     if primary is not None and cell["value"] is not None:
-        mean = float(dataset[primary].mean(skipna=False))
-        if not abs(mean - cell["value"]) <= AGREE:
-            yield f"its value {cell['value']:.6g} is not the mean of {primary}, {mean:.6g}"
+        mean = mean_of(dataset, primary)
+        if not abs(mean - cell["value"]) <= TOLERANCE:
+            yield f"its value {cell['value']:.6g} is not the mean of {primary.name}, {mean:.6g}"
     said = cell["provenance"].get("participants")
     there = dataset.sizes.get("participant")
     if said is not None and there is not None and said != there:

@@ -9,23 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.board.submission.entry import SCHEMA
+from harness.runner.status import Status
+from harness.spec.direction import CALIBRATED, LOWER
+from harness.spec.layout import KINDS
+from harness.spec.layout import NUMBERS as VALUES
 
 Rule = Callable[[Any], str]
 """Takes a value and says what is wrong with it; nothing where nothing is."""
 
-NUMBERS = (
-    "value",
-    "low",
-    "high",
-    "ceiling",
-    "normalised",
-    "record_seconds",
-    "score_seconds",
-    "peak_memory",
-)
-STATUSES = ("done", "not applicable")
+NUMBERS = (*VALUES, "record_seconds", "score_seconds", "peak_memory")
+STATUSES = tuple(str(status) for status in Status if status.handed_in)
 """A cell that failed is nobody's result."""
-KINDS = ("neural", "linguistic", "behavioural")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;#@+,=/ -]{0,127}")
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -87,6 +81,11 @@ def count(value: Any) -> str:
     return ""
 
 
+def flag(value: Any) -> str:
+    """Take 0 or 1."""
+    return "" if value in (0, 1) and isinstance(value, int) else f"is {str(value)[:20]}, not 0 or 1"
+
+
 def one_of(*allowed: str) -> Rule:
     """One of a few words."""
     return lambda value: "" if value in allowed else f"is {str(value)[:40]!r}, not of {allowed}"
@@ -138,6 +137,7 @@ BENCHMARK: Mapping[str, Rule] = {
     "chance": number,
     "margin": number,
     "simulated": count,
+    LOWER: flag,
     "licence": text(200),
     "citation": text(),
     "data": text(),
@@ -147,6 +147,7 @@ COMPRESSOR: Mapping[str, Rule] = {
     "name": name,
     "method": text(100),
     "options": text(8000),
+    CALIBRATED: flag,
     "tags": text(500),
     "citation": text(),
 }
@@ -158,6 +159,8 @@ CELL: Mapping[str, Rule] = {
     "compression": facts,
     **dict.fromkeys(NUMBERS, number),
 }
+LATER = (LOWER, CALIBRATED)
+"""Fields that records accepted before they existed do not have."""
 DETAIL: Mapping[str, Rule] = {"bytes": count, "sha256": key}
 
 
@@ -202,7 +205,7 @@ def _group(where: str, found: Any, rules: Mapping[str, Rule]) -> Iterator[str]:
 
 
 def _names(where: str, found: Mapping[str, Any], wanted: set[str]) -> Iterator[str]:
-    for missing in sorted(wanted - set(found)):
+    for missing in sorted(wanted - set(found) - set(LATER)):
         yield f"{where}: {missing} is missing"
     for extra in sorted(set(found) - wanted):
         yield f"{where}: {extra[:40]!r} is not a thing that it says"

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -24,7 +24,9 @@ from harness.compress.layers.course import Course
 from harness.compress.layers.linear import Layer
 from harness.compress.layers.observe import SharedInput, Sharing, sharing
 from harness.compress.layers.stream import Stream
-from harness.compress.methods.moments import InputAccumulator
+from harness.compress.layers.tally import Tally
+from harness.compress.layers.watch import watching
+from harness.compress.methods.activations import RoundedInput
 from harness.errors import CompressionError
 
 
@@ -64,8 +66,12 @@ def observe_in_turn(
         A layer saw no token or values that are not finite, or is called again once it is
         compressed, so that it cannot be measured on all its inputs.
     """
-    turns = _Turns(sharing(block, layers, stream.glance(block, device)))
-    with turns.watching(), _courses(stream.parts(block, device)) as courses:
+    turns = _Turns(sharing(block, layers, stream, device))
+    with (
+        watching(layers, turns.arrive) as see,
+        stream.seen(see),
+        _courses(stream.parts(block, device)) as courses,
+    ):
         # Where each course is held.
         held = {course: course.resume() for course in courses}
         while any(held.values()):
@@ -92,54 +98,59 @@ def _courses(parts: Sequence[Callable[[], object]]) -> Iterator[list[Course]]:
             course.close()
 
 
+def _rounded(layer: Layer, value: Tensor) -> Tensor:
+    """Round what an expert multiplies, if its module rounds it from the next call on.
+
+    What has been rounded already is left as it is by rounding it again.
+    """
+    if not layer.takes_input:
+        return value
+    for hook in layer.module._forward_pre_hooks.values():
+        if isinstance(hook, RoundedInput):
+            rounded: Tensor = hook(layer.module, (value,))[0]
+            return rounded
+    return value
+
+
 @dataclass
 class _Turns:
-    """Hooks that hold a batch at each group of layers that has not been compressed yet."""
+    """Holds a batch at each group of layers that has not been compressed yet."""
 
     groups: Sequence[Sharing]
-    accumulators: dict[str, InputAccumulator] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     done: set[str] = field(default_factory=set)
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Keep a hook on every layer."""
-        handles = [
-            layer.module.register_forward_pre_hook(partial(self._arrive, layer.name, group.leader))
-            for group in self.groups
-            for layer in group.layers
-        ]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    @cached_property
+    def leaders(self) -> dict[str, str]:
+        """For each layer, the one that is called first with its input."""
+        return {layer.name: group.leader for group in self.groups for layer in group.layers}
 
-    def _arrive(
-        self, name: str, leader: str, module: nn.Module, arguments: tuple[Any, ...]
-    ) -> tuple[Any, ...]:
+    def arrive(self, layer: Layer, value: Tensor) -> Tensor:
         """Count an input of the first layer of a group, and wait until the group is compressed."""
-        if (name == leader) == (leader in self.done):
+        leader = self.leaders[layer.name]
+        if (layer.name == leader) == (leader in self.done):
             raise CompressionError(
-                f"{name}: the block calls this layer more than once, or in changing order, so it "
-                "cannot be compressed before the layers behind it run",
+                f"{layer.name}: the block calls this layer more than once, or in changing order, "
+                "so it cannot be compressed before the layers behind it run",
                 "walk in the order 'sequential'",
             )
-        if name != leader:
-            return arguments
-        value: Tensor = arguments[0]
-        if name not in self.accumulators:
-            self.accumulators[name] = InputAccumulator(value.shape[-1], value.device)
-        self.accumulators[name].add(value)
+        if layer.name != leader:
+            return value
+        self.tally.add(layer, value)
+        module = layer.module
         before = set(module._forward_pre_hooks)
         course = threading.current_thread()
         assert isinstance(course, Course)
-        course.pause(name)
+        course.pause(layer.name)
+        if layer.is_slice:
+            return _rounded(layer, value)
         # torch has chosen the hooks of this call already: one that compression has added (rounding
         # of inputs) has to be called here.
+        arguments: tuple[Any, ...] = (value,)
         for key, hook in module._forward_pre_hooks.items():
             if key not in before:
                 arguments = hook(module, arguments)
-        return arguments
+        return arguments[0]  # type: ignore[no-any-return]
 
     def rank(self, leader: str) -> int:
         """Return the place of a group in the order of the block."""
@@ -149,9 +160,8 @@ class _Turns:
         """Return what a group has seen; from now on it counts as compressed."""
         group = self.groups[self.rank(leader)]
         self.done.add(leader)
-        never = InputAccumulator(1, torch.device("cpu"))
-        seen = self.accumulators.pop(leader, never).statistics(leader)
-        return SharedInput(group.layers, seen, group.after_norm)
+        layer = next(layer for layer in group.layers if layer.name == leader)
+        return SharedInput(group.layers, self.tally.statistics(layer), group.after_norm)
 
     def open(self) -> list[str]:
         """Return the groups that no batch came to."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.compress.layers.linear import Layer
-from harness.compress.layers.stream import Enough
-from harness.compress.methods.moments import InputAccumulator, InputStatistics
+from harness.compress.layers.stream import Enough, Stream
+from harness.compress.layers.tally import Tally
+from harness.compress.layers.watch import watching
+from harness.compress.methods.moments import InputStatistics
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,18 @@ class Sharing:
 
 
 def observe(
-    block: nn.Module, layers: Sequence[Layer], passes: Iterable[Any], *, to_the_end: bool = True
-) -> list[SharedInput]:
-    """Collect the statistics of the layers' inputs while a block runs.
+    block: nn.Module,
+    layers: Sequence[Layer],
+    stream: Stream,
+    device: torch.device,
+    *,
+    advance: bool,
+    to_the_end: bool = True,
+) -> Iterator[SharedInput]:
+    """Collect the statistics of the layers' inputs while a block runs on all calibration text.
 
-    Which layers share an input is seen in the first pass, by the identity of the tensor they are
-    called with, so nothing need be known of the architecture. From then on the first of each group
-    is watched alone.
+    Which layers share an input is seen by the identity of the tensor they are called with, so
+    nothing need be known of the architecture. The first of each group is watched alone.
 
     Parameters
     ----------
@@ -68,89 +75,111 @@ def observe(
         The block.
     layers : sequence of Layer
         Its linear layers.
-    passes : iterable
-        Runs the block once for each item that is taken from it.
+    stream : Stream
+        Before the block.
+    device : torch.device
+        Where the block is.
+    advance : bool
+        Whether the stream stands behind the block afterwards; else it stays before it.
     to_the_end : bool
-        Whether what comes out of the block is wanted; else
-        :class:`~harness.compress.layers.stream.Enough`
-        is raised once the last layer's input has been seen.
+        Whether the whole block has to run; else a pass ends once the last layer's input has been
+        seen. A block with experts always runs to its end: who is called last is not known.
 
-    Returns
-    -------
-    list of SharedInput
-        In the order of their first layers.
+    Yields
+    ------
+    SharedInput
+        In the order of their first layers, when the block has run on everything.
 
     Raises
     ------
     CompressionError
         A layer saw no token, or values that are not finite.
     """
-    watch = _watched(block, layers, passes, to_the_end=to_the_end)
-    return [
-        SharedInput(group.layers, watch.statistics(group.leader), group.after_norm)
-        for group in watch.groups()
-    ]
+    routed = any(layer.expert is not None for layer in layers)
+    watch = _Watch(list(layers), to_the_end or advance or routed)
+    passes = stream.passing if advance else stream.looking
+    watch.through(block, stream, passes(block, device))
+    for group in watch.groups():
+        leader = next(layer for layer in group.layers if layer.name == group.leader)
+        seen = watch.tally.statistics(leader)
+        yield SharedInput(group.layers, seen, group.after_norm)
 
 
-def sharing(block: nn.Module, layers: Sequence[Layer], passes: Iterable[Any]) -> list[Sharing]:
-    """Find out which layers of a block share an input.
+def sharing(
+    block: nn.Module, layers: Sequence[Layer], stream: Stream, device: torch.device
+) -> list[Sharing]:
+    """Find out which layers of a block share an input, from a few tokens.
 
     Takes what :func:`observe` takes.
 
     Returns
     -------
     list of Sharing
-        In the order in which the block calls them; a layer that was not called is by itself, at the
-        end.
+        In the order in which the block calls them: experts of one mixture one after the other,
+        those that no token reached too. Other layers that were not called are at the end.
     """
-    watch = _watched(block, layers, passes, to_the_end=True)
-    called = list(watch.leaders)
-    return sorted(
-        watch.groups(),
-        key=lambda group: called.index(group.leader) if group.leader in called else len(called),
-    )
+    watch = _Watch(list(layers), to_the_end=True)
+    watch.through(block, stream, stream.glance(block, device))
+    called = {name: place for place, name in enumerate(watch.leaders)}
+    mixtures: dict[str, int] = {}
+    roles: dict[tuple[str, str], int] = {}
+    for layer in layers:
+        if layer.expert is not None and layer.name in called:
+            place, kind = called[layer.name], (layer.expert.mixture, layer.expert.role)
+            mixtures[kind[0]] = min(place, mixtures.get(kind[0], place))
+            roles[kind] = min(place, roles.get(kind, place))
 
+    def rank(group: Sharing) -> tuple[int, int, int]:
+        layer = next(layer for layer in group.layers if layer.name == group.leader)
+        expert = layer.expert
+        if expert is None:
+            return called.get(layer.name, len(called)), 0, 0
+        role = roles.get((expert.mixture, expert.role), len(called))
+        return mixtures.get(expert.mixture, len(called)), expert.index, role
 
-def _watched(
-    block: nn.Module, layers: Sequence[Layer], passes: Iterable[Any], *, to_the_end: bool
-) -> _Watch:
-    watch = _Watch(list(layers), to_the_end)
-    handles = [layer.module.register_forward_pre_hook(watch.hook(layer)) for layer in layers]
-    handles += [norm.register_forward_hook(watch.see_norm) for norm in _norms(block)]
-    try:
-        for _ in passes:
-            watch.end_pass()
-    finally:
-        for handle in handles:
-            handle.remove()
-    return watch
+    return sorted(watch.groups(), key=rank)
 
 
 def _norms(block: nn.Module) -> list[nn.Module]:
-    return [module for module in block.modules() if "norm" in type(module).__name__.lower()]
+    """Return the norms of a block that have a weight for a scale of each input to go into."""
+    return [
+        module
+        for module in block.modules()
+        if "norm" in type(module).__name__.lower()
+        and isinstance(getattr(module, "weight", None), Tensor)
+    ]
 
 
 @dataclass
 class _Watch:
-    """Hooks, and what they have seen."""
+    """What is seen of the layers of a block."""
 
     layers: list[Layer]
     to_the_end: bool
+    tally: Tally = field(default_factory=Tally)
     leaders: dict[str, str] = field(default_factory=dict)
-    accumulators: dict[str, InputAccumulator] = field(default_factory=dict)
     after_norm: set[str] = field(default_factory=set)
     inputs: dict[int, tuple[str, Tensor]] = field(default_factory=dict)
     normed: dict[int, Tensor] = field(default_factory=dict)
     last: str = ""
 
-    def hook(self, layer: Layer) -> Any:
-        def see(module: nn.Module, arguments: tuple[Any, ...]) -> None:
-            del module
-            self.see(layer.name, arguments[0])
-            if layer.name == self.last and not self.to_the_end:
-                raise Enough
+    def through(self, block: nn.Module, stream: Stream, passes: Iterable[object]) -> None:
+        """Watch some passes of the stream through the block."""
+        handles = [norm.register_forward_hook(self.see_norm) for norm in _norms(block)]
+        try:
+            with watching(self.layers, self.arrive) as see, stream.seen(see):
+                for _ in passes:
+                    self.end_pass()
+        finally:
+            for handle in handles:
+                handle.remove()
 
-        return see
+    def arrive(self, layer: Layer, value: Tensor) -> Tensor:
+        """Count an input, and end the pass where nothing more is wanted of it."""
+        self.see(layer, value)
+        if layer.name == self.last and not self.to_the_end:
+            raise Enough
+        return value
 
     def see_norm(self, module: nn.Module, arguments: tuple[Any, ...], out: Any) -> None:
         """Remember what a norm puts out, until the pass ends."""
@@ -158,19 +187,17 @@ class _Watch:
         if isinstance(out, Tensor) and not self.last:
             self.normed[id(out)] = out
 
-    def see(self, name: str, value: Tensor) -> None:
+    def see(self, layer: Layer, value: Tensor) -> None:
         """Count an input where the layer leads its group."""
+        name = layer.name
         if name not in self.leaders:
             # The tensor is kept until the pass ends, so that its identity is not used again.
             leader, _ = self.inputs.setdefault(id(value), (name, value))
             self.leaders[name] = leader
             if id(value) in self.normed:
                 self.after_norm.add(leader)
-        if self.leaders[name] != name:
-            return
-        if name not in self.accumulators:
-            self.accumulators[name] = InputAccumulator(value.shape[-1], value.device)
-        self.accumulators[name].add(value)
+        if self.leaders[name] == name:
+            self.tally.add(layer, value)
 
     def end_pass(self) -> None:
         """Let the inputs of the pass go, and note which layer was called last."""
@@ -187,8 +214,3 @@ class _Watch:
             Sharing(leader, tuple(layers), leader in self.after_norm)
             for leader, layers in members.items()
         ]
-
-    def statistics(self, leader: str) -> InputStatistics:
-        """Return what a group has seen; one that was never called is an error."""
-        never = InputAccumulator(1, torch.device("cpu"))
-        return self.accumulators.pop(leader, never).statistics(leader)

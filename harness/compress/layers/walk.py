@@ -16,11 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from harness.compress.compressor import Compressed
+from harness.compress.layers.enter import enter
 from harness.compress.layers.in_turn import observe_in_turn
 from harness.compress.layers.linear import Layer, block_layers
 from harness.compress.layers.observe import SharedInput, observe
+from harness.compress.layers.own_run import eager_experts
 from harness.compress.layers.rewrite import count_parameters, naming, put, read_weight, summarise
-from harness.compress.layers.stream import Stream, enter
+from harness.compress.layers.stream import Stream
 from harness.compress.layers.workspace import KeptBlock, Workspace
 from harness.compress.report.meter import Meter
 from harness.compress.report.summary import CompressionReport, LayerReport
@@ -83,13 +85,14 @@ def walk(
     order, workspace = Order(order), workspace or Workspace()
     tokens = required(calibration).tokens
     parts = anatomy(model)
-    layers = block_layers(model)
     parameters = count_parameters(model)
     rows: list[LayerReport] = []
-    widest = max(layer.shape[1] for block in layers for layer in block)
+    widest = max(layer.shape[1] for block in block_layers(model) for layer in block)
     meter = Meter(workspace.device_of(parts.blocks[0]))
-    with meter, narrow_on_one_thread(widest):
-        visitor = _Visitor(method, order, enter(model, tokens))
+    with meter, narrow_on_one_thread(widest), eager_experts(model):
+        entered = enter(model, tokens, workspace)
+        layers = entered.layers
+        visitor = _Visitor(method, order, entered.stream)
         for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
             last = index + 1 == len(layers)
             with workspace.visiting(name, block) as device:
@@ -132,10 +135,10 @@ class _Visitor:
                 return _compress(turns, layers, self.method)
         if self.order is Order.DENSE and not last:
             # What comes out of the block as it was is what the next one sees.
-            seen = observe(block, layers, self.stream.passing(block, device))
+            seen = observe(block, layers, self.stream, device, advance=True)
             return _compress(seen, layers, self.method)
-        passes = self.stream.looking(block, device)
-        done = _compress(observe(block, layers, passes, to_the_end=False), layers, self.method)
+        seen = observe(block, layers, self.stream, device, advance=False, to_the_end=False)
+        done = _compress(seen, layers, self.method)
         if not last:
             self.stream.advance(block, device)
         return done

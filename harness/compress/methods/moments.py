@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi
 
 import torch
 from torch import Tensor
@@ -35,6 +36,49 @@ class InputStatistics:
     magnitude: Tensor
     tokens: int
 
+    def mixed_with_white(self, floor: int, power: float) -> InputStatistics:
+        """Return the statistics with as many white inputs as tokens are short of a floor.
+
+        An expert that few tokens reach has second moments of low rank, which say nothing of most
+        directions. ``(n M + (floor - n) power 1) / floor`` goes from the tokens' own moments at the
+        floor to those of white inputs at no token, with which every method is its plain form:
+        rounding to nearest, pruning by magnitude, the plain singular value decomposition.
+
+        Parameters
+        ----------
+        floor : int
+            Tokens from which on the statistics stay as they are.
+        power : float
+            Mean square of an input, of all tokens that reach an expert of the same layer.
+        """
+        if self.tokens >= floor:
+            return self
+        share = self.tokens / floor
+        white = InputStatistics.white(len(self.maxima), power, self.moments.device)
+        return InputStatistics(
+            share * self.moments + (1 - share) * white.moments,
+            torch.maximum(self.maxima, white.maxima) if self.tokens else white.maxima,
+            share * self.magnitude + (1 - share) * white.magnitude,
+            self.tokens,
+        )
+
+    @classmethod
+    def white(cls, width: int, power: float, device: torch.device) -> InputStatistics:
+        """Return the statistics of independent inputs of one size, of no token.
+
+        Parameters
+        ----------
+        width : int
+            Number of inputs.
+        power : float
+            Mean square of an input; 1 where none is known.
+        device : torch.device
+        """
+        power = power if power > 0 else 1.0
+        ones = torch.ones(width, device=device)
+        # The mean magnitude of a normal variable is sqrt(2 / pi) of its root mean square.
+        return cls(torch.diag(ones * power), ones * power**0.5, ones * (2 * power / pi) ** 0.5, 0)
+
     @property
     def norms(self) -> Tensor:
         """(in,): the root mean square of each input."""
@@ -57,7 +101,9 @@ class InputAccumulator:
     def __init__(self, width: int, device: torch.device) -> None:
         self._upper = torch.zeros(width, width, device=device)
         self._maxima = torch.zeros(width, device=device)
-        self._magnitude = torch.zeros(width, dtype=torch.float64, device=device)
+        # Metal has no float64; there sums are of float32.
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        self._magnitude = torch.zeros(width, dtype=exact, device=device)
         self._tokens = 0
 
     def add(self, inputs: Tensor) -> None:
@@ -77,6 +123,11 @@ class InputAccumulator:
             self._magnitude += magnitude.sum(0)
         add_gram(self._upper, rows)
 
+    @property
+    def tokens(self) -> int:
+        """Number of tokens so far."""
+        return self._tokens
+
     def statistics(self, name: str) -> InputStatistics:
         """Return the statistics of all batches.
 
@@ -93,7 +144,7 @@ class InputAccumulator:
         if not self._tokens:
             raise CompressionError(
                 f"{name}: no calibration token reached this layer",
-                "a mixture of experts may need more calibration text",
+                "the block does not use it, or multiplies by its weight in a way that is not seen",
             )
         upper = self._upper.triu_()
         moments = upper + upper.triu(1).T
@@ -144,4 +195,4 @@ def output_power(weight: Tensor, moments: Tensor) -> float:
     add_gram(gram, weight)
     # tr(W M W') is the sum of W'W times M, both symmetric.
     gram.triu_().diagonal().mul_(0.5)
-    return max(0.0, 2 * float(gram.mul_(moments).sum(1).sum(dtype=torch.float64)))
+    return max(0.0, 2 * float(gram.mul_(moments).sum(1).cpu().sum(dtype=torch.float64)))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.ceilings.extrapolation import FEWEST, extrapolated
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.items.assembly import Assembly, group_folds, measured
 from harness.errors import DataError
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from harness.encode.ceilings.estimates import Ceiling, CeilingKind
 from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.items.pools import PoolScores, pool_sizes, score_pools
 from harness.errors import DataError

@@ -15,15 +15,24 @@ import numpy.typing as npt
 
 from harness.encode.design.confounds import Cleaning, Operator, without
 from harness.encode.design.features import delayed, delayed_gram, zscore_by_run
-from harness.encode.design.kernel import (
-    FloatArray,
-    Precision,
-    Spectrum,
-    feature_spectrum,
-    kernel_spectrum,
-)
+from harness.encode.design.kernel import FloatArray, Spectrum, feature_spectrum, kernel_spectrum
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold
 from harness.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """Inner products of rows, not centred.
+
+    Parameters
+    ----------
+    train : array, shape (n_train, n_train)
+    heldout : array, shape (n_heldout, n_train)
+    """
+
+    train: FloatArray
+    heldout: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +52,14 @@ class KernelBand:
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
+        kernels = self.kernels(fold)
         with named(self.name):
-            return kernel_spectrum(
-                self.kernel[np.ix_(fold.train, fold.train)],
-                self.kernel[np.ix_(fold.test, fold.train)],
-            )
+            return kernel_spectrum(kernels.train, kernels.heldout)
+
+    def kernels(self, fold: Fold) -> Kernels:
+        """Take the inner products of the rows of a fold."""
+        rows = (np.ix_(part, fold.train) for part in (fold.train, fold.test))
+        return Kernels(*(self.kernel[part] for part in rows))
 
     def through(self, operator: Operator) -> KernelBand:
         """Apply an operator to the rows of the design."""
@@ -85,6 +97,11 @@ class ColumnBand:
     def products(self, columns: FloatArray) -> FloatArray:
         """Multiply the kernel with columns, (n_samples, n_columns)."""
         return np.asarray(self.columns @ (self.columns.T @ columns))
+
+    def kernels(self, fold: Fold) -> Kernels:
+        """Compute the inner products of the rows of a fold."""
+        train = np.asarray(self.columns[fold.train], np.float64)
+        return Kernels(train @ train.T, np.asarray(self.columns[fold.test], np.float64) @ train.T)
 
 
 Band = KernelBand | ColumnBand

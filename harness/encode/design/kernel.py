@@ -8,27 +8,17 @@ covariance (columns by columns), whichever is smaller; what follows does not kno
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from harness.encode.design.options import EncodingOptions, Precision
 from harness.errors import DataError
 
 FloatArray = npt.NDArray[np.floating[Any]]
 DoubleArray = npt.NDArray[np.float64]
-
-
-class Precision(StrEnum):
-    """Floating-point type of products of features, and of the scan over penalties.
-
-    Decompositions and final predictions are in float64 either way.
-    """
-
-    DOUBLE = "float64"
-    SINGLE = "float32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,3 +218,18 @@ def penalty_grid(
         Ascending.
     """
     return np.geomspace(low * values.sum() / n_rows, high * values.max(), count)
+
+
+def model_grid(options: EncodingOptions, spectrum: Spectrum) -> DoubleArray:
+    """Make the penalties of the model's band, (n_penalties,), ascending."""
+    return _grid(options, spectrum, options.penalties)
+
+
+def nuisance_grid(options: EncodingOptions, spectrum: Spectrum) -> DoubleArray:
+    """Make the penalties of the nuisance band, (n_nuisance_penalties,), ascending."""
+    return _grid(options, spectrum, options.nuisance_penalties)
+
+
+def _grid(options: EncodingOptions, spectrum: Spectrum, count: int) -> DoubleArray:
+    ends = options.penalty_low, options.penalty_high
+    return penalty_grid(spectrum.values, spectrum.n_train, count, *ends)

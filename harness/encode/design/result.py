@@ -1,4 +1,4 @@
-"""What an encoding analysis was asked for, and what it found."""
+"""What an encoding analysis found."""
 
 from __future__ import annotations
 
@@ -7,60 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, Precision, Spectrum, penalty_grid
-from harness.encode.design.scores import Metric
+from harness.encode.design.kernel import DoubleArray
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.splits import Fold, IntArray
-
-
-@dataclass(frozen=True)
-class EncodingOptions:
-    """Choices of an encoding analysis. ``dataclasses.asdict`` of it is JSON.
-
-    Parameters
-    ----------
-    delays : tuple of int
-        FIR delays, in rows (TRs).
-    n_outer : int
-        Outer folds, on which scores are computed.
-    n_inner : int
-        Inner folds, on which penalty and layer are chosen.
-    gap : int
-        Rows purged on either side of a held-out block within its run. Eight TRs of 2 s bring
-        noise with the autocorrelation of fMRI to a score of 0.
-    penalties : int
-        Length of the penalty grid.
-    penalty_low, penalty_high : float
-        Ends of the grid, relative to the training kernel's mean and largest eigenvalue.
-    nuisance_penalties : int
-        Length of the grid of the nuisance band's own penalty.
-    metric : Metric
-        What inner cross-validation maximises.
-    precision : Precision
-        Floating-point type of feature products and of the scan over penalties.
-    """
-
-    delays: tuple[int, ...] = (1, 2, 3, 4)
-    n_outer: int = 5
-    n_inner: int = 4
-    gap: int = 8
-    penalties: int = 20
-    penalty_low: float = 1e-3
-    penalty_high: float = 10.0
-    nuisance_penalties: int = 10
-    metric: Metric = Metric.R2
-    precision: Precision = Precision.DOUBLE
-
-    def model_grid(self, spectrum: Spectrum) -> DoubleArray:
-        """Make the penalties of the model's band, (n_penalties,), ascending."""
-        return self._grid(spectrum, self.penalties)
-
-    def nuisance_grid(self, spectrum: Spectrum) -> DoubleArray:
-        """Make the penalties of the nuisance band, (n_nuisance_penalties,), ascending."""
-        return self._grid(spectrum, self.nuisance_penalties)
-
-    def _grid(self, spectrum: Spectrum, count: int) -> DoubleArray:
-        ends = self.penalty_low, self.penalty_high
-        return penalty_grid(spectrum.values, spectrum.n_train, count, *ends)
 
 
 @dataclass(frozen=True)

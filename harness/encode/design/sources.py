@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.kernel import FloatArray
+from harness.encode.design.leading import without_leading_ones
 from harness.encode.design.splits import IntArray, check_runs
 from harness.errors import DataError, ExtraMissing
 
@@ -269,7 +270,8 @@ def hdf5_part(path: Path, key: str, rows: slice = slice(None)) -> Part:
     path : Path
         The file; it stays open while the part is in use.
     key : str
-        Name of the data set: (n_rows, n_voxels) or (n_repeats, n_rows, n_voxels).
+        Name of the data set: (n_rows, n_voxels) or (n_repeats, n_rows, n_voxels). Leading axes of
+        length one are taken off.
     rows : slice
         Rows to use.
 
@@ -288,6 +290,8 @@ def hdf5_part(path: Path, key: str, rows: slice = slice(None)) -> Part:
         values = hdf5_file(path)[key]
     except KeyError as error:
         raise DataError(f"{path} holds no data set {key!r}") from error
+    if hasattr(values, "shape"):
+        values = without_leading_ones(values)
     if not hasattr(values, "ndim") or values.ndim not in (2, 3):
         raise DataError(f"{path}: {key!r} is not an array of responses")
     return Part(values, rows)

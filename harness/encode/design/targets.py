@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.kernel import FloatArray
-from harness.encode.design.result import EncodingOptions, Unusable
+from harness.encode.design.options import EncodingOptions
+from harness.encode.design.result import Unusable
 from harness.encode.design.splits import (
     Fold,
     IntArray,

@@ -7,14 +7,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.splits import Fold
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError, ScoreError
@@ -38,12 +38,15 @@ class Assembly:
     items : array (item,)
         What was presented.
     groups : array (item,)
-        What an item is held out with: its passage, story or sentence. Items of one group follow
-        each other.
+        What an item is held out with: its topic, story or sentence. Items of one group follow each
+        other.
     parts : array (item,)
         Experiment of each item; experiments are scored apart, because participants differ.
     participants : array (neuroid,)
         Whose neuroid (voxel, region, electrode) it is.
+    passages : array (item,)
+        The text that an item is read in, within its group; items of one passage follow each other,
+        in the order in which they were presented.
     """
 
     values: Floats
@@ -51,6 +54,7 @@ class Assembly:
     groups: Texts
     parts: Texts
     participants: Texts
+    passages: Texts
 
 
 def read_assembly(
@@ -59,6 +63,7 @@ def read_assembly(
     items: str = "stimulus",
     groups: str = "",
     parts: str = "",
+    passages: str = "",
     participants: Sequence[str] = ("subject", "subject_UID", "subject_id"),
     order: Sequence[str] = (),
 ) -> Assembly:
@@ -67,12 +72,15 @@ def read_assembly(
     Parameters
     ----------
     path : Path
-    items, groups, parts : str
-        Coordinates of ``presentation``. No groups: every item is its own.
+    items, groups, parts, passages : str
+        Coordinates of ``presentation``. No groups: every item is its own. No passages: a group is
+        one. A name may be shared by a group or a passage of another experiment.
     participants : sequence of str
         Coordinates of ``neuroid`` that may name the participant; the first one there is taken.
     order : sequence of str
-        Coordinates of ``presentation`` to sort a group's items by. Default: as they are.
+        Coordinates of ``presentation`` that say in which order items were presented: numbers, or
+        texts that are numbers. They order passages and groups as well: the order of the file
+        decides nothing. Default: items stay as they are.
 
     Raises
     ------
@@ -100,20 +108,56 @@ def read_assembly(
     n_items = len(values)
     names = column(items, "presentation")
     group = column(groups, "presentation") if groups else np.arange(n_items).astype(str)
+    group = np.asarray(group, object)
     part = column(parts, "presentation") if parts else np.full(n_items, "all", object)
+    passage = column(passages, "presentation") if passages else group
     person = next((p for p in participants if p in data.variables), participants[0])
-    keys = [np.asarray(data[name].values) for name in reversed(order) if name in data.variables]
-    _, first = np.unique(part + "\0" + group, return_index=True)
-    places = {(part[i], group[i]): i for i in first}
-    place = np.array([places[p, g] for p, g in zip(part, group, strict=True)])
-    rows = np.lexsort([*keys, place]) if keys else np.argsort(place, kind="stable")
+    keys = [_sortable(column(name, "presentation")) for name in order]
+    rows = _presented(keys, part, group, passage)
     return Assembly(
         values[rows],
         names[rows],
-        np.asarray(group, object)[rows],
+        group[rows],
         part[rows],
         column(person, "neuroid"),
+        passage[rows],
     )
+
+
+def _sortable(values: Texts) -> npt.NDArray[Any]:
+    """Numbers where texts are numbers, so that 10 comes after 9."""
+    try:
+        return values.astype(np.float64)
+    except ValueError:
+        return np.asarray(np.unique(values.astype(str), return_inverse=True)[1])
+
+
+def _presented(
+    keys: Sequence[npt.NDArray[Any]], part: Texts, group: Texts, passage: Texts
+) -> npt.NDArray[np.intp]:
+    """Rows in the order of presentation, with parts, groups and passages each in one piece.
+
+    A part, group or passage stands where its first item does; ties (two stories that both begin
+    with sentence 0) go by name.
+    """
+    n = len(part)
+    if keys:
+        ties = [np.unique(c.astype(str), return_inverse=True)[1] for c in (passage, group, part)]
+        first = np.lexsort([*ties, *reversed(keys)])
+    else:
+        first = np.arange(n)
+    position = np.empty(n, np.intp)
+    position[first] = np.arange(n)
+
+    def place(*columns: Texts) -> npt.NDArray[np.intp]:
+        names = ["\0".join(map(str, row)) for row in zip(*columns, strict=True)]
+        earliest: dict[str, int] = {}
+        for name, at in zip(names, position.tolist(), strict=True):
+            earliest[name] = min(at, earliest.get(name, at))
+        return np.array([earliest[name] for name in names])
+
+    nested = [place(part), place(part, group), place(part, group, passage)]
+    return np.asarray(np.lexsort([position, *reversed(nested)]))
 
 
 def group_folds(groups: Sequence[str] | Texts, n_folds: int) -> tuple[Fold, ...]:

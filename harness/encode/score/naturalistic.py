@@ -20,8 +20,7 @@ import xarray as xr
 
 from harness.encode.design.confounds import Drift
 from harness.encode.design.features import zscore_by_run
-from harness.encode.design.kernel import Precision
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import OneParticipant
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.protocol import Responses, prepare, score_responses
@@ -199,7 +198,8 @@ def score_stories(
         :func:`harness.encode.voxels.stream.stream_layers`), by (participant,) as means over the
         same
         voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
-        Products with voxels are in float32 here.
+        Products with voxels are in float32 here, unless a precision is asked for. With
+        ``options.permutations``, ``voxel_p`` and ``voxel_q``.
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
@@ -214,7 +214,7 @@ def score_stories(
         scores |= stream_layers(
             recording,
             source,
-            options=replace(options, precision=Precision.SINGLE),
+            options=options,
             nuisance=beside,
             folds=folds,
             ceilings={p: ceilings[p] for p in source.participants if p in ceilings} or None,
@@ -266,6 +266,7 @@ def _of_voxels(
     people = tuple(scores)
     first = next(iter(scores.values()))
     beyond = [name for name in BEYOND if name in first]
+    tested = [name for name in ("p", "q") if name in first]
     each: dict[str, list[Any]] = {name: [] for name in ("value", "normalised", "r", "r2", *beyond)}
     regions: dict[str, list[list[float]]] = {name: [] for name in ("r", "ceiling", *beyond)}
     for name, score in scores.items():
@@ -305,7 +306,7 @@ def _of_voxels(
             "voxel_r": ("voxel", joined("r_best")),
             "voxel_ceiling": ("voxel", ceilings),
             "voxel_normalised": ("voxel", joined("normalised")),
-            **{f"voxel_{what}": ("voxel", joined(what)) for what in beyond},
+            **{f"voxel_{what}": ("voxel", joined(what)) for what in (*beyond, *tested)},
             "voxel_layer": ("voxel", layer_best),
             "voxel_participant": (
                 "voxel",

@@ -14,7 +14,8 @@ import xarray as xr
 
 from harness.encode.ceilings.estimates import leave_one_out, split_half
 from harness.encode.design.confounds import Confounds
-from harness.encode.design.result import EncodingOptions, EncodingResult
+from harness.encode.design.options import EncodingOptions
+from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces
 from harness.encode.score.responses import Cleaned, Responses, prepare
 from harness.encode.score.unique import unique_part

@@ -1,8 +1,17 @@
-"""Designs of participants who had the same stimulus and differ in their confounds."""
+"""Designs of participants who had the same stimulus and differ in their confounds.
+
+With ``Q`` an orthonormal basis of one participant's confounds, the kernel of the projected design
+is
+
+    P K P = K + V M V',  V = [Q, K Q],  M = [[S, -I], [-I, 0]],  S = Q' K Q,
+
+a change of low rank: ``inv(M) = [[0, -I], [-I, -S]]`` and ``V`` are what
+:class:`harness.encode.solve.joint_scan.Change` takes, and nothing is decomposed again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,12 +19,13 @@ import numpy as np
 from harness.encode.design.band import Band
 from harness.encode.design.confounds import Confounds, Projection
 from harness.encode.design.kernel import DoubleArray
-from harness.encode.design.splits import Fold, IntArray
-from harness.encode.solve.confounded import ConfoundedPlan, LowRank, low_rank, project_plan
-from harness.encode.solve.ridge import RidgeFit, RidgePlan
+from harness.encode.design.splits import IntArray
 
 KEPT = 2**29
-"""Bytes of low-rank changes of kernels that are kept; further ones are made again."""
+"""Bytes of changes of kernels that are kept; further ones are made again."""
+
+Change = tuple[DoubleArray, DoubleArray]
+"""Columns ``V`` of all rows, and the inverse of ``M``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +37,12 @@ class OwnDesigns:
     projections : tuple of Projection
         By participant.
     members : tuple of (int, array)
-        Participants that have targets, and which.
+        Participants that have usable targets, and which.
     """
 
     projections: tuple[Projection, ...]
     members: tuple[tuple[int, IntArray], ...]
-    _kept: dict[int, tuple[LowRank, ...]] = field(default_factory=dict)
+    _kept: dict[int, tuple[Change, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, confounds: Confounds | None, usable: IntArray) -> OwnDesigns | None:
@@ -43,40 +53,40 @@ class OwnDesigns:
         members = tuple((int(p), np.flatnonzero(owner == p)) for p in np.unique(owner))
         return cls(confounds.own, members)
 
-    def n_columns(self, n_targets: int) -> int:
-        """Count the columns that go through a shared plan: targets, and changes of kernels."""
-        return n_targets + 2 * sum(self.projections[p].basis.shape[1] for p, _ in self.members)
-
     def prepare(self, layer: int, band: Band) -> None:
         """Compute what confounds change in a layer's kernel, and keep it while it fits."""
-        self.changes(layer, lambda _: band)
+        changes = tuple(low_rank(band, own) for own in self.projections)
+        size = sum(columns.nbytes for columns, _ in changes)
+        if size * (len(self._kept) + 1) <= KEPT:
+            self._kept[layer] = changes
 
-    def changes(self, layer: int, band_of: Callable[[int], Band]) -> tuple[LowRank, ...]:
-        """Return what confounds change in a layer's kernel, by participant."""
-        found = self._kept.get(layer)
-        if found is None:
-            band = band_of(layer)
-            found = tuple(low_rank(band, own) for own in self.projections)
-            size = sum(change.columns.nbytes for change in found)
-            if size * (len(self._kept) + 1) <= KEPT:
-                self._kept[layer] = found
-        return found
+    def change(self, person: int, layer: int, band_of: Callable[[int], Band]) -> Change:
+        """Return what a participant's confounds change in a layer's kernel."""
+        kept = self._kept.get(layer)
+        return kept[person] if kept else low_rank(band_of(layer), self.projections[person])
 
-    def plan(self, shared: RidgePlan, change: LowRank, fold: Fold) -> ConfoundedPlan:
-        """Plan the ridge regression of one participant."""
-        return project_plan(shared, change, fold)
 
-    def fit(
-        self, shared: RidgePlan, changes: Sequence[LowRank], fold: Fold, responses: DoubleArray
-    ) -> RidgeFit:
-        """Fit everybody's targets, (n_samples, n_targets), in the training rows of a fold."""
-        n_targets = responses.shape[1]
-        scores = np.empty((len(shared.penalties), n_targets))
-        chosen = np.empty(n_targets, np.intp)
-        predictions = np.empty((len(fold.test), n_targets))
-        for person, members in self.members:
-            plan = project_plan(shared, changes[person], fold)
-            fit = plan.fit(responses[fold.train][:, members])
-            scores[:, members], chosen[members] = fit.inner_scores, fit.chosen
-            predictions[:, members] = fit.predictions
-        return RidgeFit(scores, chosen, predictions)
+def low_rank(band: Band, confounds: Projection) -> Change:
+    """Write what confounds change in the kernel of a band as columns.
+
+    Parameters
+    ----------
+    band : Band
+        Shared features.
+    confounds : Projection
+        Of one participant.
+
+    Returns
+    -------
+    columns : array, shape (n_samples, 2 * rank)
+    inverse : array, shape (2 * rank, 2 * rank)
+    """
+    q = confounds.basis
+    across = np.asarray(band.products(q), np.float64)
+    inner = q.T @ across
+    # The two halves of V differ in scale by an eigenvalue: brought to one.
+    scale = max(float(np.linalg.norm(across)) / max(float(np.linalg.norm(q)), 1e-300), 1e-300)
+    eye = np.eye(q.shape[1])
+    zero = np.zeros_like(eye)
+    inverse = np.block([[zero, -eye / scale], [-eye / scale, -(inner + inner.T) / 2 / scale**2]])
+    return np.concatenate([q, across / scale], axis=1), inverse

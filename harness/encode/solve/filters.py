@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Precision
+from harness.encode.design.kernel import DoubleArray, FloatArray
+from harness.encode.design.options import Precision
 
 EIGENVALUES_PER_BLOCK = 64
 MOST_BLOCKS = 16

@@ -15,15 +15,15 @@ from harness.encode.design.band import ColumnBand
 from harness.encode.design.confounds import Drift, Projection
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.kernel import FloatArray
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split, unusable_targets
+from harness.encode.solve.tally import Tally
 from harness.encode.voxels.checkpoint import Checkpoint
 from harness.encode.voxels.stream_options import StreamOptions
-from harness.encode.voxels.tally import Tally
 from harness.errors import DataError, ScoreError
-from harness.place.workplace import workplace
+from harness.place.place import here
 
 WIDEST = 8192
 """Voxels of a block: more are not faster."""
@@ -53,7 +53,7 @@ class StreamJob:
     @property
     def device(self) -> str:
         """Where products are made."""
-        return self.stream.device or workplace().device
+        return self.stream.device or here().found_device()
 
     @property
     def n_voxels(self) -> int:
@@ -62,14 +62,9 @@ class StreamJob:
 
     def open(self, number: int, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
         """Start a participant's tally, or go on with what was kept of it."""
-        n_heldout = sum(len(split.outer.test) for split in self.splits)
+        n_voxels = self.source.n_voxels(name)
         self.tallies[name] = tally = self.kept.tally(
-            number,
-            len(self.splits),
-            self.n_layers,
-            self.source.n_voxels(name),
-            n_heldout,
-            nuisance=self.nuisance is not None,
+            number, self.splits, self.n_layers, n_voxels, nuisance=self.nuisance is not None
         )
         if tally.done == 0:
             _examine(self, name, ceilings)
@@ -157,7 +152,7 @@ def block_width(
         Nothing is left.
     """
     n = len(labels)
-    memory = workplace().memory if stream.memory is None else stream.memory
+    memory = here().memory if stream.memory is None else stream.memory
     # Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices.
     side = min(n, n_units * len(options.delays))
     plan = 8 * (8 * n * side + 2 * n * n_units)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from .naturalstories_times import ReadingTimes
 
-ADDRESS = "https://github.com/languageMIT/naturalstories/raw/4700daa/naturalstories_RTS"
+COMMIT = "4700daad696e942f5aba23c957a7423d0de66612"
+ADDRESS = f"https://github.com/languageMIT/naturalstories/raw/{COMMIT}/naturalstories_RTS"
 
 
 class Linking(StrEnum):
@@ -117,10 +118,9 @@ class NaturalStories:
 
     def _file(self) -> Path:
         from harness.fetch.download import fetch
-        from harness.place.network import is_offline
 
         (resource,) = self.resources()
-        return fetch(resource, offline=is_offline())
+        return fetch(resource)
 
 
 @hookimpl

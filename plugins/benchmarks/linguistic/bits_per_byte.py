@@ -124,6 +124,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             target="brainpress_plugins.benchmarks.linguistic.bits_per_byte:BitsPerByte",
             kind="linguistic",
             metric="bits per UTF-8 byte, lower is better",
+            lower_is_better=True,
             chance=8.0,
             margin=0.02,
             tags=("language-modelling", "offline"),

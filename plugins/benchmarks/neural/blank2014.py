@@ -18,8 +18,12 @@ class Blank2014(AssemblyBenchmark):
     name: ClassVar[str] = "blank2014"
     file: ClassVar[str] = "assy_Blank2014_fROI.nc"
     sha1: ClassVar[str] = "af1e868821b897cb1684e4c8dcd33977121ef552"
-    columns: ClassVar[dict[str, Any]] = {"groups": "story"}
+    columns: ClassVar[dict[str, Any]] = {
+        "groups": "story",
+        "order": ("sentence_number_in_story", "part_number_in_sentence"),
+    }
     gap: ClassVar[int] = 8
+    separator: ClassVar[str] = ""
 
 
 @hookimpl
@@ -28,6 +32,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         spec(
             Blank2014,
+            version=3,
             metric="Pearson r, mean over regions and participants",
             tags=("neural", "fmri", "listening", "real"),
             citation=(
@@ -38,9 +43,10 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             data="5 listeners, 12 regions each, 1,317 volumes of 8 stories",
             notes=(
                 "Each volume is paired with the words of the 2 s that ended 4 s before it:"
-                " no delays are fitted. Whole stories are held out; neighbouring volumes"
-                " leak otherwise. Ceiling: every region predicted from pools of the other"
-                " listeners, extrapolated."
+                " no delays are fitted. Pieces make up the story as published, in the order of"
+                " sentence and part, with its punctuation. Whole stories are held out;"
+                " neighbouring volumes leak otherwise. Ceiling: every region predicted from pools"
+                " of the other listeners, extrapolated."
             ),
         )
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
@@ -41,6 +42,9 @@ TRIMMED = 10
 HIGH_PASS = 128.0
 
 
+ENCODING = EncodingOptions(n_outer=8)
+
+
 @dataclass(frozen=True)
 class Alice:
     """Predict six regions of 27 listeners from a model that reads the same chapter.
@@ -51,8 +55,8 @@ class Alice:
         Of the spheres the regions are averages of, in mm: 6 or 10.
     context : str
         Context policy of the recording.
-    outer_folds : int
-        Contiguous parts of the 12 minutes that are held out in turn.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
     motion : bool
         Whether each participant's six motion parameters are taken out of responses, features and
         nuisance, as slow drifts are.
@@ -65,7 +69,7 @@ class Alice:
 
     radius: int = 6
     context: str = "strided(256,128)"
-    outer_folds: int = 8
+    encoding: EncodingOptions = ENCODING
     motion: bool = True
 
     def __post_init__(self) -> None:
@@ -91,11 +95,10 @@ class Alice:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score the recording against every participant, region and layer."""
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.score.protocol import score_responses
 
         (recording,) = recordings.values()
-        return score_responses(recording, self.responses, EncodingOptions(n_outer=self.outer_folds))
+        return score_responses(recording, self.responses, self.encoding)
 
     @cached_property
     def passage(self) -> Passage:
@@ -114,7 +117,7 @@ class Alice:
 
     @cached_property
     def responses(self) -> Responses:
-        """Without drift and motion, z-scored; with nuisance regressors."""
+        """Z-scored; with nuisance regressors, and what is to be taken out: drift and motion."""
         import numpy as np
 
         from harness.encode.score.protocol import prepare

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
+from harness.encode.score.stories import PublishedStories, checked_choice, chosen
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
@@ -16,19 +18,20 @@ from .deniz2019_files import (
     PARTICIPANTS,
     ceiling_name,
     listed,
-    people_of,
     read_ceiling,
     region_masks,
     resource_of,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
 
-    from harness.encode.design.sources import Part
-    from harness.encode.score.naturalistic import Naturalistic
+    from harness.encode.design.sources import Part, PartedResponses
+    from harness.encode.design.splits import Fold
+    from harness.encode.voxels.stream_options import PenaltyScope
     from harness.fetch.resource import Resource
-    from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
     from harness.stimuli.triggers import TriggerReport
 
@@ -48,11 +51,11 @@ STORIES = {
 """Used volumes of each story, in the order of the response files; the last one is the test story,
 presented twice. Reports of runs in which people read have 3 and 5 volumes fewer for two stories."""
 TR = 2.0045
+DETRENDED = 120.0
+"""The published responses are detrended, in windows of 120 s; features are to lose as much."""
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
 FOLDS = 5
-DETRENDED = 120.0
-"""The published responses are detrended, in windows of 120 s; features are to lose as much."""
 
 
 class Modality(StrEnum):
@@ -72,8 +75,11 @@ class Profile(StrEnum):
     penalties that a participant's voxels share."""
 
 
+ENCODING = EncodingOptions(n_outer=FOLDS)
+
+
 @dataclass(frozen=True)
-class Deniz2019:
+class Deniz2019(PublishedStories):
     """Predict cortical responses to eleven stories of the Moth Radio Hour.
 
     Parameters
@@ -88,6 +94,9 @@ class Deniz2019:
         Numbers, as ``("01", "02")`` or ``"01+02"``.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
+        The ten penalties of ``oota2026`` are those of its default.
 
     Raises
     ------
@@ -102,18 +111,15 @@ class Deniz2019:
     resolution: str = "roi"
     participants: tuple[str, ...] | str = tuple(VOXELS)
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
+
+    tr = TR
+    cutoff = DETRENDED
 
     def __post_init__(self) -> None:
-        from harness.encode.score.naturalistic import Resolution
-
-        for value, allowed in (
-            (self.modality, Modality),
-            (self.profile, Profile),
-            (self.resolution, Resolution),
-        ):
-            if value not in list(allowed):
-                raise DataError(f"no {allowed.__name__.lower()} {value!r}", f"{list(allowed)}")
-        _ = self.passages, self.data  # what is missing is found when the run is planned
+        checked_choice(self.modality, Modality, "modality")
+        checked_choice(self.profile, Profile, "profile")
+        super().__post_init__()
 
     @staticmethod
     def resources(
@@ -125,7 +131,7 @@ class Deniz2019:
         wanted = [n for n in listed() if not n.startswith("noise_ceiling")]
         wanted += [
             f"{kind}/subject{person}_{end}"
-            for person in people_of(participants)
+            for person in chosen(participants, PARTICIPANTS)
             for kind, end in (
                 ("responses", f"{modality}_fmri_data_trn.hdf"),
                 ("responses", f"{modality}_fmri_data_val.hdf"),
@@ -133,7 +139,9 @@ class Deniz2019:
             )
         ]
         ceilings = [
-            n for n in (ceiling_name(p, modality) for p in people_of(participants)) if n in listed()
+            n
+            for n in (ceiling_name(p, modality) for p in chosen(participants, PARTICIPANTS))
+            if n in listed()
         ]
         return tuple(resource_of(name) for name in [*wanted, *ceilings])
 
@@ -148,41 +156,50 @@ class Deniz2019:
         DataError
             The file is not whole.
         """
+        from harness.encode.design.mappers import read_mapper
         from harness.fetch.present import present
-        from harness.report.maps import read_mapper
 
         name = f"mappers/subject{participant}_mappers.hdf"
         return read_mapper(present(resource_of(name), "deniz2019-listening"))
 
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
-        from harness.record.context import Context
-        from harness.record.request import Measure, Request
-        from harness.stimuli.passages import Stimuli
-        from harness.stimuli.readouts import Lanczos
+    @property
+    def name(self) -> str:
+        """Name of the stimuli."""
+        return f"deniz2019-{self.modality}"
 
-        stimuli = Stimuli(f"deniz2019-{self.modality}", self.passages)
-        context = Context.parse(self.context)
-        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
+    @property
+    def options(self) -> EncodingOptions:
+        """How encoding models are fitted."""
+        if self.profile == Profile.OOTA2026 and self.encoding == ENCODING:
+            return replace(self.encoding, penalties=10)
+        return self.encoding
 
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
+    @property
+    def folds(self) -> Sequence[Fold] | None:
+        """The paper holds out the test story."""
         from harness.encode.design.splits import held_out_run
-        from harness.encode.score.naturalistic import Resolution, score_stories
+
+        if self.profile != Profile.OOTA2026:
+            return None
+        return held_out_run(self.source.runs, len(STORIES) - 1)
+
+    @property
+    def scope(self) -> PenaltyScope:
+        """The paper's voxels share a penalty."""
         from harness.encode.voxels.stream_options import PenaltyScope
 
-        (recording,) = recordings.values()
-        options = EncodingOptions(n_outer=FOLDS)
-        folds, scope = None, PenaltyScope.VOXEL
-        if self.profile == Profile.OOTA2026:
-            options, scope = replace(options, penalties=10), PenaltyScope.PARTICIPANT
-            folds = held_out_run(self.data.source.runs, len(STORIES) - 1)
-        resolution = Resolution(self.resolution)
-        score = score_stories(
-            recording, self.data, options, resolution=resolution, folds=folds, scope=scope
-        )
+        shared = self.profile == Profile.OOTA2026
+        return PenaltyScope.PARTICIPANT if shared else PenaltyScope.VOXEL
+
+    def score_recording(self, recording: xr.DataArray) -> xr.Dataset:
+        """Score a recording with the options of the profile."""
+        score = super().score_recording(recording)
         return score.assign_attrs(profile=self.profile, word_times=self._times_from)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The participants."""
+        return chosen(self.participants, PARTICIPANTS)
 
     @property
     def _times_from(self) -> str:
@@ -211,15 +228,10 @@ class Deniz2019:
         return tuple(story_clock(self._used[s], r.tr, r.start) for s, r in reports.items())
 
     @cached_property
-    def data(self) -> Naturalistic:
-        """Responses, masks, nuisance regressors."""
-        import numpy as np
-
+    def source(self) -> PartedResponses:
+        """Responses; the published ones are detrended."""
         from harness.encode.design.sources import PartedResponses
-        from harness.encode.score.naturalistic import Naturalistic
-        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
-        people = people_of(self.participants)
         parts = {
             person: [
                 replace(part, rows=slice(part.rows.start, part.rows.start + n_used))
@@ -227,28 +239,25 @@ class Deniz2019:
             ]
             for person, own in self._stored.items()
         }
-        source = PartedResponses(parts, tuple(STORIES))
-        lexical = np.concatenate(
-            [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]
-        )
-        ceilings = {}
-        if self.profile == Profile.OOTA2026:
-            names = {p: ceiling_name(p, self.modality) for p in people}
-            known = {p: n for p, n in names.items() if n in listed()}
-            ceilings = {p: read_ceiling(self._file(n)) for p, n in known.items()}
-        return Naturalistic(
-            source,
-            TR,
-            dict(zip(LEXICAL, lexical.T, strict=True)),
-            {p: region_masks(self._file(f"mappers/subject{p}_mappers.hdf")) for p in people},
-            ceilings,
-            cutoff=DETRENDED,
-        )
+        return PartedResponses(parts, tuple(STORIES))
+
+    @cached_property
+    def masks(self) -> dict[str, dict[str, Any]]:
+        """Regions of the participants that have any."""
+        return {p: region_masks(self._file(f"mappers/subject{p}_mappers.hdf")) for p in self.people}
+
+    @cached_property
+    def ceilings(self) -> dict[str, Any]:
+        """Published ceilings, which the paper's profile takes."""
+        if self.profile != Profile.OOTA2026:
+            return {}
+        names = {p: ceiling_name(p, self.modality) for p in self.people}
+        return {p: read_ceiling(self._file(n)) for p, n in names.items() if n in listed()}
 
     @cached_property
     def _stored(self) -> dict[str, list[Part]]:
         """Responses by participant, as they are in the files."""
-        return {person: self._parts(person) for person in people_of(self.participants)}
+        return {person: self._parts(person) for person in self.people}
 
     @cached_property
     def _used(self) -> dict[str, int]:
@@ -259,6 +268,7 @@ class Deniz2019:
         }
 
     def _parts(self, person: str) -> list[Part]:
+        from harness.encode.design.leading import First
         from harness.encode.design.sources import hdf5_part
 
         start = f"responses/subject{person}_{self.modality}_fmri_data"
@@ -275,7 +285,7 @@ class Deniz2019:
                     f" {'2 repeats, ' if test else ''}volumes, {voxels} voxels"
                 )
             if test and self.profile == Profile.OOTA2026:
-                part = replace(part, values=_FirstRepeat(part.values))
+                part = replace(part, values=First(part.values))
             parts.append(replace(part, rows=self._rows(shape[-2], story, path)))
         return parts
 
@@ -317,20 +327,6 @@ def _shown(story: str, report: TriggerReport) -> Passage:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _FirstRepeat:
-    """The first of several repeats, read when it is asked for."""
-
-    values: Any
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.values.shape[1:])
-
-    def __getitem__(self, index: tuple[slice, slice]) -> Any:
-        return self.values[(0, *index)]
-
-
 @hookimpl
 def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return both modalities: by region, by voxel, and in the profile ``oota2026``."""
@@ -338,7 +334,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "target": "brainpress_plugins.benchmarks.neural.deniz2019:Deniz2019",
         "kind": "neural",
         "margin": 0.02,
-        "licence": "CC0-1.0",
+        "licence": "CC0-1.0 (responses, mappers); MIT (stimuli, ceilings)",
         "citation": (
             "Deniz, Nunez-Elizalde, Huth & Gallant (2019). The representation of semantic"
             " information across human cerebral cortex during listening versus reading is"
@@ -358,7 +354,6 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     )
     specs = []
     for modality in Modality:
-        data = f"9 people, {modality}, 11 stories (TR 2.0045 s), 73 to 93 thousand voxels each"
         for suffix, options, metric, tag in (
             ("", {}, "Pearson r, mean over regions and participants", "roi"),
             (
@@ -374,14 +369,18 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                 "oota2026",
             ),
         ):
+            people = options.get("participants", tuple(VOXELS))
             specs.append(
                 BenchmarkSpec(
                     f"deniz2019-{modality}{suffix}",
-                    version=2 if tag == "roi" else 3,
+                    version=1 if tag == "roi" else 2,
                     options={"modality": str(modality), **options},
                     metric=metric,
                     tags=("neural", "fmri", str(modality), tag, "real"),
-                    data=data,
+                    data=(
+                        f"{len(people)} people, {modality}, {len(STORIES)} stories (TR {TR} s), 73"
+                        " to 93 thousand voxels each"
+                    ),
                     notes=notes,
                     **common,
                 )

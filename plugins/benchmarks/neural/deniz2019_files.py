@@ -8,13 +8,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError
 from harness.fetch.resource import Resource
 
 COMMIT = "d51d64bf5026441edfbec804d6ffeaea92bb3018"
 ADDRESS = f"https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri/raw/{COMMIT}"
-STIMULI = "https://raw.githubusercontent.com/denizenslab/brain-informed-fine-tuning/9a39d38"
-CEILINGS = "https://raw.githubusercontent.com/subbareddy248/speech-llm-brain/17a8e46/Noise_Ceiling"
+RAW = "https://raw.githubusercontent.com"
+STIMULI = (
+    f"{RAW}/denizenslab/brain-informed-fine-tuning/9a39d38fd4bde38309e54887cd5ad09a47396b9d"
+    "/brain-informed-fine-tuning"
+)
+CEILINGS = (
+    f"{RAW}/subbareddy248/speech-llm-brain/17a8e46633cbfa9b185ecdccc01e6615dcd81aff/Noise_Ceiling"
+)
 PARTICIPANTS = tuple(f"{i:02d}" for i in range(1, 10))
 
 
@@ -53,21 +58,6 @@ def ceiling_name(person: str, modality: str) -> str:
     return f"noise_ceiling/subject_{person}_{modality}.npy"
 
 
-def people_of(participants: tuple[str, ...] | str) -> tuple[str, ...]:
-    """Return participants by number, from a tuple or from ``"01+02"``.
-
-    Raises
-    ------
-    DataError
-        There is no such participant.
-    """
-    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
-    people = tuple(chosen or participants)
-    if unknown := [p for p in people if p not in PARTICIPANTS]:
-        raise DataError(f"no participants {unknown}", f"there are {', '.join(PARTICIPANTS)}")
-    return people
-
-
 @cache
 def listed() -> dict[str, tuple[int, str]]:
     """Return size and sha256 of the files whose content is known, by name."""
@@ -79,13 +69,14 @@ def resource_of(name: str) -> Resource:
     """Return one of the files, by its name under ``deniz2019/``."""
     size, sha256 = listed().get(name, (None, ""))
     folder, _, file = name.partition("/")
-    address = f"{ADDRESS}/{name}"
+    address, licence = f"{ADDRESS}/{name}", "CC0-1.0"
     if folder == "textgrids":
-        address = f"{STIMULI}/grid_files/{file}"
+        address, licence = f"{STIMULI}/grid_files/{file}", "MIT"
     elif folder == "trfiles":
-        address = f"{STIMULI}/tr_files/{file}"
+        address, licence = f"{STIMULI}/tr_files/{file}", "MIT"
     elif folder == "noise_ceiling":
         person, modality = file.removesuffix(".npy").removeprefix("subject_").split("_")
         address = f"{CEILINGS}/{modality}/subject_{person}_kernel_ridge.npy"
+        licence = "MIT"
     where = f"deniz2019/{name}"
-    return Resource(file, address, sha256, size, licence="CC0-1.0", where=where)
+    return Resource(file, address, sha256, size, licence=licence, where=where)

@@ -18,7 +18,10 @@ class Fedorenko2016(AssemblyBenchmark):
     name: ClassVar[str] = "fedorenko2016"
     file: ClassVar[str] = "assy_Fedorenko2016_language.nc"
     sha1: ClassVar[str] = "2966b6d78e972a72068aa6907377483f427e8d9a"
-    columns: ClassVar[dict[str, Any]] = {"groups": "sentence_id", "order": ("word_num",)}
+    columns: ClassVar[dict[str, Any]] = {
+        "groups": "sentence_id",
+        "order": ("sentence_id", "word_num"),
+    }
     gap: ClassVar[int] = 8
 
 
@@ -28,6 +31,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         spec(
             Fedorenko2016,
+            version=3,
             metric="Pearson r, mean over electrodes and participants",
             tags=("neural", "ecog", "reading", "real"),
             citation=(

@@ -1,4 +1,4 @@
-"""LeBel et al. (2023): fMRI of eight people who listened to up to 84 stories."""
+"""LeBel et al. (2023): fMRI of people who listened to up to 84 stories, one of them repeatedly."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions
+from harness.encode.score.stories import PublishedStories, chosen
 from harness.errors import DataError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from collections.abc import Sequence
 
-    from harness.encode.design.sources import Part
-    from harness.encode.score.naturalistic import Naturalistic
+    from harness.encode.design.sources import Part, PartedResponses
+    from harness.encode.design.splits import Fold
     from harness.fetch.resource import Resource
-    from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
 FILES = Listing(
@@ -31,27 +32,35 @@ FILES = Listing(
 )
 EIGHT = ("UTS01", "UTS02", "UTS03", "UTS05", "UTS06", "UTS07", "UTS08", "UTS09")
 THREE = ("UTS01", "UTS02", "UTS03")
-"""Those with all 84 stories."""
+"""Those with all stories."""
+ALL = 84
 TEST = "wheretheressmoke"
+"""The test story: presented ten times to UTS01, 02 and 03, five times to the others."""
+REPEATS = "individual_repeats"
+"""Where its file holds them, (repeat, volume, voxel), beside their mean, ``data``."""
 TR = 2.0
 SILENCE = 10.0
 """Seconds from the first volume to the start of the story."""
-FOLDS = 5
+
+
+ENCODING = EncodingOptions()
 
 
 @dataclass(frozen=True)
-class LeBel2023:
-    """Predict every cortical voxel of listeners to a chosen number of stories.
+class LeBel2023(PublishedStories):
+    """Predict every cortical voxel of listeners: the test story, from the other stories.
 
     Parameters
     ----------
     participants : tuple of str, or str
         As ``("UTS01", "UTS02")`` or ``"UTS01+UTS02"``.
-    stories : int
+    stories : int, or str
         How many: the first ones in alphabetical order that all participants heard, and the test
-        story.
+        story. Or which: as ``"buck+naked"``; the test story goes with them.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Delays, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
 
     Raises
     ------
@@ -62,48 +71,35 @@ class LeBel2023:
     """
 
     participants: tuple[str, ...] | str = EIGHT
-    stories: int = 25
+    stories: int | str = 25
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
-    def __post_init__(self) -> None:
-        _ = self.passages, self.data  # what is missing is found when the run is planned
+    name = "lebel2023"
+    tr = TR
 
     @staticmethod
     def resources(
-        participants: tuple[str, ...] | str = EIGHT, stories: int = 25, **_: object
+        participants: tuple[str, ...] | str = EIGHT, stories: int | str = 25, **_: object
     ) -> tuple[Resource, ...]:
         """Files for these participants and stories."""
         people = _people(participants)
-        chosen = heard(people, int(stories))
         names = ["derivative/respdict.json"]
-        names += [f"derivative/TextGrids/{story}.TextGrid" for story in chosen]
-        names += [_responses(person, story) for person in people for story in chosen]
+        names += [f"derivative/TextGrids/{story}.TextGrid" for story in heard(people, stories)]
+        names += [_responses(p, story) for p in people for story in heard(people, stories)]
         return tuple(FILES.resource(name) for name in names)
 
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
-        from harness.record.context import Context
-        from harness.record.request import Measure, Request
-        from harness.stimuli.passages import Stimuli
-        from harness.stimuli.readouts import Lanczos
+    @property
+    def folds(self) -> Sequence[Fold]:
+        """The test story is held out, as the authors do."""
+        from harness.encode.design.splits import held_out_run
 
-        stimuli = Stimuli("lebel2023", self.passages)
-        context = Context.parse(self.context)
-        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
-
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.design.result import EncodingOptions
-        from harness.encode.score.naturalistic import Resolution, score_stories
-
-        (recording,) = recordings.values()
-        options = EncodingOptions(n_outer=FOLDS)
-        return score_stories(recording, self.data, options, resolution=Resolution.VOXEL)
+        return held_out_run(self.source.runs, self.names.index(TEST))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The stories."""
-        return heard(_people(self.participants), int(self.stories))
+        return heard(_people(self.participants), self.stories)
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
@@ -130,20 +126,12 @@ class LeBel2023:
         return tuple(story_clock(n_used, TR, SILENCE) for n_used in each)
 
     @cached_property
-    def data(self) -> Naturalistic:
-        """Responses of all participants, read when they are asked for; nuisance regressors."""
-        import numpy as np
-
+    def source(self) -> PartedResponses:
+        """Responses of all participants, read when they are asked for."""
         from harness.encode.design.sources import PartedResponses
-        from harness.encode.score.naturalistic import Naturalistic
-        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         parts = {p: [self._part(p, s) for s in self.names] for p in _people(self.participants)}
-        lexical = np.concatenate(
-            [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]
-        )
-        nuisance = dict(zip(LEXICAL, lexical.T, strict=True))
-        return Naturalistic(PartedResponses(parts, self.names), TR, nuisance)
+        return PartedResponses(parts, self.names)
 
     def _part(self, person: str, story: str) -> Part:
         from harness.encode.design.sources import hdf5_part
@@ -151,7 +139,13 @@ class LeBel2023:
         from harness.stimuli.triggers import used_volumes
 
         path = self._file(_responses(person, story))
-        part = hdf5_part(path, "data")
+        part = hdf5_part(path, REPEATS if story == TEST else "data")
+        if (repeated := len(part.values.shape) == 3) != (story == TEST):
+            raise DataError(
+                f"{person}/{path.name} has responses of shape {tuple(part.values.shape)}; expected"
+                f" {'volumes, voxels' if repeated else 'repeats, volumes, voxels'}",
+                "fetch it again",
+            )
         n_used = len(self.clocks[self.names.index(story)])
         try:
             _, before = used_volumes(part.values.shape[-2], (n_used,), f"{person}/{path.name}")
@@ -161,18 +155,22 @@ class LeBel2023:
 
     @staticmethod
     def _file(name: str) -> Path:
-        from harness.fetch.present import present
-
-        return present(FILES.resource(name), "lebel2023")
+        return FILES.here(name, "lebel2023")
 
 
-def heard(people: tuple[str, ...], number: int) -> tuple[str, ...]:
-    """Return the first stories, by name, that all participants heard, and the test story.
+def heard(people: tuple[str, ...], stories: int | str) -> tuple[str, ...]:
+    """Return stories that all participants heard, the test story last.
+
+    Parameters
+    ----------
+    people : tuple of str
+    stories : int, or str
+        How many of them, by name, or which.
 
     Raises
     ------
     DataError
-        They did not hear so many.
+        They did not hear so many, or not these.
     """
     start = "derivative/preprocessed_data/"
     each = [
@@ -180,6 +178,10 @@ def heard(people: tuple[str, ...], number: int) -> tuple[str, ...]:
         for person in people
     ]
     shared = sorted(set.intersection(*each) - {TEST})
+    if isinstance(stories, str) and not stories.isdecimal():
+        wanted = tuple(n for n in stories.replace("+", ",").split(",") if n != TEST)
+        return (*chosen(wanted, shared, f"stories that {' and '.join(people)} heard"), TEST)
+    number = int(stories)
     if not 2 <= number <= len(shared) + 1:
         raise DataError(
             f"{', '.join(people)} share {len(shared) + 1} stories, not {number}",
@@ -189,12 +191,8 @@ def heard(people: tuple[str, ...], number: int) -> tuple[str, ...]:
 
 
 def _people(participants: tuple[str, ...] | str) -> tuple[str, ...]:
-    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
-    people = tuple(chosen or participants)
     known = {n.split("/")[2] for n in FILES.entries if n.endswith(".hf5")}
-    if unknown := sorted(set(people) - known):
-        raise DataError(f"no participants {unknown}", f"there are {', '.join(sorted(known))}")
-    return people
+    return chosen(participants, sorted(known))
 
 
 def _responses(person: str, story: str) -> str:
@@ -206,7 +204,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     """Return eight listeners with 25 stories, and three with all 84."""
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.neural.lebel2023:LeBel2023",
-        "version": 2,
+        "version": 3,
         "kind": "neural",
         "metric": "Pearson r, mean over voxels and participants",
         "margin": 0.01,
@@ -219,8 +217,10 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "notes": (
             "Published responses are trimmed (20 volumes fewer than respdict.json says); raw ones"
             " are trimmed alike, any other length is an error. UTS04 lacks a story and is left"
-            " out. Whole stories are held out. Nuisance: word rate, length, log frequency. No"
-            " repeats and no shared space: no ceiling, and no regions."
+            " out. The test story, wheretheressmoke, is held out, as the authors do: its responses"
+            " are the mean of its presentations (ten, or five), which give the ceiling. Penalties"
+            " and layers are chosen on the other stories. Nuisance: word rate, length, log"
+            " frequency. Participants share no space: no regions."
         ),
     }
     tags = ("neural", "fmri", "listening", "voxels", "real")
@@ -228,14 +228,14 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         BenchmarkSpec(
             "lebel2023",
             tags=tags,
-            data="8 listeners, 25 stories (TR 2 s), every cortical voxel",
+            data=f"{len(EIGHT)} listeners, 25 stories (TR {TR:g} s), every cortical voxel",
             **common,
         ),
         BenchmarkSpec(
             "lebel2023-three",
-            options={"participants": THREE, "stories": 84},
+            options={"participants": THREE, "stories": ALL},
             tags=tags,
-            data="3 listeners, 84 stories (TR 2 s), every cortical voxel",
+            data=f"{len(THREE)} listeners, {ALL} stories (TR {TR:g} s), every cortical voxel",
             **common,
         ),
     ]

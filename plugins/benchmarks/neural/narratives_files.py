@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ADDRESS = "https://fcp-indi.s3.amazonaws.com/data/Projects/narratives"
 DERIVATIVES = ("afni-nosmooth", "afni-smooth")
+CLIPS = "non-commercial research, as fair use (stimuli/README of ds002345)"
+"""What the authors say of the stories and what is made from them."""
 TR = 1.5
 TRIMMED = 6
 """Volumes dropped at the start of each story, as the authors do: responses to its beginning."""
@@ -54,7 +56,7 @@ STORIES = {
     "black": Story("black", 12.0, 12.0, 8, 533),
     "bronx": Story("bronx", 12.0, 12.0, 8, 357),
     "forgot": Story("forgot", 12.0, 12.0, 8, 558),
-    "lucy": Story("lucy", 2.0, 2.0, 1, 361),
+    "lucy": Story("lucy", 3.0, 3.0, 1, 361),
     "merlin": Story("merlin", 4.5, 33.5, 22, 591),
     "notthefallintact": Story("notthefallintact", 4.5, 29.5, 20, 365),
     "pieman": Story("pieman", 0.0, 15.0, 10, 281),
@@ -250,6 +252,7 @@ def scan_name(person: str, name: str, derivative: str) -> str:
 def resource_of(name: str) -> Resource:
     """Return one of the files, by its name in the data set."""
     # The host states neither sizes nor checksums of derivatives.
+    licence = CLIPS if name.startswith("stimuli/") else "CC0-1.0"
     file = name.rpartition("/")[2]
     where = f"narratives/{name}"
-    return Resource(file, f"{ADDRESS}/{name}", "", licence="CC0-1.0", where=where)
+    return Resource(file, f"{ADDRESS}/{name}", "", licence=licence, where=where)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.encode.design.options import EncodingOptions, Precision
 from harness.errors import DataError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from harness.encode.design.result import EncodingOptions
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
@@ -58,6 +58,9 @@ class Words:
     offsets: npt.NDArray[np.float64]
 
 
+ENCODING = EncodingOptions(delays=(0,), n_outer=FOLDS, gap=0, precision=Precision.SINGLE)
+
+
 @dataclass(frozen=True)
 class PodcastECoG:
     """Predict high-gamma activity around every word, at each electrode and lag.
@@ -72,6 +75,8 @@ class PodcastECoG:
         Activity is averaged over this long around each lag, s.
     context : str
         Context policy of the recording.
+    encoding : EncodingOptions
+        Folds, penalties, solver: typed by their names (``penalties=40;solver=himalaya``).
 
     Raises
     ------
@@ -87,8 +92,13 @@ class PodcastECoG:
     step: float | str = 0.2
     window: float | str = 0.2
     context: str = "strided(256,128)"
+    encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
+        if self.encoding.delays != (0,):
+            raise DataError(
+                "lags are targets here: delays mean nothing", "give earliest and latest"
+            )
         _ = self.rows  # what is missing is found when the run is planned
 
     @staticmethod
@@ -101,6 +111,11 @@ class PodcastECoG:
             names += [_signal(person), _place(person, "electrodes.tsv")]
             names.append(_place(person, "coordsystem.json"))
         return tuple(FILES.resource(name) for name in names)
+
+    @staticmethod
+    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
+        """Files of these participants, and those that all share."""
+        return PodcastECoG.resources(**{**options, "participants": participants})
 
     def requests(self) -> tuple[Request, ...]:
         """Ask for the hidden states of all layers, one row a word that has a time."""
@@ -224,18 +239,10 @@ class PodcastECoG:
         """No delays: lags are targets. The gap keeps windows of training and test words apart."""
         import numpy as np
 
-        from harness.encode.design.kernel import Precision
-        from harness.encode.design.result import EncodingOptions
-
         onsets = np.sort(self.words.onsets[self.rows])
         span = self.lags[-1] - self.lags[0] + self._seconds[-1]
         within = np.searchsorted(onsets, onsets + span, side="right") - np.arange(len(onsets))
-        return EncodingOptions(
-            delays=(0,),
-            n_outer=FOLDS,
-            gap=int(within.max()),
-            precision=Precision.SINGLE,
-        )
+        return replace(self.encoding, gap=max(self.encoding.gap, int(within.max())))
 
     @cached_property
     def baseline(self) -> npt.NDArray[np.float64]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.encode.design.options import EncodingOptions
+from harness.errors import DataError
 from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from harness.encode.ceilings.assembly_ceiling import NeuroidCeilings
-    from harness.encode.design.result import EncodingOptions
     from harness.encode.items.assembly import Assembly
     from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
 ADDRESS = "https://brainscore-storage.s3.amazonaws.com/brainscore-language"
+
+
+ENCODING = EncodingOptions(delays=(0,), gap=0)
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,16 @@ class AssemblyBenchmark:
     ----------
     context : str
         Context policy of the recording, within a passage.
-    folds : int
-        Parts that are held out in turn; groups of items stay together.
+    encoding : EncodingOptions
+        Folds (groups of items stay together), penalties, solver: typed by their names
+        (``n_outer=10;solver=himalaya``).
     ceiling : str or float
         ``participants``: extrapolated from other participants, where at least four had the same
         items; ``none``; a number; or the path of an ``.npy`` file of one a neuroid.
     """
 
     context: str = "prefix"
-    folds: int = 5
+    encoding: EncodingOptions = ENCODING
     ceiling: str | float = "participants"
 
     name: ClassVar[str]
@@ -45,8 +51,12 @@ class AssemblyBenchmark:
     sha1: ClassVar[str]
     columns: ClassVar[dict[str, Any]]
     gap: ClassVar[int] = 0
+    separator: ClassVar[str] = " "
+    """What stands between two items of a passage; empty: items are pieces of one published text."""
 
     def __post_init__(self) -> None:
+        if self.encoding.delays != (0,):
+            raise DataError("items were presented one by one: delays mean nothing", "delays=0")
         _ = self.data  # what is missing is found when the run is planned
 
     @classmethod
@@ -84,9 +94,7 @@ class AssemblyBenchmark:
     @property
     def options(self) -> EncodingOptions:
         """How models are fitted, and pools of participants."""
-        from harness.encode.design.result import EncodingOptions
-
-        return EncodingOptions(delays=(0,), n_outer=self.folds, gap=self.gap)
+        return replace(self.encoding, gap=max(self.encoding.gap, self.gap))
 
     @cached_property
     def ceilings(self) -> NeuroidCeilings:
@@ -106,15 +114,15 @@ class AssemblyBenchmark:
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
-        """Items of a group in running text."""
-        from harness.stimuli.passages import Passage
-
+        """Items of a passage in running text."""
         texts: dict[str, list[str]] = {}
-        for part, group, item in zip(
-            self.data.parts, self.data.groups, self.data.items, strict=True
+        data = self.data
+        for part, group, passage, item in zip(
+            data.parts, data.groups, data.passages, data.items, strict=True
         ):
-            texts.setdefault(f"{part}/{group}", []).append(str(item).strip())
-        return tuple(Passage.from_words(name, items) for name, items in texts.items())
+            name = f"{part}/{group}" if passage == group else f"{part}/{group}/{passage}"
+            texts.setdefault(name, []).append(str(item))
+        return tuple(running_text(name, own, self.separator) for name, own in texts.items())
 
     @cached_property
     def baseline(self) -> dict[str, list[float]]:
@@ -128,14 +136,37 @@ class AssemblyBenchmark:
         }
 
 
-def spec(benchmark: type[AssemblyBenchmark], **said: Any) -> BenchmarkSpec:
+def running_text(name: str, items: Sequence[str], separator: str) -> Passage:
+    """Set the items of a passage one after the other.
+
+    Parameters
+    ----------
+    name : str
+    items : sequence of str
+    separator : str
+        Between two items. With none, items are put together as they are: the blanks, quotes and
+        hyphens at their ends are those of the text. Spans leave blanks out, because a tokenizer
+        gives a blank to the word that follows, which is not the item's.
+    """
+    from harness.stimuli.passages import Passage
+
+    pieces = list(items) if not separator else [item.strip() for item in items]
+    spans, at = [], 0
+    for piece in pieces:
+        start = at + len(piece) - len(piece.lstrip())
+        spans.append((start, start + len(piece.strip())))
+        at += len(piece) + len(separator)
+    return Passage(name, separator.join(pieces), tuple(spans))
+
+
+def spec(benchmark: type[AssemblyBenchmark], version: int, **said: Any) -> BenchmarkSpec:
     """Make the spec of a benchmark on an assembly."""
     return BenchmarkSpec(
         benchmark.name,
         target=f"{benchmark.__module__}:{benchmark.__name__}",
         kind="neural",
         margin=0.02,
-        version=2,
+        version=version,
         licence="see the paper",
         homepage="https://github.com/brain-score/language",
         **said,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .simulated_story.listeners import SimulatedData
 
 
+ENCODING = EncodingOptions(n_outer=8)
+
+
 @dataclass(frozen=True)
 class SimulatedListening:
     """Predict six simulated regions of eight simulated listeners.
@@ -33,8 +37,8 @@ class SimulatedListening:
     ----------
     context : str
         Context policy of the recording.
-    outer_folds : int
-        Contiguous parts of the two runs that are held out in turn.
+    encoding : EncodingOptions
+        Delays, folds, penalties, solver: typed by their names (``delays=1-6;solver=himalaya``).
     seed : int
         Of the listeners.
     participants : int
@@ -47,7 +51,7 @@ class SimulatedListening:
     """
 
     context: str = "strided(256,128)"
-    outer_folds: int = 8
+    encoding: EncodingOptions = ENCODING
     seed: int = 0
     participants: int = 8
 
@@ -85,15 +89,13 @@ class SimulatedListening:
             ``true_group_ceiling`` (see
             :func:`brainpress_plugins.benchmarks.neural.simulated_story.listeners.ground_truth`).
         """
-        from harness.encode.design.result import EncodingOptions
         from harness.encode.score.protocol import score_responses
 
         (recording,) = recordings.values()
-        options = EncodingOptions(n_outer=self.outer_folds)
         truth = self.data.truth
         known = truth.drop_vars([name for name in truth if truth[name].dims != ("roi",)])
         known = known.rename({name: f"true_{name}" for name in known}).drop_vars("driver")
-        score = score_responses(recording, self.responses, options, seed=self.seed)
+        score = score_responses(recording, self.responses, self.encoding, seed=self.seed)
         return score.assign({name: ("roi", known[name].values) for name in known})
 
     @cached_property

@@ -18,7 +18,7 @@ class Tuckute2024(AssemblyBenchmark):
     name: ClassVar[str] = "tuckute2024"
     file: ClassVar[str] = "assy_Tuckute2024_language.nc"
     sha1: ClassVar[str] = "5c8fc7f3e24cc1af5f5296459377b638b6492641"
-    columns: ClassVar[dict[str, Any]] = {}
+    columns: ClassVar[dict[str, Any]] = {"order": ("stimulus_id",)}
     gap: ClassVar[int] = 0
 
 
@@ -28,6 +28,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         spec(
             Tuckute2024,
+            version=3,
             metric="Pearson r, mean over regions and participants",
             tags=("neural", "fmri", "reading", "real"),
             citation=(

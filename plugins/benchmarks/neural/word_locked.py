@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import array_responses
 from harness.encode.voxels.stream import stream_layers
 from harness.errors import DataError

@@ -12,7 +12,7 @@ import scipy.optimize
 
 from harness.encode.ceilings.estimates import CeilingKind, leave_one_out
 from harness.encode.ceilings.extrapolation import extrapolated, fit_saturation
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
 
 Array = npt.NDArray[np.float64]

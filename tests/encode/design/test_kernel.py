@@ -9,12 +9,12 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from harness.encode.design.kernel import (
-    Precision,
     decompose_kernel,
     feature_spectrum,
     kernel_spectrum,
     penalty_grid,
 )
+from harness.encode.design.options import Precision
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.solve.filters import filter_bank
 from harness.errors import DataError

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.options import EncodingOptions
 from harness.encode.score.protocol import Responses, prepare, score_responses
 from harness.errors import DataError, ScoreError
 

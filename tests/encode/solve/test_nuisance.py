@@ -11,7 +11,8 @@ from sklearn.metrics import r2_score
 
 from harness.encode.design.features import delayed, zscore_by_run
 from harness.encode.design.kernel import feature_spectrum, penalty_grid
-from harness.encode.design.result import EncodingOptions, NuisanceResult
+from harness.encode.design.options import EncodingOptions
+from harness.encode.design.result import NuisanceResult
 from harness.encode.design.splits import contiguous_folds
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError

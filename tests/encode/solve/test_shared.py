@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.encode.design.kernel import Precision, feature_spectrum, penalty_grid
+from harness.encode.design.kernel import feature_spectrum, penalty_grid
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, contiguous_folds
 from harness.encode.solve.scan import plan_scan
 from harness.encode.solve.shared import CrossProducts, SharedPlan, plan_shared

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from harness.encode.design.kernel import FloatArray, Precision
-from harness.encode.design.result import EncodingOptions
+from harness.encode.design.kernel import FloatArray
+from harness.encode.design.options import EncodingOptions, Precision
 from harness.encode.design.sources import ResponseSource, array_responses
 from harness.encode.design.splits import IntArray
 from harness.encode.voxels import checkpoint
 from harness.encode.voxels.stream import PenaltyScope, StreamOptions, stream_layers
 from harness.errors import StoreError
-from harness.place.workplace import working
+from harness.place.place import entered, here
 
 RUNS = np.repeat(np.arange(4), 45)
 OPTIONS = EncodingOptions(
@@ -75,8 +75,8 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def scored(recording: xr.DataArray, source: object, **stream: object) -> dict[str, xr.Dataset]:
-    options = replace(StreamOptions(permutations=50), **stream)
-    return stream_layers(recording, source, options=OPTIONS, stream=options)
+    options = replace(OPTIONS, permutations=stream.pop("permutations", 50))
+    return stream_layers(recording, source, options=options, stream=StreamOptions(**stream))
 
 
 def killed(recording: xr.DataArray, source: ResponseSource, folder: Path, reads: int) -> None:
@@ -149,9 +149,9 @@ def test_what_is_damaged_is_made_again(stage, tmp_path: Path, damage: str) -> No
     assert counted.reads == 4 + (0 if damage == "none" else 7)
 
 
-def test_the_workplace_has_a_folder_too(stage, tmp_path: Path) -> None:
+def test_the_place_has_a_folder_too(stage, tmp_path: Path) -> None:
     recording, source = stage
-    with working(folder=tmp_path / "unfinished"):
+    with entered(replace(here(), unfinished=tmp_path / "unfinished")):
         scored(recording, source)
     assert len(list((tmp_path / "unfinished").iterdir())) == 1
 

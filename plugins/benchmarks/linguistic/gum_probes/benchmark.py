@@ -18,7 +18,7 @@ from . import (
     syntax,
 )
 from .choose import make_task
-from .corpus import fetch_documents, listed, texts
+from .corpus import fetch_documents, listed, resources, texts
 from .kept import (
     Prepared,
     prepared_key,
@@ -29,6 +29,7 @@ from .kept import (
 if TYPE_CHECKING:
     import xarray as xr
 
+    from harness.fetch.resource import Resource
     from harness.record.request import Recordings, Request
 
 DEFINITIONS = (
@@ -89,6 +90,11 @@ class GumProbes:
         if self.probe not in tuple(Probe):
             raise DataError(f"no probe {self.probe!r}", f"one of {', '.join(Probe)}")
         _ = prepared()  # data that is missing is found when the run is planned
+
+    @staticmethod
+    def resources(**_: object) -> tuple[Resource, ...]:
+        """Return the annotated documents."""
+        return resources()
 
     @cached_property
     def request(self) -> Request:

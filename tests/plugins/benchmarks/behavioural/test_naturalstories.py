@@ -16,9 +16,9 @@ from brainpress_plugins.benchmarks.behavioural.naturalstories_times import (
     score_times,
     sign_test,
 )
+from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError, ScoreError
-from harness.place.network import offline
 
 HEADER = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT\tgmeanItemRT\tgsdItemRT\n"
 

@@ -13,9 +13,9 @@ from brainpress_plugins.benchmarks.linguistic.bbh_choice import (
     brainpress_benchmarks,
     read_task,
 )
+from places import offline
 
 from harness.errors import DataError, OfflineError
-from harness.place.network import offline
 from harness.spec.specs import load_target
 
 OPTIONS = "Which?\nOptions:\n(A) the first\n(B) the second, (C) not an option\n(C) the third"

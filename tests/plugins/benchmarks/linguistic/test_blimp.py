@@ -11,10 +11,10 @@ from brainpress_plugins.benchmarks.linguistic.blimp import (
     brainpress_benchmarks,
     read_paradigm,
 )
+from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError
 from harness.place.locate import find
-from harness.place.network import offline
 from harness.spec.specs import load_target
 
 

@@ -19,9 +19,9 @@ from brainpress_plugins.benchmarks.linguistic.gum_probes.choose import (
     make_task,
 )
 from brainpress_plugins.benchmarks.linguistic.gum_probes.corpus import MOST_WORDS, cut
+from places import offline
 
 from harness.errors import DataError, OfflineError
-from harness.place.network import offline
 from harness.probe.tasks import CATEGORIES, Part, Target
 from harness.spec.specs import load_target
 from harness.stimuli.conllu import read_conllu

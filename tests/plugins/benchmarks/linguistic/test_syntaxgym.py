@@ -17,9 +17,9 @@ from brainpress_plugins.benchmarks.linguistic.syntaxgym_suites import (
     region_surprisals,
     score_suites,
 )
+from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError, ScoreError
-from harness.place.network import offline
 from harness.probe.regions import Spacing
 from harness.spec.specs import load_target
 

@@ -58,40 +58,67 @@ def recording(benchmark, drivers, seed=0):
     return {request: xr.DataArray(values, dims=dims, coords={"layer": [0, 1]})}
 
 
+def pereira_presentation(per_topic, experiment):
+    """Columns of an experiment, as Brain-Score's ``data/pereira2018/data_packaging.py`` makes them.
+
+    ``passage_index`` counts passages within an experiment, ``stimulus_num`` sentences within it,
+    and ``story`` is the experiment and the passage's category (its topic): 24 topics each, of four
+    passages in one experiment and of three in the other. Of these, passages have three or four
+    sentences (243 in all).
+    """
+    n_passages = 24 * per_topic
+    sizes = [4] * n_passages if per_topic == 4 else [4] * 27 + [3] * 45
+    columns = {"experiment": [], "story": [], "passage_index": [], "stimulus_num": []}
+    for passage, size in enumerate(sizes):
+        for _ in range(size):
+            columns["experiment"].append(experiment)
+            # topics are not together: passage 0 and passage 24 are of one
+            columns["story"].append(f"{experiment}topic{passage % 24:02d}")
+            columns["passage_index"].append(passage)
+            columns["stimulus_num"].append(len(columns["stimulus_num"]))
+    return columns
+
+
 class TestPereira:
     @pytest.fixture
     def data(self, place):
-        """Two experiments of passages; the second participant did the second one only."""
+        """Both experiments, rows shuffled; the third participant did the second one only."""
         rng = np.random.default_rng(1)
-        items = sentences(120)
-        experiment = np.repeat(["384sentences", "243sentences"], 60)
-        story = np.array([f"passage {i // 4}" for i in range(120)])
+        both = [pereira_presentation(4, "384sentences"), pereira_presentation(3, "243sentences")]
+        presentation = {k: np.array(both[0][k] + both[1][k]) for k in both[0]}
+        items = sentences(627)
         length = np.array([len(s.split()) for s in items], float)
-        driver = rng.normal(size=(120, 2))
-        values = 0.3 * rng.normal(size=(120, 5))
+        driver = rng.normal(size=(627, 2))
+        values = 0.3 * rng.normal(size=(627, 5))
         values[:, :2] += driver
         values[:, 2:4] += (length / length.std())[:, None]
-        values[:60, 4] = np.nan
-        shuffled = rng.permutation(120)  # items of a passage are not together in the file
+        values[:384, 4] = np.nan
+        shuffled = rng.permutation(627)
         place(
             Pereira2018,
             values[shuffled],
             {
                 "stimulus": np.array(items)[shuffled],
-                "experiment": experiment[shuffled],
-                "story": story[shuffled],
+                **{name: column[shuffled] for name, column in presentation.items()},
             },
             {"subject": ["018", "018", "199", "199", "288"], "neuroid_id": np.arange(5)},
         )
         return items, driver
 
-    def test_passages_are_together_and_held_out_whole(self, data):
+    def test_passages_are_read_and_topics_are_held_out(self, data):
+        items, _ = data
         benchmark = Pereira2018()
         assembly = benchmark.data
-        assert len(benchmark.passages) == 30
-        assert all(len(p.spans) == 4 for p in benchmark.passages)
+        assert len(benchmark.passages) == 96 + 72
+        assert sorted({len(p.spans) for p in benchmark.passages}) == [3, 4]
+        assert set(benchmark.baseline["place"]) == {0.0, 1.0, 2.0, 3.0}
+        # whatever the order of the file: sentences of a passage follow each other as presented
+        for passage in benchmark.passages:
+            numbers = [items.index(item) for item in passage.items]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         for part in ("384sentences", "243sentences"):
             groups = assembly.groups[assembly.parts == part]
+            assert len(set(groups)) == 24
             for fold in group_folds(groups, 5):
                 assert not set(groups[fold.train]) & set(groups[fold.test])
 
@@ -112,21 +139,87 @@ class TestPereira:
         assert score.sizes == {"part": 2, "participant": 3, "layer": 2}
 
 
-def test_stories_of_blank_are_held_out_whole(place):
-    story = np.repeat(["Aqua", "Boar", "Elvis", "Tulips", "MrSticky", "HighSchool"], 20)
-    rng = np.random.default_rng(0)
-    driver = rng.normal(size=(120, 1))
-    place(
-        Blank2014,
-        driver + 0.5 * rng.normal(size=(120, 4)),
-        {"stimulus": sentences(120), "story": story},
-        {"subject_id": ["061", "061", "085", "085"], "fROI_area": ["a", "b", "a", "b"]},
-    )
-    benchmark = Blank2014()
-    assert [p.name for p in benchmark.passages][:2] == ["all/Aqua", "all/Boar"]
-    score = benchmark.score(recording(benchmark, driver))
-    assert float(score["value"]) > 0.7
-    assert abs(float(score["baseline"])) < 0.3
+BOAR = [
+    "If you were to journey ",
+    "to the North of England, you would come ",
+    "to a valley that is surrounded by moors ",
+    "as high as mountains. It is in this valley ",
+    "where you would find the city of Bradford, ",
+    "where once a thousand spinning jennies ",
+    "that hummed and clattered spun wool ",
+    "into money for the long-",
+    "bearded mill owners. That all mill owners ",
+    "were generally busy as beavers ",
+]
+"""The first pieces of a story as Brain-Score's ``data/blank2014`` has them: its test joins them
+without a separator (where it cuts between pieces is not stated but for "Once upon a ")."""
+
+
+class TestBlank:
+    @pytest.fixture
+    def data(self, place):
+        """Six stories of 20 pieces, rows shuffled; ten pieces are two to a sentence."""
+        names = ["Aqua", "Boar", "Elvis", "Tulips", "MrSticky", "HighSchool"]
+        pieces = {name: [f"{t} " for t in sentences(20, i)] for i, name in enumerate(names)}
+        pieces["Boar"] = BOAR + pieces["Boar"][10:]
+        story = np.repeat(names, 20)
+        piece = np.array([p for name in names for p in pieces[name]])
+        place_in_story = np.tile(np.arange(20), 6)
+        rng = np.random.default_rng(0)
+        driver = rng.normal(size=(120, 1))
+        values = driver + 0.5 * rng.normal(size=(120, 4))
+        shuffled = rng.permutation(120)
+        place(
+            Blank2014,
+            values[shuffled],
+            {
+                "stimulus": piece[shuffled],
+                "story": story[shuffled],
+                "sentence_number_in_story": (place_in_story // 2)[shuffled],
+                "part_number_in_sentence": (place_in_story % 2)[shuffled],
+            },
+            {"subject_id": ["061", "061", "085", "085"], "fROI_area": ["a", "b", "a", "b"]},
+        )
+        return driver, dict(zip(piece, driver[:, 0], strict=True))
+
+    def test_pieces_make_up_the_published_text(self, data):
+        benchmark = Blank2014()
+        boar = next(p for p in benchmark.passages if p.name.endswith("Boar"))
+        assert boar.text.startswith(
+            "If you were to journey to the North of England, you would come to a valley that is"
+            " surrounded by moors as high as mountains. It is in this valley where you would find"
+            " the city of Bradford, where once a thousand spinning jennies that hummed and"
+            " clattered spun wool into money for the long-bearded mill owners. That all mill owners"
+            " were generally busy as beavers "
+        )
+        assert boar.items[0] == "If you were to journey"  # no blank that the next word owns
+        assert boar.items[7:9] == (
+            "into money for the long-",
+            "bearded mill owners. That all mill owners",
+        )
+
+    def test_stories_are_held_out_whole(self, data):
+        _, driver = data
+        benchmark = Blank2014()
+        assert [p.name for p in benchmark.passages][:2] == ["all/Aqua", "all/Boar"]
+        own = np.array([[driver[item]] for item in benchmark.data.items])
+        score = benchmark.score(recording(benchmark, own))
+        assert float(score["value"]) > 0.7
+        assert abs(float(score["baseline"])) < 0.3
+
+
+def test_an_order_that_is_missing_or_written_as_text(tmp_path):
+    columns = {"stimulus": sentences(40), "story": ["a"] * 20 + ["b"] * 20}
+    shuffled = np.random.default_rng(2).permutation(40)
+    columns = {name: np.array(values)[shuffled] for name, values in columns.items()}
+    path = tmp_path / "a.nc"
+    written(path, np.zeros((40, 2)), columns, {"subject": ["a", "b"]})
+    with pytest.raises(DataError, match="no coordinate 'stimulus_num'"):
+        read_assembly(path, groups="story", order=("stimulus_num",))
+    columns["stimulus_num"] = shuffled.astype(str)  # "10" comes after "9"
+    written(path, np.zeros((40, 2)), columns, {"subject": ["a", "b"]})
+    found = read_assembly(path, groups="story", order=("stimulus_num",))
+    assert found.items.tolist() == sentences(40)
 
 
 def test_words_of_fedorenko_are_sorted_within_their_sentence(place):
@@ -234,7 +327,9 @@ def shared(place, people=6, each=4, n=120, seed=0):
         {
             "stimulus": sentences(n),
             "experiment": ["384sentences"] * n,
-            "story": [f"passage {i // 4}" for i in range(n)],
+            "story": [f"topic {i // 8}" for i in range(n)],
+            "passage_index": [i // 4 for i in range(n)],
+            "stimulus_num": np.arange(n),
         },
         {"subject": np.repeat([f"{p:03d}" for p in range(people)], each)},
     )
@@ -306,7 +401,7 @@ class TestCeilings:
         place(
             Tuckute2024,
             rng.normal(size=(60, 1)),
-            {"stimulus": sentences(60)},
+            {"stimulus": sentences(60), "stimulus_id": np.arange(60)},
             {"subject_UID": ["848-853"]},
         )
         assert Tuckute2024().ceilings.reason == (

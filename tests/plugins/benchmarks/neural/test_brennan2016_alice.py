@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brainpress_plugins.benchmarks.neural import brennan2016_alice as alice
+from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError
-from harness.place.network import offline
 
 FOLDER = next(
     (
@@ -90,7 +90,9 @@ class TestOnRealData:
     def test_a_recording_is_scored_by_participant_region_and_layer(self, data):
         import xarray as xr
 
-        benchmark = alice.Alice(outer_folds=4)
+        from harness.encode.design.options import EncodingOptions
+
+        benchmark = alice.Alice(encoding=EncodingOptions(n_outer=4))
         (request,) = benchmark.requests()
         rng = np.random.default_rng(0)
         rate = benchmark.responses.nuisance["word rate"]

@@ -42,7 +42,15 @@ def lab(tmp_path, monkeypatch, short):
     rng = np.random.default_rng(0)
     shared = {s: rng.normal(size=(USED[s] + 20, N_VOXELS)) for s in SHORT}
 
-    def write(person, lengthen=0, drop=(), masks=True, voxels=N_VOXELS, modality="listening"):
+    def write(
+        person,
+        lengthen=0,
+        drop=(),
+        masks=True,
+        voxels=N_VOXELS,
+        modality="listening",
+        wrapped=False,
+    ):
         own = np.random.default_rng(int(person))
 
         def noisy(story):
@@ -50,7 +58,8 @@ def lab(tmp_path, monkeypatch, short):
             values[:, 2] = np.nan
             longer = values[:lengthen] if lengthen < 0 else np.r_[values, values[:lengthen]]
             longer = longer[:, :voxels]
-            return longer.astype(np.float32)
+            # A public reader of all nine found stories of some people in an array of one.
+            return longer.astype(np.float32)[None] if wrapped else longer.astype(np.float32)
 
         start = folder / "responses" / f"subject{person}_{modality}_fmri_data"
         with h5py.File(f"{start}_trn.hdf", "w") as file:
@@ -58,7 +67,8 @@ def lab(tmp_path, monkeypatch, short):
                 if story not in drop:
                     file[f"story_{number:02d}"] = noisy(story)
         with h5py.File(f"{start}_val.hdf", "w") as file:
-            file["story_03"] = np.stack([noisy(SHORT[-1]), noisy(SHORT[-1])])
+            both = np.stack([np.squeeze(noisy(SHORT[-1])), np.squeeze(noisy(SHORT[-1]))])
+            file["story_03"] = both[None] if wrapped else both
         with h5py.File(folder / "mappers" / f"subject{person}_mappers.hdf", "w") as file:
             file["voxel_to_fsaverage_shape"] = np.array([5, N_VOXELS])
             for name, rows in ROIS.items() if masks else ():
@@ -132,6 +142,18 @@ class TestResponses:
         np.testing.assert_allclose(block[-USED[SHORT[2]] :], repeats.mean(axis=0), rtol=1e-6)
         signal = lab.shared["avatar"][10:-10, 3:6]
         assert np.corrcoef(signal[:, 0], block[: USED["avatar"], 0])[0, 1] > 0.5
+
+    def test_stories_in_an_array_of_one(self, lab):
+        everybody(lab)
+        plain = build().data.source
+        expected = plain.block("02", 3, 6), plain.repeats("02", 3, 6)
+        del plain  # it has the file open
+        lab("02", wrapped=True)
+        source = build().data.source
+        np.testing.assert_array_equal(source.block("02", 3, 6), expected[0])
+        np.testing.assert_array_equal(source.repeats("02", 3, 6), expected[1])
+        one = build(profile="oota2026", resolution="voxel").data.source
+        np.testing.assert_array_equal(one.block("02", 3, 6)[-USED[SHORT[2]] :], expected[1][0])
 
     def test_trimmed_files_and_one_volume_more_are_taken(self, lab):
         everybody(lab)
@@ -240,6 +262,15 @@ class TestScores:
         assert float(score["value"]) > 0.5
         assert (score["group_layer_best"] == 1).all()
         assert float(score["ceiling"]) > 0.5
+
+    @pytest.mark.parametrize("resolution", ["roi", "voxel"])
+    def test_one_person_of_a_first_evening(self, lab, recording, resolution):
+        lab("01")
+        benchmark = deniz2019.Deniz2019(participants="01", resolution=resolution)
+        (request,) = benchmark.requests()
+        score = benchmark.score({request: recording})
+        assert float(score["value"]) > 0.3
+        assert np.isnan(float(score["low"]))  # nobody to resample
 
     def test_by_voxel_on_the_test_story(self, lab, recording):
         everybody(lab)

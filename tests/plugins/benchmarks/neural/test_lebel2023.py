@@ -55,10 +55,21 @@ def lab(tmp_path, monkeypatch):
     return root
 
 
-def write(root, person, story, values):
+REPEATS = {"UTS01": 10, "UTS02": 5}
+"""Presentations of the test story. Sizes in the data set's git-annex keys say so: its file is 11
+times as large as 291 volumes x voxels of float64 for UTS01 to 03, and 6 times for the others;
+public readers take ``individual_repeats`` from it."""
+
+
+def write(root, person, story, values, noise=0.5):
     path = root / "preprocessed_data" / person / f"{story}.hf5"
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
+        if story == STORIES[-1]:
+            rng = np.random.default_rng(len(person) + len(values))
+            shape = (REPEATS.get(person, 5), *values.shape)
+            file["individual_repeats"] = values + noise * rng.normal(size=shape)
+            values = file["individual_repeats"][()].mean(axis=0)
         file["data"] = values
 
 
@@ -85,7 +96,9 @@ def test_voxels_are_scored(lab):
         own = driver[start : start + used]
         start += used
         late = np.r_[np.zeros((2, 1)), own[:-2]]
-        write(lab, "UTS01", story, late + 0.5 * rng.normal(size=(used, 6)))
+        own_noise = 0 if story == STORIES[-1] else 0.5
+        clean = np.repeat(late, 6, axis=1)
+        write(lab, "UTS01", story, clean + own_noise * rng.normal(size=(used, 6)), noise=1.0)
     values = np.stack([rng.normal(size=(sum(USED), 3)), np.repeat(driver, 3, axis=1)], axis=1)
     recording = xr.DataArray(
         values.astype(np.float32), dims=("sample", "layer", "unit"), coords={"layer": [0, 1]}
@@ -101,6 +114,43 @@ def test_voxels_are_scored(lab):
     assert driven > 0.3
     assert abs(other) < 0.1
     assert score.attrs["nuisance"] == "word rate, word length, log frequency"
+
+
+def test_the_test_story_is_held_out_and_its_repeats_give_the_ceiling(lab):
+    """The mean of 10 repeats of signal plus unit noise can be predicted with r = sqrt(1 / 1.1)."""
+    rng = np.random.default_rng(3)
+    for person in PEOPLE:
+        for story, used in zip(STORIES, USED, strict=True):
+            write(lab, person, story, rng.normal(size=(used, 6)), noise=1.0)
+    benchmark = build()
+    source = benchmark.data.source
+    assert source.repeats("UTS01", 0, 6).shape == (10, USED[2], 6)
+    assert source.repeats("UTS02", 0, 6).shape == (5, USED[2], 6)
+    values = rng.normal(size=(sum(USED), 2, 3)).astype(np.float32)
+    recording = xr.DataArray(values, dims=("sample", "layer", "unit"), coords={"layer": [0, 1]})
+    (request,) = benchmark.requests()
+    score = benchmark.score({request: recording})
+    assert score.attrs["ceiling_kind"] == "repeats"
+    ceiling = score["voxel_ceiling"].values
+    assert ceiling[:6].mean() == pytest.approx(np.sqrt(1 / 1.1), abs=0.03)
+    assert ceiling[6:].mean() == pytest.approx(np.sqrt(1 / 1.2), abs=0.05)
+
+
+def test_a_test_story_without_repeats(lab):
+    path = lab / "preprocessed_data" / "UTS02" / "wheretheressmoke.hf5"
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros((USED[2], 6))
+    with pytest.raises(DataError, match="no data set 'individual_repeats'"):
+        build()
+
+
+def test_stories_by_name(lab):
+    assert lebel2023.heard(("UTS01",), "buck") == ("buck", "wheretheressmoke")
+    assert lebel2023.heard(PEOPLE, "wheretheressmoke+buck") == ("buck", "wheretheressmoke")
+    with pytest.raises(DataError, match="no stories that UTS01 and UTS02 heard"):
+        lebel2023.heard(PEOPLE, "buck+naked")
+    names = [r.name for r in lebel2023.LeBel2023.resources("UTS01", "buck")]
+    assert names[-2:] == ["buck.hf5", "wheretheressmoke.hf5"]
 
 
 def test_raw_responses_are_trimmed(lab):
@@ -164,7 +214,8 @@ def test_who_heard_what():
 
 
 def test_content_that_nobody_pins_is_part_of_the_key(lab, monkeypatch):
-    from harness.runner.cells import score_key
+    from harness.runner.cells import NONE
+    from harness.runner.keys import Keys
     from harness.runner.resources import unpinned_content
     from harness.spec.specs import BenchmarkSpec
 
@@ -178,7 +229,7 @@ def test_content_that_nobody_pins_is_part_of_the_key(lab, monkeypatch):
     assert before == unpinned_content(spec)
     write(lab, "UTS02", STORIES[0], np.zeros((USED[0], 6)))
     after = unpinned_content(spec)
-    keys = {score_key(spec, ["r"], content) for content in ("", before, after)}
+    keys = {Keys("f", NONE, "float32").score(spec, (), content) for content in ("", before, after)}
     assert len(keys) == 3
     pinned = dict.fromkeys(lebel2023.FILES.entries, (1, "md5:" + "0" * 32))
     monkeypatch.setitem(vars(lebel2023.FILES), "entries", pinned)

@@ -1,0 +1,126 @@
+"""Choices of an encoding analysis: a literal, so that a plugin can offer it as an option.
+
+Loads neither NumPy nor torch: listing benchmarks imports this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from harness.errors import DataError
+
+
+class Metric(StrEnum):
+    """What inner cross-validation maximises."""
+
+    R2 = "r2"
+    CORRELATION = "correlation"
+
+
+class Precision(StrEnum):
+    """Floating-point type of products of features, and of the scan over penalties.
+
+    Decompositions are in float64 either way.
+    """
+
+    DOUBLE = "float64"
+    SINGLE = "float32"
+
+
+class Solver(StrEnum):
+    """Implementation of the ridge regressions."""
+
+    BRAINPRESS = "brainpress"
+    HIMALAYA = "himalaya"
+    """``KernelRidgeCV``, and ``MultipleKernelRidgeCV`` for model and nuisance, of the himalaya
+    package (Dupré la Tour et al. 2022): the same folds, penalties and kernels, another program."""
+
+
+class Speed(StrEnum):
+    """Arithmetic of the scan over penalties.
+
+    The final fit at the chosen penalty is never made in less than float32.
+    """
+
+    EXACT = "exact"
+    """As ``EncodingOptions.precision`` says."""
+    FLOAT32 = "float32"
+    """Inner folds are decomposed in float32, too, as himalaya does: half the time of a plan. Inner
+    scores are off by less than 1e-4 but at penalties under some 1e-4 of the largest eigenvalue."""
+    BFLOAT16 = "bfloat16"
+    """Products in bfloat16 besides: several times faster where the hardware has it. Scores of
+    neighbouring penalties that are within about .002 of each other may be taken for one another."""
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """Choices of an encoding analysis. ``dataclasses.asdict`` of it is JSON.
+
+    Parameters
+    ----------
+    delays : tuple of int
+        FIR delays, in rows (TRs).
+    n_outer : int
+        Outer folds, on which scores are computed.
+    n_inner : int
+        Inner folds, on which penalty and layer are chosen.
+    gap : int
+        Rows purged on either side of a held-out block within its run. Eight TRs of 2 s bring
+        noise with the autocorrelation of fMRI to a score of 0.
+    penalties : int
+        Length of the penalty grid.
+    penalty_low, penalty_high : float
+        Ends of the grid, relative to the training kernel's mean and largest eigenvalue.
+    nuisance_penalties : int
+        Length of the grid of the nuisance band's own penalty.
+    metric : Metric
+        What inner cross-validation maximises.
+    precision : Precision, optional
+        Floating-point type of feature products and of the scan over penalties. Default: float64
+        for regions and other responses in memory, float32 for voxels that are read in blocks.
+    solver : Solver
+        Implementation of the ridge regressions.
+    speed : Speed
+        Whether the scan over penalties may be less precise than the rest. Training rows as a whole
+        are decomposed in float64 either way.
+    permutations : int
+        Block permutations behind p-values of voxels; 0 for none. Regions always have theirs.
+
+    Raises
+    ------
+    DataError
+        A number is out of range.
+    """
+
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+    n_outer: int = 5
+    n_inner: int = 4
+    gap: int = 8
+    penalties: int = 20
+    penalty_low: float = 1e-3
+    penalty_high: float = 10.0
+    nuisance_penalties: int = 10
+    metric: Metric = Metric.R2
+    precision: Precision | None = None
+    solver: Solver = Solver.BRAINPRESS
+    speed: Speed = Speed.EXACT
+    permutations: int = 0
+
+    def __post_init__(self) -> None:
+        counts = (self.penalties, self.nuisance_penalties)
+        if min(counts) < 1 or not self.penalty_low > 0:
+            raise DataError(
+                f"{self.penalties} and {self.nuisance_penalties} penalties from"
+                f" {self.penalty_low:g}",
+                "a grid has at least one penalty, and starts above 0",
+            )
+
+    @property
+    def typed(self) -> Precision:
+        """The precision; float64 where none was asked for."""
+        return self.precision or Precision.DOUBLE
+
+    def in_precision(self, default: Precision) -> EncodingOptions:
+        """Return the same options with a precision, where none was asked for."""
+        return self if self.precision else replace(self, precision=default)

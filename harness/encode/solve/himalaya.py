@@ -1,0 +1,174 @@
+"""The same ridge regressions by another program: himalaya (Dupré la Tour et al. 2022).
+
+A claim about a ridge should not rest on one implementation. Here kernels, folds, penalties and
+criterion are ours; centring, decompositions, inner cross-validation, choice and prediction are
+himalaya's. Where two penalties score the same, it takes the larger one, too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.encode.design.band import Kernels
+from harness.encode.design.kernel import DoubleArray, FloatArray
+from harness.encode.design.options import Metric
+from harness.encode.design.splits import Fold
+from harness.encode.solve.joint_scan import JointFit
+from harness.encode.solve.scan import ScanFit
+
+BATCH = 1000
+"""Targets that himalaya works on at a time: all penalties' predictions of them are in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class HimalayaRidge:
+    """Kernel ridge regression by ``KernelRidgeCV``.
+
+    Parameters
+    ----------
+    kernels : Kernels
+        Of the training and held-out rows, not centred.
+    folds : sequence of Fold
+        Inner folds; row numbers are positions among the training rows.
+    penalties : array, shape (n_penalties,)
+        Ascending.
+    metric : Metric
+        What inner cross-validation maximises.
+    """
+
+    kernels: Kernels
+    folds: Sequence[Fold]
+    penalties: DoubleArray
+    metric: Metric
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        return self.kernels.train.nbytes + self.kernels.heldout.nbytes
+
+    def fit(self, responses: FloatArray) -> ScanFit:
+        """Choose a penalty for each target and predict the held-out rows.
+
+        Parameters
+        ----------
+        responses : array, shape (n_train, n_targets)
+            Finite.
+
+        Returns
+        -------
+        ScanFit
+            Its inner scores are those of the chosen penalties only, (1, n_targets).
+        """
+        from himalaya.kernel_ridge import KernelRidgeCV
+
+        model = KernelRidgeCV(
+            alphas=self.penalties,
+            kernel="precomputed",
+            solver_params={"score_func": score_of(self.metric), "n_targets_batch": BATCH},
+            fit_intercept=True,
+            cv=_cv(self.folds),
+        )
+        model.fit(self.kernels.train, np.asarray(responses, np.float64))
+        alphas = np.asarray(model.best_alphas_)
+        return ScanFit(
+            np.asarray(model.cv_scores_)[None],
+            np.abs(np.log(alphas) - np.log(self.penalties)[:, None]).argmin(axis=0),
+            np.asarray(model.predict(self.kernels.heldout)),
+        )
+
+    def start(self, responses: FloatArray) -> DoubleArray:
+        """Return no scores: a joint fit starts from nothing."""
+        return np.empty((0, responses.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class HimalayaJoint:
+    """Banded ridge regression of a model and nuisance by ``MultipleKernelRidgeCV``.
+
+    Its random search is given the candidates: every pair of penalties. A pair is the mixture
+    ``K_model / a + K_nuisance / b`` at a penalty of 1.
+
+    Parameters
+    ----------
+    model : HimalayaRidge
+        Of the model band.
+    nuisance : Kernels
+        Of the nuisance band, not centred.
+    penalties : array, shape (n_nuisance_penalties,)
+        Of the nuisance band, ascending.
+    """
+
+    model: HimalayaRidge
+    nuisance: Kernels
+    penalties: DoubleArray
+
+    def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
+        """Fit targets jointly, where that does better than nuisance alone.
+
+        Parameters
+        ----------
+        responses : array, shape (n_train, n_targets)
+            Finite.
+        inner : array
+            Not used: himalaya scores every pair by itself.
+        alone : array, shape (n_targets,)
+            Inner score of nuisance alone.
+
+        Returns
+        -------
+        JointFit
+        """
+        from himalaya.kernel_ridge import MultipleKernelRidgeCV, predict_weighted_kernel_ridge
+
+        bands = (self.model.kernels, self.nuisance)
+        # From the largest: of pairs that score the same, himalaya keeps the first.
+        pairs = np.stack(np.meshgrid(self.model.penalties, self.penalties, indexing="ij"), axis=-1)
+        mixtures = 1 / pairs.reshape(-1, 2)[::-1]
+        ridge = MultipleKernelRidgeCV(
+            kernels="precomputed",
+            solver="random_search",
+            solver_params={
+                "n_iter": mixtures,
+                "alphas": np.ones(1),
+                "score_func": score_of(self.model.metric),
+                "n_targets_batch": BATCH,
+                "progress_bar": False,
+            },
+            fit_intercept=True,
+            cv=_cv(self.model.folds),
+        )
+        y = np.asarray(responses, np.float64)
+        train, heldout = (np.stack([getattr(k, part) for k in bands]) for part in _PARTS)
+        with warnings.catch_warnings():
+            # Pairs with a band that is shrunk away are no reason to warn.
+            warnings.simplefilter("ignore", UserWarning)
+            ridge.fit(train, y)
+        weights = (ridge.dual_coef_, ridge.deltas_)
+        parts, fitted = (
+            np.asarray(predict_weighted_kernel_ridge(kernels, *weights, split=True))
+            for kernels in (heldout, train)
+        )
+        # Each band about its mean over training rows; the intercept is then that of responses.
+        parts -= fitted.mean(axis=1, keepdims=True)
+        better = np.asarray(ridge.cv_scores_).max(axis=0) > alone
+        model, nuisance = parts[:, :, better]
+        return JointFit(better, model, nuisance)
+
+
+_PARTS = ("train", "heldout")
+
+
+def score_of(metric: Metric) -> Any:
+    """Return himalaya's function for a criterion."""
+    from himalaya.scoring import correlation_score, r2_score
+
+    return {Metric.R2: r2_score, Metric.CORRELATION: correlation_score}[metric]
+
+
+def _cv(folds: Sequence[Fold]) -> list[tuple[Any, Any]]:
+    return [(fold.train, fold.test) for fold in folds]
