@@ -17,7 +17,7 @@ where whole runs are held out.
 
 A drift that everybody shares is taken out of the kernel once: ``P K P``. Confounds that differ
 between participants (motion) change a kernel by a matrix of low rank, which needs no other
-decomposition (:mod:`harness.encode.solve.confounded`).
+decomposition (:mod:`harness.encode.solve.by_participant`).
 """
 
 from __future__ import annotations

@@ -230,7 +230,7 @@ def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Floats | None
 
     Confounds of their own change the kernel of a participant. Beside a hundred thousand voxels a
     decomposition for each participant costs little; for regions there is a cheaper way
-    (:mod:`harness.encode.solve.confounded`).
+    (:mod:`harness.encode.solve.by_participant`).
     """
     if not data.confounds:
         yield data.source, None
