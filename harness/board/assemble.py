@@ -30,7 +30,9 @@ TIMINGS = ("record_seconds", "score_seconds", "peak_memory")
 COMPRESSION = (
     "bits_per_weight",
     "bits_per_weight_model",
+    "coverage",
     "sparsity",
+    "sparsity_model",
     "bytes_base",
     "bytes_packed",
     "ratio",

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from harness.cli import answer, board, check, fetch, guards, look, map, new, report, run, submit
+from harness.cli import (
+    answer,
+    board,
+    check,
+    fetch,
+    guards,
+    look,
+    map,
+    new,
+    report,
+    run,
+    submit,
+    weights,
+)
 from harness.cli.app import app, stderr
 from harness.cli.notices import hide_pointless_notices
 from harness.errors import HarnessError
@@ -24,6 +37,7 @@ __all__ = [
     "report",
     "run",
     "submit",
+    "weights",
 ]
 
 

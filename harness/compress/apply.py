@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.compress.layers.workspace import Workspace
 from harness.compress.text.calibration import Calibration, calibrate
 from harness.compress.text.contamination import check_contamination
+from harness.errors import CompressionError
 
 if TYPE_CHECKING:
     from harness.compress.compressor import Compressor
@@ -41,6 +42,7 @@ def apply(
     stimuli: Mapping[str, str] | None = None,
     workspace: Workspace | None = None,
     offline: bool = False,
+    again: bool = False,
 ) -> Applied:
     """Get the calibration text a compressor wants, check it, and compress a model in place.
 
@@ -59,6 +61,8 @@ def apply(
         Device, and where finished blocks are kept.
     offline : bool
         Never use the network.
+    again : bool
+        Compress a checkpoint that was published packed, from the values it stands for.
 
     Returns
     -------
@@ -67,10 +71,18 @@ def apply(
     Raises
     ------
     CompressionError
-        The text is contaminated or too short, or the compressor failed.
+        The model is packed already and ``again`` is not set, the text is contaminated or too
+        short, or the compressor failed.
     FetchError
         The text cannot be had.
     """
+    if "compress" not in model.capabilities and not (
+        again or getattr(compressor, "changes_nothing", False)
+    ):
+        raise CompressionError(
+            f"{model.spec.name} is packed already: what is made of it again would be rounded twice",
+            "compress the model that it was made from, or say again=True from Python",
+        )
     calibration = checked_calibration(
         compressor, model, cache=cache, stimuli=stimuli, offline=offline
     )

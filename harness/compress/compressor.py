@@ -61,12 +61,12 @@ class Compressed:
         What else there is to say: group, damping used.
     input_scale : Tensor, optional
         (in,): divided out of the input before it is rounded.
-    input_bits : int, optional
-        Round the input of the layer, token by token, to so many bits.
+    input_bits : int or "fp8", optional
+        Round the input of the layer, token by token, to so many bits, or to E4M3.
     """
 
     weight: Tensor
     packed_bits: int
     detail: Detail = field(default_factory=dict)
     input_scale: Tensor | None = None
-    input_bits: int | None = None
+    input_bits: int | str | None = None

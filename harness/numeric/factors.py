@@ -23,14 +23,23 @@ def inverse_cholesky(matrix: Tensor) -> Tensor | None:
     Returns
     -------
     Tensor
-        (in, in): lower triangular L with ``L matrix L' = 1``.
+        (in, in): lower triangular L with ``L matrix L' = 1``; on the CPU where the device of the
+        matrix has no room for it.
     """
     if matrix.device.type == "cpu":
-        # LAPACK counts columns first: what is upper for it is lower for torch.
-        factor, failed = lapack.dpotrf(matrix.numpy().T, lower=0)
-        return None if failed else torch.from_numpy(lapack.dtrtri(factor, overwrite_c=1)[0].T)
-    factor, failed = torch.linalg.cholesky_ex(matrix)
-    return None if int(failed) else _inverse_lower(factor)
+        return _by_lapack(matrix)
+    try:
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        return None if int(failed) else _inverse_lower(factor)
+    except torch.OutOfMemoryError:
+        # The factors of 18,944 inputs take 9 GB beside the matrix. On the CPU they fit.
+        return _by_lapack(matrix.cpu())
+
+
+def _by_lapack(matrix: Tensor) -> Tensor | None:
+    # LAPACK counts columns first: what is upper for it is lower for torch.
+    factor, failed = lapack.dpotrf(matrix.numpy().T, lower=0)
+    return None if failed else torch.from_numpy(lapack.dtrtri(factor, overwrite_c=1)[0].T)
 
 
 def _inverse_lower(matrix: Tensor) -> Tensor:

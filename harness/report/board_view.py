@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.compress.report.summary import COVERED
 from harness.report.terminal import number
 from harness.runner.status import Status
 from harness.spec.direction import lower_is_better
@@ -140,12 +141,23 @@ def _columns(
             _Column(4, head, [number(column.get(f"{m}+{c}"), 3) for m, c in rows])
             for head, column in extra.items()
         ),
-        _Column(3, "bits/weight", of(sizes, "bits_per_weight", 2)),
+        _Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
+        _Column(3, "covered", _covered(rows, sizes)),
         _Column(3, "perplexity", of(sizes, "perplexity", 1)),
         _Column(3, "verified", _words(rows, cells, "verified")),
         _Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
     ]
     return [column for column in found if column.rank < 2 or any(column.cells)]
+
+
+def _covered(rows: list[tuple[str, str]], sizes: xr.Dataset) -> list[str]:
+    """Return the share of the blocks' weights that a compressor changed, where it is not all."""
+    if "coverage" not in sizes:
+        return [""] * len(rows)
+    shares = [float(sizes["coverage"].sel(model=m, compressor=c).item()) for m, c in rows]
+    return [
+        f"{share:.0%}{' !' if share < COVERED else ''}" if share < 0.995 else "" for share in shares
+    ]
 
 
 def _words(rows: list[tuple[str, str]], cells: xr.Dataset, name: str) -> list[str]:

@@ -129,8 +129,13 @@ def _cells(
     frame = cells[kept].to_dataframe().reset_index()
     frame = frame[np.isfinite(frame["value"])]
     size = board["compression"].to_dataset()
-    wanted = {"bits_per_weight": "bits", "bytes_packed": "bytes", "sparsity": "sparsity",
-              "perplexity": "perplexity"}  # fmt: skip
+    wanted = {
+        "bits_per_weight_model": "bits",
+        "bytes_packed": "bytes",
+        "sparsity_model": "sparsity",
+        "coverage": "coverage",
+        "perplexity": "perplexity",
+    }
     known = size[[v for v in wanted if v in size]].to_dataframe().rename(columns=wanted)
     frame = frame.merge(known.reset_index(), on=["model", "compressor"], how="left")
     frame["variant"] = frame["model"] + "+" + frame["compressor"]

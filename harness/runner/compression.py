@@ -18,7 +18,6 @@ from harness.compress.layers.workspace import Workspace
 from harness.compress.report.saved import load_compressed, save_compressed
 from harness.compress.report.summary import CompressionReport
 from harness.compress.text.perplexity import embedded_text, perplexity
-from harness.errors import Unsupported
 from harness.place.locate import cache_folder
 
 if TYPE_CHECKING:
@@ -79,25 +78,11 @@ def compress(
     dataset = report_dataset(applied.report, before, after)
     if model.stored_bits is not None and not applied.report.layers:
         dataset.attrs["bits_per_weight"] = model.stored_bits
+    if "quantization_config" in model.files.config and not model.spec.control:
+        dataset.attrs |= _as_released(model)
     # What two calibrated results must share to be compared; empty when there was no such text.
     dataset.attrs["calibration_sha256"] = applied.calibration.sha256 if applied.calibration else ""
     return dataset
-
-
-def refuse_packed(model: LanguageModel) -> None:
-    """Refuse to compress a model whose checkpoint is packed already.
-
-    Raises
-    ------
-    Unsupported
-        It is.
-    """
-    if model.stored_bits is not None:
-        raise Unsupported(
-            f"{model.spec.name} is stored in {model.stored_bits:.2f} bits a weight: rounding it "
-            "once more would be no method's result",
-            "compress the release that it was made from; the packed one runs with -c none",
-        )
 
 
 def reload(
@@ -127,6 +112,24 @@ def reload(
     cache = cache_folder() / "calibration"
     checked_calibration(compressor, model, cache=cache, stimuli=stimuli, offline=offline)
     load_compressed(model.model, saved)
+
+
+def _as_released(model: LanguageModel) -> dict[str, float]:
+    """Return the size of a checkpoint that was published packed: that of its files."""
+    import copy
+
+    from harness.compress.report.released import released
+
+    config = copy.deepcopy(model.model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    found = released(model.files.folder, config)
+    return {
+        "bits_per_weight_model": found.bits_per_weight,
+        "bytes_packed": found.bytes_packed,
+        "bytes_base": 2 * found.parameters,
+        "ratio": 2 * found.parameters / found.bytes_packed,
+    }
 
 
 def _perplexity(model: LanguageModel) -> tuple[float, float]:

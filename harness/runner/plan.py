@@ -192,7 +192,10 @@ def _fault(error: Exception) -> str:
 def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> Cell:
     """Return a cell as it stands: done, to do, failed before, or without meaning."""
     loaded = plan.benchmarks[spec.name]
-    if reason := not_applicable(variant, loaded.requests):
+    files = plan.files.get(variant.model.name)
+    packed = files is not None and "quantization_config" in files.config
+    packed = packed and not variant.model.control
+    if reason := not_applicable(variant, loaded.requests, packed=packed):
         return Cell(variant, spec, Status.NOT_APPLICABLE, reason)
     key = cell_key(variant, plan, loaded)
     overwrite = plan.options.overwrite
@@ -218,12 +221,22 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     return plan.keys(variant).score(loaded.spec, loaded.requests, loaded.content)
 
 
-def not_applicable(variant: Variant, requests: Iterable[Request]) -> str:
-    """Say why a variant has no answer to some requests, or nothing."""
+def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: bool = False) -> str:
+    """Say why a variant has no answer to some requests, or nothing.
+
+    Parameters
+    ----------
+    variant : Variant
+    requests : iterable of Request
+    packed : bool
+        Whether the model's checkpoint was published packed.
+    """
     able = capabilities(variant.model)
     for request in requests:
-        if str(request.measure) not in able:
+        if request.measure.capability not in able:
             return f"{variant.model.name} has no {request.measure} to record"
+    if variant.compressor.method != "none" and packed:
+        return f"{variant.model.name} is packed already; compress the model it was made from"
     if variant.compressor.method != "none" and "compress" not in able:
         return f"{variant.model.name} has no layer that a compressor changes"
     return ""

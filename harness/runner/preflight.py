@@ -69,7 +69,7 @@ class Estimate:
 def estimate(plan: Plan) -> Estimate:
     """Estimate what a plan takes from word counts, sizes and typical speeds."""
     store = Store(plan.place.store)
-    seconds, memory, disk = 0.0, 0, 0
+    seconds, memory, disk, passing = 0.0, 0, 0, 0
     for variant in plan.variants:
         todo = plan.todo_of(variant)
         if not todo or variant.model.name not in plan.files:
@@ -82,6 +82,7 @@ def estimate(plan: Plan) -> Estimate:
         seconds += flops / _speed(plan.place) + SCORE_SECONDS * len(todo)
         weights = files.parameters * BYTES[plan.options.dtype]
         disk += _weights_kept(variant, weights, plan, store)
+        passing = max(passing, _blocks(variant, weights, plan, store))
         # Recordings of one pass are made together; those of different passes one after the other.
         recorded: Counter[str] = Counter()
         for request in missing:
@@ -92,7 +93,7 @@ def estimate(plan: Plan) -> Estimate:
         counts={status: plan.count(status) for status in Status},
         seconds=seconds,
         memory=memory,
-        disk=disk,
+        disk=disk + passing,
         free=store.free_bytes(),
         fetch=tuple(m.name for m in missing_models(plan)),
     )
@@ -106,6 +107,13 @@ def _weights_kept(variant: Variant, weights: int, plan: Plan, store: Store) -> i
     key = plan.keys(variant).variant
     kept = plan.options.keep_weights and variant.compressor.calibrated
     return 0 if not kept or store.weights_path(key).is_file() else weights
+
+
+def _blocks(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
+    """Bytes of finished blocks: beside the weights that are kept until both are whole."""
+    key = plan.keys(variant).variant
+    made = store.weights_path(key).is_file() or store.has(Kind.COMPRESSION, key)
+    return 0 if made or not variant.compressor.calibrated else weights
 
 
 def _tokens(request: Request) -> float:
@@ -126,7 +134,7 @@ def _parameters(files: ModelFiles, variant: Variant) -> float:
 
 def _recording_bytes(request: Request, files: ModelFiles) -> int:
     rows = sum(request.readout.rows(request.stimuli))
-    if request.measure is Measure.LOGPROB:
+    if request.measure is not Measure.HIDDEN:
         return rows * 4
     config = files.config
     layers = int(config.get("num_hidden_layers", config.get("n_layer", 12))) + 1

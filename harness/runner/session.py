@@ -82,12 +82,13 @@ class Session:
         return self.place.found_device()
 
     def recording(self, request: Request) -> xr.DataArray:
-        """Open a recording, made again if it decayed in the store.
+        """Open a recording, made again if it decayed in the store or is gone.
 
         All its bytes are read once, for its seal, and let go; who scores reads the layers it wants
         when it wants them. The file is closed with the last reference to the array.
         """
         key = self.keys.recording(request)
+        self.record([request])  # where it is not there: another run may have dropped it
         try:
             return self.store.opened(Kind.RECORDING, key)["recording"]
         except CorruptError:
@@ -126,6 +127,10 @@ class Session:
             self.close()
             _ = self._loaded
             return self.store.read(Kind.COMPRESSION, self.key)
+
+    def model(self) -> LanguageModel:
+        """Return the variant's model, loaded and compressed."""
+        return self._loaded
 
     def close(self) -> None:
         """Let the model go."""
@@ -173,7 +178,7 @@ class Session:
             return self._compressed()
 
     def _compressed(self) -> LanguageModel:
-        from harness.runner.compression import compress, refuse_packed
+        from harness.runner.compression import compress
 
         saved = self.store.weights_path(self.key) if self._keeps_weights else None
         if saved and saved.is_file() and self.store.has(Kind.COMPRESSION, self.key):
@@ -184,7 +189,6 @@ class Session:
         model = self._base()
         compressor = self.variant.compressor
         if compressor.method != "none":
-            refuse_packed(model)
             self.progress.stage(self.variant, "compressing")
         report = compress(
             model,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class DropBlocks:
         CompressionError
             The share drops no block or all of them, or there is no calibration text.
         """
-        from harness.compress.layers.linear import block_layers, left_alone
+        from harness.compress.layers.linear import block_layers, block_weights, left_alone
         from harness.compress.layers.restore import DROPPED, drop_blocks
         from harness.compress.layers.rewrite import count_parameters
         from harness.compress.layers.workspace import Workspace
@@ -56,19 +57,21 @@ class DropBlocks:
         from harness.compress.report.summary import CompressionReport
 
         workspace = workspace or Workspace()
+        check_droppable(model)
         layers = block_layers(model)
         count = self._count(len(layers))
-        parameters = count_parameters(model)
+        parameters, matrices = count_parameters(model), block_weights(model)
         with Meter(workspace.device or layers[0][0].device) as meter:
             looked = list(look_at_blocks(model, calibration, workspace))
         order = sorted(range(len(looked)), key=lambda place: looked[place].influence)
-        dropped = sorted(order[:count])
+        dropped = _droppable(order, block_kinds(model), count)
         rows = [
             _row(layer, norm, zeros, dropped=place in dropped, influence=looked[place].influence)
             for place, block in enumerate(layers)
             for layer, (norm, zeros) in zip(block, looked[place].weights, strict=True)
         ]
         drop_blocks(model, dropped)
+        check_runs(model)
         kept = sum(row.weights for row in rows if row.packed_bits)
         return CompressionReport(
             layers=tuple(rows),
@@ -78,6 +81,7 @@ class DropBlocks:
             seconds=meter.seconds,
             peak_memory=meter.peak_memory,
             restore={DROPPED: dropped},
+            block_weights=matrices,
         )
 
     def _count(self, blocks: int) -> int:
@@ -88,6 +92,63 @@ class DropBlocks:
                 f"give a share from {1 / blocks:.2g} to {1 - 1 / blocks:.2g}",
             )
         return count
+
+
+def check_droppable(model: nn.Module) -> None:
+    """Raise CompressionError where something outside a block is made for that block's place."""
+    config: Any = model.config
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    if getattr(config, "hidden_size_per_layer_input", 0) or getattr(
+        config, "num_kv_shared_layers", 0
+    ):
+        raise CompressionError(
+            f"{config.model_type} embeds each token anew for every block, or has blocks that take "
+            "keys and values of another: no block can be dropped by itself",
+            "svd and pruning make such a model smaller",
+        )
+
+
+def check_runs(model: nn.Module) -> None:
+    """Raise CompressionError when a model does not run without the blocks that were dropped."""
+    import torch
+
+    device = next(model.parameters()).device
+    if device.type == "meta":
+        return
+    try:
+        with torch.no_grad():
+            model(input_ids=torch.zeros(1, 4, dtype=torch.int64, device=device), use_cache=False)
+    except (RuntimeError, ValueError, IndexError, KeyError, AttributeError) as error:
+        raise CompressionError(
+            f"{type(model).__name__} does not run without its dropped blocks: {error}",
+            "take another method for this architecture",
+        ) from error
+
+
+def block_kinds(model: nn.Module) -> list[str]:
+    """Return what kind each block is of: attention or state space, dense or experts."""
+    from harness.lm.anatomy import anatomy
+
+    return [
+        " ".join([type(block).__name__, *sorted(type(part).__name__ for part in block.children())])
+        for block in anatomy(model).blocks
+    ]
+
+
+def _droppable(order: Sequence[int], kinds: Sequence[str], count: int) -> list[int]:
+    """Choose blocks in an order, but never the last of its kind: a hybrid stays one."""
+    left = Counter(kinds)
+    dropped: list[int] = []
+    for place in order:
+        if len(dropped) < count and left[kinds[place]] > 1:
+            left[kinds[place]] -= 1
+            dropped.append(place)
+    if len(dropped) < count:
+        raise CompressionError(
+            f"{count} blocks cannot be dropped without losing all blocks of one kind",
+            "give a smaller share",
+        )
+    return sorted(dropped)
 
 
 @dataclass(frozen=True)

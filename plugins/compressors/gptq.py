@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.compress.text.calibration import CalibrationSpec
@@ -40,6 +40,12 @@ class GPTQ:
         Added to the diagonal of the second moments, as a share of its mean.
     order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
+    rotation : bool
+        Turn the inputs of each layer by a random Hadamard matrix first, and round the weight that
+        takes them so (Ashkboos et al. 2024, QuaRot): no input is an outlier any more, and the
+        weights of a group are alike. The weight that comes out is turned back, so that the model
+        runs as before; a kernel would turn the inputs, layer by layer (QuaRot merges most of these
+        turns into the layers before, which changes no number but those of rounding).
     calibration : CalibrationSpec
         The text.
     """
@@ -49,6 +55,7 @@ class GPTQ:
     symmetric: bool = False
     activation_order: bool = True
     damping: float = 0.01
+    rotation: bool = False
     order: Literal["sequential", "true-sequential", "dense"] = "sequential"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
@@ -87,9 +94,17 @@ class GPTQ:
         from harness.compress.compressor import Compressed
 
         stacked = torch.cat(list(weights))
+        moments = shared.statistics.moments
+        if self.rotation:
+            from harness.compress.methods.rotation import rotation
+
+            turn = rotation(stacked.shape[1]).to(stacked.device)
+            stacked, moments = stacked @ turn, turn.T @ moments @ turn
         group = grid.group_size(stacked.shape[1])
         sweep = _ordered_sweep if self.activation_order else _plain_sweep
-        rounded, damping = sweep(stacked, shared.statistics.moments, grid, group, self.damping)
+        rounded, damping = sweep(stacked, moments, grid, group, self.damping)
+        if self.rotation:
+            rounded = rounded @ turn.T
         detail = {"bits": grid.bits, "group": group, "damping": damping}
         parts = torch.split_with_sizes(rounded, [len(weight) for weight in weights])
         return [
@@ -138,7 +153,25 @@ def brainpress_compressors() -> list[CompressorSpec]:
         _spec("gptq-int4-dense", bits=4, order="dense"),
         _spec("gptq-int3", bits=3),
         _spec("gptq-int2", bits=2),
+        *[
+            _rotated(_spec(f"quarot-gptq-int{bits}", bits=bits, rotation=True))
+            for bits in (4, 3, 2)
+        ],
     ]
+
+
+def _rotated(spec: CompressorSpec) -> CompressorSpec:
+    return replace(
+        spec,
+        method="quarot-gptq",
+        tags=(*spec.tags, "rotation"),
+        citation=(
+            "Ashkboos et al. 2024, QuaRot: outlier-free 4-bit inference in rotated LLMs, NeurIPS; "
+            f"{spec.citation}"
+        ),
+        homepage="https://arxiv.org/abs/2404.00456",
+        notes="Weights only. Each layer's inputs are turned by a seeded matrix that takes no bits.",
+    )
 
 
 def _spec(name: str, *, bits: int, group: int | str = "auto", **options: Any) -> CompressorSpec:

@@ -29,7 +29,8 @@ class SmoothQuant:
 
     Inputs that come out of a norm are divided by ``max|x|^a / max|w|^(1 - a)`` and the weights
     multiplied by it (eq. 4), which the norm takes in for nothing; other inputs are rounded as they
-    are, as in the paper.
+    are, as in the paper. Experts that are stacked in one module have their common input rounded;
+    what their second product multiplies is made within the module and stays at 16 bits.
 
     Parameters
     ----------

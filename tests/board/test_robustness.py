@@ -112,13 +112,13 @@ def test_the_front_is_that_of_a_loop():
 def test_costs_and_their_rank_correlation():
     said = asked()
     cell = said.isel(benchmark=0).sel(model="a-1", compressor="gptq-int4")
-    assert float(cell["bits_per_weight"]) == 4.25
+    assert float(cell["bits_per_weight_model"]) == 4.25
     assert float(cell["peak_memory"]) == 1e9
     flat = said.isel(benchmark=0)
     expected = scipy.stats.spearmanr(
-        flat["difference"].values.ravel(), flat["bits_per_weight"].values.ravel()
+        flat["difference"].values.ravel(), flat["bits_per_weight_model"].values.ravel()
     ).statistic
-    found = flat.sel(cost="bits_per_weight")
+    found = flat.sel(cost="bits_per_weight_model")
     assert float(found["rank_correlation"]) == pytest.approx(expected)
     assert "tokens per second is not on the board" in said["missing"].values
 
@@ -160,3 +160,19 @@ def test_reading_times_are_compared_story_by_story():
     assert float(cell["p"]) == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue)
     assert any("n = 20 stories" in str(s) for s in said["sentence"].values)
     assert not any("no scores by" in str(s) for s in said["missing"].values)
+
+
+def test_a_model_of_which_little_was_compressed_is_no_row_unless_asked_for():
+    board = simulate(TRUTH)
+    at = {"model": "a-1", "compressor": "rtn-int4"}
+    sizes = board["compression"].to_dataset()
+    coverage = sizes["coverage"].copy()
+    coverage.loc[at] = 0.11
+    board["compression"] = xr.DataTree(sizes.assign(coverage=coverage))
+    said = harness.answer(board, "robustness", draws=100)
+    left_out = "a-1+rtn-int4 is left out: 11% of its blocks' weights are compressed"
+    assert any(left_out in str(gap) for gap in said["missing"].values)
+    assert np.isnan(said["difference"].sel(at)).all()
+    whole = harness.answer(board, "robustness", draws=100, partly=True)
+    assert np.isfinite(whole["difference"].sel(at)).all()
+    assert float(whole["coverage"].sel(at)[0]) == 0.11

@@ -246,7 +246,10 @@ def _compression(truth: Truth, models: Sequence[str], compressors: Sequence[str]
     size = parameters[:, None] * bits / 8
     columns = {
         "bits_per_weight": np.broadcast_to(bits, size.shape),
+        "bits_per_weight_model": np.broadcast_to(bits, size.shape),
+        "coverage": np.ones_like(size),
         "sparsity": np.zeros_like(size),
+        "sparsity_model": np.zeros_like(size),
         "bytes_packed": size,
         "perplexity": 20.0 + 100 / bits + 0 * size,
         "seconds": np.ones_like(size),

@@ -112,7 +112,9 @@ class Round:
                 change = float((before - module.weight).norm())
                 shape = tuple(before.shape)
                 rows.append(LayerReport(name, shape, 4 * before.numel(), 0, 1.0, change))
-        return CompressionReport(tuple(rows), {"lm_head": "head"}, parameters=9, remaining=1)
+        total = sum(parameter.numel() for parameter in model.parameters())
+        rest = total - sum(row.weights for row in rows)
+        return CompressionReport(tuple(rows), {"lm_head": "head"}, parameters=total, remaining=rest)
 
 
 def benchmark(name: str, **options: Any) -> BenchmarkSpec:

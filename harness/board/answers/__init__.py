@@ -66,6 +66,7 @@ def answer(
     alpha: float = 0.05,
     draws: int = 2000,
     seed: int = 0,
+    partly: bool = False,
 ) -> xr.Dataset:
     """Answer a question from a board.
 
@@ -84,6 +85,9 @@ def answer(
         Level of the tests.
     draws, seed : int
         Number of resamples, and their seed.
+    partly : bool
+        For ``robustness``: count variants of which less than 90 % of the blocks' weights were
+        compressed, too.
 
     Returns
     -------
@@ -115,9 +119,10 @@ def answer(
         return compare(board, variants, chosen, alpha=alpha, draws=draws, seed=seed)
     if question is Question.CONTROLS:
         return against_controls(board, chosen, alpha=alpha)
+    if question is Question.ROBUSTNESS:
+        return robustness(board, chosen, alpha=alpha, draws=draws, seed=seed, partly=partly)
     ask = {
         Question.SATURATION: saturation,
-        Question.ROBUSTNESS: robustness,
         Question.DISSOCIATION: dissociation,
         Question.PROFILE: profile,
     }[question]

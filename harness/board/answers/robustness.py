@@ -23,11 +23,12 @@ from harness.board.answers.claims import (
 from harness.board.answers.exceptions import FEWEST, Exceptions, find_exceptions
 from harness.board.answers.front import pareto_front
 from harness.board.answers.paired import Paired, paired
+from harness.compress.report.summary import COVERED
 from harness.stats.bootstrap import DoubleArray
 
 COSTS = {
-    "bits_per_weight": "compression",
-    "sparsity": "compression",
+    "bits_per_weight_model": "compression",
+    "sparsity_model": "compression",
     "bytes_packed": "compression",
     "perplexity": "compression",
     "tokens_per_second": "compression",
@@ -78,6 +79,7 @@ def robustness(
     alpha: float = 0.05,
     draws: int = 2000,
     seed: int = 0,
+    partly: bool = False,
 ) -> xr.Dataset:
     """Compare every compressed model with its base, participant by participant (or by story).
 
@@ -90,6 +92,9 @@ def robustness(
         Level of the tests, over all pairs of a benchmark (Holm).
     draws, seed : int
         Resamples of participants.
+    partly : bool
+        Whether variants count of which less than 90 % of the blocks' weights were compressed;
+        else each is named as a gap.
 
     Returns
     -------
@@ -111,7 +116,7 @@ def robustness(
     found, gaps = alignments(board, benchmarks)
     parts, claims = [], []
     for alignment in found:
-        grid, lacking = _grid(board, alignment)
+        grid, lacking = _grid(board, alignment, partly=partly)
         gaps += [f"{alignment.benchmark}: {text}" for text in lacking]
         if not grid.rows:
             continue
@@ -128,7 +133,7 @@ def robustness(
                 f"{alignment.benchmark}: too few {alignment.unit}: every 90 % interval is wider "
                 "than the margin, so that equivalence cannot be shown"
             )
-        part = _dataset(grid, tests, costs)
+        part = _dataset(grid, tests, costs | {"coverage": _coverages(board, grid)})
         part = part.merge(_front(board, alignment, grid, costs["bytes_packed"], draws, seed))
         part = part.merge(_ranks(grid, costs, min(draws, 500), seed))
         part = part.merge(_exception_columns(grid, exceptions))
@@ -146,7 +151,7 @@ def robustness(
     return with_claims(answer.assign_attrs(answer="robustness", alpha=alpha), claims, gaps)
 
 
-def _grid(board: xr.DataTree, alignment: Alignment) -> tuple[_Grid, list[str]]:
+def _grid(board: xr.DataTree, alignment: Alignment, *, partly: bool) -> tuple[_Grid, list[str]]:
     control = controls(board)
     columns = {name: i for i, name in enumerate(alignment.names)}
     lacking, pairs = [], []
@@ -155,6 +160,13 @@ def _grid(board: xr.DataTree, alignment: Alignment) -> tuple[_Grid, list[str]]:
             continue
         if (model, BASE) not in columns:
             lacking.append(f"{model} has no base (compressor {BASE}) to be compared with")
+            continue
+        share = _coverage(board, model, compressor)
+        if share < COVERED and not partly:
+            lacking.append(
+                f"{model}+{compressor} is left out: {share:.0%} of its blocks' weights are "
+                "compressed (--partly takes it in)"
+            )
             continue
         pairs.append((model, compressor, column, columns[model, BASE]))
     if not pairs and not lacking:
@@ -165,6 +177,19 @@ def _grid(board: xr.DataTree, alignment: Alignment) -> tuple[_Grid, list[str]]:
     means = alignment.means
     changes = means[:, [p[2] for p in pairs]] - means[:, [p[3] for p in pairs]]
     return _Grid(models, compressors, rows, changes), lacking
+
+
+def _coverage(board: xr.DataTree, model: str, compressor: str) -> float:
+    """Return the share of the blocks' weights that was compressed; nan where nobody counted."""
+    known = board["compression"].to_dataset()
+    if "coverage" not in known:
+        return math.nan
+    return float(known["coverage"].sel(model=model, compressor=compressor).item())
+
+
+def _coverages(board: xr.DataTree, grid: _Grid) -> DoubleArray:
+    shares = [[_coverage(board, m, c) for c in grid.compressors] for m in grid.models]
+    return np.asarray(shares, np.float64)
 
 
 def _methods(board: xr.DataTree, grid: _Grid) -> list[str]:

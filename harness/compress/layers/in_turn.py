@@ -26,6 +26,7 @@ from harness.compress.layers.observe import SharedInput, Sharing, sharing
 from harness.compress.layers.stream import Stream
 from harness.compress.layers.tally import Tally
 from harness.compress.layers.watch import watching
+from harness.compress.methods.activations import RoundedInput
 from harness.errors import CompressionError
 
 
@@ -97,6 +98,20 @@ def _courses(parts: Sequence[Callable[[], object]]) -> Iterator[list[Course]]:
             course.close()
 
 
+def _rounded(layer: Layer, value: Tensor) -> Tensor:
+    """Round what an expert multiplies, if its module rounds it from the next call on.
+
+    What has been rounded already is left as it is by rounding it again.
+    """
+    if not layer.takes_input:
+        return value
+    for hook in layer.module._forward_pre_hooks.values():
+        if isinstance(hook, RoundedInput):
+            rounded: Tensor = hook(layer.module, (value,))[0]
+            return rounded
+    return value
+
+
 @dataclass
 class _Turns:
     """Holds a batch at each group of layers that has not been compressed yet."""
@@ -128,7 +143,7 @@ class _Turns:
         assert isinstance(course, Course)
         course.pause(layer.name)
         if layer.is_slice:
-            return value
+            return _rounded(layer, value)
         # torch has chosen the hooks of this call already: one that compression has added (rounding
         # of inputs) has to be called here.
         arguments: tuple[Any, ...] = (value,)

@@ -98,6 +98,17 @@ class Layer:
         """What two layers have in common that are one and the same weight."""
         return id(getattr(self.module, self.parameter)), self.expert.index if self.is_slice else -1  # type: ignore[union-attr]
 
+    @property
+    def takes_input(self) -> bool:
+        """Whether the layer multiplies what its module is called with.
+
+        The second product of stacked experts does not: what it multiplies is made in the module.
+        """
+        if not self.is_slice:
+            return True
+        stacked = (n for n, p in self.module.named_parameters(recurse=False) if p.ndim == 3)
+        return next(stacked) == self.parameter
+
     def weight(self, device: torch.device | str | None = None) -> Tensor:
         """Return a copy of the weight, (out, in), float32, contiguous."""
         stored = self._stored.detach()

@@ -47,8 +47,11 @@ def restore_inputs(module: nn.Module, prefix: str, rows: Iterable[LayerReport]) 
     """
     for row in rows:
         if (bits := row.detail.get(INPUT_BITS)) is not None:
-            layer = module.get_submodule(row.name.removeprefix(prefix))
-            round_inputs(layer, torch.ones(row.shape[1]), int(bits))
+            name = row.name.removeprefix(prefix)
+            layer = module.get_submodule(name.rpartition(".")[0] if name.endswith("]") else name)
+            round_inputs(
+                layer, torch.ones(row.shape[1]), bits if isinstance(bits, str) else int(bits)
+            )
 
 
 def drop_blocks(model: nn.Module, dropped: Collection[int]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.compress.compressor import Compressed
-from harness.compress.layers.linear import Layer, block_layers, left_alone
+from harness.compress.layers.linear import Layer, block_layers, block_weights, left_alone
 from harness.compress.layers.workspace import Workspace
 from harness.compress.methods.activations import round_inputs
 from harness.compress.methods.moments import output_error
@@ -111,7 +111,8 @@ def put(
     layer.assign(compressed.weight)
     after = layer.weight(before.device)
     detail = dict(compressed.detail)
-    if compressed.input_bits is not None and compressed.input_scale is not None:
+    rounds = compressed.input_bits is not None and layer.takes_input
+    if rounds and compressed.input_scale is not None and compressed.input_bits is not None:
         round_inputs(layer.module, compressed.input_scale, compressed.input_bits)
         detail[INPUT_BITS] = compressed.input_bits
     return LayerReport(
@@ -179,6 +180,7 @@ def summarise(
         seconds=meter.seconds,
         peak_memory=meter.peak_memory,
         restore=restore or {},
+        block_weights=block_weights(model),
     )
     check_changed(report)
     return report

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.compress.methods.float_formats import E4M3_LARGEST, round_e4m3
+
 SCALE = "input_scale"
 """Name of the buffer that holds the scale of each input."""
 
@@ -22,11 +24,11 @@ class RoundedInput:
 
     Parameters
     ----------
-    bits : int
-        Bits a code.
+    bits : int or "fp8"
+        Bits a code; or E4M3 in place of whole numbers.
     """
 
-    bits: int
+    bits: int | str
 
     def __call__(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """Round the first argument."""
@@ -34,7 +36,7 @@ class RoundedInput:
         return (round_tokens(arguments[0], scale, self.bits), *arguments[1:])
 
 
-def round_tokens(inputs: Tensor, scale: Tensor, bits: int) -> Tensor:
+def round_tokens(inputs: Tensor, scale: Tensor, bits: int | str) -> Tensor:
     """Round each token's vector on a symmetric grid over its own range.
 
     Parameters
@@ -43,8 +45,8 @@ def round_tokens(inputs: Tensor, scale: Tensor, bits: int) -> Tensor:
         (..., in), of any dtype; worked on in float32.
     scale : Tensor
         (in,): divided out before rounding.
-    bits : int
-        Bits a code.
+    bits : int or "fp8"
+        Bits a code; or E4M3, whose largest number is the token's.
 
     Returns
     -------
@@ -52,13 +54,15 @@ def round_tokens(inputs: Tensor, scale: Tensor, bits: int) -> Tensor:
         (..., in), of the dtype of the inputs; zero where a token's vector is.
     """
     scaled = inputs.float() / scale
-    highest = 2 ** (bits - 1) - 1
+    highest = E4M3_LARGEST if isinstance(bits, str) else 2 ** (bits - 1) - 1
     step = scaled.abs().amax(-1, keepdim=True) / highest
     step = torch.where(step > 0, step, 1)
-    return (torch.round(scaled / step) * step * scale).to(inputs.dtype)
+    steps = scaled / step
+    rounded = round_e4m3(steps) if isinstance(bits, str) else torch.round(steps)
+    return (rounded * step * scale).to(inputs.dtype)
 
 
-def round_inputs(module: nn.Module, scale: Tensor, bits: int) -> None:
+def round_inputs(module: nn.Module, scale: Tensor, bits: int | str) -> None:
     """Make a layer round its input from now on.
 
     Parameters
@@ -67,9 +71,11 @@ def round_inputs(module: nn.Module, scale: Tensor, bits: int) -> None:
         A linear layer. It gets a buffer, saved with its weights.
     scale : Tensor
         (in,).
-    bits : int
-        Bits a code.
+    bits : int or "fp8"
+        As for :class:`RoundedInput`.
     """
+    if SCALE in dict(module.named_buffers(recurse=False)):
+        return  # experts of one module share their input
     device = next(module.parameters()).device
     # A copy: layers that share an input have their own, as a file of weights wants them.
     module.register_buffer(SCALE, scale.detach().float().to(device, copy=True))

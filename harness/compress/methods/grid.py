@@ -196,5 +196,18 @@ def round_to_grid(weight: Tensor, grid: Grid) -> Tensor:
 
 
 def _half(scale: Tensor) -> Tensor:
-    """Scales as half precision stores them, in the precision of the work."""
+    """Scales as half precision stores them, in the precision of the work.
+
+    Raises
+    ------
+    CompressionError
+        A scale is larger than half precision holds: the weights would saturate without a word.
+    """
+    largest = float(scale.max())
+    if largest > _LARGEST_SCALE:
+        raise CompressionError(
+            f"a group of weights needs a scale of {largest:.3g}, and half precision, in which "
+            f"scales are stored, ends at {_LARGEST_SCALE:g}",
+            "the weights are far larger than a trained model's: look at the layer",
+        )
     return scale.clamp(_SMALLEST_SCALE, _LARGEST_SCALE).half().to(scale.dtype)

@@ -179,7 +179,7 @@ def inverse_factor(moments: Tensor, damping: float = 0.01) -> tuple[Tensor, floa
     Returns
     -------
     U : Tensor
-        (in, in), float64.
+        (in, in), float64; on the CPU where the device has no room or no such type.
     damping : float
         What was added in the end.
 
@@ -190,7 +190,7 @@ def inverse_factor(moments: Tensor, damping: float = 0.01) -> tuple[Tensor, floa
     """
     if not damping > 0:
         raise CompressionError(f"a damping of {damping} cannot be", "0.01 is usual")
-    flipped = moments.flip(0, 1).double()
+    flipped = _exact(moments.flip(0, 1))
     mean = float(flipped.diagonal().mean())
     while mean > 0 and damping <= LARGEST_DAMPING:
         flipped.diagonal().copy_(moments.diagonal().flip(0)).add_(damping * mean)
@@ -205,6 +205,16 @@ def inverse_factor(moments: Tensor, damping: float = 0.01) -> tuple[Tensor, floa
         else "the inputs are all zero on the calibration text",
         "give more or other calibration text",
     )
+
+
+def _exact(matrix: Tensor) -> Tensor:
+    """Return a matrix in float64: on its device where there is the type and the room, else here."""
+    if matrix.device.type == "mps":
+        return matrix.cpu().double()
+    try:
+        return matrix.double()
+    except torch.OutOfMemoryError:
+        return matrix.cpu().double()
 
 
 def sweep(weight: Tensor, factor: Tensor, rules: Sequence[Rule]) -> Tensor:
@@ -229,7 +239,7 @@ def sweep(weight: Tensor, factor: Tensor, rules: Sequence[Rule]) -> Tensor:
     periods = sorted({min(rule.period, width) for rule in rules})
     if any(b % a for a, b in pairwise(periods) if b < width):
         raise ValueError(f"windows of {periods} columns do not nest")
-    state = _Sweep(weight, factor.to(weight.dtype), tuple(rules), tuple(periods))
+    state = _Sweep(weight, factor.to(weight.device, weight.dtype), tuple(rules), tuple(periods))
     state.decide(0, width)
     return state.decided.T.contiguous()
 
@@ -249,7 +259,7 @@ class _Sweep:
         self.error = self.errors.unbind()
         self.outcome = self.decided.unbind()
         self.spread = factor.diagonal().contiguous()
-        self.reciprocal = self.spread.double().reciprocal().tolist()
+        self.reciprocal = self.spread.cpu().double().reciprocal().tolist()
         self.rules = rules
         self.periods = periods
         self.decisions: list[Decision] = [_undecided] * len(rules)

@@ -14,6 +14,9 @@ Detail = Mapping[str, float | int | str | bool | None]
 INPUT_BITS = "input_bits"
 """What a layer's detail calls the bits its input is rounded to."""
 
+COVERED = 0.9
+"""Share of the blocks' weights from which on a model counts as compressed."""
+
 
 @dataclass(frozen=True)
 class LayerReport:
@@ -92,6 +95,9 @@ class CompressionReport:
         Wall time of the compression.
     peak_memory : int
         Peak memory of the process meanwhile, bytes; on an accelerator, of the accelerator.
+    block_weights : int
+        Weights of the blocks that are matrices, those of all experts included, a shared one counted
+        once: what ``coverage`` is a share of. 0 where nobody counted.
     restore : mapping
         What weights alone do not say of the compressed model, JSON-able: ``dropped_blocks``,
         ``activation_bits``; :func:`harness.compress.layers.restore.restore` applies it.
@@ -104,6 +110,7 @@ class CompressionReport:
     seconds: float = 0.0
     peak_memory: int = 0
     restore: Mapping[str, Any] = field(default_factory=dict)
+    block_weights: int = 0
 
     @property
     def weights(self) -> int:
@@ -126,6 +133,23 @@ class CompressionReport:
     def sparsity(self) -> float:
         """Share of zeros in the compressed layers."""
         return sum(layer.zeros for layer in self.layers) / self.weights if self.layers else 0.0
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the blocks' weights that are in compressed layers; None where nobody counted.
+
+        Below :data:`COVERED` a result says little of what the compressor costs *this* model.
+        """
+        known = self.block_weights and self.layers
+        return min(1.0, self.weights / self.block_weights) if known else None
+
+    @property
+    def sparsity_model(self) -> float:
+        """Share of zeros among all parameters, of which only compressed layers have been looked at.
+
+        Weights that are gone altogether (dropped blocks) count as zeros.
+        """
+        return sum(layer.zeros for layer in self.layers) / self.parameters
 
     @property
     def bytes_base(self) -> int:
@@ -161,7 +185,9 @@ class CompressionReport:
         return {
             "bits_per_weight": self.bits_per_weight,
             "bits_per_weight_model": self.bits_per_weight_model,
+            "coverage": self.coverage,
             "sparsity": self.sparsity,
+            "sparsity_model": self.sparsity_model,
             "bytes_base": self.bytes_base,
             "bytes_packed": self.bytes_packed,
             "ratio": self.ratio,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.compress.text.sources import FILE, SELF
 from harness.errors import CompressionError
 from harness.store.keys import content_key
 
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.lm.load import LanguageModel
-
-SELF = "self"
-FILE = "file:"
 
 _VERSION = 1
 _POOL = 8

@@ -81,7 +81,7 @@ class HimalayaRidge:
             np.asarray(model.predict(self.kernels.heldout)),
         )
 
-    def inner(self, responses: FloatArray) -> DoubleArray:
+    def start(self, responses: FloatArray) -> DoubleArray:
         """Return no scores: a joint fit starts from nothing."""
         return np.empty((0, responses.shape[1]))
 

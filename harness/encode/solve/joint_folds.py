@@ -40,27 +40,36 @@ class JointFold:
         ``X' G X`` and the columns' penalty, which is a matrix then, and nothing is rotated.
     tested : Tensor, shape (n_penalties, n_test, n_columns)
         ``E``.
-    linear : Tensor, shape (2 * n_penalties * n_columns, n_rows)
-        Rows of ``X' G``, then of ``E' e``.
+    linear : Tensor, shape (2 * n_penalties * n_columns, n_rows), optional
+        Rows of ``X' G``, then of ``E' e``. None where both come from responses with the fold's rows
+        left out, as ``columns`` are.
     parts : tuple of Tensor, optional
         Training rows, eigenvectors and columns, from which the rows that ``linear`` takes are made.
         None where it takes the responses themselves.
+    columns : LeftOut, optional
+        The nuisance columns with the fold's rows left out.
+    rotation : array, shape (n_penalties, n_columns, n_columns), optional
+        Of these columns.
     """
 
     test: Tensor
     curvature: Tensor
     tested: Tensor
-    linear: Tensor
+    linear: Tensor | None
     parts: tuple[Tensor, Tensor, Tensor] | None = None
+    columns: LeftOut | None = None
+    rotation: DoubleArray | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         each = (self.linear, self.curvature, self.tested, *(self.parts or ()))
-        return sum(t.numel() * t.element_size() for t in each)
+        return sum(t.numel() * t.element_size() for t in each if t is not None)
 
-    def weights(self, y: Tensor, penalties: Tensor) -> tuple[Tensor, Tensor]:
+    def weights(self, y: Tensor, penalties: Tensor, left: LeftOut | None) -> tuple[Tensor, Tensor]:
         """Nuisance weights and ``E' e``, of centred responses (n_train, n_voxels).
+
+        ``left`` are these responses with the fold's rows left out, where folds are solved so.
 
         Returns
         -------
@@ -68,8 +77,11 @@ class JointFold:
         together : Tensor, shape (n_penalties, 1, n_columns, n_voxels)
         """
         n_penalties, _, n_columns = self.tested.shape
-        rows = y if self.parts is None else self._rows(y, *self.parts)
-        along, together = product(self.linear, rows).reshape(2, n_penalties, 1, n_columns, -1)
+        if self.linear is None:
+            along, together = self._left_out(left)
+        else:
+            rows = y if self.parts is None else self._rows(y, *self.parts)
+            along, together = product(self.linear, rows).reshape(2, n_penalties, 1, n_columns, -1)
         if self.curvature.ndim == 4:
             return self.curvature @ along, together
         return along / (self.curvature[:, None, :, None] + penalties[:, None, None]), together
@@ -82,9 +94,20 @@ class JointFold:
         own = own - mean
         return torch.cat([product(basis.T, own), product(columns.T, own), y[self.test] - mean])
 
-    def gains(self, y: Tensor, penalties: Tensor) -> Tensor:
+    def _left_out(self, left: LeftOut | None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        assert left is not None
+        assert self.columns is not None
+        assert self.rotation is not None
+        along = self.rotation.swapaxes(1, 2) @ left.gains(self.columns)
+        errors = torch.from_numpy(left.errors).to(self.tested)
+        together = self.tested.swapaxes(1, 2) @ errors
+        return torch.from_numpy(along).to(self.tested)[:, None], together[:, None]
+
+    def gains(self, y: Tensor, penalties: Tensor, left: LeftOut | None) -> Tensor:
         """R2 beyond the model's own, (n_penalties, n_nuisance_penalties, n_voxels)."""
-        weights, together = self.weights(y, penalties)
+        weights, together = self.weights(y, penalties, left)
         moments = self.tested.swapaxes(1, 2) @ self.tested
         # Reuses what is no longer needed: this is bound by memory.
         change = (moments[:, None] @ weights).neg_().add_(together, alpha=2)
@@ -164,6 +187,28 @@ def refitted_fold(
     linear = np.stack([along, together]).reshape(-1, along.shape[2])
     parts = (put(fold.train), put(own.basis), put(train))
     return JointFold(put(fold.test), put(curvature), put(tested), put(linear), parts)
+
+
+def passed_fold(columns: LeftOut, put: Put, penalty: DoubleArray | None = None) -> JointFold:
+    """Make an inner fold through which responses pass as the columns did: for few targets.
+
+    Parameters
+    ----------
+    columns : LeftOut
+        The columns with the fold's rows left out.
+    put : callable
+        Puts an array on the device.
+    penalty : array, shape (n_penalties, n_pairs, n_columns, n_columns), optional
+        Of the columns, where it is a matrix.
+
+    Returns
+    -------
+    JointFold
+    """
+    curvature, rotation = solved(columns.gains(columns), penalty)
+    tested = put(columns.errors @ rotation)
+    test = put(columns.test)
+    return JointFold(test, put(curvature), tested, None, None, columns, rotation)
 
 
 def left_out_fold(

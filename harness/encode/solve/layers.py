@@ -287,7 +287,7 @@ def _score_beyond(
             members = targets[chosen[targets] == layer]
             shared = layers.plan(fold, int(layer))
             plan, y = layers.own_plan(person, fold, int(layer), shared), responses[:, members]
-            score_joint(tally, plan.joint(band), split, fold, members, y, plan.inner(y))
+            score_joint(tally, plan.joint(band), split, fold, members, y, plan.start(y))
 
 
 def _result(

@@ -57,7 +57,7 @@ class LeftOut:
         """Held-out rows, as positions among the training rows."""
         return self.piece.left_out[: self.piece.n_test]
 
-    @property
+    @cached_property
     def errors(self) -> FloatArray:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         return np.asarray(self.piece.inverse[:, : self.piece.n_test] @ self.residuals)

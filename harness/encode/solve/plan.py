@@ -52,9 +52,9 @@ class Plan:
         """Memory held, in bytes."""
         return self.ridge.nbytes + self.spectrum.basis.nbytes + self.spectrum.heldout.nbytes
 
-    def inner(self, responses: FloatArray) -> DoubleArray:
+    def start(self, responses: FloatArray) -> DoubleArray:
         """Inner scores of each penalty, (n_penalties, n_targets), that a joint fit starts from."""
-        return self.ridge.inner(responses[self.split.outer.train])
+        return self.ridge.start(responses[self.split.outer.train])
 
     def joint(self, nuisance: ColumnBand) -> JointScan | HimalayaJoint:
         """Plan joint fits with nuisance regressors: ``joint.fit(responses, inner, alone)``."""

@@ -46,9 +46,9 @@ class ProjectedScan:
         """Memory held beside the shared plan's, in bytes."""
         return self._alone.nbytes
 
-    def inner(self, responses: FloatArray) -> DoubleArray:
+    def start(self, responses: FloatArray) -> DoubleArray:
         """Inner scores of the shared design, which a joint fit starts from."""
-        return self.scan.inner(responses)
+        return self.scan.start(responses)
 
     def fit(self, responses: FloatArray) -> ScanFit:
         """Choose a penalty for each target and predict the held-out rows.
@@ -62,7 +62,7 @@ class ProjectedScan:
         -------
         ScanFit
         """
-        inner = self._alone.table(responses, self.scan.inner(responses))[:, 0]
+        inner = self._alone.table(responses, self.start(responses))[:, 0]
         chosen = best_index(inner)
         pairs = np.stack([chosen, np.zeros_like(chosen)])
         model, _ = self._alone.predict(responses, pairs)

@@ -247,12 +247,13 @@ def _planned(job: StreamJob, band: Band, fold: int, layer: int) -> Callable[[int
 def _share(job: StreamJob, name: str, plan: Plan, fold: int, layer: int) -> None:
     """Take all voxels through the penalty of the highest mean inner score."""
     tally, split = job.tallies[name], job.splits[fold]
+    assert isinstance(plan.ridge, Scan)
     scores = np.full((len(plan.ridge.penalties), tally.n_voxels), np.nan)
     for block in job.blocks(name):
         usable = tally.usable(block)
-        scores[:, usable] = plan.inner(job.responses(name, block, usable))
+        y = job.responses(name, block, usable)
+        scores[:, usable] = plan.ridge.inner(y[split.outer.train])
     best = int(best_index(np.nanmean(scores, axis=1)))
-    assert isinstance(plan.ridge, Scan)
     for block in job.blocks(name):
         usable = tally.usable(block)
         y = job.responses(name, block, usable)

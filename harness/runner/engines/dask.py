@@ -112,7 +112,11 @@ class DaskCrew:
         if future.status == "finished":
             self._events.put(future.result())
         elif isinstance(error, _distributed().KilledWorker):
-            stage = self._stages.get(task.job.variant.name, "starting")
+            stage = (
+                f"scoring {task.cell.benchmark.name}"
+                if task.cell is not None
+                else self._stages.get(task.job.variant.name, "starting")
+            )
             self._events.put(Lost(task, _reason(error, stage)))
         else:
             gone = HarnessError("the Dask scheduler has dropped a task, or has gone")

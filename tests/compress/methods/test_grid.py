@@ -138,3 +138,10 @@ def test_bits_that_do_not_pack_are_refused(bits: int) -> None:
 def test_groups_that_cannot_be(group: int | str) -> None:
     with pytest.raises(CompressionError, match="group"):
         Grid(4, group)  # type: ignore[arg-type]
+
+
+def test_a_scale_beyond_half_precision_is_refused() -> None:
+    weight = torch.ones(2, 32)
+    weight[1, 5] = 1e7
+    with pytest.raises(CompressionError, match=r"a scale of 6\.67e\+05, and half precision"):
+        fit_scales(weight, Grid(4))

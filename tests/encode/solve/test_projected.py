@@ -74,12 +74,12 @@ def test_jointly_with_nuisance(solver: InnerSolver, metric: Metric) -> None:
     _, _, nuisance, y = problem()
     band, train = ColumnBand("nuisance", nuisance), y[own.split.outer.train]
     alone = np.full(TARGETS, -9.0)
-    found, wanted = (p.joint(band).fit(train, p.inner(y), alone) for p in (changed, own))
+    found, wanted = (p.joint(band).fit(train, p.start(y), alone) for p in (changed, own))
     assert found.better.all()
     np.testing.assert_allclose(found.model, wanted.model, atol=1e-7)
     np.testing.assert_allclose(found.nuisance, wanted.nuisance, atol=1e-7)
-    score = changed.joint(band).choose(train, changed.inner(y))[0]
-    np.testing.assert_allclose(score, own.joint(band).choose(train, own.inner(y))[0], atol=1e-8)
+    score = changed.joint(band).choose(train, changed.start(y))[0]
+    np.testing.assert_allclose(score, own.joint(band).choose(train, own.start(y))[0], atol=1e-8)
 
 
 def test_himalaya_takes_the_changed_band_itself() -> None:

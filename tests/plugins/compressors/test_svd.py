@@ -67,3 +67,20 @@ def test_shares_that_cannot_be(tiny_model: TinyModel, random_calibration: Any, k
 def test_a_share_that_leaves_no_rank(tiny_model: TinyModel, random_calibration: Any) -> None:
     with pytest.raises(CompressionError, match=r"q_proj.*without rank"):
         LowRank(0.01).compress(tiny_model("llama"), random_calibration)
+
+
+@pytest.mark.parametrize("shape", [(48, 12), (12, 48), (200, 31)])
+@pytest.mark.parametrize("singular", [False, True])
+def test_the_narrow_side_gives_what_the_metric_s_root_does(
+    shape: tuple[int, int], *, singular: bool
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(shape, generator=generator)
+    rows = torch.randn(shape[1] // 2 if singular else 300, shape[1], generator=generator)
+    moments = rows.T @ rows / len(rows)
+    found = low_rank(weight, moments, 4).double()
+    # W R = U S V' for any root R of M: the nearest output of rank 4 is U4 U4' W.
+    values, vectors = torch.linalg.eigh(moments.double())
+    root = vectors * values.clamp(min=0).sqrt()
+    left = torch.linalg.svd(weight.double() @ root).U[:, :4]
+    torch.testing.assert_close(found, left @ (left.T @ weight.double()), atol=1e-5, rtol=1e-5)

@@ -1,0 +1,30 @@
+"""``weights``: a compressed model as a folder that other programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app, console
+from harness.cli.options import Device, Dtype, Offline, StoreOption
+
+
+@app.command()
+def weights(
+    variant: Annotated[str, typer.Argument(help="MODEL+COMPRESSOR.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A folder that is not there yet.")],
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    store: StoreOption = None,
+    offline: Offline = False,
+) -> None:
+    """Write a variant as a Hugging Face folder: dense weights, tokenizer and card."""
+    from harness.place.place import Place
+    from harness.runner.options import RunOptions
+    from harness.runner.weights import parse_variant, write_weights
+
+    place = Place.make(offline=offline, device=device, store=store)
+    where = write_weights(parse_variant(variant), out, place, RunOptions(dtype=dtype))
+    console.print(f"written: {where}", soft_wrap=True)

@@ -1,0 +1,170 @@
+"""A compressed model leaves: what was scored, as a folder that other programs read."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import CompressionError, SelectionError
+from harness.place.place import Place, entered
+from harness.runner.cells import Variant
+from harness.runner.options import RunOptions
+from harness.runner.progress import Progress, Silent
+from harness.runner.select import Suite, select
+from harness.runner.session import Session
+from harness.spec.registry import registry
+from harness.store.keys import canonical_json
+from harness.store.store import Store
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from harness.lm.load import LanguageModel
+
+SAME = 1e-5
+"""Largest difference of logits from what was scored, as a share of the largest logit."""
+
+_CHECKED = 32
+
+
+def parse_variant(text: str) -> Variant:
+    """Read ``MODEL+COMPRESSOR``; options may follow the compressor's name.
+
+    Raises
+    ------
+    SelectionError
+        It names not exactly one model and one compressor.
+    """
+    name, _, compressor = text.partition("+")
+    chosen = select(Suite(models=(name,), compressors=(compressor or "none",)), registry())
+    if len(chosen.models) != 1 or len(chosen.compressors) != 1:
+        raise SelectionError(
+            f"{text!r} names {len(chosen.models)} models and {len(chosen.compressors)} compressors",
+            "name one variant: MODEL+COMPRESSOR, such as smollm2-135m+gptq-int4",
+        )
+    return Variant(chosen.models[0], chosen.compressors[0])
+
+
+def write_weights(
+    variant: Variant,
+    folder: Path,
+    place: Place,
+    options: RunOptions | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a variant as a Hugging Face folder: dense weights, tokenizer, and a card.
+
+    The weights are the values that the packed form stands for, in the precision of the run: what
+    was scored, for any program that reads such folders. It is read back before it is called whole.
+
+    Parameters
+    ----------
+    variant : Variant
+        Compressed if that was not done before.
+    folder : Path
+        New or empty.
+    place : Place
+        Where results are, and the device.
+    options : RunOptions, optional
+        The precision.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    CompressionError
+        The folder is not empty, the variant is more than its weights (it rounds what goes into
+        layers), or what was written does not read back as what was scored.
+    """
+    folder = folder.expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CompressionError(f"{folder} is not empty", "name a folder that is not there yet")
+    opened = Session(
+        variant, Store(place.store), place, options or RunOptions(), progress or Silent()
+    )
+    with entered(place), closing(opened):
+        report = opened.report()
+        model = opened.model()
+        _check_weights_alone(variant, model)
+        model.model.save_pretrained(folder)  # type: ignore[operator]
+        model.tokenizer.save_pretrained(folder)
+        (folder / "README.md").write_text(card(variant, model, report), encoding="utf-8")
+        apart = _apart(model, folder)
+    if not apart <= SAME:
+        raise CompressionError(
+            f"{folder} reads back as another model: its logits are apart by {apart:.2g}",
+            "do not use it: this architecture does not save what it runs",
+        )
+    return folder
+
+
+def _check_weights_alone(variant: Variant, model: LanguageModel) -> None:
+    from harness.compress.methods.activations import RoundedInput
+
+    for name, module in model.model.named_modules():
+        if any(isinstance(hook, RoundedInput) for hook in module._forward_pre_hooks.values()):
+            raise CompressionError(
+                f"{variant.compressor.name} rounds what goes into {name} while the model runs: a "
+                "folder of weights would be another model",
+                "methods that change weights alone can leave",
+            )
+
+
+def _apart(model: LanguageModel, folder: Path) -> float:
+    """Return the largest difference of logits after reading a folder with plain transformers."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    device = next(model.model.parameters()).device
+    dtype = next(model.model.parameters()).dtype
+    again = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, trust_remote_code=False
+    )
+    again = again.to(device).eval()
+    count = min(_CHECKED, model.context or _CHECKED)
+    rows = model.model.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    tokens = (torch.arange(count, device=device) * 7919 % rows)[None]
+    with torch.no_grad():
+        first, second = (m(input_ids=tokens).logits.float() for m in (model.model, again))
+    return float((first - second).abs().max() / first.abs().max())
+
+
+def card(variant: Variant, model: LanguageModel, report: xr.Dataset) -> str:
+    """Return the card of a folder: what was done to which model, on which text, and how far.
+
+    Parameters
+    ----------
+    variant : Variant
+    model : LanguageModel
+    report : Dataset
+        What the compressor did.
+    """
+    said = report.attrs
+    spec, compressor = variant.model, variant.compressor
+    licence = spec.licence or "unknown: see the model it was made from"
+    share = float(said.get("coverage", float("nan")))
+    calibration = str(said.get("calibration_sha256", "")) or "none"
+    rows: list[tuple[str, Any]] = [
+        ("variant", f"{spec.name}+{compressor.name}"),
+        ("made from", f"{spec.source}, files {model.files.fingerprint}"),
+        ("licence", licence),
+        ("compressor", f"{compressor.target} {canonical_json(dict(compressor.options))}"),
+        ("citation", compressor.citation),
+        ("calibration text, SHA-256 of its tokens", calibration),
+        ("bits a weight, whole model, as packed", f"{float(said['bits_per_weight_model']):.3f}"),
+        ("bits a weight, compressed layers", f"{float(said['bits_per_weight']):.3f}"),
+        ("share of the blocks' weights compressed", "all" if share != share else f"{share:.3f}"),
+        ("perplexity on the embedded story, before and after",
+         f"{float(said['perplexity_before']):.2f}, {float(said['perplexity']):.2f}"),
+    ]  # fmt: skip
+    lines = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return (
+        f"# {spec.name}, {compressor.name}\n\nWritten by brainpress. The weights are dense: the "
+        "values that the packed form stands for. The folder is as large as the model it was made "
+        f"from; its packed size is in the table.\n\n| | |\n|---|---|\n{lines}\n"
+    )

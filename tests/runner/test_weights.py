@@ -1,0 +1,71 @@
+"""Compressed models that leave, read back by plain transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.check.mocks import write_mock_model
+from harness.compress.text.calibration import CalibrationSpec
+from harness.errors import CompressionError, SelectionError
+from harness.place.place import Place
+from harness.runner.cells import Variant
+from harness.runner.options import RunOptions
+from harness.runner.progress import Silent
+from harness.runner.session import session
+from harness.runner.weights import parse_variant, write_weights
+from harness.spec.registry import registry
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(cache=tmp_path / "cache", store=tmp_path / "store", offline=True, device="cpu")
+
+
+def variant(folder: Path, name: str) -> Variant:
+    from dataclasses import replace
+
+    spec = registry().compressors.specs[name]
+    if spec.calibrated:
+        text = CalibrationSpec(samples=8, length=32)
+        spec = replace(spec, options={**spec.options, "calibration": text})
+    return Variant(write_mock_model(folder), spec)
+
+
+@pytest.mark.parametrize("name", ["rtn-int4", "gptq-int4", "magnitude-50", "depth-25", "mxfp4"])
+def test_plain_transformers_gives_the_same_logits(name: str, tmp_path: Path, place: Place) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    chosen = variant(tmp_path / "mock", name)
+    folder = write_weights(chosen, tmp_path / "out", place)
+    again: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokens = torch.arange(12)[None]
+    with session(chosen, place, RunOptions(), Silent(), {}) as opened, torch.no_grad():
+        expected = opened.model().model(input_ids=tokens).logits
+        found = again(input_ids=tokens).logits
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert AutoTokenizer.from_pretrained(folder)("a b")["input_ids"]
+    said = (folder / "README.md").read_text()
+    assert f"+{name}" in said
+    assert "bits a weight, whole model" in said
+
+
+def test_a_model_that_rounds_its_inputs_stays(tmp_path: Path, place: Place) -> None:
+    with pytest.raises(CompressionError, match=r"rounds what goes into .* while the model runs"):
+        write_weights(variant(tmp_path / "mock", "fp8-token"), tmp_path / "out", place)
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, place: Place) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+    with pytest.raises(CompressionError, match="is not empty"):
+        write_weights(variant(tmp_path / "mock", "rtn-int4"), tmp_path / "out", place)
+
+
+def test_one_variant_is_named() -> None:
+    assert parse_variant("smollm2-135m+rtn-int4").compressor.name == "rtn-int4"
+    with pytest.raises(SelectionError, match="name one variant"):
+        parse_variant("smollm2-135m+rtn-*")
