@@ -4,6 +4,10 @@
 that the level bounds (.05); an interval should hold the truth in "at least" .95 of boards; "power"
 rows have no bound. Beside each rate stands its exact 95 % interval (Clopper & Pearson 1934), and
 "off" where that interval lies wholly on the wrong side of the bound.
+
+``python benchmarks/answers.py [BOARDS] --shares`` prints what ``dissociation`` says of boards whose
+compressor takes the same share of every height, above a floor: any yes or no is false. The margin
+is so wide that shares alone decide. BOARDS for each loss, floor, noise and number of participants.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -123,16 +128,16 @@ def dissociated(said: xr.Dataset) -> dict[str, float]:
 
 def undissociated(said: xr.Dataset) -> dict[str, float]:
     return {
-        "no dissociation: any claimed (at most .05)": float((said["dissociates"] == 1).any()),
+        "no dissociation: any yes or no (at most .05)": _said_either(said),
     }
 
 
 def equal_shares(said: xr.Dataset) -> dict[str, float]:
-    return {
-        "equal shares lost: any dissociation claimed (at most .05)": float(
-            (said["dissociates"] == 1).any()
-        )
-    }
+    return {"equal shares lost: any yes or no (at most .05)": _said_either(said)}
+
+
+def _said_either(said: xr.Dataset) -> float:
+    return float(bool({"yes", "no"} & set(said["verdict"].values.tolist())))
 
 
 FEW = {"a-1": ("a", 1e8, 0.25), "a-2": ("a", 1e9, 0.28)}
@@ -177,10 +182,12 @@ SCENES: tuple[tuple[str, Truth, Measure], ...] = (
 )
 
 
-def outcomes(first: int, boards: int) -> dict[str, list[float]]:
+def outcomes(first: int, boards: int, only: str = "") -> dict[str, list[float]]:
     """Return what each measure found on the simulated boards, numbered from ``first``."""
     found: dict[str, list[float]] = {}
     for question, truth, measure in SCENES:
+        if only not in ("", question):
+            continue
         for seed in range(first, first + boards):
             said = harness.answer(simulate(truth, 10_000 + seed), question, draws=400, seed=seed)
             for name, value in measure(said).items():
@@ -198,13 +205,71 @@ def row(name: str, values: list[float]) -> str:
     return f"| {name} | {rate:.3f} | {found.low:.3f} .. {found.high:.3f} | {'off' * off} |"
 
 
+ALIGNMENT, ACCURACY, GUESS = 0.135, 0.85, 0.5
+LOSSES, FLOORS = (0.1, 0.3, 0.5), (0, 0.2, 0.4, 0.6, 0.8)
+NOISES, PEOPLE = (0.005, 0.015, 0.03), (6, 20, 60)
+
+
+def equal_loss(loss: float, floor: float, noise: float, people: int) -> Truth:
+    """A board whose one compressor takes the same share of alignment and of every category.
+
+    ``floor`` is the share of alignment that static embeddings reach.
+    """
+    height = ALIGNMENT * (1 - floor)
+    return Truth(
+        {"a-1": ("a", 1e8, ALIGNMENT)},
+        {"rtn-int4": loss * height},
+        falls={"rtn-int4": dict.fromkeys(CATEGORIES, loss * (ACCURACY - GUESS))},
+        competence=ACCURACY,
+        noise=noise,
+        participants=people,
+        linguistic=1,
+        margin=1.0,
+        floor=ALIGNMENT * floor,
+    )
+
+
+def print_shares(first: int, boards: int) -> None:
+    """Print rates of false verdicts by participants, noise and floor."""
+    print(
+        "| participants | noise | floor | boards | any yes | any no | 95 % interval of either | |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for people, noise, floor in product(PEOPLE, NOISES, FLOORS):
+        said = [
+            set(
+                harness.answer(
+                    simulate(equal_loss(loss, floor, noise, people), 10_000 + seed),
+                    "dissociation",
+                    draws=300,
+                    seed=seed,
+                )["verdict"].values.tolist()
+            )
+            for loss in LOSSES
+            for seed in range(first, first + boards)
+        ]
+        yes, no = (np.mean([word in one for one in said]) for word in ("yes", "no"))
+        wrong = sum(bool(one & {"yes", "no"}) for one in said)
+        ends = binomtest(wrong, len(said)).proportion_ci(0.95)
+        print(
+            f"| {people} | {noise} | {floor} | {len(said)} | {yes:.3f} | {no:.3f} |"
+            f" {ends.low:.3f} .. {ends.high:.3f} | {'off' * (ends.low > 0.05)} |",
+            flush=True,
+        )
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("boards", nargs="?", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="number of the first board")
+    parser.add_argument("--only", default="", help="one question: dissociation, …")
+    parser.add_argument("--shares", action="store_true", help="equal shares lost, by floor")
     given = parser.parse_args()
+    if given.shares:
+        print_shares(given.first, given.boards)
+        sys.exit()
     last = given.first + given.boards - 1
     print(f"| over simulated boards {given.first} .. {last} | rate | 95 % interval | |")
     print("|---|---|---|---|")
-    for name, values in outcomes(given.first, given.boards).items():
+    for name, values in outcomes(given.first, given.boards, given.only).items():
         print(row(name, values), flush=True)

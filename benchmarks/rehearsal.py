@@ -28,10 +28,9 @@ import xarray as xr
 from brainpress_plugins.benchmarks.neural.deniz2019 import STORIES
 
 from harness.encode.design.features import delayed, zscore_by_run
-from harness.encode.design.options import EncodingOptions
+from harness.encode.design.options import EncodingOptions, Speed
 from harness.encode.design.sources import npy_responses
 from harness.encode.design.splits import held_out_run
-from harness.encode.solve.scan import Speed
 from harness.encode.voxels.stream import StreamOptions, stream_layers
 from harness.place.size import parse_size
 
@@ -39,6 +38,7 @@ HRF = np.array([0.0, 0.35, 0.4, 0.2, 0.05])
 """Weights of the last 0 to 4 volumes: a response that peaks at 3 to 4 s."""
 AUTOCORRELATION = 0.5
 BLOCK = 4000
+OPTIONS = EncodingOptions()
 
 
 @dataclass(frozen=True)
@@ -237,6 +237,7 @@ def rehearse(
     stream: StreamOptions,
     seed: int = 0,
     nuisance: bool = False,
+    options: EncodingOptions = OPTIONS,
 ) -> tuple[dict[str, xr.Dataset], dict[str, xr.Dataset], dict[str, float]]:
     """Simulate participants, score them with the chosen layers, and say what it took."""
     layers = np.asarray(stage.recording["layer"].values)[chosen]
@@ -261,6 +262,7 @@ def rehearse(
         source,
         nuisance=stage.nuisance if nuisance else None,
         folds=held_out_run(source.runs, source.runs[-1]),
+        options=options,
         stream=stream,
         progress=lambda what: print(f"{time.perf_counter() - began:7.0f} s  {what}", flush=True),
     )
@@ -305,8 +307,6 @@ def main() -> None:
     stream = StreamOptions(
         memory=parse_size(given.memory),
         device=given.device,
-        speed=Speed(given.speed),
-        permutations=given.permutations,
         seed=given.seed,
         folder=given.unfinished,
     )
@@ -321,6 +321,7 @@ def main() -> None:
             stream,
             given.seed,
             given.nuisance,
+            EncodingOptions(speed=Speed(given.speed), permutations=given.permutations),
         )
     finally:
         shutil.rmtree(folder)

@@ -162,7 +162,7 @@ def _brainpress(problem: Problem, precision: str) -> Callable:
     from harness.encode.design.kernel import kernel_spectrum
     from harness.encode.design.options import Precision
     from harness.encode.design.splits import contiguous_folds
-    from harness.encode.solve.ridge import plan_ridge
+    from harness.encode.solve.scan import plan_scan
 
     def fit(x, y):
         n, kind = problem.train, Precision(precision)
@@ -171,8 +171,8 @@ def _brainpress(problem: Problem, precision: str) -> Callable:
         spectrum = kernel_spectrum(kernel[:n, :n], kernel[n:, :n])
         del kernel
         folds = contiguous_folds(np.zeros(n), problem.folds, 0)
-        plan = plan_ridge(
-            spectrum, folds, _penalties(problem), precision=kind, n_targets=problem.voxels
+        plan = plan_scan(
+            spectrum, folds, _penalties(problem), precision=kind, n_voxels=problem.voxels
         )
         found = plan.fit(y[:n])
         return found.chosen, found.predictions

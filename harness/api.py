@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.runner.cells import Cell
+    from harness.runner.engines.options import EngineName, Shard
     from harness.runner.options import Overwrite
     from harness.runner.plan import Plan
     from harness.runner.progress import Progress
@@ -59,11 +60,18 @@ class RunSettings(TypedDict, total=False):
     offline: bool
     memory: int | str | None
     store: Store | Path | str | None
+    engine: EngineName | str
+    workers: int | None
+    gpus: str | Sequence[int]
+    shard: Shard | str
+    scheduler: str
+    retries: int
 
 
 def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
     """Find out what a run would do. Takes the settings of :func:`run`; loads no model."""
     from harness.place.place import Place
+    from harness.runner.engines.options import EngineOptions
     from harness.runner.options import RunOptions
     from harness.runner.plan import make_plan
     from harness.runner.select import SEEDS, select
@@ -80,7 +88,9 @@ def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
     selection = select(
         _chosen(suite, settings), registry(), SEEDS if seeds is None else tuple(seeds)
     )
-    return make_plan(selection, place, _given(RunOptions, settings))
+    return make_plan(
+        selection, place, _given(RunOptions, settings), _given(EngineOptions, settings)
+    )
 
 
 def _chosen(suite: str | None, settings: RunSettings) -> Suite:
@@ -142,6 +152,19 @@ def run(
         What scoring voxels may take: bytes, or a size such as ``8GiB`` (default).
     store : Store or path, optional
         Default: ``BRAINPRESS_STORE``, else the user's cache folder.
+    engine : EngineName or str
+        ``local`` (this process; default), ``processes`` or ``dask``. No setting of an engine
+        changes a result.
+    workers : int, optional
+        Processes; default: one for each GPU that is named, else one for each core.
+    gpus : str or sequence of int
+        GPUs of the workers, as ``0,1``.
+    shard : Shard or str
+        Compute one of several parts only, as ``2/8``; the board has what the others left so far.
+    scheduler : str
+        Address of a Dask scheduler; without one, Dask workers are started on this machine.
+    retries : int
+        How often a worker may die over a task (default: 3) before its cells fail.
 
     Returns
     -------
@@ -166,7 +189,7 @@ def run(
 def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell, ...], xr.DataTree]:
     """Compute what a plan asks for, and assemble the board.
 
-    A stored score that turns out to have decayed is computed again.
+    Whatever in the store turns out to be damaged, or to be of another key, is made again.
 
     Returns
     -------
@@ -177,16 +200,16 @@ def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell,
     from harness.board.assemble import assemble, read_scores
     from harness.runner.engine import execute
     from harness.runner.options import Overwrite
-    from harness.runner.status import Status
+    from harness.runner.plan import still
 
     store = open_store(made.place.store)
-    cells, scores = read_scores(execute(made, progress), store)
-    if made.options.overwrite is not Overwrite.NEVER and any(
-        c.status is Status.TODO for c in cells
-    ):
-        again = replace(made, cells=cells)
-        cells, scores = read_scores(execute(again, progress), store)
-    return cells, assemble(made, cells, store, scores)
+    ended = still(execute(made, progress))
+    cells, scores = read_scores(ended, ended.cells, store)
+    ended = replace(ended, cells=cells)
+    if made.options.overwrite is not Overwrite.NEVER and ended.jobs():
+        ended = execute(ended, progress)
+        cells, scores = read_scores(ended, ended.cells, store)
+    return cells, assemble(ended, cells, store, scores)
 
 
 def open_store(store: Store | Path | str | None = None) -> Store:

@@ -14,7 +14,8 @@ import xarray as xr
 
 from harness.board.profile import with_profile
 from harness.errors import CorruptError
-from harness.runner.cells import Cell, variant_key
+from harness.runner.cells import Cell, Variant
+from harness.runner.options import Overwrite
 from harness.runner.plan import Plan
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER
@@ -50,27 +51,41 @@ MEASURED = ("tokens_per_second",)
 
 
 def read_scores(
-    cells: Sequence[Cell], store: Store
+    plan: Plan, cells: Sequence[Cell], store: Store
 ) -> tuple[tuple[Cell, ...], dict[str, xr.Dataset]]:
-    """Read the scores of cells that are done.
+    """Read the scores of cells that are done, and see that the reports of their variants are there.
 
     Returns
     -------
     cells : tuple of Cell
-        As given; those whose score decayed in the store are to do again.
+        As given; those whose score, or whose variant's report, is damaged or gone are to do again.
     scores : dict
         Scores by key.
     """
     scores: dict[str, xr.Dataset] = {}
     sound: list[Cell] = []
+    reported: set[str] = set()
     for cell in cells:
         if cell.status is Status.DONE:
             try:
                 scores[cell.key] = store.read(Kind.SCORE, cell.key)
+                if plan.options.overwrite is not Overwrite.NEVER:
+                    _see_report(plan, cell, store, reported)
             except CorruptError as error:
                 cell = replace(cell, status=Status.TODO, reason=error.message)
         sound.append(cell)
     return tuple(sound), scores
+
+
+def _see_report(plan: Plan, cell: Cell, store: Store, seen: set[str]) -> None:
+    """Hold the report of a cell's variant against its seal, once; one that is gone is damaged."""
+    key = plan.keys(cell.variant).variant
+    if key in seen:
+        return
+    if not store.has(Kind.COMPRESSION, key):
+        raise CorruptError(f"the report of {cell.variant.name} is not in the store")
+    store.check(Kind.COMPRESSION, key)
+    seen.add(key)
 
 
 def assemble(
@@ -326,10 +341,13 @@ def _compression(
         if model.name not in plan.files:
             continue
         for j, compressor in enumerate(compressors):
-            key = variant_key(plan.files[model.name].fingerprint, compressor, plan.options.dtype)
+            key = plan.keys(Variant(model, compressor)).variant
             if not store.has(Kind.COMPRESSION, key):
                 continue
-            said = store.read(Kind.COMPRESSION, key).attrs
+            try:
+                said = store.read(Kind.COMPRESSION, key).attrs
+            except CorruptError:  # of a run that was to compute nothing: it stays unknown
+                continue
             for name in COMPRESSION:
                 columns[name][i, j] = float(said.get(name, math.nan))
             columns["tokens_per_second"][i, j] = speeds.of(model.name, compressor.name)

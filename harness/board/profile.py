@@ -24,7 +24,7 @@ SEEDS, ITEMS = "standard deviation over seeds", "standard error over items"
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class CategoryProfile:
     """Scores of one benchmark by category; arrays of shape (n_categories, n_variants).
 
     Parameters
@@ -114,7 +114,7 @@ def category_profile(board: xr.DataTree, benchmarks: Sequence[str] | None = None
     )
 
 
-def _columns(profile: Profile) -> dict[str, DoubleArray]:
+def _columns(profile: CategoryProfile) -> dict[str, DoubleArray]:
     variants, bases = compressed(profile.names)
     spread = np.full_like(profile.score, math.nan)
     spread[:, variants] = profile.spread[:, bases]
@@ -132,12 +132,12 @@ def _columns(profile: Profile) -> dict[str, DoubleArray]:
         )
 
 
-def profile_of(known: xr.Dataset) -> Profile | None:
+def profile_of(known: xr.Dataset) -> CategoryProfile | None:
     """Read the profile of one benchmark from a board's detail; None where it has no categories."""
     return _counted(known) or _probed(known)
 
 
-def _counted(known: xr.Dataset) -> Profile | None:
+def _counted(known: xr.Dataset) -> CategoryProfile | None:
     """Pairs, or items that pass or fail: tasks weigh the same, items are resampled within tasks."""
     found = outcomes(known)
     if found is None:
@@ -159,7 +159,7 @@ def _counted(known: xr.Dataset) -> Profile | None:
         error[:, variants] = np.sqrt(variance @ np.square(member).T).T
     wins = _wins(known, "accuracy", categories)
     low, high = _stated(known, categories, score - Z * spread, score + Z * spread)
-    return Profile(categories, names, score, low, high, spread, wins, change, error, ITEMS)
+    return CategoryProfile(categories, names, score, low, high, spread, wins, change, error, ITEMS)
 
 
 def _by_task(
@@ -200,7 +200,7 @@ def _wins(known: xr.Dataset, by_task: str, categories: tuple[str, ...]) -> Doubl
     return wins
 
 
-def _probed(known: xr.Dataset) -> Profile | None:
+def _probed(known: xr.Dataset) -> CategoryProfile | None:
     """Probes: boards keep intervals over test documents and seeds, and the spread over seeds.
 
     Where scores keep their resamples, a change is one between the same documents and seeds. Else
@@ -225,4 +225,4 @@ def _probed(known: xr.Dataset) -> Profile | None:
         error[:, variants] = np.where(np.isfinite(paired), paired, error[:, variants])
     categories = tuple(str(c) for c in known["category"].values)
     wins = _wins(known, "score", categories)
-    return Profile(categories, names, score, low, high, spread, wins, change, error, SEEDS)
+    return CategoryProfile(categories, names, score, low, high, spread, wins, change, error, SEEDS)

@@ -42,7 +42,7 @@ _LAYOUTS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Rate:
     """A rate that was measured, and what it should be.
 
     Parameters
@@ -69,7 +69,7 @@ class Finding:
         return self.low <= self.value <= self.high
 
 
-def findings(seed: int = 0) -> Iterator[Finding]:
+def findings(seed: int = 0) -> Iterator[Rate]:
     """Simulate guards 1 to 4, one finding after another.
 
     Parameters
@@ -79,7 +79,7 @@ def findings(seed: int = 0) -> Iterator[Finding]:
 
     Yields
     ------
-    Finding
+    Rate
     """
     yield from noise_scores(seed)
     yield from permutation_rates(seed)
@@ -108,7 +108,7 @@ def smooth_noise(rng: np.random.Generator, runs: IntArray, *shape: int) -> Doubl
     return np.concatenate(parts)
 
 
-def noise_scores(seed: int = 0, draws: int = 100) -> Iterator[Finding]:
+def noise_scores(seed: int = 0, draws: int = 100) -> Iterator[Rate]:
     """Guards 1 and 2: noise predicted from noise scores nothing, and is as seldom significant.
 
     Targets of a draw share features, so that one draw scores up to .03 above or below 0: hence many
@@ -129,18 +129,18 @@ def noise_scores(seed: int = 0, draws: int = 100) -> Iterator[Finding]:
             significant.append((p < 0.05).mean())
         rates[name] = float(np.mean(significant))
         mean = float(np.mean(scores))
-        yield Finding(1, f"mean r of smooth noise, {name}", mean, -SCORE_LIMIT, SCORE_LIMIT)
+        yield Rate(1, f"mean r of smooth noise, {name}", mean, -SCORE_LIMIT, SCORE_LIMIT)
     for name, rate in rates.items():
-        yield Finding(2, f"scores of noise with p < .05, {name}", rate, 0, FALSE_POSITIVES)
+        yield Rate(2, f"scores of noise with p < .05, {name}", rate, 0, FALSE_POSITIVES)
 
 
-def permutation_rates(seed: int = 0) -> Iterator[Finding]:
+def permutation_rates(seed: int = 0) -> Iterator[Rate]:
     """Guard 2: false positives of block permutation between unrelated smooth series."""
     rng = np.random.default_rng([seed, 2])
     runs = np.zeros(360, np.intp)
     y, x = smooth_noise(rng, runs, 4000), smooth_noise(rng, runs, 4000)
     p = block_permutation(y, x, runs, n=400, seed=seed).p
-    yield Finding(
+    yield Rate(
         2,
         "unrelated smooth series with p < .05",
         float((p < 0.05).mean()),
@@ -149,7 +149,7 @@ def permutation_rates(seed: int = 0) -> Iterator[Finding]:
     )
 
 
-def equivalence_rates(seed: int = 0, n: int = 27, draws: int = 20_000) -> Iterator[Finding]:
+def equivalence_rates(seed: int = 0, n: int = 27, draws: int = 20_000) -> Iterator[Rate]:
     """Guard 3: TOST accepts what is equal and rejects what is not, at its nominal rates."""
     margin, sd = 0.02, 0.03
     noise = np.random.default_rng([seed, 3]).normal(0, sd, size=(n, draws))
@@ -161,10 +161,10 @@ def equivalence_rates(seed: int = 0, n: int = 27, draws: int = 20_000) -> Iterat
     def accepted(difference: float) -> float:
         return float(tost(noise + difference, zero, margin).equivalent.mean())
 
-    yield Finding(3, "a difference of the margin is taken for none", accepted(margin), 0, 0.055)
+    yield Rate(3, "a difference of the margin is taken for none", accepted(margin), 0, 0.055)
     far = accepted(1.5 * margin)
-    yield Finding(3, "a difference of 1.5 margins is taken for none", far, 0, 0.001)
-    yield Finding(
+    yield Rate(3, "a difference of 1.5 margins is taken for none", far, 0, 0.001)
+    yield Rate(
         3,
         f"no difference is found to be none (theory: {power:.3f})",
         accepted(0.0),
@@ -173,7 +173,7 @@ def equivalence_rates(seed: int = 0, n: int = 27, draws: int = 20_000) -> Iterat
     )
 
 
-def recovery(seed: int = 0, draws: int = 30) -> Iterator[Finding]:
+def recovery(seed: int = 0, draws: int = 30) -> Iterator[Rate]:
     """Guard 4: layer, explained share and ceilings of simulated participants come back.
 
     Participants differ, as real ones do: the share of their variance that the layer explains is
@@ -209,11 +209,9 @@ def recovery(seed: int = 0, draws: int = 30) -> Iterator[Finding]:
         truths.append((np.sqrt(explained) * amplitude / np.sqrt(amplitude**2 + rest)).mean())
     ceiling_loo = float(np.mean(truths))
     loo = [a <= ceiling_loo <= b for a, b in bounds]
-    yield Finding(4, "folds in which the true layer is chosen", float(np.mean(layers)), 0.99, 1)
-    yield Finding(4, "intervals that hold the explained share", float(np.mean(shares)), COVERAGE, 1)
-    yield Finding(
+    yield Rate(4, "folds in which the true layer is chosen", float(np.mean(layers)), 0.99, 1)
+    yield Rate(4, "intervals that hold the explained share", float(np.mean(shares)), COVERAGE, 1)
+    yield Rate(
         4, "largest error of a reliability of mean responses", float(np.max(errors)), 0, 0.02
     )
-    yield Finding(
-        4, "intervals that hold the leave-one-out ceiling", float(np.mean(loo)), COVERAGE, 1
-    )
+    yield Rate(4, "intervals that hold the leave-one-out ceiling", float(np.mean(loo)), COVERAGE, 1)

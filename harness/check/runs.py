@@ -9,15 +9,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.check.contract import Broken, Finding, attempt
 from harness.check.mocks import (
     LISTENING,
     PREFERENCE,
     write_mock_model,
 )
+from harness.check.rule import Held, Outcome, RuleBroken, attempt
 from harness.errors import FetchError, ModelError
 from harness.spec.layout import faults, found_by_answers
 from harness.spec.registry import registry
@@ -42,21 +43,40 @@ def _none() -> CompressorSpec:
     return next(s for s in registry().compressors.specs.values() if s.method == "none")
 
 
-def model_findings(spec: ModelSpec) -> list[Finding]:
+def model_findings(spec: ModelSpec) -> list[Held]:
     """Load a model that is on this machine, twice, and score it on the mock benchmarks."""
     with tempfile.TemporaryDirectory(prefix="brainpress-check-") as folder:
         benchmarks = (LISTENING,) if spec.control == "static" else (LISTENING, PREFERENCE)
-        return _all(
+        findings = _all(
             spec.name,
             {
                 "its files are whole, and those the spec pins": lambda: _files(spec),
+                "it is read as a language model is": lambda: _examined(spec),
                 "it records the same twice": lambda: _same_recordings(spec),
                 "it runs": lambda: _run(Path(folder), spec, _none(), benchmarks),
             },
         )
+    return [
+        replace(found, outcome=Outcome.NOTE) if "WARNING" in found.detail else found
+        for found in findings
+    ]
 
 
-def compressor_findings(spec: CompressorSpec) -> list[Finding]:
+def _examined(spec: ModelSpec) -> str:
+    """Return what was found when the model was first loaded; fail where nothing can be recorded."""
+    loaded = _load(spec)
+    found = loaded.examination
+    if found is None:
+        return ""
+    if not loaded.capabilities:
+        raise RuleBroken("; ".join(found.lines()))
+    told = found.lines()
+    if spec.control:  # an untrained network is no language model, and is not meant to be one
+        told = [line for line in told if not line.startswith("WARNING")]
+    return "; ".join(told)
+
+
+def compressor_findings(spec: CompressorSpec) -> list[Held]:
     """Compress the mock model twice, look at it, and score it."""
     with _mock() as (folder, model):
         return _all(
@@ -72,7 +92,7 @@ def compressor_findings(spec: CompressorSpec) -> list[Finding]:
         )
 
 
-def benchmark_findings(spec: BenchmarkSpec) -> list[Finding]:
+def benchmark_findings(spec: BenchmarkSpec) -> list[Held]:
     """Ask a benchmark what it wants, record the mock model, and let it score twice."""
     with _mock() as (folder, model):
         return _all(
@@ -89,9 +109,9 @@ def benchmark_findings(spec: BenchmarkSpec) -> list[Finding]:
         )
 
 
-def _all(subject: str, trials: dict[str, Callable[[], str]]) -> list[Finding]:
+def _all(subject: str, trials: dict[str, Callable[[], str]]) -> list[Held]:
     """Try rules in order; after one that does not pass the rest would say the same."""
-    findings: list[Finding] = []
+    findings: list[Held] = []
     for rule, trial in trials.items():
         findings.append(attempt(subject, rule, trial))
         if findings[-1].outcome != "passed":
@@ -102,7 +122,7 @@ def _all(subject: str, trials: dict[str, Callable[[], str]]) -> list[Finding]:
 def _has(made: Any, *names: str) -> str:
     missing = [name for name in names if not hasattr(made, name)]
     if missing:
-        raise Broken(f"{type(made).__name__} has no {' and no '.join(missing)}")
+        raise RuleBroken(f"{type(made).__name__} has no {' and no '.join(missing)}")
     return type(made).__name__
 
 
@@ -125,7 +145,7 @@ def _files(spec: ModelSpec) -> str:
         ) from error
     stored = files.parameters
     if spec.parameters and not 0.5 <= stored / spec.parameters <= 1.5:
-        raise Broken(f"it says {spec.parameters:,} parameters, its files hold {stored:,}")
+        raise RuleBroken(f"it says {spec.parameters:,} parameters, its files hold {stored:,}")
     return f"{stored:,} parameters"
 
 
@@ -148,7 +168,7 @@ def _same_recordings(spec: ModelSpec) -> str:
 
     (first,), (second,) = _recordings(_load(spec)), _recordings(_load(spec))
     if not np.array_equal(first.values, second.values):
-        raise Broken("two loads of it do not record the same")
+        raise RuleBroken("two loads of it do not record the same")
     return f"{first.sizes['layer']} layers, {first.sizes['unit']} units"
 
 
@@ -171,18 +191,18 @@ def _compresses(spec: CompressorSpec, model: ModelSpec) -> str:
     after = loaded.model
     old, new = (anatomy(m).embedding.state_dict() for m in (before, after))
     if any(not torch.equal(old[name], new[name]) for name in old):
-        raise Broken("it changed the input embedding, which stays as it is")
+        raise RuleBroken("it changed the input embedding, which stays as it is")
     bad = [name for name, p in after.named_parameters() if not torch.isfinite(p).all()]
     if bad:
-        raise Broken(f"{bad[0]} holds NaN or infinity")
+        raise RuleBroken(f"{bad[0]} holds NaN or infinity")
     modules = dict(before.named_modules())
     for row in report.layers:
         if row.name not in modules:
-            raise Broken(f"its report names {row.name}, which the model does not have")
+            raise RuleBroken(f"its report names {row.name}, which the model does not have")
         if row.weights != modules[row.name].weight.numel():
-            raise Broken(f"its report says {row.shape} of {row.name}")
+            raise RuleBroken(f"its report says {row.shape} of {row.name}")
     if not BITS[0] < report.bits_per_weight <= BITS[1]:
-        raise Broken(f"its report says {report.bits_per_weight:.3g} bits a weight")
+        raise RuleBroken(f"its report says {report.bits_per_weight:.3g} bits a weight")
     return f"{len(report.layers)} layers, {report.bits_per_weight:.2f} bits a weight"
 
 
@@ -193,7 +213,7 @@ def _same_weights(spec: CompressorSpec, model: ModelSpec) -> str:
     second = dict(_compressed(spec, model)[0].model.named_parameters())
     differ = [n for n in first if n not in second or not torch.equal(first[n], second[n])]
     if differ or len(first) != len(second):
-        raise Broken(f"two runs of it give other weights: {', '.join(differ[:3])}")
+        raise RuleBroken(f"two runs of it give other weights: {', '.join(differ[:3])}")
     return ""
 
 
@@ -207,7 +227,7 @@ def _names_files(spec: BenchmarkSpec) -> str:
     found = benchmark_resources(spec)
     strange = [one for one in found if not isinstance(one, Resource)]
     if strange:
-        raise Broken(f"resources() holds a {type(strange[0]).__name__}, not a Resource")
+        raise RuleBroken(f"resources() holds a {type(strange[0]).__name__}, not a Resource")
     return f"{len(found)} to fetch"
 
 
@@ -216,12 +236,12 @@ def _same_requests(spec: BenchmarkSpec) -> str:
 
     first, second = (tuple(load_target(spec).requests()) for _ in range(2))
     if not first:
-        raise Broken("it asks for nothing")
+        raise RuleBroken("it asks for nothing")
     strange = [r for r in first if not isinstance(r, Request)]
     if strange:
-        raise Broken(f"requests() holds a {type(strange[0]).__name__}, not a Request")
+        raise RuleBroken(f"requests() holds a {type(strange[0]).__name__}, not a Request")
     if [r.key for r in first] != [r.key for r in second]:
-        raise Broken("two instances of it ask for different things: is something random?")
+        raise RuleBroken("two instances of it ask for different things: is something random?")
     words = sum(request.stimuli.words for request in first)
     plural = "" if len(first) == 1 else "s"
     return f"{len(first)} request{plural}, {words:,} words"
@@ -239,13 +259,13 @@ def _scores(spec: BenchmarkSpec, model: ModelSpec) -> str:
     kept = {key: answer.copy(deep=True) for key, answer in made.items()}
     first = benchmark.score(Recordings(requests, lambda r: made[r.key]))
     if any(not np.array_equal(made[key].values, kept[key].values) for key in made):
-        raise Broken("score() changes the recordings that it is given")
+        raise RuleBroken("score() changes the recordings that it is given")
     second = load_target(spec).score(Recordings(requests, lambda r: kept[r.key]))
     fault = next(faults(first, spec.kind), None)
     if fault is not None:
-        raise Broken(*fault)
+        raise RuleBroken(*fault)
     if not first.drop_attrs().equals(second.drop_attrs()):
-        raise Broken("score() gives another result the second time")
+        raise RuleBroken("score() gives another result the second time")
     return f"value {float(first['value']):.3f}, {_tested_on(first)}"
 
 
@@ -270,8 +290,8 @@ def _run(
     cells, _ = carry_out(make_plan(selection, place, RunOptions()))
     failed = [c for c in cells if c.status is Status.FAILED]
     if failed:
-        raise Broken(failed[0].reason)
+        raise RuleBroken(failed[0].reason)
     done = [c for c in cells if c.status is Status.DONE]
     if not done:
-        raise Broken(f"nothing could be scored: {cells[0].reason}")
+        raise RuleBroken(f"nothing could be scored: {cells[0].reason}")
     return "1 cell" if len(done) == 1 else f"{len(done)} cells"

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from harness.check.contract import Broken, Finding, Outcome, attempt, shelf_of
+from harness.check.rooms import stages_reached
+from harness.check.rule import Held, Outcome, RuleBroken, attempt, shelf_of
 from harness.spec.layout import KINDS
 from harness.spec.names import nearest, split_settings
 from harness.spec.registry import discover
@@ -23,7 +24,7 @@ SCHEMES = ("hf", "https", "pypi", "file")
 _IMPORT_LIMIT = 60
 
 
-def hook_findings(point: EntryPoint) -> list[Finding]:
+def hook_findings(point: EntryPoint) -> list[Held]:
     """Check a plugin's module: what importing it costs, and whether it says the same twice."""
     return [
         attempt(point.name, "importing it loads no heavy library", lambda: _light(point)),
@@ -46,25 +47,27 @@ def _light(point: EntryPoint) -> str:
         command, capture_output=True, text=True, check=False, timeout=_IMPORT_LIMIT
     )
     if done.returncode:
-        raise Broken(f"import {point.module} fails: {done.stderr.strip().splitlines()[-1]}")
+        raise RuleBroken(f"import {point.module} fails: {done.stderr.strip().splitlines()[-1]}")
     if done.stdout.strip():
-        raise Broken(f"import {point.module} loads {done.stdout.strip()}: import inside functions")
+        raise RuleBroken(
+            f"import {point.module} loads {done.stdout.strip()}: import inside functions"
+        )
     return ""
 
 
 def _same_twice(point: EntryPoint) -> str:
     first, second = discover([point]), discover([point])
     if first != second:
-        raise Broken("its hooks do not return the same specs each time they are called")
+        raise RuleBroken("its hooks do not return the same specs each time they are called")
     count = len(first.models.specs) + len(first.compressors.specs) + len(first.benchmarks.specs)
     if not count:
-        raise Broken(
+        raise RuleBroken(
             "it offers nothing: is a function named brainpress_models, … marked with @hookimpl?"
         )
     return "1 spec" if count == 1 else f"{count} specs"
 
 
-def spec_findings(spec: Spec) -> list[Finding]:
+def spec_findings(spec: Spec) -> list[Held]:
     """Check what a spec says."""
     findings = [attempt(spec.name, "its name can be selected", lambda: _name(spec))]
     if isinstance(spec, ModelSpec):
@@ -73,6 +76,7 @@ def spec_findings(spec: Spec) -> list[Finding]:
         findings.append(attempt(spec.name, "its options have a key", lambda: _options(spec)))
     if isinstance(spec, BenchmarkSpec):
         findings.append(attempt(spec.name, "it says what it measures", lambda: _measure(spec)))
+        findings.append(attempt(spec.name, "it names its stages", lambda: _stages(spec)))
     return [*findings, *_missing(spec)]
 
 
@@ -81,14 +85,14 @@ def _name(spec: Spec) -> str:
     if name not in shelf.specs and shelf.known(name) == spec:
         name = split_settings(name)[0]  # what follows are options that somebody typed
     if not NAME.fullmatch(name) or any(c in name for c in ",*?[ "):
-        raise Broken(f"{name!r}: letters, digits and . _ - + @ only")
+        raise RuleBroken(f"{name!r}: letters, digits and . _ - + @ only")
     return ""
 
 
 def _source(spec: ModelSpec) -> str:
     scheme = spec.source.partition(":")[0]
     if scheme not in SCHEMES:
-        raise Broken(
+        raise RuleBroken(
             f"{spec.source!r} starts with none of {', '.join(f'{s}:' for s in SCHEMES)}",
             nearest_source(spec.source),
         )
@@ -113,13 +117,25 @@ def _options(spec: CompressorSpec | BenchmarkSpec) -> str:
 
 def _measure(spec: BenchmarkSpec) -> str:
     if spec.kind not in KINDS:
-        raise Broken(f"kind is {spec.kind!r}, not one of {', '.join(KINDS)}")
+        raise RuleBroken(f"kind is {spec.kind!r}, not one of {', '.join(KINDS)}")
     if not spec.metric:
-        raise Broken("metric is empty: say what value is, in a few words")
+        raise RuleBroken("metric is empty: say what value is, in a few words")
     return spec.metric
 
 
-def _missing(spec: Spec) -> Iterator[Finding]:
+def _stages(spec: BenchmarkSpec) -> str:
+    """Hold what a benchmark says of its stages against what its code imports."""
+    unsaid = stages_reached(spec.target.partition(":")[0]) - set(spec.scored_by)
+    if unsaid:
+        said = tuple(sorted(unsaid | set(spec.scored_by)))
+        raise RuleBroken(
+            f"it uses harness.{', harness.'.join(sorted(unsaid))}, and is not scored again when "
+            f"that changes: say stages={said!r}"
+        )
+    return ", ".join(spec.scored_by)
+
+
+def _missing(spec: Spec) -> Iterator[Held]:
     """Note what a reader of the board will look for."""
     wanted = {"licence": "may others use it?", "citation": "whose work is it?"}
     if isinstance(spec, ModelSpec):
@@ -132,4 +148,4 @@ def _missing(spec: Spec) -> Iterator[Finding]:
         wanted |= {"data": "where do the data come from?"}
     for field, why in wanted.items():
         if getattr(spec, field) in ("", None):
-            yield Finding(spec.name, f"it has a {field}", Outcome.NOTE, why)
+            yield Held(spec.name, f"it has a {field}", Outcome.NOTE, why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,9 +12,13 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from harness.cli.app import app, console, print_next
+from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
 from harness.spec.names import nearest, split_names
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class ShowByDefault(TyperGroup):
@@ -61,14 +65,14 @@ def show(
     benchmark: Benchmarks = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the cells here, too.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Likewise.")] = None,
+    suite: SuiteOption = None,
     store: StoreOption = None,
 ) -> None:
     """Show a board, and export it."""
-    from harness.api import open_store
-    from harness.board.files import export, open_board
+    from harness.board.files import export
     from harness.report.board_view import board_view
 
-    result = open_board(path or open_store(store).root / "board.nc")
+    result = read_board(path, suite, store)
     for target in (csv, parquet):
         if target is not None:
             console.print(f"written: {export(result, target)}", soft_wrap=True)
@@ -120,18 +124,25 @@ def verify(
     offline: Offline = False,
 ) -> None:
     """Compute cells of submissions again, and compare. Exit code 1 if one differs."""
+    from harness.api import carry_out
     from harness.board.submission.desk import read_all, record
     from harness.board.submission.verify import chosen
     from harness.board.submission.verify import verify as examine
     from harness.place.place import Place
     from harness.report.live import Bars
+    from harness.runner.plan import make_plan
     from harness.spec.registry import registry
 
     entries = read_all(bundles, leaderboard)
     entries = chosen(entries, split_names(model), split_names(benchmark))
     place = Place.make(offline=offline, device=device)
+
+    def run(*asked: Any) -> xr.DataTree:
+        selection, options, there, progress = asked
+        return carry_out(make_plan(selection, there, options), progress)[1]
+
     with Bars(console, min(sample, len(entries))) as bars:
-        found = examine(entries, registry(), place, sample=sample, seed=seed, progress=bars)
+        found = examine(entries, registry(), run, place, sample=sample, seed=seed, progress=bars)
     for verification in found:
         for finding in verification.findings:
             where = f"{verification.entry.name}, {finding.compressor}"
@@ -164,8 +175,14 @@ def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
     """Merge the accepted submissions into LEADERBOARD/board.nc, and make the page."""
     from harness.board.submission.desk import build as make
 
-    for path in make(leaderboard):
+    for path in make(leaderboard, _write_page):
         console.print(f"written: {path}", soft_wrap=True)
+
+
+def _write_page(board: xr.DataTree, path: Path) -> Path:
+    from harness.report.page import write_page  # needs the extra `report`
+
+    return write_page(board, path)
 
 
 def _print_changes(report: Any) -> None:

@@ -24,7 +24,8 @@ def check(
     ],
 ) -> None:
     """Try everything that a plugin must do. Exit code 1 if it does not."""
-    from harness.check.contract import Outcome, check_plugin
+    from harness.check.contract import check_plugin
+    from harness.check.rule import Outcome
     from harness.scaffold.next_steps import after_check
 
     findings = check_plugin(plugin)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from harness.cli.app import app, console
-from harness.errors import FetchError, OfflineError
+from harness.errors import FetchError, OfflineError, StoreError
 from harness.spec.registry import registry
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def fetch(
         str | None,
         typer.Option("--participants", help="Only these, with commas: 01,02.", show_default="all"),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder with copies, in any order: found by name, checked."),
+    ] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show sizes and stop.")] = False,
 ) -> None:
@@ -48,15 +53,35 @@ def fetch(
             for resource in benchmark_resources(spec, people):
                 wanted[resource.address] = resource
         missing = [r for r in wanted.values() if located(r) is None]
-        _announce(list(wanted.values()), missing)
+        if folder is not None and missing:
+            _adopt(missing, folder)
+            missing = [r for r in missing if located(r) is None]
+        fits = _announce(list(wanted.values()), missing)
         if dry_run or not missing:
             return
+        if not fits:
+            raise StoreError(
+                "what is missing does not fit",
+                "set BRAINPRESS_CACHE to a folder on a larger disk, or fetch some of it:"
+                " --participants, NAME:option=value",
+            )
         if not yes:
             typer.confirm("Fetch them?", abort=True)
         _bring(missing)
 
 
-def _announce(wanted: list[Resource], missing: list[Resource]) -> None:
+def _adopt(missing: list[Resource], folder: Path) -> None:
+    from harness.fetch.adopt import adopt
+
+    result = adopt(missing, folder)
+    for reason in result.refused.values():
+        console.print(f"[red]not taken[/] {escape(reason)}", soft_wrap=True)
+    count = "1 file" if len(result.found) == 1 else f"{len(result.found)} files"
+    console.print(f"{count} found in {folder}, checked and linked", soft_wrap=True)
+
+
+def _announce(wanted: list[Resource], missing: list[Resource]) -> bool:
+    """Print what is missing; return whether it fits on the disk."""
     import shutil
 
     from harness.fetch.ask import asked_sizes
@@ -65,7 +90,7 @@ def _announce(wanted: list[Resource], missing: list[Resource]) -> None:
 
     console.print(f"{len(wanted)} files, {len(wanted) - len(missing)} of them on this machine")
     if not missing:
-        return
+        return True
     asked = asked_sizes(r for r in missing if r.size is None)
     sizes = [asked.get(r.address) if r.size is None else r.size for r in missing]
     for line in _lines(missing, sizes):
@@ -83,8 +108,20 @@ def _announce(wanted: list[Resource], missing: list[Resource]) -> None:
     if unknown:
         told = "1 size is not known" if unknown == 1 else f"{unknown} sizes are not known"
         console.print(f"[dim]{told}: the network is off, or the host does not tell[/]")
+    if any("annex" in str(p) for r in missing for p in _dangling(r)):
+        console.print("[dim]a DataLad clone has links to some: `datalad get` brings them, too[/]")
     licences = sorted({r.licence for r in missing if r.licence})
     console.print(f"licence: {', '.join(licences) or 'not stated'}")
+    return known <= free
+
+
+def _dangling(resource: Resource) -> Iterator[Path]:
+    """Where links of data folders lead whose content is not there."""
+    from harness.place.locate import candidates
+
+    for path in candidates(resource.where) if resource.where else ():
+        if path.is_symlink() and not path.exists():
+            yield path.readlink()
 
 
 def _lines(missing: list[Resource], sizes: list[int | None]) -> Iterator[str]:

@@ -15,9 +15,9 @@ def guards(
     seed: Annotated[int, typer.Option("--seed", help="Of all simulations.")] = 0,
 ) -> None:
     """Simulate noise, nulls and known effects, and print the rates. Exit code 1 if one is off."""
-    from harness.check.guards import Finding, findings
+    from harness.check.guards import Rate, findings
 
-    found: list[Finding] = []
+    found: list[Rate] = []
     with console.status("simulating"):
         for finding in findings(seed):
             found.append(finding)

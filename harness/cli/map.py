@@ -12,7 +12,7 @@ from harness.cli.app import app, console
 from harness.cli.options import StoreOption
 
 if TYPE_CHECKING:
-    from harness.report.maps import Sparse
+    from harness.encode.design.mappers import Sparse
     from harness.spec.specs import BenchmarkSpec
 
 

@@ -22,6 +22,7 @@ from harness.cli.options import (
     parse_seeds,
 )
 from harness.report import terminal
+from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
 
 
@@ -57,6 +58,36 @@ def run(
         Path | None,
         typer.Option("--board", help="Where the board is written.", show_default="STORE/board.nc"),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option("--engine", help="This process, several of this machine, or Dask."),
+    ] = EngineName.LOCAL,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Number of processes.",
+            show_default="one for each GPU named, else for each core",
+        ),
+    ] = None,
+    gpus: Annotated[
+        str, typer.Option("--gpus", help="GPUs of the processes, as 0,1.", show_default="none")
+    ] = "",
+    shard: Annotated[
+        str, typer.Option("--shard", help="Compute one of N parts only, as 2/8.")
+    ] = "1/1",
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler",
+            help="Of --engine dask, as tcp://HOST:8786.",
+            show_default="workers started here",
+        ),
+    ] = "",
+    retries: Annotated[
+        int, typer.Option("--retries", min=1, help="Workers that may die over a task.")
+    ] = 3,
 ) -> None:
     """Score variants on benchmarks. What is done already is not done again."""
     from harness.api import carry_out, plan
@@ -80,17 +111,23 @@ def run(
         offline=offline,
         memory=memory,
         store=store,
+        engine=engine,
+        workers=workers,
+        gpus=gpus,
+        shard=shard,
+        scheduler=scheduler,
+        retries=retries,
     )
     console.print(terminal.plan_view(made, estimate(made)))
     if dry_run:
         return
-    with Bars(console, len(made.todo)) as bars:
+    with Bars(console, sum(len(job.cells) for job in made.jobs())) as bars:
         cells, result = carry_out(made, bars)
     where = save_board(result, board or made.place.store / "board.nc")
     console.print()
     console.print(board_view(result, console.width))
     console.print(f"board: {where}", soft_wrap=True)
-    unfinished = [c for c in cells if c.status.tried_again]
+    unfinished = [c for c in cells if c.status.tried_again and made.in_shard(c.variant)]
     if unfinished:
         console.print(
             f"[red]{len(unfinished)} cells have no score[/]; the same command tries again"

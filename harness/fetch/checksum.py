@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from harness.place.locate import cache_folder
 from harness.store.atomic import writing
 
 _BLOCK = 1 << 20
+_SMALL = 64 << 20
+_BLOCKS, _SAMPLED = 64, 64 << 10
+MEMORY = "checksums"
+"""Folder of the cache that holds what is remembered."""
 
 
 def sha256_of(path: Path) -> str:
@@ -43,7 +48,12 @@ def git_blob_sha1(path: Path) -> str:
 
 
 def remembered_sha256(path: Path) -> str:
-    """Return the sha256 of a file, from memory while its size and time of change are the same.
+    """Return the sha256 of a file, from memory while the file is the same to the system.
+
+    That is its inode, its size and both its times: a copy over it that keeps the time of the
+    content gives another inode or another time of change. A bit that flips on the disk changes none
+    of them, so whoever reads all of the bytes anyway hashes them then, and calls :func:`forget`
+    where they are not those.
 
     What is remembered lies in the cache, one small file for each path, so that processes do not
     wait for each other. A cache that cannot be written costs time and nothing else.
@@ -65,16 +75,81 @@ def remembered_digest(path: Path, algorithm: str) -> str:
         The file cannot be read.
     """
     real = path.resolve(strict=True)
-    status = real.stat()
-    facts = {"path": str(real), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    memory = cache_folder() / "checksums" / f"{hashlib.sha256(str(real).encode()).hexdigest()}.json"
-    remembered = _read(memory) or {}
-    fresh = all(remembered.get(key) == facts[key] for key in facts)
-    if fresh and algorithm in remembered:
-        return str(remembered[algorithm])
+    facts = _facts(real)
+    memory = _memory(real)
+    known = _read(memory) or {}
+    fresh = facts.items() <= known.items()
+    if fresh and algorithm in known:
+        return str(known[algorithm])
     digest = digest_of(real, algorithm)
-    _write(memory, {**(remembered if fresh else facts), algorithm: digest})
+    _write(memory, {**(known if fresh else facts), algorithm: digest})
     return digest
+
+
+def content_sha256(path: Path) -> str:
+    """Return the sha256 of a file that its owner may replace, whatever its times say.
+
+    A file of up to 64 MiB is read whole each time. Of a larger one the sha256 is remembered while
+    inode, size and both times are the same and a sample of its bytes is, too (64 blocks of 64 KiB,
+    evenly spread): that takes 4 MiB of reading.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    real = path.resolve(strict=True)
+    if real.stat().st_size <= _SMALL:
+        return sha256_of(real)
+    sample = _sampled(real)
+    if (_read(_memory(real)) or {}).get("sample", sample) != sample:
+        forget(real)
+    found = remembered_sha256(real)
+    _write(_memory(real), {**(_read(_memory(real)) or {}), "sample": sample})
+    return found
+
+
+def _sampled(path: Path) -> str:
+    size, digest = path.stat().st_size, hashlib.sha256()
+    with path.open("rb") as stream:
+        for number in range(_BLOCKS):
+            stream.seek(number * max(0, size - _SAMPLED) // (_BLOCKS - 1))
+            digest.update(stream.read(_SAMPLED))
+    return digest.hexdigest()
+
+
+def forget(path: Path) -> None:
+    """Forget the checksums of a file: it is read when they are asked for next."""
+    with suppress(OSError):
+        _memory(path.resolve()).unlink(missing_ok=True)
+
+
+def remembered() -> Iterator[tuple[Path, str]]:
+    """Give each file whose sha256 is remembered, and that the system has not seen change since."""
+    for memory in sorted((cache_folder() / MEMORY).glob("*.json")):
+        said = _read(memory) or {}
+        path = Path(str(said.get("path", "")))
+        try:
+            fresh = _facts(path).items() <= said.items()
+        except OSError:
+            continue
+        if fresh and "sha256" in said:
+            yield path, str(said["sha256"])
+
+
+def _facts(real: Path) -> dict[str, object]:
+    status = real.stat()
+    return {
+        "path": str(real),
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+        "inode": status.st_ino,
+    }
+
+
+def _memory(real: Path) -> Path:
+    return cache_folder() / MEMORY / f"{hashlib.sha256(str(real).encode()).hexdigest()}.json"
 
 
 def _read(memory: Path) -> dict[str, object] | None:

@@ -83,3 +83,15 @@ class Listing:
         from harness.fetch.download import fetch
 
         return fetch(self.resource(name))
+
+    def here(self, name: str, benchmark: str) -> Path:
+        """Return where a large file is on this machine; never use the network.
+
+        Raises
+        ------
+        OfflineError
+            It is not here; the message names the benchmark to fetch.
+        """
+        from harness.fetch.present import present
+
+        return present(self.resource(name), benchmark)

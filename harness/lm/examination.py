@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from harness.errors import StoreError
 from harness.place.locate import cache_folder
 from harness.store.atomic import writing
 
-VERSION = 1
-"""Bumped when the same model comes to be examined otherwise."""
+VERSION = 2
+"""Bumped when the same model comes to be examined otherwise; recordings then are, too (RECORD)."""
 NOTHING = "nothing"
 BITS_PER_BYTE = (0.4, 2.5)
 BYTES_PER_TOKEN = (1.2, 8.0)
@@ -100,18 +101,35 @@ class Examination:
 def kept(fingerprint: str, dtype: str) -> Examination | None:
     """Return the examination of a model, if it was made and reads back."""
     try:
-        values = json.loads(_path(fingerprint, dtype).read_text(encoding="utf-8"))
-        values["start"], values["notes"] = tuple(values["start"]), tuple(values["notes"])
-        return Examination(**values)
+        return _read(json.loads(_path(fingerprint, dtype).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def keep(fingerprint: str, dtype: str, examination: Examination) -> None:
+def keep(fingerprint: str, dtype: str, examination: Examination, model: str) -> None:
     """Keep an examination; a cache that cannot be written costs time and nothing else."""
     path = _path(fingerprint, dtype)
+    content = {"model": model, "dtype": dtype, **asdict(examination)}
     with suppress(StoreError), writing(path) as part:
-        part.write_text(json.dumps(asdict(examination), indent=1), encoding="utf-8")
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def last_of(model: str) -> tuple[str, Examination] | None:
+    """Return the newest examination of a model of this name, with its dtype."""
+    found: list[tuple[float, str, Examination]] = []
+    for path in (cache_folder() / "examinations").glob(f"*-v{VERSION}.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["model"] == model:
+                found.append((path.stat().st_mtime, content["dtype"], _read(content)))
+    return max(found, key=lambda entry: entry[0])[1:] if found else None
+
+
+def _read(content: dict[str, Any]) -> Examination:
+    names = {item.name for item in fields(Examination)}
+    values = {name: value for name, value in content.items() if name in names}
+    values["start"], values["notes"] = tuple(values["start"]), tuple(values["notes"])
+    return Examination(**values)
 
 
 def _path(fingerprint: str, dtype: str) -> Path:

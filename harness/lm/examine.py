@@ -68,10 +68,10 @@ def examine(model: nn.Module, tokenizer: Any, context: int | None, name: str) ->
             ) from error
         beside = _batch_error(model, ids)
         hidden = _hidden(model, ids, limit)
-        bits = _bits(model, tokenizer, rows, context)
+        causal = seen <= _SEEING * limit
+        bits = _bits(model, tokenizer, rows, context) if causal else {}
     round_trip = _round_trip(tokenizer)
     width = _bytes_per_token(tokenizer)
-    causal = seen <= _SEEING * limit
     chosen = _chosen(bits, tokenizer) if causal else tokenizer_start(tokenizer)
     tokens = tuple(tokenizer.convert_ids_to_tokens(list(chosen)))
     told = {_spelled(tokenizer, start): value for start, value in bits.items()}
@@ -83,14 +83,14 @@ def examine(model: nn.Module, tokenizer: Any, context: int | None, name: str) ->
         hidden=hidden,
         round_trip=round_trip,
         bytes_per_token=width,
-        bits_per_byte=told if causal else {},
+        bits_per_byte=told,
         start=tokens,
         attention=str(getattr(model.config, "_attn_implementation", "") or ""),
         notes=tuple(_notes(model, tokenizer, rows, round_trip, width, bits, chosen, causal)),
     )
 
 
-def _rows(model: nn.Module) -> int:
+def _rows(model: Any) -> int:
     rows = getattr(anatomy(model).embedding, "num_embeddings", None)
     return int(rows if rows is not None else model.config.get_text_config().vocab_size)
 

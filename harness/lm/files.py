@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ModelError
-from harness.fetch.checksum import remembered_sha256
+from harness.errors import ChecksumError, ModelError
+from harness.fetch.checksum import forget, remembered_sha256, sha256_of
 
 CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -70,11 +70,6 @@ class ModelFiles:
     notes: tuple[str, ...] = ()
 
     @property
-    def weight_bytes(self) -> int:
-        """Bytes of the weight files."""
-        return sum(size for name, size in self.sizes.items() if name.endswith(".safetensors"))
-
-    @property
     def config(self) -> dict[str, Any]:
         """The model's configuration, as it stands in the folder."""
         return read_config(self.folder)
@@ -124,6 +119,27 @@ def inspect_folder(folder: Path, *, revision: str = "", pinned: bool = False) ->
         sizes={name: (folder / name).stat().st_size for name in names},
         parameters=parameters,
     )
+
+
+def check_unchanged(files: ModelFiles) -> None:
+    """Hold a model's files against their checksums, from their bytes as they are now.
+
+    The checksums of a file that does not fit are forgotten, so that whoever resolves the model next
+    finds out what it is now.
+
+    Raises
+    ------
+    ChecksumError
+        A file has changed, and the system did not notice: a bit has flipped on the disk.
+    """
+    for name, expected in files.sha256.items():
+        path = files.folder / name
+        if (found := sha256_of(path)) != expected:
+            forget(path)
+            raise ChecksumError(
+                f"{path} has sha256 {found} where {expected} was found before",
+                "the file is damaged: remove it, and run again to have it made or fetched again",
+            )
 
 
 def choose_files(names: Collection[str]) -> list[str]:

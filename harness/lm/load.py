@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -17,11 +18,19 @@ from harness.lm.capabilities import COMPRESS, HIDDEN, LOGPROB, capabilities
 from harness.lm.controls import STATIC, UNTRAINED
 from harness.lm.examination import Examination
 from harness.lm.examine import examine
-from harness.lm.files import ModelFiles, digest
+from harness.lm.files import ModelFiles, check_unchanged, digest
 from harness.lm.packed import METHODS
 from harness.lm.quiet import quiet_transformers
 from harness.lm.starts import named_start, tokenizer_start
-from harness.lm.weights import drawn, embedding, first_line, language_half, read, read_packed
+from harness.lm.weights import (
+    drawn,
+    embedding,
+    first_line,
+    language_half,
+    library_bits,
+    read,
+    read_packed,
+)
 from harness.spec.specs import ModelSpec
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -31,7 +40,6 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 _PACKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bitsandbytes": ("bnb", ("bitsandbytes",)),
-    "compressed-tensors": ("llmcompressor", ("compressed_tensors",)),
 }
 """Quantised checkpoints that a library reads: its extra, and the modules it brings."""
 
@@ -61,6 +69,9 @@ class LanguageModel:
         Numbers of the tokens that a text starts with; None: what the tokenizer puts there.
     examination : Examination, optional
         What was found when the model was first loaded; a static model is not examined.
+    stored_bits : float, optional
+        Bits a weight of the layers that a checkpoint stores packed, scales and zero points
+        included; None where none is.
     """
 
     model: nn.Module
@@ -72,6 +83,7 @@ class LanguageModel:
     notes: tuple[str, ...] = ()
     start: tuple[int, ...] | None = None
     examination: Examination | None = None
+    stored_bits: float | None = None
 
 
 def load(
@@ -97,22 +109,38 @@ def load(
     ModelError
         The architecture is unknown, the weights do not fit it, the tokenizer gives no offsets, or
         the device or dtype is not to be had.
+    ChecksumError
+        A file is not what its checksum says: all bytes are hashed before they are loaded.
     ExtraMissing
         A quantised checkpoint needs an optional dependency.
     """
     where = _device(device)
     if dtype not in DTYPES:
         raise ModelError(f"{dtype!r} is not a dtype", f"there are {', '.join(DTYPES)}")
+    # All bytes are hashed while they are loaded: hashing takes a core of its own, and less time.
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(check_unchanged, files)
+        try:
+            model = _loaded(files, spec, where, dtype)
+        except HarnessError:
+            checked.result()  # what a damaged file leads to is not its cause
+            raise
+        checked.result()
+    return model
+
+
+def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
     packing = _packing(files, spec)
     tokenizer = _tokenizer(files, spec)
     config = language_half(_config(files, spec))
     notes = list(files.notes)
+    bits: float | None = None
     if spec.control == UNTRAINED:
         model = drawn(config, spec.seed or 0).to(DTYPES[dtype])
     elif spec.control == STATIC:
         model = embedding(files, spec, config, DTYPES[dtype])
     elif packing in METHODS:
-        model, more = read_packed(files, spec, config, DTYPES[dtype])
+        model, more, bits = read_packed(files, spec, config, DTYPES[dtype])
         notes += more
     else:
         model, more = read(files, spec, config, DTYPES[dtype], where if packing else None)
@@ -128,8 +156,9 @@ def load(
         context=None if spec.control == STATIC else _context(config, spec),
         capabilities=capabilities(spec, bool(packing)),
         notes=tuple(notes),
+        stored_bits=bits if bits is not None or not packing else library_bits(model),
     )
-    return loaded if spec.control == STATIC else _examined(loaded, device, dtype)
+    return loaded if spec.control == STATIC else _examined(loaded, str(where), dtype)
 
 
 def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
@@ -138,7 +167,7 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     found = examination.kept(files.fingerprint, dtype)
     if found is None:
         found = examine(loaded.model, loaded.tokenizer, loaded.context, spec.name)
-        examination.keep(files.fingerprint, dtype, found)
+        examination.keep(files.fingerprint, dtype, found, spec.name)
     able = set(loaded.capabilities)
     if not found.causal:
         able -= {LOGPROB, COMPRESS} if spec.bidirectional else {HIDDEN, LOGPROB, COMPRESS}
@@ -297,8 +326,11 @@ def _moved(model: nn.Module, device: torch.device, spec: ModelSpec) -> nn.Module
         ) from error
 
 
+_LENGTHS = ("max_position_embeddings", "max_seq_len", "n_ctx")
+
+
 def _context(config: Any, spec: ModelSpec) -> int | None:
     """Return the longest input: what the config says, or less when the spec does."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    known = [getattr(text, "max_position_embeddings", None), spec.context]
+    known = [*(getattr(text, name, None) for name in _LENGTHS), spec.context]
     return min((int(n) for n in known if n), default=None)

@@ -40,9 +40,9 @@ def _starts(tokenizer: Any) -> Iterator[tuple[int, ...]]:
         # Padding and unknown stand for no beginning, but where a release has nothing else for it.
         if number is not None and (role in ("bos", "eos", "cls") or token in _KNOWN):
             yield (number,)
-    for token in _KNOWN:
-        number = tokenizer.get_vocab().get(token)
-        if number is not None:
+    # By its role alone: where it is text like any other, <s> is a tag of HTML.
+    for number, token in sorted(tokenizer.added_tokens_decoder.items()):
+        if token.special and token.content in _KNOWN:
             yield (number,)
 
 

@@ -34,7 +34,7 @@ def hidden_states(model: nn.Module, read: Reader, final_norm: bool) -> Iterator[
 
     def leave(layer: int) -> Callable[..., None]:
         def hook(_: nn.Module, __: Any, output: Any) -> None:
-            read(layer, output[0] if isinstance(output, tuple) else output)
+            read(layer, output[0] if isinstance(output, tuple | list) else output)
 
         return hook
 
@@ -58,6 +58,18 @@ def hidden_states(model: nn.Module, read: Reader, final_norm: bool) -> Iterator[
 def n_layers(model: nn.Module) -> int:
     """Layers a recording has: the embedding and every block."""
     return len(anatomy(model).blocks) + 1
+
+
+def mass_of(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Log-probability that what comes next is one of some tokens, float32.
+
+    Parameters
+    ----------
+    logits : Tensor (..., vocabulary)
+    tokens : Tensor (n_tokens,)
+    """
+    scores = logits.float()
+    return torch.logsumexp(scores[..., tokens], dim=-1) - torch.logsumexp(scores, dim=-1)
 
 
 def token_logprobs(logits: torch.Tensor, ids: torch.Tensor, parents: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def embedding(files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtyp
     text = shallow.get_text_config()
     text.num_hidden_layers = 0
     if getattr(text, "layer_types", None) is not None:
-        text.layer_types = []
+        with suppress(AttributeError):  # some count them from the number of layers
+            text.layer_types = []
     model, _ = read(files, spec, shallow, dtype, None)
     embedding = model.get_input_embeddings()  # type: ignore[operator]
     assert isinstance(embedding, nn.Module)
@@ -106,14 +108,29 @@ def read(
 
 def read_packed(
     files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype
-) -> tuple[nn.Module, list[str]]:
-    """Load a GPTQ or AWQ checkpoint as dense weights of its rounded values."""
+) -> tuple[nn.Module, list[str], float]:
+    """Load a packed checkpoint as dense weights of its rounded values; also return its bits."""
     described = files.config["quantization_config"]
-    del config.quantization_config
-    state = dense_state(files.folder, described, dtype)
-    model, notes = _filled(files, spec, None, config=config, dtype=dtype, state_dict=state)
-    said = f"weights are those of a {described['bits']}-bit {described['quant_method']} checkpoint"
-    return model, [said, *notes]
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    dense = dense_state(files.folder, described, dtype)
+    model, notes = _filled(files, spec, None, config=config, dtype=dtype, state_dict=dense.state)
+    return model, [*dense.notes, *notes], dense.bits
+
+
+def library_bits(model: nn.Module) -> float | None:
+    """Return the bits a weight of layers that a library keeps packed; None where it has none."""
+    bits = weights = 0
+    module: Any
+    for module in model.modules():
+        weight = getattr(module, "weight", None)
+        packed = isinstance(weight, torch.Tensor) and weight.dtype in (torch.uint8, torch.int8)
+        if packed and hasattr(module, "in_features") and hasattr(module, "out_features"):
+            parts = {k: v for k, v in module.state_dict().items() if k != "bias"}
+            tensors = [value for value in parts.values() if isinstance(value, torch.Tensor)]
+            bits += sum(8 * tensor.nbytes for tensor in tensors)
+            weights += int(module.in_features) * int(module.out_features)
+    return bits / weights if weights else None
 
 
 def _filled(

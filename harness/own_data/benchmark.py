@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.encode.design.options import EncodingOptions
+from harness.encode.score.stories import StoryBenchmark
 from harness.errors import DataError
 from harness.own_data.description import Description, read_description
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from harness.encode.score.naturalistic import Naturalistic
-    from harness.record.request import Recordings, Request
+    from harness.encode.design.sources import PartedResponses
     from harness.stimuli.passages import Passage
 
 
@@ -23,15 +24,13 @@ ENCODING = EncodingOptions()
 
 
 @dataclass(frozen=True)
-class OwnData:
+class OwnData(StoryBenchmark):
     """Score a recording against the responses that a ``benchmark.toml`` names.
 
     Parameters
     ----------
-    path : str
+    path : str or path-like
         Of the description.
-    content : str
-        Checksum of everything it names; part of the key of every score.
     encoding : EncodingOptions
         Penalties, solver: typed by their names (``solver=himalaya``). Delays, folds and gap are
         those of the description.
@@ -47,7 +46,9 @@ class OwnData:
     encoding: EncodingOptions = ENCODING
 
     def __post_init__(self) -> None:
-        _ = self.passages, self.data  # faults are found when the run is planned
+        super().__post_init__()
+        for told in self.told:
+            warnings.warn(told, stacklevel=3)
 
     @staticmethod
     def surface(participant: str, path: str, **_: object) -> Any:
@@ -68,38 +69,62 @@ class OwnData:
             )
         return read_surface(Path(path).parent, mappers.replace("{participant}", participant))
 
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the hidden states of all layers, filtered onto the volumes of every run."""
-        from harness.record.context import Context
-        from harness.record.request import Measure, Request
-        from harness.stimuli.passages import Stimuli
-        from harness.stimuli.readouts import Lanczos
-
-        stimuli = Stimuli(self.said.name, self.passages)
-        readout = Lanczos(self.clocks)
-        return (Request(stimuli, Measure.HIDDEN, Context.parse(self.said.context), readout),)
-
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.score.naturalistic import Resolution, score_stories
-
-        (recording,) = recordings.values()
-        options = replace(
-            self.encoding, delays=self.said.delays, n_outer=self.said.folds, gap=self.said.gap
-        )
-        return score_stories(recording, self.data, options, resolution=Resolution(self.said.by))
-
     @cached_property
     def said(self) -> Description:
         """The description."""
         return read_description(Path(self.path))
 
+    @property
+    def name(self) -> str:
+        """Name of the benchmark."""
+        return self.said.name
+
+    @property
+    def tr(self) -> float:
+        """Seconds from one volume to the next."""
+        return self.said.tr
+
+    @property
+    def context(self) -> str:
+        """Context policy of the recording."""
+        return self.said.context
+
+    @property
+    def resolution(self) -> str:
+        """``roi`` or ``voxel``."""
+        return self.said.by
+
+    @property
+    def cutoff(self) -> float | None:
+        """Longest period that is kept, s."""
+        return self.said.cutoff
+
+    @property
+    def language(self) -> str:
+        """Code of the language of the word frequencies."""
+        return self.said.language
+
+    @property
+    def options(self) -> EncodingOptions:
+        """How encoding models are fitted."""
+        said = self.said
+        return replace(self.encoding, delays=said.delays, n_outer=said.folds, gap=said.gap)
+
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """The words of each run."""
-        from harness.own_data.tables import read_words
+        from harness.own_data.words import read_words
 
-        return tuple(read_words(self._folder / r.events, r.name) for r in self.said.runs)
+        return tuple(
+            read_words(
+                self._folder / run.events,
+                run.name,
+                self.said.separator,
+                run.tier,
+                self._folder / run.text if run.text else None,
+            )
+            for run in self.said.runs
+        )
 
     @cached_property
     def clocks(self) -> tuple[tuple[float, ...], ...]:
@@ -111,30 +136,36 @@ class OwnData:
         )
 
     @cached_property
-    def data(self) -> Naturalistic:
-        """Responses, regions, nuisance regressors."""
-        import numpy as np
-
+    def source(self) -> PartedResponses:
+        """Responses, read when they are asked for."""
         from harness.encode.design.sources import Part, PartedResponses
-        from harness.encode.score.naturalistic import Naturalistic, Resolution
-        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
-        said = self.said
-        if said.by not in list(Resolution):
-            raise DataError(f"{self.path}: resolution is {said.by!r}", "roi or voxel")
-        for passage, clock in zip(self.passages, self.clocks, strict=True):
-            self._overlap(passage, clock)
+        _ = self.told  # a transposed array is told as such, not as one of another length
         parts = {p: [Part(a) for a in arrays] for p, arrays in self._arrays.items()}
-        source = PartedResponses(parts, [r.name for r in said.runs])
+        return PartedResponses(parts, [r.name for r in self.said.runs])
+
+    @cached_property
+    def masks(self) -> dict[str, dict[str, Any]]:
+        """By participant, the columns of each region."""
+        return {p: self._masks(p, self.source.n_voxels(p)) for p in self.said.participants}
+
+    @cached_property
+    def told(self) -> tuple[str, ...]:
+        """What is odd and can be meant: clocks that meet in part, words of another language."""
+        from harness.own_data.clocks import compare_clocks
+        from harness.stimuli.frequency import unfamiliar
+
         pairs = zip(self.passages, self.clocks, strict=True)
-        lexical = np.concatenate([lexical_nuisance(p, c, said.language) for p, c in pairs])
-        return Naturalistic(
-            source,
-            said.tr,
-            dict(zip(LEXICAL, lexical.T, strict=True)),
-            {p: self._masks(p, source.n_voxels(p)) for p in said.participants},
-            cutoff=said.cutoff,
-        )
+        odd = [compare_clocks(p, clock, self.tr, self.path) for p, clock in pairs]
+        words = [word for passage in self.passages for word in passage.items]
+        if strange := unfamiliar(words, self.language):
+            odd.append(f"{self.path}: {strange}")
+        return tuple(filter(None, odd))
+
+    def score_recording(self, recording: xr.DataArray) -> xr.Dataset:
+        """Score a recording; what is odd about the data goes with the score."""
+        score = super().score_recording(recording)
+        return score.assign_attrs(data_warnings="; ".join(self.told)) if self.told else score
 
     @property
     def _folder(self) -> Path:
@@ -168,14 +199,3 @@ class OwnData:
                 "name every column, or give masks",
             )
         return dict(zip(said.rois, np.eye(n_voxels, dtype=bool), strict=True)) if said.rois else {}
-
-    def _overlap(self, passage: Passage, clock: tuple[float, ...]) -> None:
-        """Refuse words and volumes that do not meet: one of the clocks is wrong."""
-        last = max(passage.offsets or (0.0,))
-        first = min(passage.onsets or (0.0,))
-        if last < clock[0] or first > clock[-1]:
-            raise DataError(
-                f"{self.path}: the words of run {passage.name} last from {first:g} to {last:g} s,"
-                f" its volumes from {clock[0]:g} to {clock[-1]:g} s",
-                "start is the time of the first volume on the clock of the events",
-            )

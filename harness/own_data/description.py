@@ -16,6 +16,32 @@ PREFIX = "data:"
 
 
 @dataclass(frozen=True)
+class Located:
+    """A description on this machine, known by its content wherever it lies.
+
+    Parameters
+    ----------
+    path : str
+    content : str
+        Checksum of the description and of every file that it names.
+    """
+
+    path: str
+    content: str
+
+    def fingerprint(self) -> str:
+        """Return what stands for it in keys."""
+        return self.content
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __str__(self) -> str:
+        """Without the path: provenance is published."""
+        return f"content {self.content}"
+
+
+@dataclass(frozen=True)
 class Run:
     """One stretch of volumes, and the words during it.
 
@@ -26,11 +52,17 @@ class Run:
         Table of words, tab-separated: ``onset``, ``duration`` (or ``offset``), ``word``; s.
     start : float
         Time of the first volume (its middle) on the clock of the events, s.
+    tier : str
+        Tier of the words, where ``events`` is a TextGrid with several.
+    text : str
+        The running text of the run, with its punctuation, in which the words are looked for.
     """
 
     name: str
     events: str
     start: float = 0.0
+    tier: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +103,9 @@ class Description:
     context : str
         Context policy of the recording.
     language : str
-        Of the word frequencies.
+        Code of the language of the word frequencies: ``en``, ``fr``, ``zh``.
+    separator : str
+        What stands between two words in the text that a model reads; nothing in Chinese.
     margin, kind, citation, licence, homepage, notes
         See :class:`harness.spec.specs.BenchmarkSpec`.
     """
@@ -91,6 +125,7 @@ class Description:
     cutoff: float | None = None
     context: str = "strided(256,128)"
     language: str = "en"
+    separator: str = " "
     margin: float | None = None
     kind: str = "neural"
     citation: str = ""
@@ -131,6 +166,7 @@ class Description:
     def files(self) -> tuple[str, ...]:
         """Return every file that is named, relative to the description, without keys."""
         named = [run.events for run in self.runs]
+        named += [run.text for run in self.runs if run.text]
         for person in self.participants:
             named += [self.response_address(person, r.name).partition(":")[0] for r in self.runs]
             if self.masks:
@@ -170,8 +206,8 @@ def read_description(path: Path) -> Description:
 def spec_from_data(address: str) -> BenchmarkSpec:
     """Make a spec from ``data:PATH``: a ``benchmark.toml``, or the folder it is in.
 
-    The content of every file it names is part of the spec's options, and so of the key of every
-    score: responses that change are scored again.
+    The key of every score is made of the content of the description and of every file it names, and
+    not of where they lie: responses that change are scored again, a folder that moves is not.
 
     Raises
     ------
@@ -187,7 +223,9 @@ def spec_from_data(address: str) -> BenchmarkSpec:
         target="harness.own_data.benchmark:OwnData",
         kind=said.kind,
         version=1 if said.by == "roi" else 2,
-        options={"path": str(path), "content": _content(path, said)},
+        options={"path": Located(str(path), _content(path, said))},
+        identity="brainpress/own-data",
+        stages=("encode",),
         metric=f"Pearson r, mean over {'regions' if said.by == 'roi' else 'voxels'}"
         " and participants",
         margin=said.margin,
@@ -201,14 +239,14 @@ def spec_from_data(address: str) -> BenchmarkSpec:
 
 
 def _content(path: Path, said: Description) -> str:
-    from harness.fetch.checksum import remembered_sha256
+    from harness.fetch.checksum import content_sha256
 
     digest = hashlib.sha256()
     for name in (path.name, *said.files()):
         file = path.parent / name
         if not file.is_file():
             raise DataError(f"{path} names {name}, which is not there", f"looked at {file}")
-        digest.update(f"{name}\0{remembered_sha256(file)}\n".encode())
+        digest.update(f"{name}\0{content_sha256(file)}\n".encode())
     return digest.hexdigest()
 
 

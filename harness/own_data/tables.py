@@ -1,8 +1,7 @@
-"""Readers of the files that a description names: words and arrays."""
+"""Readers of the arrays that a description names."""
 
 from __future__ import annotations
 
-import csv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,59 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import DataError, StimulusError
-from harness.stimuli.passages import Passage
+from harness.errors import DataError
 
 HDF5 = (".h5", ".hdf", ".hdf5", ".hf5")
-
-
-def read_words(path: Path, name: str) -> Passage:
-    """Read a table of words, as a BIDS ``events.tsv``.
-
-    Parameters
-    ----------
-    path : Path
-        Tab-separated, with a header: ``onset``, ``duration`` or ``offset`` (s), ``word``. Other
-        columns are left alone; rows without a word (``n/a`` or empty) are left out.
-    name : str
-        Name of the run.
-
-    Raises
-    ------
-    DataError
-        A column is missing, a time is no number, there are no words, or words run backwards.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    columns = set(rows[0]) if rows else set()
-    end = "offset" if "offset" in columns else "duration"
-    if missing := [c for c in ("onset", end, "word") if c not in columns]:
-        raise DataError(
-            f"{path} lacks the columns {', '.join(missing)}",
-            "a table of words has a header and tabs: onset, duration, word",
-        )
-    words: list[str] = []
-    onsets: list[float] = []
-    offsets: list[float] = []
-    for number, row in enumerate(rows, start=2):
-        word = (row["word"] or "").strip()
-        if word in ("", "n/a"):
-            continue
-        try:
-            onset, last = float(row["onset"]), float(row[end])
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{path}, line {number}: onset {row['onset']!r}, {end} {row[end]!r} are not times"
-            ) from None
-        words.append(word)
-        onsets.append(onset)
-        offsets.append(last if end == "offset" else onset + last)
-    if not words:
-        raise DataError(f"{path} holds no words")
-    try:
-        return Passage.from_words(name, words, onsets, offsets)
-    except StimulusError as error:
-        raise DataError(f"{path}: {error.message}", "sort words by their onsets") from error
 
 
 def open_array(folder: Path, address: str) -> Any:
@@ -131,7 +80,7 @@ def read_surface(folder: Path, address: str) -> Any:
     folder : Path
     address : str
         A sparse matrix in ``.npz``, or ``FILE:NAME`` in HDF5 (see
-        :func:`harness.report.maps.read_mapper`), relative to the folder.
+        :func:`harness.encode.design.mappers.read_mapper`), relative to the folder.
 
     Returns
     -------
@@ -144,7 +93,7 @@ def read_surface(folder: Path, address: str) -> Any:
     """
     import scipy.sparse
 
-    from harness.report.maps import read_mapper
+    from harness.encode.design.mappers import read_mapper
 
     name, _, key = address.partition(":")
     path = folder / name

@@ -72,8 +72,8 @@ def score_probes(
         ``category_sd`` (over seeds), ``category_lexical``, ``category_majority``,
         ``category_selectivity``, ``category_tasks``; over (category, layer):
         ``category_layer_score``; over (category, draw): ``category_draws``, the score in every
-        resample of test groups and seeds. Draws are the same for every recording, so that those of
-        two variants can be subtracted.
+        resample of test groups and seeds, and ``category_lexical_draws``, that of layer 0. Draws
+        are the same for every recording, so that those of two variants can be subtracted.
         Coordinates ``task_category``, ``phenomenon``, ``target``, ``layer``, ``seed``.
 
     Raises
@@ -235,10 +235,12 @@ class _Judge:
         seeds, draws = self.curves["score"][at], self.draws["score"][at]
         picky = (self.curves["plain"] - self.curves["control"])[at].mean(axis=1)
         common = np.array([majority(t) for t in self.tasks])
-        rows, curves, resamples = [], [], []
+        rows, curves, resamples, lexical = [], [], [], []
+        first = self.draws["score"][:, 0]
         for name in names:
             inside = of_task == name
             resamples.append(draws[inside].mean(axis=0))
+            lexical.append(first[inside].mean(axis=0))
             low, high = np.quantile(resamples[-1], TAILS)
             rows.append(
                 (
@@ -257,7 +259,8 @@ class _Judge:
         columns = zip(heads, zip(*rows, strict=True), strict=True)
         values: dict[str, Any] = {f"category_{h}": ("category", list(c)) for h, c in columns}
         values["category_layer_score"] = (("category", "layer"), np.stack(curves))
-        values["category_draws"] = (("category", "draw"), np.stack(resamples).astype(np.float32))
+        for name, kept in (("category_draws", resamples), ("category_lexical_draws", lexical)):
+            values[name] = (("category", "draw"), np.stack(kept).astype(np.float32))
         return xr.Dataset(values, coords={"category": list(names), "layer": self.layers})
 
 

@@ -15,8 +15,9 @@ import xarray as xr
 from harness.errors import RecordingError, Unsupported
 from harness.lm.anatomy import anatomy
 from harness.lm.starts import tokenizer_start
-from harness.lm.states import hidden_states, n_layers, token_logprobs
+from harness.lm.states import hidden_states, mass_of, n_layers, token_logprobs
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
+from harness.record.boundary import beginnings
 from harness.record.context import Context, Start
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
@@ -105,7 +106,7 @@ class _Pass:
 
     def run(self) -> dict[str, xr.DataArray]:
         request, model = self.requests[0], self.subject.language_model
-        if request.measure not in model.capabilities:
+        if request.measure.capability not in model.capabilities:
             raise Unsupported(
                 f"{model.spec.name} has no {_NAMES[request.measure]}, which"
                 f" {request.stimuli.name} asks for{_why(model)}",
@@ -118,7 +119,7 @@ class _Pass:
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
         outs = [_Sum(r, layers) for r in readouts]
         passed, seconds = self._forward(shown, outs, request)
-        spent = {"tokens": passed, "forward_seconds": seconds}
+        spent = {"tokens": passed, "forward_seconds": seconds} | _told(model, request.context)
         return {
             r.key: _recording(r, rows, out.values(), request.measure).assign_attrs(spent)
             for r, rows, out in zip(self.requests, readouts, outs, strict=True)
@@ -141,7 +142,12 @@ class _Pass:
         model: Any = self.subject.language_model.model
         device = next(model.parameters()).device
         budget = self.subject.batch_tokens
-        if request.measure is Measure.LOGPROB:
+        ends: torch.Tensor | None = None
+        if request.measure is Measure.BOUNDARY:
+            rows = int(model.get_input_embeddings().num_embeddings)
+            tokenizer = self.subject.language_model.tokenizer
+            ends = torch.from_numpy(beginnings(tokenizer, rows)).to(device)
+        if request.measure is not Measure.HIDDEN:
             budget = min(budget, max(1, LOGIT_BYTES // (4 * model.config.vocab_size)))
         packs = chains(shown)
         alone = reads_alone(self.subject.language_model)
@@ -163,7 +169,10 @@ class _Pass:
                 else:
                     before = torch.from_numpy(parents(batch)).to(device)
                     logits = model(**inputs, use_cache=False).logits
-                    values = token_logprobs(logits, inputs["input_ids"], before)
+                    if ends is not None:
+                        values = mass_of(logits, ends)
+                    else:
+                        values = token_logprobs(logits, inputs["input_ids"], before)
                     for out in outs:
                         out.add(0, values.reshape(-1, 1))
                 seconds += time.perf_counter() - start
@@ -285,6 +294,16 @@ def reads_trees(model: Any, pack: Pack) -> bool:
     return True
 
 
+def _told(model: Any, context: Context) -> dict[str, str]:
+    """Return what a recording says of how its model was read: its start, and what was found."""
+    found = getattr(model, "examination", None)
+    if found is None:
+        return {}
+    lead = start_tokens(context, model.tokenizer, model.start).tolist()
+    told = {"start": "".join(model.tokenizer.convert_ids_to_tokens(lead)) or "nothing"}
+    return told | {"examination": "; ".join(found.lines())}
+
+
 def reads_alone(model: Any) -> bool:
     """Whether a model's texts have to be read one at a time, without padding."""
     found = getattr(model, "examination", None)
@@ -300,7 +319,9 @@ def check_rows(shown: Sequence[Shown], model: Any) -> None:
         A text holds one.
     """
     rows = getattr(anatomy(model.model).embedding, "num_embeddings", None)
-    for item in shown if rows is not None else ():
+    if rows is None:
+        return
+    for item in shown:
         if (most := int(item.ids.max(initial=0))) >= rows:
             token = model.tokenizer.convert_ids_to_tokens(most)
             raise RecordingError(
@@ -358,7 +379,11 @@ def start_tokens(context: Context, tokenizer: Any, start: tuple[int, ...] | None
     )
 
 
-_NAMES = {Measure.HIDDEN: "hidden states", Measure.LOGPROB: "log-probabilities"}
+_NAMES = {
+    Measure.HIDDEN: "hidden states",
+    Measure.LOGPROB: "log-probabilities",
+    Measure.BOUNDARY: "log-probabilities of word ends",
+}
 
 
 def _recording(request: Request, rows: _Rows, values: Floats, measure: Measure) -> xr.DataArray:

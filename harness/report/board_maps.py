@@ -11,8 +11,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import detail, mean_present, selected
+from harness.encode.design.mappers import Sparse
 from harness.errors import ScoreError, SelectionError
-from harness.report.maps import Sparse, from_voxels
+from harness.report.maps import from_voxels
 from harness.spec.layout import VOXEL
 from harness.spec.names import nearest
 

@@ -339,8 +339,8 @@ FIGURES = (
            "Scores; darker: lost more against the uncompressed model. * differs from it at .05 "
            "after Holm. White: nothing was compressed.", categories_chart, 40),
     Figure("dissociation", "Competence against alignment", "dissociation",
-           "Shares of the base's height above chance. Below the dashed line competence loses the "
-           "larger one; filled where that is shown while alignment is preserved.",
+           "Shares of the base's height above its floor. Below the dashed line competence loses "
+           "the larger one; filled where that is shown while alignment is preserved.",
            dissociation_chart),
     Figure("layers", "Layer curves", "layers",
            "Mean over participants and regions; a description, not a choice of layer.",

@@ -1,14 +1,13 @@
 """Scores on the cortical surface: PNG for print, HTML to turn around.
 
 Voxels come to the surface by a mapper (a sparse matrix from voxels to vertices, as Deniz et al.
-2019 publish for each participant), regions by a parcellation (a label for every vertex). Surfaces
-are those of fsaverage5, which nilearn brings along: nothing is fetched.
+2019 publish for each participant). Surfaces are those of fsaverage5, which nilearn brings along:
+nothing is fetched.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from harness.encode.design.mappers import Sparse
 from harness.errors import DataError, ExtraMissing
 from harness.store.atomic import writing
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
-Sparse = Any
-"""A scipy.sparse array: scipy ships no types."""
-
 VERTICES = 10_242
 """Of a hemisphere of fsaverage5; they are the first ones of every finer fsaverage."""
 SIDES = ("left", "right")
@@ -59,40 +56,6 @@ class MapStyle:
 
 
 STYLE = MapStyle()
-
-
-def read_mapper(path: Path, name: str = "voxel_to_fsaverage") -> Sparse:
-    """Read a mapper from the HDF5 file of a participant.
-
-    Parameters
-    ----------
-    path : Path
-        Holds the CSR parts ``{name}_data``, ``_indices``, ``_indptr`` and ``_shape``.
-    name : str
-
-    Returns
-    -------
-    csr_array, shape (n_vertices, n_voxels)
-        Left hemisphere first.
-
-    Raises
-    ------
-    DataError
-        The file is not whole, or holds no such mapper.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise ExtraMissing("h5py is not installed", "pip install 'brainpress[neural]'") from error
-    try:
-        with h5py.File(path, "r") as file:
-            parts = [file[f"{name}_{part}"][()] for part in ("data", "indices", "indptr", "shape")]
-    except OSError as error:
-        raise DataError(f"{path} is not a whole HDF5 file: {error}", "fetch it again") from error
-    except KeyError as error:
-        raise DataError(f"{path} holds no mapper {name!r}") from error
-    data, indices, indptr, shape = parts
-    return scipy.sparse.csr_array((data, indices, indptr), shape=tuple(shape))
 
 
 def from_voxels(scores: npt.ArrayLike, mapper: Sparse) -> Floats:
@@ -135,39 +98,6 @@ def from_voxels(scores: npt.ArrayLike, mapper: Sparse) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
             sides.append(np.where(weight > 0, total / weight, np.nan))
     return np.stack(sides)
-
-
-def from_regions(scores: Mapping[str, float], labels: Mapping[str, npt.ArrayLike]) -> Floats:
-    """Give every vertex of a region the region's score.
-
-    Parameters
-    ----------
-    scores : mapping
-        Score by region.
-    labels : mapping
-        By region, its vertices as a mask, shape (2, 10242): from a parcellation of fsaverage5.
-
-    Returns
-    -------
-    array, shape (2, 10242)
-        NaN outside all regions.
-
-    Raises
-    ------
-    DataError
-        A region has no vertices, or two share one.
-    """
-    out = np.full((2, VERTICES), np.nan)
-    taken = np.zeros(out.shape, dtype=bool)
-    for region, score in scores.items():
-        mask = np.asarray(labels.get(region, False), dtype=bool)
-        if mask.shape != out.shape or not mask.any():
-            raise DataError(f"region {region!r} has no vertices of fsaverage5")
-        if (taken & mask).any():
-            raise DataError(f"region {region!r} shares vertices with another")
-        taken |= mask
-        out[mask] = score
-    return out
 
 
 def draw_map(values: npt.ArrayLike, style: MapStyle = STYLE) -> Figure:
@@ -309,7 +239,7 @@ def _checked(values: npt.ArrayLike) -> Floats:
     if sides.shape != (2, VERTICES):
         raise DataError(
             f"a map has shape (2, {VERTICES}), not {sides.shape}",
-            "bring scores to fsaverage5 with from_voxels or from_regions",
+            "bring scores to fsaverage5 with from_voxels",
         )
     if not np.isfinite(sides).any():
         raise DataError("no vertex has a value", "are all scores NaN?")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import PluginError
+from harness.lm.examination import last_of
 from harness.runner.status import Status
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
@@ -62,7 +63,7 @@ def spec_page(spec: Spec, origin: str) -> Table:
         value = getattr(spec, item.name)
         if item.name == "options" and not isinstance(spec, ModelSpec):
             value = _options_text(spec)
-        if value in (None, "", (), {}) or item.name == "name":
+        if value in (None, "", (), {}) or value is False or item.name == "name":
             continue
         if item.name == "tags":
             value = " ".join(value)
@@ -70,6 +71,9 @@ def spec_page(spec: Spec, origin: str) -> Table:
             value = f"{value:,}"
         table.add_row(item.name, Text(str(value)))
     table.add_row("from", origin)
+    if isinstance(spec, ModelSpec) and (found := last_of(spec.name)):
+        dtype, examination = found
+        table.add_row("examined", Text("\n".join([f"in {dtype}", *examination.lines()])))
     return table
 
 

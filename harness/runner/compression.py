@@ -76,6 +76,8 @@ def compress(
         shutil.rmtree(blocks, ignore_errors=True)
     after = _perplexity(model) if applied.report.layers else before
     dataset = report_dataset(applied.report, before, after)
+    if model.stored_bits is not None and not applied.report.layers:
+        dataset.attrs["bits_per_weight"] = model.stored_bits
     if "quantization_config" in model.files.config and not model.spec.control:
         dataset.attrs |= _as_released(model)
     # What two calibrated results must share to be compared; empty when there was no such text.

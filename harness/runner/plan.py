@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.errors import CorruptError, FetchError, HarnessError
 from harness.lm.capabilities import capabilities
@@ -14,7 +14,10 @@ from harness.lm.source import resolve
 from harness.place.place import Place, entered
 from harness.record.benchmark import Benchmark
 from harness.record.request import Request
-from harness.runner.cells import Cell, Variant, recording_key, score_key, variant_key
+from harness.runner.cells import Cell, Variant
+from harness.runner.engines.options import EngineOptions
+from harness.runner.job import Job
+from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
@@ -43,20 +46,23 @@ class Plan:
     ----------
     cells : tuple of Cell
         By variant, in the order of the selection.
-    benchmarks : dict
+    benchmarks : mapping
         Benchmarks that loaded, by name.
-    files : dict
+    files : mapping
         Files of the models that are on this machine, by model name.
     place : Place
         Where the run happens.
     options : RunOptions
+    engine : EngineOptions
+        Who computes it, and which part of it.
     """
 
     cells: tuple[Cell, ...]
-    benchmarks: dict[str, Loaded] = field(repr=False)
-    files: dict[str, ModelFiles] = field(repr=False)
+    benchmarks: Mapping[str, Loaded] = field(repr=False)
+    files: Mapping[str, ModelFiles] = field(repr=False)
     place: Place
     options: RunOptions = field(default_factory=RunOptions)
+    engine: EngineOptions = field(default_factory=EngineOptions)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -72,30 +78,60 @@ class Plan:
         """Cells of one variant that have to be computed."""
         return tuple(c for c in self.todo if c.variant.name == variant.name)
 
+    def jobs(self) -> tuple[Job, ...]:
+        """Return the jobs of the shard that is to be computed: a variant each."""
+        texts = tuple(loaded.spec for loaded in self.benchmarks.values())
+        return tuple(
+            Job(
+                variant,
+                self.todo_of(variant),
+                self.place,
+                self.options,
+                texts if variant.compressor.calibrated else (),
+            )
+            for variant in self.variants
+            if self.in_shard(variant) and self.todo_of(variant)
+        )
+
+    def in_shard(self, variant: Variant) -> bool:
+        """Whether a variant belongs to the part that is to be computed.
+
+        Variants are counted over the whole selection, not over what is left to do, so that shards
+        that start at different times agree.
+        """
+        return self.engine.shard.holds([v.name for v in self.variants].index(variant.name))
+
+    def keys(self, variant: Variant) -> Keys:
+        """Keys of what is stored of a variant whose model's files are here."""
+        fingerprint = self.files[variant.model.name].fingerprint
+        return Keys(fingerprint, variant.compressor, self.options.dtype)
+
     def count(self, status: Status) -> int:
         """Return the number of cells of a status."""
         return sum(c.status is status for c in self.cells)
 
 
-def make_plan(selection: Selection, place: Place, options: RunOptions) -> Plan:
+def make_plan(
+    selection: Selection,
+    place: Place,
+    options: RunOptions,
+    engine: EngineOptions | None = None,
+) -> Plan:
     """Find out what a selection asks for and what of it is in the store.
 
     Loads benchmarks' data, but no model; nothing is fetched from a hub.
     """
     with entered(place):
-        return _made(selection, place, options)
+        return _made(selection, place, options, engine or EngineOptions())
 
 
-def _made(selection: Selection, place: Place, options: RunOptions) -> Plan:
+def _made(selection: Selection, place: Place, options: RunOptions, engine: EngineOptions) -> Plan:
     store = Store(place.store)
     benchmarks: dict[str, Loaded] = {}
     broken: dict[str, str] = {}
     for spec in selection.benchmarks:
         try:
-            benchmark = load_target(spec)
-            benchmarks[spec.name] = Loaded(
-                spec, benchmark, tuple(benchmark.requests()), unpinned_content(spec)
-            )
+            benchmarks[spec.name] = load_benchmark(spec)
         except HarnessError as error:
             broken[spec.name] = str(error)
         except Exception as error:  # a fault of one benchmark is its own
@@ -123,7 +159,27 @@ def _made(selection: Selection, place: Place, options: RunOptions) -> Plan:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
                 else:
                     cells.append(planned(variant, draft, spec, store))
-    return Plan(tuple(cells), benchmarks, files, place, options)
+    return Plan(tuple(cells), benchmarks, files, place, options, engine)
+
+
+def load_benchmark(spec: BenchmarkSpec) -> Loaded:
+    """Make a benchmark from its spec, with its data and what it asks."""
+    benchmark = load_target(spec)
+    return Loaded(spec, benchmark, tuple(benchmark.requests()), unpinned_content(spec))
+
+
+def still(plan: Plan) -> Plan:
+    """Look again at cells that are to do: another process may have ended them since."""
+    seen = replace(plan, options=replace(plan.options, overwrite=Overwrite.NEVER))
+    store = Store(plan.place.store)
+    with entered(plan.place):
+        cells = tuple(
+            planned(cell.variant, seen, cell.benchmark, store)
+            if cell.status is Status.TODO
+            else cell
+            for cell in plan.cells
+        )
+    return replace(plan, cells=cells)
 
 
 def _fault(error: Exception) -> str:
@@ -147,9 +203,10 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
         return Cell(variant, spec, Status.DONE, key=key)
     cell = Cell(variant, spec, Status.TODO, key=key)
     if overwrite is Overwrite.NEVER:
-        if store.has(Kind.FAILURE, cell.identity):
+        failure = failure_key(variant, spec)
+        if store.has(Kind.FAILURE, failure):
             with suppress(CorruptError):  # why it failed is lost, and no more
-                reason = str(store.read(Kind.FAILURE, cell.identity).attrs["reason"])
+                reason = str(store.read(Kind.FAILURE, failure).attrs["reason"])
                 return Cell(variant, spec, Status.FAILED, reason, key)
         return Cell(variant, spec, Status.TODO, "not computed", key)
     if reason := not_installed(variant.compressor.extra):
@@ -161,11 +218,7 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     """Key of a cell's score, or empty while the model's files are not here."""
     if variant.model.name not in plan.files:
         return ""
-    vkey = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
-    recordings = [recording_key(vkey, r) for r in loaded.requests]
-    return score_key(loaded.spec, recordings, loaded.content)
+    return plan.keys(variant).score(loaded.spec, loaded.requests, loaded.content)
 
 
 def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: bool = False) -> str:
@@ -180,7 +233,7 @@ def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: boo
     """
     able = capabilities(variant.model)
     for request in requests:
-        if str(request.measure) not in able:
+        if request.measure.capability not in able:
             return f"{variant.model.name} has no {request.measure} to record"
     if variant.compressor.method != "none" and packed:
         return f"{variant.model.name} is packed already; compress the model it was made from"

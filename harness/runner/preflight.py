@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.lm.files import ModelFiles
 from harness.place.place import Place
 from harness.record.request import Measure, Request
-from harness.runner.cells import Variant, recording_key, variant_key
+from harness.runner.cells import Variant
 from harness.runner.plan import Plan, missing_models
 from harness.runner.status import Status
 from harness.store.store import Kind, Store
@@ -100,24 +100,18 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _there(variant: Variant, request: Request, plan: Plan, store: Store) -> bool:
-    fingerprint = plan.files[variant.model.name].fingerprint
-    key = variant_key(fingerprint, variant.compressor, plan.options.dtype)
-    return store.has(Kind.RECORDING, recording_key(key, request))
+    return store.has(Kind.RECORDING, plan.keys(variant).recording(request))
 
 
 def _weights_kept(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
-    key = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
+    key = plan.keys(variant).variant
     kept = plan.options.keep_weights and variant.compressor.calibrated
     return 0 if not kept or store.weights_path(key).is_file() else weights
 
 
 def _blocks(variant: Variant, weights: int, plan: Plan, store: Store) -> int:
     """Bytes of finished blocks: beside the weights that are kept until both are whole."""
-    key = variant_key(
-        plan.files[variant.model.name].fingerprint, variant.compressor, plan.options.dtype
-    )
+    key = plan.keys(variant).variant
     made = store.weights_path(key).is_file() or store.has(Kind.COMPRESSION, key)
     return 0 if made or not variant.compressor.calibrated else weights
 
@@ -140,7 +134,7 @@ def _parameters(files: ModelFiles, variant: Variant) -> float:
 
 def _recording_bytes(request: Request, files: ModelFiles) -> int:
     rows = sum(request.readout.rows(request.stimuli))
-    if request.measure is Measure.LOGPROB:
+    if request.measure is not Measure.HIDDEN:
         return rows * 4
     config = files.config
     layers = int(config.get("num_hidden_layers", config.get("n_layer", 12))) + 1

@@ -8,7 +8,7 @@ from harness.runner.cells import Cell, Variant
 
 
 class Progress(Protocol):
-    """A listener to a run."""
+    """A listener to a run. It is called in the thread that called ``run``."""
 
     def stage(self, variant: Variant, what: str) -> None:
         """Say that a stage of a variant begins: fetching, loading, compressing, recording."""
@@ -18,6 +18,9 @@ class Progress(Protocol):
 
     def finished(self, cell: Cell) -> None:
         """Say how a cell ended."""
+
+    def worker(self, name: str) -> Progress:
+        """Return a listener to one of several workers, whose stages run beside each other."""
 
 
 class Silent:
@@ -31,3 +34,7 @@ class Silent:
 
     def finished(self, cell: Cell) -> None:
         """Draw nothing."""
+
+    def worker(self, name: str) -> Silent:
+        """Return itself."""
+        return self

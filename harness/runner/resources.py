@@ -77,7 +77,7 @@ def unpinned_content(spec: BenchmarkSpec) -> str:
     from harness.fetch.checksum import remembered_sha256
     from harness.fetch.download import located
 
-    if not isinstance(target_of(spec), HasFiles):
+    if not names_files(spec):
         return ""
     digest = hashlib.sha256()
     unpinned = [r for r in benchmark_resources(spec) if not r.digest]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from harness.errors import CorruptError
+from harness.errors import ChecksumError, CorruptError
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.place import Place
 from harness.record.request import Request
-from harness.runner.cells import NONE, Variant, recording_key, variant_key
+from harness.runner.cells import NONE, Variant
+from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress
 from harness.spec.specs import load_target
@@ -54,6 +54,9 @@ class Session:
     @cached_property
     def files(self) -> ModelFiles:
         """Files of the model; fetched if they are not here."""
+        return self._resolved()
+
+    def _resolved(self) -> ModelFiles:
         model = self.variant.model
         try:
             return resolve(model, offline=True)
@@ -64,9 +67,14 @@ class Session:
         return resolve(model, progress=self.progress.advance)
 
     @cached_property
+    def keys(self) -> Keys:
+        """Keys of what is stored of the variant."""
+        return Keys(self.files.fingerprint, self.variant.compressor, self.options.dtype)
+
+    @property
     def key(self) -> str:
         """Key of the variant's weights."""
-        return variant_key(self.files.fingerprint, self.variant.compressor, self.options.dtype)
+        return self.keys.variant
 
     @cached_property
     def device(self) -> str:
@@ -74,25 +82,18 @@ class Session:
         return self.place.found_device()
 
     def recording(self, request: Request) -> xr.DataArray:
-        """Open a recording, made again if it decayed in the store.
+        """Open a recording, made again if it decayed in the store or is gone.
 
-        Every layer is read once, for its checksum, and let go; who scores reads the layers it wants
+        All its bytes are read once, for its seal, and let go; who scores reads the layers it wants
         when it wants them. The file is closed with the last reference to the array.
         """
-        key = recording_key(self.key, request)
+        key = self.keys.recording(request)
+        self.record([request])  # where it is not there: another run may have dropped it
         try:
-            self._check(key)
+            return self.store.opened(Kind.RECORDING, key)["recording"]
         except CorruptError:
             self.record([request])
-            self._check(key)
-        path = self.store.path(Kind.RECORDING, key)
-        return xr.open_dataset(path, engine="netcdf4")["recording"]
-
-    def _check(self, key: str) -> None:
-        with self.store.reading(Kind.RECORDING, key) as dataset:
-            dataset.coords.to_dataset().load()
-            for layer in range(dataset.sizes["layer"]):
-                _ = dataset["recording"].isel(layer=layer).values
+            return self.store.opened(Kind.RECORDING, key)["recording"]
 
     def record(self, requests: Iterable[Request]) -> None:
         """Make the recordings that are not in the store.
@@ -105,7 +106,7 @@ class Session:
             if not self._has(request):
                 passes.setdefault(request.pass_key, []).append(request)
         for group in passes.values():
-            with self.store.lock(Kind.RECORDING, recording_key(self.key, group[0])):
+            with self.store.lock(Kind.RECORDING, self.keys.recording(group[0])):
                 missing = [r for r in group if not self._has(r)]
                 if missing:
                     self._record(missing)
@@ -114,7 +115,7 @@ class Session:
         """Drop recordings and kept weights from the store, so that they are made again."""
         self.store.remove_weights(self.key)
         for request in requests:
-            self.store.remove(Kind.RECORDING, recording_key(self.key, request))
+            self.store.remove(Kind.RECORDING, self.keys.recording(request))
 
     def report(self) -> xr.Dataset:
         """Return what the compressor did; the variant is compressed if that is not known."""
@@ -136,7 +137,7 @@ class Session:
         self.__dict__.pop("_loaded", None)
 
     def _has(self, request: Request) -> bool:
-        return self.store.has(Kind.RECORDING, recording_key(self.key, request))
+        return self.store.has(Kind.RECORDING, self.keys.recording(request))
 
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
@@ -163,7 +164,7 @@ class Session:
             rows, _, units = answer.shape
             self.store.write(
                 Kind.RECORDING,
-                recording_key(self.key, request),
+                self.keys.recording(request),
                 answer.to_dataset(),
                 chunks={"recording": (rows, 1, units)},
             )
@@ -181,12 +182,14 @@ class Session:
 
         saved = self.store.weights_path(self.key) if self._keeps_weights else None
         if saved and saved.is_file() and self.store.has(Kind.COMPRESSION, self.key):
-            with suppress(CorruptError):
+            try:
                 return self._reloaded(saved)
+            except CorruptError:
+                self.store.set_aside(saved)
         model = self._base()
-        if self.variant.compressor.method != "none":
-            self.progress.stage(self.variant, "compressing")
         compressor = self.variant.compressor
+        if compressor.method != "none":
+            self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
             load_target(compressor),
@@ -203,7 +206,16 @@ class Session:
         from harness.lm.load import load
 
         self.progress.stage(self.variant, "loading")
-        return load(self.files, self.variant.model, device=self.device, dtype=self.options.dtype)
+        spec, how = self.variant.model, {"device": self.device, "dtype": self.options.dtype}
+        try:
+            return load(self.files, spec, **how)
+        except ChecksumError:
+            # A conversion is made again, and a file that has an address fetched: the same bytes, or
+            # another model than the one that was planned.
+            again = self._resolved()
+            if again.fingerprint != self.files.fingerprint:
+                raise
+            return load(again, spec, **how)
 
     def _reloaded(self, saved: Path) -> LanguageModel:
         from harness.runner.compression import reload
@@ -219,24 +231,11 @@ class Session:
         return self.options.keep_weights and self.variant.compressor.calibrated
 
     def _base_perplexity(self) -> tuple[float, float] | None:
-        base = variant_key(self.files.fingerprint, NONE, self.options.dtype)
+        base = Keys(self.files.fingerprint, NONE, self.options.dtype).variant
         if not self.store.has(Kind.COMPRESSION, base):
             return None
-        said = self.store.read(Kind.COMPRESSION, base).attrs
+        try:
+            said = self.store.read(Kind.COMPRESSION, base).attrs
+        except CorruptError:  # it is measured again, and made again by the base's own variant
+            return None
         return float(said["perplexity"]), float(said["bits_per_byte"])
-
-
-@contextmanager
-def session(
-    variant: Variant,
-    place: Place,
-    options: RunOptions,
-    progress: Progress,
-    stimuli: Mapping[str, str],
-) -> Iterator[Session]:
-    """Open a variant, and let its model go afterwards."""
-    opened = Session(variant, Store(place.store), place, options, progress, stimuli)
-    try:
-        yield opened
-    finally:
-        opened.close()

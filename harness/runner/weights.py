@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import CompressionError, SelectionError
-from harness.place.place import Place
+from harness.place.place import Place, entered
 from harness.runner.cells import Variant
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress, Silent
 from harness.runner.select import Suite, select
-from harness.runner.session import session
+from harness.runner.session import Session
 from harness.spec.registry import registry
 from harness.store.keys import canonical_json
+from harness.store.store import Store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,7 +84,10 @@ def write_weights(
     folder = folder.expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CompressionError(f"{folder} is not empty", "name a folder that is not there yet")
-    with session(variant, place, options or RunOptions(), progress or Silent(), {}) as opened:
+    opened = Session(
+        variant, Store(place.store), place, options or RunOptions(), progress or Silent()
+    )
+    with entered(place), closing(opened):
         report = opened.report()
         model = opened.model()
         _check_weights_alone(variant, model)

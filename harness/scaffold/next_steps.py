@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from harness.check.contract import plugin_points, specs_of
+from harness.check.contract import plugin_points
+from harness.check.rule import specs_of
 from harness.errors import HarnessError
 from harness.scaffold.package import PluginKind
 from harness.spec.hooks import ENTRY_POINT_GROUP

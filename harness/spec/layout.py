@@ -84,6 +84,8 @@ class Replicate:
         What n counts.
     regions, ceilings : str
         The score and the ceiling of each in each region (roi), where there are regions.
+    nuisance : tuple of str
+        What is reached without a model, in the same unit: the first that there is.
     """
 
     dim: str
@@ -91,12 +93,27 @@ class Replicate:
     plural: str
     regions: str = ""
     ceilings: str = ""
+    nuisance: tuple[str, ...] = ()
 
 
 REPLICATES = (
-    Replicate("participant", "r_best", "participants", "r_best", "ceiling_loo"),
+    Replicate(
+        dim="participant",
+        variable="r_best",
+        plural="participants",
+        regions="r_best",
+        ceilings="ceiling_loo",
+        nuisance=("nuisance_r", "baseline_r"),
+    ),
     # Of voxels and electrodes: the mean over them is no mean over regions, which differ in size.
-    Replicate("participant", "participant_value", "participants", "r_roi", "ceiling_roi"),
+    Replicate(
+        "participant",
+        "participant_value",
+        "participants",
+        "r_roi",
+        "ceiling_roi",
+        ("baseline_value",),
+    ),
     Replicate("story", "gain", "stories"),
 )
 """What differences are tested over, in order of preference: who took part before what was read."""
@@ -144,6 +161,7 @@ PROBED_CHANCE = ("category_majority", "category_tasks")
 PROBED_SPREAD = "category_sd"
 PROBED_LEXICAL = "category_lexical"
 PROBED_DRAWS = "category_draws"
+PROBED_LEXICAL_DRAWS = "category_lexical_draws"
 
 CURVE = Variable("r", ("layer",), "layer curves", others=True)
 UNIQUE = Variable("unique_r2", (), "contrasts", others=True)
@@ -190,7 +208,14 @@ VARIABLES = (
         Variable(name, ("category",), "`profile`, `dissociation` and `compare` of probes")
         for name in (*PROBED, *PROBED_CHANCE, PROBED_SPREAD, PROBED_LEXICAL)
     ),
-    Variable(PROBED_DRAWS, ("category", "draw"), "pairs the changes of probed categories"),
+    *(
+        Variable(name, ("category", "draw"), "pairs the changes of probed categories")
+        for name in (PROBED_DRAWS, PROBED_LEXICAL_DRAWS)
+    ),
+    *(
+        Variable(name, ("participant",), "the floor of `dissociation`", others=True)
+        for name in ("nuisance_r", "baseline_r", "baseline_value")
+    ),
     Variable(f"{VOXEL}participant", ("voxel",), "`brainpress map`; beside it `voxel_r`, `voxel_…`"),
 )
 """Everything that is read, whatever the kind of benchmark."""

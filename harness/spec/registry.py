@@ -16,7 +16,7 @@ from harness.errors import PluginError, SelectionError
 from harness.spec import hooks
 from harness.spec.names import nearest, split_settings
 from harness.spec.settings import with_settings
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec, flaw
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec, flaw, registered
 
 OWN = "brainpress"
 """The distribution whose plugins come first."""
@@ -25,7 +25,7 @@ S = TypeVar("S", ModelSpec, CompressorSpec, BenchmarkSpec)
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenPlugin:
     """A plugin, or a part of one, that was left out.
 
     Parameters
@@ -140,7 +140,7 @@ class Registry:
     models: Shelf[ModelSpec]
     compressors: Shelf[CompressorSpec]
     benchmarks: Shelf[BenchmarkSpec]
-    broken: tuple[Broken, ...] = ()
+    broken: tuple[BrokenPlugin, ...] = ()
 
     def find(self, name: str) -> list[tuple[Spec, str]]:
         """Return specs of any kind with this name, and who brought them.
@@ -180,7 +180,7 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
     and never stops the others. The first to take a name keeps it; brainpress' own come first.
     """
     shelves: dict[str, Shelf[Any]] = {kind: Shelf(kind) for kind, _ in _KINDS}
-    broken: list[Broken] = []
+    broken: list[BrokenPlugin] = []
     known: dict[int, tuple[str, str]] = {}  # a distribution's metadata is parsed once
     found = []
     for point in points:
@@ -197,11 +197,11 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
             manager.check_pending()
         except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its own
             reason = f"{type(error).__name__}: {error}{_elsewhere(point, error)}"
-            broken.append(Broken(point.name, origin, reason))
+            broken.append(BrokenPlugin(point.name, origin, reason))
             continue
         for kind, spec_type in _KINDS:
-            for reason in _collect(manager, shelves[kind], spec_type, origin):
-                broken.append(Broken(point.name, origin, reason))
+            for reason in _collect(manager, shelves[kind], spec_type, point):
+                broken.append(BrokenPlugin(point.name, origin, reason))
     for shelf in shelves.values():
         ordered = dict(sorted(shelf.specs.items()))
         shelf.specs.clear()
@@ -210,12 +210,13 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
 
 
 def _collect(
-    manager: pluggy.PluginManager, shelf: Shelf[Any], spec_type: type[Any], origin: str
+    manager: pluggy.PluginManager, shelf: Shelf[Any], spec_type: type[Any], point: EntryPoint
 ) -> list[str]:
     """Put a plugin's specs of one kind on the shelf; return what was wrong."""
+    origin = " ".join(_origin(point))
     hook = getattr(manager.hook, f"brainpress_{shelf.kind}s")
     try:
-        offered = [spec for answer in hook() for spec in answer]
+        offered = [_registered(spec, point) for answer in hook() for spec in answer]
     except Exception as error:  # likewise
         return [f"brainpress_{shelf.kind}s: {type(error).__name__}: {error}"]
     wrong = []
@@ -230,10 +231,31 @@ def _collect(
         elif spec.name in shelf.specs:
             owner = shelf.origins[spec.name]
             wrong.append(f"the {shelf.kind} name {spec.name!r} is taken by {owner}")
+        elif twin := _twin(spec, shelf):
+            wrong.append(
+                f"the {shelf.kind} {spec.name!r} has the identity {spec.identity!r} of {twin!r}, "
+                "which is another: give it an identity of its own"
+            )
         else:
             shelf.specs[spec.name] = spec
             shelf.origins[spec.name] = origin
     return wrong
+
+
+def _registered(spec: Spec, point: EntryPoint) -> Spec:
+    """Give a spec its identity; a plugin in a folder that nobody installed has none yet."""
+    known = isinstance(spec, CompressorSpec | BenchmarkSpec) and point.dist is not None
+    return registered(spec, point.dist.name) if known and point.dist else spec
+
+
+def _twin(spec: Spec, shelf: Shelf[Any]) -> str:
+    """Return the name of another plugin whose results would be kept under the same identity."""
+    if isinstance(spec, ModelSpec) or not spec.identity:
+        return ""
+    for other in shelf.specs.values():
+        if other.identity == spec.identity and other.target != spec.target:
+            return str(other.name)
+    return ""
 
 
 def _elsewhere(point: EntryPoint, error: BaseException) -> str:

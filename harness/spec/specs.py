@@ -7,13 +7,17 @@ A spec is a frozen literal, cheap to make: it names what does the work by an imp
 from __future__ import annotations
 
 import importlib
+import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from harness.errors import PluginError
+
+SCORING = ("encode", "probe")
+"""Stages that turn recordings into a score, by the name of their room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,10 @@ class CompressorSpec(_Spec):
         The optional dependency it needs (``pip install 'brainpress[extra]'``).
     seed : int
         Seed of whatever is random in it.
+    identity : str
+        What its results are kept under, with its options and version: the same wherever the code
+        stands, so it must not change. Default: ``distribution/method`` (where it names no method:
+        its name), of the distribution that registers it.
     """
 
     name: str
@@ -131,6 +139,7 @@ class CompressorSpec(_Spec):
     calibrated: bool = False
     extra: str = ""
     seed: int = 0
+    identity: str = ""
 
 
 @final
@@ -162,6 +171,15 @@ class BenchmarkSpec(_Spec):
         Whether the data are simulated; shown wherever the benchmark is.
     data : str
         Where the data come from, one line.
+    identity : str
+        What its scores are kept under, with its options and version: the same wherever the code
+        stands, so it must not change. Default: ``distribution/name``, of the distribution that
+        registers it.
+    stages : tuple of str
+        The stages of brainpress that turn recordings into its score: ``encode`` (``harness.encode``
+        predicts measured responses), ``probe`` (``harness.probe`` scores sentences and words).
+        A new version of one makes the score again. Default: ``probe`` for linguistic benchmarks,
+        ``encode`` for the others.
     """
 
     name: str
@@ -175,6 +193,13 @@ class BenchmarkSpec(_Spec):
     margin: float | None = None
     simulated: bool = False
     data: str = ""
+    identity: str = ""
+    stages: tuple[str, ...] = ()
+
+    @property
+    def scored_by(self) -> tuple[str, ...]:
+        """The stages that its score goes through, as said or by its kind."""
+        return tuple(self.stages) or (("probe",) if self.kind == "linguistic" else ("encode",))
 
 
 Spec = ModelSpec | CompressorSpec | BenchmarkSpec
@@ -189,7 +214,18 @@ def flaw(spec: Spec) -> str:
         value = getattr(spec, name)
         if not _is_a(value, kind):
             return f"{name} is {value!r}, which is no {_spelled(kind)}"
+    if isinstance(spec, BenchmarkSpec) and (strange := set(spec.stages) - set(SCORING)):
+        return f"stages names {', '.join(sorted(strange))}; there are {', '.join(SCORING)}"
     return "" if spec.name.isprintable() and spec.name.strip() else f"no name: {spec.name!r}"
+
+
+def registered(spec: Spec, distribution: str) -> Spec:
+    """Return a spec with its identity: its own, or the one its distribution and name give."""
+    if isinstance(spec, ModelSpec) or spec.identity:
+        return spec  # a model is known by the content of its files
+    name = spec.method or spec.name if isinstance(spec, CompressorSpec) else spec.name
+    place = re.sub(r"[-_.]+", "-", distribution).lower()  # PEP 503: one distribution, one spelling
+    return replace(spec, identity=f"{place}/{name}")
 
 
 def _is_a(value: object, kind: Any) -> bool:

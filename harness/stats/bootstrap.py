@@ -1,11 +1,11 @@
-"""Intervals by resampling participants, and blocks of time within them.
+"""Intervals by resampling participants.
 
 A resample is a set of weights, so a bootstrap of any number of scores is one matrix product.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -96,123 +96,6 @@ def bootstrap_interval(
     return Interval(
         _mean(flat).reshape(shape), low.reshape(shape), high.reshape(shape), level, n_participants
     )
-
-
-def hierarchical_interval(
-    moments: FloatArray,
-    statistic: Callable[[DoubleArray], DoubleArray],
-    n: int = 2_000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """Interval of a participant mean that also reflects noise within participants.
-
-    Each resample draws participants with replacement and, within every drawn participant, blocks of
-    time with replacement. The statistic is computed from sums of moments over blocks (see
-    :func:`block_moments`), then averaged over the drawn participants. Percentile interval.
-
-    Parameters
-    ----------
-    moments : array, shape (n_participants, n_blocks, n_moments, ...)
-        What a statistic needs of each block, additive over blocks.
-    statistic : callable
-        Takes summed moments of shape (n_moments, ...) with any leading axes before it, in the form
-        (..., n_moments, rest), flattened to (n_draws, n_moments, n_columns), and returns
-        (n_draws, n_columns); :func:`correlation` is one.
-    n : int
-        Number of resamples.
-    seed : int
-        Seed.
-    level : float
-        Coverage.
-
-    Returns
-    -------
-    Interval
-        Of the shape of ``moments`` without its first three axes.
-
-    Raises
-    ------
-    ScoreError
-        There is no participant or block, or the level is not between 0 and 1.
-    """
-    m = np.asarray(moments, dtype=np.float64)
-    _check(m, level)
-    n_participants, n_blocks, n_moments = m.shape[:3]
-    flat = m.reshape(n_participants, n_blocks, n_moments, -1)
-    n_columns = flat.shape[3]
-    rng = np.random.default_rng(seed)
-    means = np.empty((n, n_columns))
-    width = max(1, _BLOCK // (n_participants * n_moments * n_columns))
-    for start in range(0, n, width):
-        size = min(width, n - start)
-        drawn = rng.integers(n_participants, size=(size, n_participants))
-        blocks = _resamples(rng, size * n_participants, n_blocks)
-        sums = np.empty((size * n_participants, n_moments, n_columns))
-        of = drawn.ravel()
-        for participant in np.unique(of):
-            rows = np.flatnonzero(of == participant)
-            sums[rows] = np.tensordot(blocks[rows], flat[participant], axes=1)
-        each = statistic(sums).reshape(size, n_participants, n_columns)
-        means[start : start + size] = each.mean(axis=1)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    shape = m.shape[3:]
-    estimate = statistic(flat.sum(axis=1)).mean(axis=0)
-    return Interval(
-        estimate.reshape(shape), low.reshape(shape), high.reshape(shape), level, n_participants
-    )
-
-
-def block_moments(x: FloatArray, y: FloatArray, length: int) -> DoubleArray:
-    """Sum, over blocks of time, what a correlation can be computed from.
-
-    Parameters
-    ----------
-    x, y : array, shape (n_samples, n_targets)
-        Responses and predictions, rows in order.
-    length : int
-        Rows in a block; rows beyond the last whole block are left out.
-
-    Returns
-    -------
-    array, shape (n_blocks, 6, n_targets)
-        Sums of 1, x, y, x * x, y * y and x * y.
-
-    Raises
-    ------
-    ScoreError
-        There are fewer than two whole blocks.
-    """
-    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    n_blocks = len(a) // length
-    if n_blocks < 2:
-        raise ScoreError(
-            f"{len(a)} rows make {n_blocks} blocks of {length}", "use shorter blocks, or more data"
-        )
-    # Centred first: sums of squares about 0 would cancel where the mean is large.
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    parts = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=1)
-    return np.asarray(
-        parts[: n_blocks * length].reshape(n_blocks, length, *parts.shape[1:]).sum(axis=1)
-    )
-
-
-def correlation(moments: DoubleArray) -> DoubleArray:
-    """Pearson r from summed moments.
-
-    Parameters
-    ----------
-    moments : array, shape (n_draws, 6, n_columns)
-        Sums made by :func:`block_moments`.
-
-    Returns
-    -------
-    array, shape (n_draws, n_columns)
-    """
-    n, x, y, xx, yy, xy = np.moveaxis(moments, 1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((n * xy - x * y) / np.sqrt((n * xx - x * x) * (n * yy - y * y)))
 
 
 def _check(values: DoubleArray, level: float) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from harness.errors import ScoreError
 from harness.stats.contrasts import paired_contrast
 from harness.stats.equivalence import tost
 from harness.stats.fdr import holm
-from harness.stats.replicates import replicate_of
 
 Pair = tuple[str, str]
 
@@ -82,122 +80,3 @@ def contrast_table(
     table |= {"t_holm": holm(found.t_p), "wilcoxon_holm": holm(found.wilcoxon_p)}
     table |= {"margin": margin, "tost_p": same, "tost_holm": holm(same)}
     return pd.DataFrame(table)[columns].assign(equivalent=lambda t: t["tost_holm"] < alpha)
-
-
-def board_pairs(board: xr.DataTree, benchmark: str) -> Mapping[str, list[Pair]]:
-    """Pairs that answer the questions of a study, as families.
-
-    Parameters
-    ----------
-    board : DataTree
-        See :func:`harness.board.assemble.assemble`.
-    benchmark : str
-        A benchmark with a score of each participant, or of each story.
-
-    Returns
-    -------
-    mapping
-        ``trained - untrained``: each model, uncompressed, against each of its untrained controls.
-        ``none - compressor``: each model against each of its compressed variants. Only pairs that
-        both have scores.
-    """
-    data = _detail(board, benchmark)
-    models = board["models"].to_dataset()
-    base = dict(zip(models["model"].values, models["base"].values, strict=True))
-    control = dict(zip(models["model"].values, models["control"].values, strict=True))
-    of = {
-        (str(m), str(c)): str(v)
-        for m, c, v in zip(
-            data["model"].values, data["compressor"].values, data["variant"].values, strict=True
-        )
-    }
-    untrained: list[Pair] = []
-    compressed: list[Pair] = []
-    for (model, compressor), variant in of.items():
-        trained = of.get((str(base[model]), "none"))
-        if control[model] == "untrained" and compressor == "none" and trained:
-            untrained.append((trained, variant))
-        full = of.get((model, "none"))
-        if compressor != "none" and not control[model] and full:
-            compressed.append((full, variant))
-    return {"trained - untrained": untrained, "none - compressor": compressed}
-
-
-def board_contrasts(
-    board: xr.DataTree,
-    benchmark: str,
-    *,
-    variable: str = "",
-    margin: float | None = None,
-    alpha: float = 0.05,
-) -> pd.DataFrame:
-    """Contrast the variants of a board on a benchmark: :func:`board_pairs` as one table.
-
-    Differences are over participants where the benchmark has them, else over its stories
-    (:mod:`harness.stats.replicates`).
-
-    Parameters
-    ----------
-    board : DataTree
-    benchmark : str
-    variable : str
-        Score of each variant and replicate, averaged over what other dimensions it has (ROIs);
-        ``unique_r2``, say. Default: the one whose mean is the benchmark's value (``r_best``;
-        ``gain`` for reading times).
-    margin : float, optional
-        Default: the benchmark's, which is in the unit of its ``value``; for a ``variable`` in
-        another unit there is none.
-    alpha : float
-
-    Returns
-    -------
-    DataFrame
-        As :func:`contrast_table`, with ``family`` before it and ``unit``, what ``n`` counts,
-        after; Holm's adjustment runs within a family.
-
-    Raises
-    ------
-    ScoreError
-        The board has no such benchmark or variable.
-    """
-    data = _detail(board, benchmark)
-    replicate = replicate_of(data)
-    if replicate is None:
-        raise ScoreError(
-            f"{benchmark} has a score of neither participants nor stories on this board",
-            "contrasts of benchmarks of items are in `brainpress answer compare A B`",
-        )
-    chosen = variable or replicate.variable
-    if chosen not in data or replicate.dim not in data[chosen].dims:
-        has = [str(k) for k, v in data.items() if {"variant", replicate.dim} <= set(v.dims)]
-        raise ScoreError(
-            f"{benchmark} has no {chosen!r} of each {replicate.dim}", f"it has: {', '.join(has)}"
-        )
-    if margin is None:
-        given = board["benchmarks"]["margin"].sel(benchmark=benchmark)
-        margin = float(given) if chosen == replicate.variable else float("nan")
-    scores = data[chosen]
-    scores = scores.mean([d for d in scores.dims if d not in ("variant", replicate.dim)])
-    tables = [
-        contrast_table(scores, pairs, margin, alpha).assign(family=family, unit=replicate.plural)
-        for family, pairs in board_pairs(board, benchmark).items()
-        if pairs
-    ]
-    if not tables:
-        return contrast_table(scores, [], margin).assign(family=[], unit=[])
-    table = pd.concat(tables, ignore_index=True)
-    return table[["family", *table.columns.drop("family")]]
-
-
-def _detail(board: xr.DataTree, benchmark: str) -> xr.Dataset:
-    """Find a benchmark's detail, whatever its kind."""
-    about = board["benchmarks"].to_dataset()
-    names = [str(name) for name in about["benchmark"].values]
-    if benchmark not in names:
-        near = difflib.get_close_matches(benchmark, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}"
-        raise ScoreError(f"the board has no benchmark {benchmark!r}", hint)
-    path = f"{about['kind'].sel(benchmark=benchmark).item()}/{benchmark}"
-    if path in {node.path.lstrip("/") for node in board.subtree}:
-        return board[path].to_dataset()
-    raise ScoreError(f"no cell of {benchmark} is done on this board", "see `brainpress board`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import scipy.stats
 
 from harness.stats.bootstrap import DoubleArray
 
@@ -24,10 +25,11 @@ def benjamini_hochberg(p: npt.ArrayLike) -> DoubleArray:
         Of the same shape.
     """
     values = np.asarray(p, dtype=np.float64)
-    ordered, order, tests = _ordered(values)
-    adjusted = ordered * len(ordered) / np.arange(1, len(ordered) + 1)
-    # No larger p may end up with a smaller adjusted one: running minimum from the end.
-    return _restored(np.minimum.accumulate(adjusted[::-1])[::-1], order, tests, values)
+    tests = ~np.isnan(values)
+    out = np.full(values.shape, np.nan)
+    if tests.any():
+        out[tests] = scipy.stats.false_discovery_control(values[tests])
+    return out
 
 
 def holm(p: npt.ArrayLike) -> DoubleArray:
@@ -44,27 +46,11 @@ def holm(p: npt.ArrayLike) -> DoubleArray:
         Of the same shape.
     """
     values = np.asarray(p, dtype=np.float64)
-    ordered, order, tests = _ordered(values)
-    adjusted = ordered * np.arange(len(ordered), 0, -1)
-    return _restored(np.maximum.accumulate(adjusted), order, tests, values)
-
-
-def _ordered(
-    values: DoubleArray,
-) -> tuple[DoubleArray, npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     tests = ~np.isnan(values)
     order = np.argsort(values[tests], kind="stable")
-    return values[tests][order], order, tests
-
-
-def _restored(
-    adjusted: DoubleArray,
-    order: npt.NDArray[np.intp],
-    tests: npt.NDArray[np.bool_],
-    values: DoubleArray,
-) -> DoubleArray:
-    back = np.empty_like(adjusted)
-    back[order] = np.minimum(adjusted, 1.0)
+    stepped = values[tests][order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty_like(stepped)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
     out = np.full(values.shape, np.nan)
-    out[tests] = back
+    out[tests] = adjusted
     return out

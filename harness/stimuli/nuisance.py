@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from harness.stimuli.frequency import zipf_frequencies
 from harness.stimuli.lanczos import lanczos_matrix
 from harness.stimuli.passages import Passage
 
@@ -25,21 +26,19 @@ def lexical_nuisance(
     times : sequence of float, length n_times
         Times of the volumes, in s.
     language : str
-        Language of the frequencies.
+        Code of the language of the frequencies.
 
     Returns
     -------
     array (n_times, 3)
         Columns ``LEXICAL``: Lanczos-filtered sums over words of 1, of the number of letters, and of
         the Zipf frequency (log10 of occurrences per 10^9 words; 0 for unknown words) of wordfreq
-        (Speer 2022).
+        (Speer 2022), see :mod:`harness.stimuli.frequency`.
     """
-    import wordfreq
-
     words = [w.strip() for w in passage.items]
-    events = np.array(
-        [(1.0, sum(c.isalpha() for c in w), wordfreq.zipf_frequency(w, language)) for w in words]
-    )
+    frequencies = zipf_frequencies(words, language)
+    letters = [sum(c.isalpha() for c in w) for w in words]
+    events = np.column_stack([np.ones(len(words)), letters, frequencies])
     onto = lanczos_matrix(np.asarray(passage.midpoints), np.asarray(times, float))
     filtered: npt.NDArray[np.float64] = onto @ events
     return filtered

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 from harness.errors import StimulusError
 
@@ -84,19 +85,39 @@ class Passage:
         words: Sequence[str],
         onsets: Iterable[float] | None = None,
         offsets: Iterable[float] | None = None,
+        after: str | Sequence[str] = " ",
     ) -> Passage:
-        """Join words with single spaces; each word is an item."""
-        spans, at = [], 0
-        for word in words:
-            spans.append((at, at + len(word)))
-            at += len(word) + 1
-        return cls(
-            name,
-            " ".join(words),
-            tuple(spans),
-            None if onsets is None else tuple(float(t) for t in onsets),
-            None if offsets is None else tuple(float(t) for t in offsets),
-        )
+        """Write words one after the other; each word is an item.
+
+        Parameters
+        ----------
+        name : str
+        words : sequence of str
+        onsets, offsets : iterable of float, optional
+            In s. A word whose times are both NaN (an aligner did not find it) stays in the text
+            and is no item: a model reads it, and it weighs nothing on the clock.
+        after : str, or sequence of str
+            What follows each word but the last: a space, nothing in Chinese, or one text a word
+            (nothing after a French ``l'``).
+        """
+        follows = [after] * len(words) if isinstance(after, str) else list(after)
+        if len(follows) != len(words):
+            raise StimulusError(
+                f"passage {name!r} has {len(words)} words and {len(follows)} texts after them"
+            )
+        starts, text = [], ""
+        for word, end in zip(words, follows, strict=True):
+            starts.append(len(text))
+            text += word + end
+        text = text[: len(text) - len(follows[-1])] if follows else text
+        spans = [(at, at + len(word)) for at, word in zip(starts, words, strict=True)]
+        on = None if onsets is None else tuple(float(t) for t in onsets)
+        off = None if offsets is None else tuple(float(t) for t in offsets)
+        if on is not None and off is not None and len(on) == len(off) == len(spans):
+            found = [not (math.isnan(a) and math.isnan(b)) for a, b in zip(on, off, strict=True)]
+            spans = list(compress(spans, found))
+            on, off = tuple(compress(on, found)), tuple(compress(off, found))
+        return cls(name, text, tuple(spans), on, off)
 
     @classmethod
     def from_sentence(cls, name: str, text: str) -> Passage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.errors import StimulusError
@@ -54,15 +55,26 @@ def spoken(name: str, intervals: Sequence[Interval]) -> Passage:
     )
 
 
-def word_tier(tiers: dict[str, tuple[Interval, ...]], name: str) -> tuple[Interval, ...]:
-    """Return the tier of words: the one whose name says so.
+def word_tier(
+    tiers: dict[str, tuple[Interval, ...]], name: str, tier: str = ""
+) -> tuple[Interval, ...]:
+    """Return the tier of words: the one that is asked for, or the one whose name says so.
 
     Raises
     ------
     StimulusError
-        None does.
+        There is none, or more than one (two speakers).
     """
-    for title, intervals in tiers.items():
-        if title.strip().lower() in ("word", "words"):
-            return intervals
-    raise StimulusError(f"{name} has no tier of words among {list(tiers)}")
+    if tier:
+        if tier not in tiers:
+            raise StimulusError(f"{name} has no tier {tier!r} among {list(tiers)}")
+        return tiers[tier]
+    found = [t for t in tiers if re.fullmatch(r"words?( \(\d+\))?", t.strip().lower())]
+    if not found:
+        raise StimulusError(f"{name} has no tier of words among {list(tiers)}")
+    if len(found) > 1:
+        raise StimulusError(
+            f"{name} has {len(found)} tiers of words: {', '.join(found)}",
+            "say which one is meant, or merge them",
+        )
+    return tiers[found[0]]

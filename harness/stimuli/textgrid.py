@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StimulusError
+from harness.stimuli.decoding import read_text
 
 # Strings come first because they may hold brackets and numbers of their own, and end at the last
 # quote of their line because published files hold unescaped quotes (text = ""HEADS""). Numbers
@@ -33,7 +34,8 @@ def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
     Returns
     -------
     dict
-        Intervals of each tier by the tier's name, in order.
+        Intervals of each tier by the tier's name, in order. A second tier of a name is called
+        ``name (2)``.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
         The file is not a TextGrid or stops before its end.
     """
     path = Path(path)
-    text = _decode(path.read_bytes())
+    text = read_text(path)
     values = _values(text)
     try:
         if next(values) != "ooTextFile" or next(values) != "TextGrid":
@@ -64,7 +66,7 @@ def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
                 onset = float(next(values))
                 offset = float(next(values)) if is_interval else onset
                 marks.append(Interval(onset, offset, next(values)))
-            tiers[name] = tuple(marks)
+            tiers[_free(name, tiers)] = tuple(marks)
     except (StopIteration, ValueError):
         raise StimulusError(
             f"{path.name} stops, or stops making sense, at {where}",
@@ -73,13 +75,13 @@ def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
     return tiers
 
 
-def _decode(raw: bytes) -> str:
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16", errors="replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return a name that no other tier has."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
 
 
 def _values(text: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import StoreError
+from harness.store.leftovers import SHOWN, stale, temporary_name
 
 _REASONS = {
     errno.ENOSPC: "no space is left on the device",
@@ -36,17 +37,29 @@ def writing(path: Path) -> Iterator[Path]:
     StoreError
         The folder is read-only, full or not a folder.
     """
+    with temporary(path) as beside, explained(path.parent):
+        yield beside
+        os.replace(beside, path)
+
+
+@contextmanager
+def temporary(path: Path) -> Iterator[Path]:
+    """Make an empty file beside ``path``, and remove it afterwards if it is still there.
+
+    Its name says which process writes it: what a killed one leaves is swept when the same file is
+    written again, and by :func:`harness.store.leftovers.sweep`.
+    """
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:24]}.", dir=path.parent)
+        for left in stale(path.parent, f".{path.name[:SHOWN]}.~"):
+            left.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f"{temporary_name(path)}.", dir=path.parent)
         # mkstemp makes files for their owner alone; a lab shares its store.
         os.close(handle)
         os.chmod(name, 0o666 & ~_umask())
     beside = Path(name)
     try:
-        with explained(path.parent):
-            yield beside
-            os.replace(beside, path)
+        yield beside
     finally:
         beside.unlink(missing_ok=True)
 

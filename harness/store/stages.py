@@ -1,4 +1,7 @@
-"""Versions of the stages: bumped when what a stage computes changes, so nothing stale is found."""
+"""Versions of the stages: bumped when what a stage computes changes, so nothing stale is found.
+
+A version is in the key of what went through the stage, and in no other.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,11 @@ RECORD = 2
 COMPRESS = 1
 """Compressed weights and their report."""
 ENCODE = 2
-"""Neural scores from recordings."""
+"""Scores of measured responses (brain, reading times) from recordings: ``harness.encode``."""
 PROBE = 2
-"""Linguistic scores from recordings."""
+"""Linguistic scores from recordings: ``harness.probe``."""
+
+
+def version_of(stage: str) -> int:
+    """Return the version of a stage by its name in small letters."""
+    return int(globals()[stage.upper()])

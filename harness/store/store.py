@@ -11,19 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from harness.errors import CorruptError, StoreError
 from harness.store.atomic import explained, writing
+from harness.store.leftovers import sweep
+from harness.store.lock import held
+from harness.store.netcdf import write_netcdf
+from harness.store.seal import fault
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-_OVERHEAD = 2**16
-"""Bytes that a netCDF file has beside its values, at most."""
-_TRIED = 2**26
-"""Bytes that are written at most to learn why a file could not be."""
 
 
 class Kind(StrEnum):
@@ -88,8 +84,9 @@ class Store:
     ) -> None:
         """Store a dataset.
 
-        Every numeric variable carries a checksum per chunk (Fletcher-32), so a file that decays on
-        disk fails to read instead of reading wrong.
+        The file is sealed (:mod:`harness.store.seal`): it names its key and carries a digest of all
+        its bytes, which every reader checks. Every numeric variable has a checksum per chunk as
+        well (Fletcher-32), for parts that are read later than that.
 
         Raises
         ------
@@ -103,13 +100,41 @@ class Store:
         }
         for name, sizes in (chunks or {}).items():
             encoding[name]["chunksizes"] = sizes
-        with writing(self.path(kind, key)) as beside:
-            try:
-                dataset.to_netcdf(beside, engine="netcdf4", encoding=encoding)
-            except RuntimeError:
-                # netCDF4 reports whatever refuses as "NetCDF: HDF error": let the system say it.
-                beside.write_bytes(bytes(min(dataset.nbytes + _OVERHEAD, _TRIED)))
-                raise
+        write_netcdf(
+            self.path(kind, key),
+            lambda path: dataset.to_netcdf(path, engine="netcdf4", encoding=encoding),
+            nbytes=dataset.nbytes,
+            name=_name(kind, key),
+        )
+
+    def check(self, kind: Kind, key: str) -> None:
+        """Read all bytes of a file, and hold them against its seal.
+
+        Raises
+        ------
+        StoreError
+            It is not there, or the system does not let it be read.
+        CorruptError
+            It is of another key, or damaged; it has been moved aside, so that it is made again.
+        """
+        if why := self.fault(kind, key):
+            raise self._quarantined(self.path(kind, key), why)
+
+    def fault(self, kind: Kind, key: str) -> str:
+        """Say why a file is not what was stored under its key; nothing where it is.
+
+        Raises
+        ------
+        StoreError
+            It is not there, or the system does not let it be read.
+        """
+        path = self.path(kind, key)
+        try:
+            return fault(path, _name(kind, key))
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} is not in the store") from error
+        except OSError as error:
+            raise _refused(path, error) from error
 
     def read(self, kind: Kind, key: str) -> xr.Dataset:
         """Read a dataset whole.
@@ -125,53 +150,76 @@ class Store:
     @contextmanager
     def reading(self, kind: Kind, key: str) -> Iterator[xr.Dataset]:
         """Open a dataset to read parts of it; a part that does not read back is a CorruptError."""
-        import xarray as xr
-
-        path = self.path(kind, key)
-        try:
-            dataset = xr.open_dataset(path, engine="netcdf4")
-        except FileNotFoundError as error:
-            raise StoreError(f"{path} is not in the store") from error
-        except OSError as error:
-            if (error.errno or 0) > 0:  # the system's (too many files open, no permission)
-                raise StoreError(
-                    f"cannot read {path}: {error.strerror}",
-                    "the file is left as it is; mend what the system says and run again",
-                ) from error
-            raise self._quarantined(path, error) from error  # netCDF's own are negative
-        except (RuntimeError, ValueError) as error:
-            raise self._quarantined(path, error) from error
+        dataset = self.opened(kind, key)
         try:
             yield dataset
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError) as error:
             if "NetCDF" not in str(error):
                 raise
-            raise self._quarantined(path, error) from error
+            raise self._quarantined(self.path(kind, key), error) from error
         finally:
             dataset.close()
 
-    def _quarantined(self, path: Path, error: Exception) -> CorruptError:
+    def opened(self, kind: Kind, key: str) -> xr.Dataset:
+        """Open a dataset whose seal holds; it is closed with the last reference to it.
+
+        Raises
+        ------
+        StoreError
+            It is not there, or the system does not let it be read.
+        CorruptError
+            It is of another key, or damaged; it has been moved aside, so that it is made again.
+        """
+        import xarray as xr
+
+        self.check(kind, key)
+        path = self.path(kind, key)
+        try:
+            return xr.open_dataset(path, engine="netcdf4")
+        except OSError as error:
+            if (error.errno or 0) > 0:  # netCDF's own are negative
+                raise _refused(path, error) from error
+            raise self._quarantined(path, error) from error
+        except (RuntimeError, ValueError, AttributeError, KeyError) as error:
+            raise self._quarantined(path, error) from error
+
+    def set_aside(self, path: Path) -> Path:
+        """Rename a file that does not fit, so that it is made again; return its new name."""
         aside = path.with_name(f"{path.stem}.corrupt-{time.time_ns()}")
         with explained(self.root):
             if path.exists():
                 os.replace(path, aside)
+        return aside
+
+    def _quarantined(self, path: Path, error: Exception | str) -> CorruptError:
+        aside = self.set_aside(path)
         return CorruptError(
             f"{path} does not read back whole ({error}); moved to {aside.name}",
             "run the same command again: the result is made anew",
         )
 
     @contextmanager
-    def lock(self, kind: Kind, key: str) -> Iterator[None]:
-        """Hold a result while it is made; another process that wants it waits."""
+    def lock(self, kind: str, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold a result while it is made; another process that wants it waits.
+
+        Parameters
+        ----------
+        kind : Kind or str
+            What is made.
+        key : str
+        wait : bool
+            Whether to wait for another holder.
+
+        Raises
+        ------
+        Held
+            Another process holds it, and ``wait`` is not set.
+        """
         path = self.root / "locks" / f"{kind}-{key[:32]}.lock"
         with explained(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            lock.acquire()
-        try:
+        with held(path, wait=wait):
             yield
-        finally:
-            lock.release()
 
     @contextmanager
     def unfinished(self, key: str, *, anew: bool = False) -> Iterator[Path]:
@@ -195,7 +243,7 @@ class Store:
         shutil.rmtree(folder, ignore_errors=True)
 
     def check_writable(self) -> None:
-        """Fail now rather than after an hour.
+        """Fail now rather than after an hour, and sweep what killed writes have left.
 
         Raises
         ------
@@ -205,10 +253,25 @@ class Store:
         with writing(self.root / ".probe") as beside:
             beside.write_bytes(b"brainpress")
         (self.root / ".probe").unlink(missing_ok=True)
+        with explained(self.root):
+            sweep(self.root)
 
     def free_bytes(self) -> int:
         """Bytes free on the store's disk."""
         return _free(self.root)
+
+
+def _name(kind: Kind, key: str) -> str:
+    """Return what a file's seal names."""
+    return f"{kind}/{key}"
+
+
+def _refused(path: Path, error: OSError) -> StoreError:
+    """Tell what the system refuses: too many files open, no permission."""
+    return StoreError(
+        f"cannot read {path}: {error.strerror}",
+        "the file is left as it is; mend what the system says and run again",
+    )
 
 
 def _free(folder: Path) -> int:

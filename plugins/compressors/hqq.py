@@ -111,7 +111,8 @@ def round_half_quadratic(weight: Tensor, grid: Grid) -> Tensor:
         strength *= _GROWTH
     zero = found.half().float()
     codes = torch.round(groups / step + zero).clamp(0, steps)
-    return ((codes - zero) * step).reshape(rows, width)
+    rounded: torch.Tensor = (codes - zero) * step
+    return rounded.reshape(rows, width)
 
 
 def _shrunk(error: Tensor, strength: float) -> Tensor:

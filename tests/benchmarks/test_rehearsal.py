@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.encode.design.options import EncodingOptions
 from harness.encode.voxels.stream import StreamOptions
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "rehearsal.py"
@@ -22,11 +23,11 @@ def test_truth_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "rehearsal", rehearsal)
     spec.loader.exec_module(rehearsal)
 
-    stream = StreamOptions(permutations=200)
+    options = EncodingOptions(permutations=200)
     # 80 rows of a test story are 4 blocks, too few to permute: give it more.
     stage = rehearsal.made_up_stage(0, n_runs=5, length=130)
     scores, truths, cost = rehearsal.rehearse(
-        stage, tmp_path, 2, 50, [0, 1, 2, 3], stream, nuisance=True
+        stage, tmp_path, 2, 50, [0, 1, 2, 3], StreamOptions(), nuisance=True, options=options
     )
     for name, truth in truths.items():
         found = scores[name]

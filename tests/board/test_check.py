@@ -1,6 +1,7 @@
 """Each way to tamper with a submission whose checksums are right, and what is said of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from harness.board.submission.keys import key_faults
 from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import SubmissionError
 from harness.spec.registry import Registry, Shelf
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.spec.specs import CompressorSpec, ModelSpec
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_an_edited_key_with_edited_parts(handed, problems):
     """Parts that make the key, but are of another benchmark option, are not those of the spec."""
 
     def change(record):
-        from harness.runner.cells import keys_of
+        from harness.runner.keys import keys_of
 
         cell = done(record)
         parts = json.loads(cell["provenance"]["parts"])
@@ -117,7 +118,7 @@ def test_a_compressors_options_are_those_of_its_name(
     handed, problems, monkeypatch, name, options, said
 ):
     def change(record):
-        from harness.runner.cells import keys_of
+        from harness.runner.keys import keys_of
 
         cell = done(record, "round")
         cell["compressor"]["name"] = name
@@ -292,21 +293,41 @@ def test_html_in_a_name(handed, tmp_path, bundle):
         write_bundle([Entry.make(record, None)], tmp_path / "x.zip")
 
 
-def test_a_board_of_before_parts_is_checked_less(handed):
-    """The key of a score alone can be made again, from what is installed."""
-
+def test_a_score_says_what_its_key_is_made_of(handed, problems):
     def change(record):
-        for cell in record["cells"]:
-            cell["provenance"].pop("parts")
+        done(record)["provenance"].pop("parts")
 
-    entry = edited(handed.entries[0], change)
-    cell = entry.record["cells"][0]
-    assert list(key_faults(entry, cell, handed.registry)) == []
-    other = BenchmarkSpec(LISTENING.name, target="elsewhere:Other", kind="neural")
+    assert "lacks what its key is made of" in problems(tampered(handed, change))
+
+
+def test_where_the_code_stands_is_in_no_key(handed):
+    """The module of a benchmark is renamed here: what was handed in before still fits."""
+    entry = handed.entries[0]
+    cell = done(json.loads(entry.text))
+    moved = replace(LISTENING, target="elsewhere:Other")
     registry = Registry(
-        Shelf("model"), Shelf("compressor"), Shelf("benchmark", {LISTENING.name: other})
+        Shelf("model"), Shelf("compressor"), Shelf("benchmark", {LISTENING.name: moved})
     )
-    assert "does not follow" in " ".join(key_faults(entry, cell, registry))
+    assert list(key_faults(entry, cell, registry)) == []
+    other = replace(LISTENING, identity="elsewhere/toy-listening")
+    registry.benchmarks.specs[LISTENING.name] = other
+    assert "identity of toy-listening" in " ".join(key_faults(entry, cell, registry))
+
+
+def test_stages_are_those_of_the_key(handed, problems):
+    def change(record):
+        done(record)["provenance"]["stages"] = json.dumps({"record": 1})
+
+    assert "stages that it names are not those" in problems(tampered(handed, change))
+
+
+@pytest.mark.parametrize("stages", ['"none"', "[]", '{"dreaming": 1}', '{"RECORD": 1}'])
+def test_stages_that_are_none(handed, problems, stages):
+    def change(record):
+        done(record)["provenance"]["stages"] = stages
+
+    found = problems(tampered(handed, change))
+    assert "stage" in found or "lacks what its key is made of" in found
 
 
 def test_no_such_bundle(handed, board, tmp_path):

@@ -9,6 +9,7 @@ from simulated_boards import CATEGORIES, Truth, simulate
 import harness
 from harness.board.answers.compare import compare
 from harness.board.answers.competence import competence, probed
+from harness.board.answers.floors import competence_heights
 
 TRUTH = Truth(
     {"a-1": ("a", 1e8, 0.25), "a-2": ("a", 1e9, 0.28)},
@@ -29,20 +30,82 @@ def test_it_is_found_where_it_is_and_nowhere_else():
     assert float(found.sum()) == 2
 
 
-def test_changes_are_shares_of_the_base_above_chance():
-    board = simulate(TRUTH)
+def test_changes_are_shares_of_the_base_above_the_best_floor():
+    truth = dataclasses.replace(TRUTH, floor=0.15, untrained=0.6)
+    board = simulate(truth)
     said = harness.answer(board, "dissociation").isel(benchmark=0, linguistic=0)
     cell = said.sel(model="a-1", compressor="rtn-int4", category="syntax")
     accuracy = board["linguistic/pairs-00"]["category_accuracy"].sel(category="syntax")
-    base = float(accuracy.sel(variant="a-1+none"))
-    expected = (float(accuracy.sel(variant="a-1+rtn-int4")) - base) / (base - 0.5)
+    base, floor = (float(accuracy.sel(variant=v)) for v in ("a-1+none", "untrained:a-1#0+none"))
+    expected = (float(accuracy.sel(variant="a-1+rtn-int4")) - base) / (base - floor)
     assert float(cell["competence_change"]) == pytest.approx(expected)
+    assert float(cell["competence_floor"]) == pytest.approx(floor)
     r = board["neural/brain-00"]["r_best"].mean(["participant", "roi"])
-    base = float(r.sel(variant="a-1+none"))
-    share = (float(r.sel(variant="a-1+rtn-int4")) - base) / base
+    base, floor = (float(r.sel(variant=v)) for v in ("a-1+none", "static:a-1+none"))
+    share = (float(r.sel(variant="a-1+rtn-int4")) - base) / (base - floor)
     assert float(cell["alignment_change"]) == pytest.approx(share)
+    assert float(cell["alignment_height"]) == pytest.approx(base - floor)
     assert float(cell["difference"]) == pytest.approx(expected - share)
     assert float(cell["low"]) < float(cell["difference"]) < float(cell["high"])
+    (sentence,) = [
+        str(s)
+        for s, about in zip(said["sentence"].values, said["subject"].values, strict=True)
+        if str(s).startswith("syntax") and str(about).startswith("rtn-int4 on a-1")
+    ]
+    assert "of its height above the untrained network" in sentence
+    assert "of its height above static embeddings" in sentence
+
+
+def test_nuisance_is_a_floor_where_it_reaches_further():
+    board = simulate(TRUTH)
+    node = board["neural/brain-00"].to_dataset()
+    people = node["r_best"].sel(variant="a-1+none").drop_vars(["variant", "model", "compressor"])
+    high = (people * 0 + people.mean() - 0.05).expand_dims(variant=node["variant"])
+    board["neural/brain-00"] = xr.DataTree(node.assign(nuisance_r=high))
+    said = harness.answer(board, "dissociation").isel(benchmark=0, linguistic=0)
+    cell = said.sel(model="a-1", compressor="rtn-int4")
+    assert float(cell["alignment_height"]) == pytest.approx(0.05)
+    assert any("above the nuisance regressors" in str(s) for s in said["sentence"].values)
+
+
+def test_a_height_that_is_not_above_its_floor_has_no_share_and_no_claim():
+    board = simulate(dataclasses.replace(TRUTH, competence=0.5, untrained=0.5))
+    said = harness.answer(board, "dissociation")
+    change, known = said["competence_change"].values, said["competence_height"].values
+    assert np.isnan(change[known <= 0]).all()
+    assert np.abs(change[np.isfinite(change)]).max(initial=0) < 10
+    assert any("itself is not above" in str(m) for m in said["missing"].values)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.8])
+def test_equal_shares_above_a_floor_are_seldom_called_different(floor):
+    """Neither yes nor no; the margin is so wide that shares alone decide."""
+    truth = Truth(
+        {"a-1": ("a", 1e8, 0.135)},
+        {"rtn-int4": 0.3 * 0.135 * (1 - floor)},
+        falls={"rtn-int4": dict.fromkeys(CATEGORIES, 0.3 * 0.35)},
+        noise=0.01,
+        participants=27,
+        linguistic=1,
+        margin=1.0,
+        floor=0.135 * floor,
+    )
+    verdicts = [set(asked(truth, seed)["verdict"].values) for seed in range(40)]
+    assert sum(bool(v & {"yes", "no"}) for v in verdicts) <= binom.ppf(0.999, 40, 0.05)
+
+
+def test_no_is_adjusted_with_yes():
+    """Alignment is lost, competence is not: refuted, in the same family of tests."""
+    lost = dataclasses.replace(TRUTH, losses={"rtn-int4": 0.12, "awq-int4": 0.0}, falls={})
+    said = asked(lost)
+    p, p_no = said["p"], said["p_no"]
+    assert float(p_no.sel(compressor="rtn-int4").max()) < 0.05
+    none = [
+        set(asked(dataclasses.replace(TRUTH, falls={}), seed)["verdict"].values)
+        for seed in range(30)
+    ]
+    assert sum("no" in v or "yes" in v for v in none) <= binom.ppf(0.999, 30, 0.05)
+    assert ((p >= 0.05) | np.isnan(p)).all()
 
 
 def test_lost_alignment_is_no_dissociation():
@@ -79,9 +142,9 @@ def test_resampled_accuracies_have_the_spread_of_their_formula():
 def test_what_is_missing_is_said():
     said = asked(dataclasses.replace(TRUTH, linguistic=0))
     assert any("no linguistic benchmark with categories" in str(m) for m in said["missing"].values)
-    at_chance = {"a-1": ("a", 1e8, 0.0), "a-2": ("a", 1e9, 0.28)}
+    at_chance = {"a-1": ("a", 1e8, -0.1), "a-2": ("a", 1e9, 0.28)}
     said = asked(dataclasses.replace(TRUTH, models=at_chance))
-    assert any("a-1 itself is not above chance" in str(m) for m in said["missing"].values)
+    assert any("brain-00: a-1 itself is not above" in str(m) for m in said["missing"].values)
     only = said["p"].isel(benchmark=0, linguistic=0)
     assert np.isnan(only.sel(model="a-1")).all()
     assert np.isfinite(only.sel(model="a-2")).all()
@@ -129,14 +192,34 @@ def test_probes_are_drawn_from_their_intervals(probes):
     read = probed(probes, "probes", 20_000, seed=1)
     assert read.categories == ("syntax", "semantics")
     np.testing.assert_array_equal(read.pairs, [20, 30])
-    variants, change, drawn = read.relative_change()
-    assert variants == [1]
-    # heights above the majority, by category: .5 and .1
-    np.testing.assert_allclose(change[:, 0], [-0.1 / 0.5, 0.0], atol=1e-12)
-    # the base's own error changes the share that is left: (.7 - .3) / (.8 - .3) ** 2
-    first = np.hypot(half[0, 0] * 0.4 / 0.5, half[1, 0]) / 1.96 / 0.5
-    assert drawn[:, 0, 0].std() == pytest.approx(first, rel=0.05)
+    # Without layer 0, the floor is the majority: heights of .5 and .1.
+    heights = competence_heights(read, {})
+    assert heights.names == [("m", "rtn-int4")]
+    share, _, _ = heights.side.share()
+    np.testing.assert_allclose(share[:, 0], [-0.1 / 0.5, 0.0], atol=1e-12)
+    error = np.sqrt(heights.side.change_variance[0, 0])
+    assert error == pytest.approx(np.hypot(half[0, 0], half[1, 0]) / 1.96, rel=0.05)
     assert probed(probes.drop_vars("category_low"), "probes", 10, seed=1) is None
+
+
+def test_layer_0_is_the_floor_of_probes(probes):
+    lexical = (("variant", "category"), np.array([[0.7, 0.4], [0.7, 0.4]]))
+    known = probes.assign(category_lexical=lexical)
+    heights = competence_heights(probed(known, "probes", 20_000, seed=1), {})
+    np.testing.assert_allclose(heights.floor[:, 0], [0.7, 0.5])
+    np.testing.assert_array_equal(heights.labels[:, 0], ["layer 0", "chance"])
+    half = (probes["category_high"] - probes["category_score"]).values[0]
+    # Unknown, the floor's error is the score's own, and independent of it.
+    spread = np.sqrt(heights.side.height_variance[:, 0])
+    np.testing.assert_allclose(spread, half / 1.96 * [np.sqrt(2), 1], rtol=0.05)
+    rng = np.random.default_rng(3)
+    shared = rng.normal(0, 0.01, (1, 2, 500))
+    draws = probes["category_score"].values[..., None] + shared
+    low = known["category_lexical"].values[..., None] + shared
+    dims = ("variant", "category", "draw")
+    known = known.assign(category_draws=(dims, draws), category_lexical_draws=(dims, low))
+    paired = competence_heights(probed(known, "probes", 500, seed=1), {}).side
+    assert paired.height_variance[0, 0] == pytest.approx(0, abs=1e-12)
 
 
 def test_probes_whose_resamples_are_kept_are_drawn_together(probes):

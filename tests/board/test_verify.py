@@ -1,19 +1,22 @@
 """Cells computed again."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from submission_fixtures import done, edited
+from toys import NONE
 
-from harness.board.submission import verify as module
 from harness.board.submission.bundle import write_bundle
 from harness.board.submission.desk import accept, read_all, record
 from harness.board.submission.shelf import verification
-from harness.board.submission.verify import address, chosen, compare, draw, tolerance, verify
-from harness.errors import HarnessError, SubmissionError
+from harness.board.submission.verify import Strictness, chosen, compare, draw, strictness, verify
+from harness.errors import ChecksumError, SubmissionError
 from harness.place.place import Place
-from harness.spec.registry import Registry, Shelf
+from harness.runner.options import RunOptions
+from harness.runner.select import Selection
+from harness.spec.registry import Shelf
 from harness.spec.specs import ModelSpec
 
 
@@ -23,14 +26,25 @@ def entry(handed):
 
 
 @pytest.fixture
-def again(handed, monkeypatch):
+def known(handed):
+    """The registry, with the model that is handed in as a plugin's."""
+    names = {e.record["model"]["base"] or e.record["model"]["name"] for e in handed.entries}
+    specs = {name: ModelSpec(name, "hf:a/b") for name in names}
+    return replace(handed.registry, models=Shelf("model", specs))
+
+
+@pytest.fixture
+def again(handed):
     """Stand in for the run: the board as it was computed, one cell of it."""
     asked = []
 
-    def run(entry, cell, *_):
-        asked.append(cell["compressor"]["name"])
+    def run(selection, options=None, place=None, progress=None):
+        models = [spec.name for spec in selection.models]
+        compressors = [spec.name for spec in selection.compressors]
+        asked.extend(compressors)
         board = handed.board
-        names = {"model": [entry.record["model"]["name"]], "compressor": [asked[-1]]}
+        (entry,) = [e for e in handed.entries if e.record["model"]["name"] == models[0]]
+        names = {"model": models, "compressor": compressors}
         cells = board["cells"].to_dataset().sel(names)
         detail = board["neural/toy-listening"].to_dataset()
         detail = detail.sel(variant=[f"{names['model'][0]}+{asked[-1]}"])
@@ -39,8 +53,18 @@ def again(handed, monkeypatch):
 
         return DataTree.from_dict({"/cells": cells, "/neural/toy-listening": detail})
 
-    monkeypatch.setattr(module, "_again", run)
-    return asked
+    run.asked = asked
+    return run
+
+
+STRICT = Strictness(0.002)
+CALIBRATED = Strictness(0.002, 5.0, redrawn=True)
+
+
+def asked_again(entry, cell):
+    """The selection of one cell, as far as the stand-in looks at it."""
+    model, compressor = entry.record["model"]["name"], cell["compressor"]["name"]
+    return Selection((ModelSpec(model, "hf:a/b"),), (replace(NONE, name=compressor),), ())
 
 
 def test_the_draw_depends_on_the_seed_alone(handed):
@@ -72,15 +96,15 @@ def test_a_maintainer_draws_from_what_is_affordable(handed):
     assert "toy-listening" in caught.value.hint
 
 
-def test_an_honest_submission_is_verified(handed, again):
-    found = verify(handed.entries, handed.registry, Place.make(), sample=99)
+def test_an_honest_submission_is_verified(handed, known, again):
+    found = verify(handed.entries, known, again, Place.make(), sample=99)
     assert {v.outcome for v in found} == {"verified"}
-    assert sorted(again) == ["none"] * 5 + ["round"] * 4
+    assert sorted(again.asked) == ["none"] * 5 + ["round"] * 4
     assert all(f.key and f.detail == 0 for v in found for f in v.findings)
 
 
 @pytest.mark.parametrize("step", [0.0025, 0.5])
-def test_a_consistent_lie_is_found(handed, entry, again, step):
+def test_a_consistent_lie_is_found(handed, entry, known, again, step):
     """Value, interval, share and detail all moved together pass every check but this."""
 
     def change(said):
@@ -90,77 +114,72 @@ def test_a_consistent_lie_is_found(handed, entry, again, step):
             cell["normalised"] = cell["value"] / cell["ceiling"]
 
     lie = edited(entry, change, r_best=entry.dataset()["r_best"] + step)
-    (found,) = verify([lie], handed.registry, Place.make(), sample=9)
+    (found,) = verify([lie], known, again, Place.make(), sample=9)
     assert found.outcome == "failed"
     assert "was handed in as" in found.findings[0].reason
 
 
-def test_scores_that_changed_hands_are_found(handed, entry, again):
+def test_scores_that_changed_hands_are_found(handed, entry, known, again):
     """The mean is true; who and where is not."""
     best = entry.dataset()["r_best"]
     lie = edited(entry, lambda r: None, r_best=best.copy(data=best.values[::-1, ::-1, ::-1]))
-    (found,) = verify([lie], handed.registry, Place.make(), sample=9)
+    (found,) = verify([lie], known, again, Place.make(), sample=9)
     assert found.outcome == "failed"
     assert "r_best differs" in found.findings[0].reason
 
 
-def test_rounding_is_no_lie(handed, entry, again):
+def test_rounding_is_no_lie(handed, entry, known, again):
     nearly = edited(entry, lambda r: done(r).update(value=done(r)["value"] + 1e-4))
-    (found,) = verify([nearly], handed.registry, Place.make(), sample=9)
+    (found,) = verify([nearly], known, again, Place.make(), sample=9)
     assert found.outcome == "verified"
-    assert tolerance(entry, done(json.loads(entry.text))) == pytest.approx(0.002)
+    assert found.findings[0].tolerance == pytest.approx(0.002)
 
 
 @pytest.mark.parametrize(
     ("size", "moved", "outcome"),
     [(700, 1.0, "agrees"), (700, 10.0, "differs"), (0.7, 0.1, "differs")],
 )
-def test_large_numbers_are_compared_by_their_own_size(handed, entry, again, size, moved, outcome):
+def test_large_numbers_are_compared_by_their_own_size(
+    handed, entry, known, again, size, moved, outcome
+):
     """A code of 700 bits moves by a bit between processors; a correlation does not."""
     cell = done(json.loads(entry.text))
-    board = module._again(entry, cell)
+    board = again(asked_again(entry, cell))
     told = edited(entry, lambda r: None, bits=entry.dataset()["r_best"] * 0 + size)
     mine = board["neural/toy-listening"].to_dataset()
     board["neural/toy-listening"] = mine.assign(bits=mine["r_best"] * 0 + size + moved)
-    assert compare(told, cell, board).outcome == outcome
+    assert compare(told, cell, board, STRICT).outcome == outcome
 
 
 class TestCalibrated:
     """Another processor draws other weights: averages come back, single scores nearly."""
 
-    @pytest.fixture
-    def calibrated(self, entry):
-        def change(said):
-            done(said)["compressor"]["options"] = '{"bits": 4, "calibration": "self"}'
-            done(said)["compressor"]["calibrated"] = 1
-
-        return edited(entry, change)
-
-    def compared(self, entry, again, noise=0.0, step=0.0, change=lambda values: values):
+    def compared(self, entry, again, strict, noise=0.0, step=0.0, change=lambda values: values):
         cell = done(json.loads(entry.text))
-        board = module._again(entry, cell)
+        board = again(asked_again(entry, cell))
         mine = board["neural/toy-listening"].to_dataset()
         r = mine["r_best"]
         drawn = np.random.default_rng(0).normal(0, noise * float(r.std()), r.shape)
         board["neural/toy-listening"] = mine.assign(r_best=r.copy(data=change(r.values + drawn)))
         board["cells"] = board["cells"].to_dataset().assign(value=board["cells"]["value"] + step)
-        return compare(entry, cell, board)
+        return compare(entry, cell, board, strict)
 
-    def test_another_draw_agrees(self, entry, calibrated, again):
-        assert self.compared(calibrated, again, noise=0.3, step=0.008).outcome == "agrees"
-        assert self.compared(entry, again, noise=0.3, step=0.008).outcome == "differs"
+    def test_another_draw_agrees(self, entry, again):
+        moved = {"noise": 0.3, "step": 0.008}
+        assert self.compared(entry, again, CALIBRATED, **moved).outcome == "agrees"
+        assert self.compared(entry, again, STRICT, **moved).outcome == "differs"
 
-    def test_another_value_differs(self, calibrated, again):
-        assert self.compared(calibrated, again, step=0.012).outcome == "differs"
+    def test_another_value_differs(self, entry, again):
+        assert self.compared(entry, again, CALIBRATED, step=0.012).outcome == "differs"
 
-    def test_scores_that_changed_hands_differ(self, calibrated, again):
-        found = self.compared(calibrated, again, change=lambda r: r[:, ::-1, ::-1])
+    def test_scores_that_changed_hands_differ(self, entry, again):
+        found = self.compared(entry, again, CALIBRATED, change=lambda r: r[:, ::-1, ::-1])
         assert found.outcome == "differs"
         assert "r_best differs by" in found.reason
 
 
 def test_what_cannot_be_had_is_not_verified(handed, entry):
-    (found,) = verify([entry], handed.registry, Place.make(), sample=1)
+    (found,) = verify([entry], handed.registry, pytest.fail, Place.make(), sample=1)
     assert found.outcome == "unverified"
     assert "cannot be had" in found.findings[0].reason
     failed = handed.board.copy(deep=True)
@@ -168,33 +187,68 @@ def test_what_cannot_be_had_is_not_verified(handed, entry):
     one = failed["cells"].to_dataset().isel(model=[0], compressor=[0], benchmark=[0])
     from xarray import DataTree
 
-    finding = compare(entry, entry.record["cells"][0], DataTree.from_dict({"/cells": one}))
+    finding = compare(entry, entry.record["cells"][0], DataTree.from_dict({"/cells": one}), STRICT)
     assert finding.outcome == "not computed"
 
 
-def test_models_are_addressed_as_they_can_be_had():
-    known = Registry(
-        Shelf("model", {"ours": ModelSpec("ours", "hf:a/b")}),
-        Shelf("compressor"),
-        Shelf("benchmark"),
-    )
-    empty = Registry(Shelf("model"), Shelf("compressor"), Shelf("benchmark"))
-    said = {"name": "ours", "base": "", "control": "", "source": "hf:a/b", "revision": "c0ffee"}
-    assert address(said, known) == "ours"
-    assert address(said, empty) == "hf:a/b@c0ffee"
-    untrained = said | {"name": "untrained:ours#2", "base": "ours", "control": "untrained"}
-    assert address(untrained, known) == "untrained:ours#2"
-    web = said | {"source": "https://x/y.gguf", "control": "static", "base": "ours"}
-    assert address(web, empty) == "static:https://x/y.gguf#sha256=c0ffee"
-    with pytest.raises(HarnessError, match="cannot be had"):
-        address(said | {"source": "file:here"}, empty)
+def test_the_record_does_not_decide_how_strictly_it_is_verified(handed, entry, known, again):
+    """A submitter who says that a compressor was calibrated, or that a margin is wide."""
+
+    def loosened(said):
+        said["benchmark"]["margin"] = 10.0
+        for cell in said["cells"]:
+            cell["compressor"]["calibrated"] = 1
+            cell["compressor"]["options"] = '{"calibration": 1}'
+
+    claimed = edited(entry, loosened)
+    (honest,) = verify([entry], known, again, Place.make(), sample=9)
+    (found,) = verify([claimed], known, again, Place.make(), sample=9)
+    assert [f.tolerance for f in found.findings] == [f.tolerance for f in honest.findings]
 
 
-def test_the_result_stays_beside_the_submission(handed, again, tmp_path):
+def test_calibrated_and_half_precision_cells_have_wider_tolerances(handed):
+    benchmark = handed.registry.benchmarks.get("toy-listening")
+    plain = Selection((), (NONE,), (benchmark,))
+    drawn = Selection((), (replace(NONE, calibrated=True),), (benchmark,))
+    assert strictness(plain, RunOptions()).value == pytest.approx(0.002)
+    assert strictness(drawn, RunOptions()) == Strictness(0.002, 5.0, redrawn=True)
+    assert strictness(plain, RunOptions(dtype="bfloat16")).value == pytest.approx(0.01)
+
+
+def test_one_bad_cell_stops_no_other(handed, known, again):
+    def run(selection, *rest):
+        if selection.compressors[0].name == "round":
+            raise KeyError("whatever a stranger's bundle brings about")
+        return again(selection, *rest)
+
+    found = verify(handed.entries, known, run, Place.make(), sample=99)
+    outcomes = [(f.compressor, f.outcome) for v in found for f in v.findings]
+    assert outcomes.count(("none", "agrees")) == 5
+    assert outcomes.count(("round", "not computed")) == 4
+
+
+def test_hostile_names_are_findings_and_nothing_is_run(entry, known):
+    def hostile(said):
+        done(said)["compressor"]["name"] = "none,gptq-int4:calibration=file:/etc/secret.txt"
+
+    (found,) = verify([edited(entry, hostile)], known, pytest.fail, Place.make(), sample=9)
+    assert any("secret.txt" in f.reason for f in found.findings)
+    assert {f.outcome for f in found.findings} == {"not computed"}
+
+
+def test_what_a_host_answered_with_is_not_published(entry, known):
+    def run(*_):
+        raise ChecksumError("https://x/y.gguf gave a file with sha256 c0ffee where b is expected")
+
+    (found,) = verify([entry], known, run, Place.make(), sample=9)
+    assert all("c0ffee" not in f.reason for f in found.findings)
+
+
+def test_the_result_stays_beside_the_submission(handed, known, again, tmp_path):
     bundle = write_bundle(handed.entries, tmp_path / "ada.zip")
     board = tmp_path / "leaderboard"
     entries = read_all([bundle], board)
-    found = verify(entries, handed.registry, Place.make(), sample=2, seed=4)
+    found = verify(entries, known, again, Place.make(), sample=2, seed=4)
     (path,) = record(found, [bundle], board, sample=2, seed=4)
     assert path.name == "ada.zip.verified.json"
     accept(entries, [bundle], board)
@@ -202,10 +256,10 @@ def test_the_result_stays_beside_the_submission(handed, again, tmp_path):
         kept = verification(board, each.entry)
         assert (kept["outcome"], kept["seed"]) == ("verified", 4)
     # A bundle that is verified after it was accepted: what is found is kept with what was accepted.
-    later = verify(entries, handed.registry, Place.make(), sample=2, seed=5)
+    later = verify(entries, known, again, Place.make(), sample=2, seed=5)
     assert len(record(later, [bundle], board, sample=2, seed=5)) == 1 + len(later)
     assert all(verification(board, each.entry)["seed"] == 5 for each in later)
-    again_found = verify(read_all([board], board), handed.registry, Place.make(), sample=99, seed=4)
+    again_found = verify(read_all([board], board), known, again, Place.make(), sample=99, seed=4)
     assert len(record(again_found, [board], board, sample=99, seed=4)) == 5
     assert all(verification(board, e)["outcome"] == "verified" for e in entries)
 

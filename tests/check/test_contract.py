@@ -6,14 +6,16 @@ import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from harness.check import runs as contract_runs
-from harness.check.contract import Outcome, attempt, check_plugin
+from harness.check.contract import check_plugin
 from harness.check.mocks import write_mock_model
+from harness.check.rule import Outcome, attempt
 from harness.check.specs import hook_findings, spec_findings
 from harness.errors import SelectionError
 from harness.scaffold.next_steps import after_check, after_new
@@ -393,3 +395,13 @@ def test_one_is_no_plural(crooked, tmp_path):
     sys.path.insert(0, str(tmp_path / "my-single"))
     (_, rule) = hook_findings(EntryPoint("my_single", "my_single", "brainpress"))
     assert rule.detail == "1 spec"
+
+
+def test_a_benchmark_names_the_stages_that_it_uses(tmp_path, monkeypatch):
+    (tmp_path / "staged.py").write_text("def score():\n    import harness.encode.design\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = BenchmarkSpec("a", target="staged:A", kind="linguistic", metric="r")
+    (failed,) = [f for f in spec_findings(spec) if f.outcome is Outcome.FAILED]
+    assert "stages=('encode', 'probe')" in failed.detail
+    said = replace(spec, stages=("encode", "probe"))
+    assert not [f for f in spec_findings(said) if f.outcome is Outcome.FAILED]

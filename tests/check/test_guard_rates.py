@@ -14,7 +14,7 @@ from harness.stats import permutation
 
 
 def test_findings_hold_or_not() -> None:
-    finding = guards.Finding(1, "noise", 0.01, -0.02, 0.02)
+    finding = guards.Rate(1, "noise", 0.01, -0.02, 0.02)
     assert finding.holds
     assert not dataclasses.replace(finding, value=0.03).holds
     assert not dataclasses.replace(finding, value=np.nan).holds
@@ -39,8 +39,8 @@ def test_cross_validated_noise_is_significant_too_often_without_widening(
 
 def test_the_command_fails_where_a_guard_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
-        guards.Finding(1, "noise", 0.01, -0.02, 0.02),
-        guards.Finding(2, "null", 0.2, 0.0, 0.07),
+        guards.Rate(1, "noise", 0.01, -0.02, 0.02),
+        guards.Rate(2, "null", 0.2, 0.0, 0.07),
     ]
     monkeypatch.setattr(guards, "findings", lambda seed: iter(found))
     result = CliRunner().invoke(app, ["guards"])

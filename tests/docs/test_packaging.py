@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 OWN = ("harness", "brainpress_plugins")
 FOLDERS = ("harness", "plugins")
 UNIMPORTED = {
-    "himalaya": "the reference of ridge and banded ridge, in tests and benchmarks",
     "netcdf4": "xarray's engine",
 }
 """Base dependencies that no module of ours imports, and what they are for."""
@@ -34,7 +33,6 @@ EXTRA_MODULES = {
     "datasets": "llmcompressor",
     "dask": "dask",
     "distributed": "dask",
-    "dask_jobqueue": "dask",
     "altair": "report",
     "vl_convert": "report",
     "nilearn": "report",
@@ -141,3 +139,8 @@ def test_data_files_are_installed(pyproject):
             if path.is_file() and path.suffix not in (".py", ".pyc"):
                 suffix = f"**/*{path.suffix}"
                 assert suffix in patterns[package] or path.name in patterns[package], relative
+
+
+def test_scaffolded_readmes_link_no_page_that_is_not_there():
+    for path in (ROOT / "harness" / "scaffold" / "templates").rglob("*.md.txt"):
+        assert "](http" not in path.read_text(encoding="utf-8"), path

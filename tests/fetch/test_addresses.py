@@ -59,6 +59,42 @@ def test_the_host_has_the_file_of_that_size_and_hash(name: str) -> None:
             assert resource.checksum == entry.checksum, resource.address
 
 
+def test_every_entry_of_every_listing_is_in_the_tree() -> None:
+    """The table of docs/datasets.md: n of n, with the size and hash that the host has."""
+    from brainpress_plugins.benchmarks.neural import (
+        brennan2016_alice,
+        deniz2019_files,
+        lebel2023,
+        podcast_ecog,
+    )
+    from brainpress_plugins.benchmarks.neural.littleprince_files import EDITIONS
+
+    listed = {
+        "brennan": brennan2016_alice.FILES.resources(),
+        "deniz": [deniz2019_files.resource_of(name) for name in deniz2019_files.listed()],
+        "lebel": lebel2023.FILES.resources(),
+        "podcast": podcast_ecog.FILES.resources(),
+        **{language: edition.files.resources() for language, edition in EDITIONS.items()},
+    }
+    proved = {}
+    for name, resources in listed.items():
+        entries = [(r, entry_at(r.address)) for r in resources]
+        proved[name] = sum(e is not None and r.size in (e.size, None) for r, e in entries)
+        for resource, entry in entries:
+            if resource.checksum and entry is not None and entry.checksum.startswith("md5:"):
+                assert resource.checksum == entry.checksum
+    assert proved == {name: len(resources) for name, resources in listed.items()}
+    assert proved == {
+        "brennan": 86,
+        "deniz": 34,
+        "lebel": 525,
+        "podcast": 28,
+        "en": 443,
+        "fr": 254,
+        "zh": 317,
+    }
+
+
 @pytest.mark.parametrize("name", OFFERED)
 def test_what_is_on_this_machine_is_the_hosts_file(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -31,7 +31,6 @@ def test_what_is_found_in_a_folder(release: Release, tiny_model: Any) -> None:
         body = (folder / name).read_bytes()
         assert files.sha256[name] == hashlib.sha256(body).hexdigest()
         assert files.sizes[name] == len(body)
-    assert files.weight_bytes == (folder / "model.safetensors").stat().st_size
     assert files.parameters == sum(p.numel() for p in tiny_model("llama").parameters())
     assert files.config["model_type"] == "llama"
     assert files.revision == files.fingerprint

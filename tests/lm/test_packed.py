@@ -31,13 +31,13 @@ def words(codes, bits):
     return torch.tensor(rows, dtype=torch.int32)
 
 
-def quantised(weight, bits):
-    """Round (out, in) to codes by groups of 16 inputs; zero points are 1 to 2^bits."""
+def quantised(weight, bits, least=1):
+    """Round (out, in) to codes by groups of 16 inputs; zero points are ``least`` to 2^bits."""
     high = 2**bits - 1
     grouped = weight.unflatten(1, (-1, GROUP))
-    low = grouped.amin(-1).clamp(max=-1e-3)
+    low = grouped.amin(-1).clamp(max=-1e-3 * least)
     scale = ((grouped.amax(-1).clamp(min=1e-3) - low) / high).half().float()
-    zero = (-low / scale).round().clamp(1, high)
+    zero = (-low / scale).round().clamp(least, high)
     codes = (grouped / scale[..., None]).round() + zero[..., None]
     codes = codes.clamp(0, high)
     dense = ((codes - zero[..., None]) * scale[..., None]).flatten(1)
@@ -164,4 +164,187 @@ def test_a_missing_part_is_named(publish):
     tensors.pop(name)
     save_file(tensors, packed / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=r"has no scales"):
+        opened(packed)
+
+
+def zeros_from_nothing(weight, bits, writer):
+    """Asymmetric GPTQ with zero points of 0, as one writer or the other stores them."""
+    weight = weight.clone()
+    weight[::3] = weight[::3].abs()  # the whole group above nought: its zero point is 0
+    codes, zero, scale, dense = quantised(weight, bits, least=0)
+    assert (zero == 0).any()
+    stored = words(zero.T - 1 & 2**bits - 1, bits)
+    if writer == "gptqmodel:5.0":
+        ones = sum(1 << place for place in range(0, 32, bits))
+        stored = (words(zero.T, bits).long() - ones) & 0xFFFFFFFF
+        stored = torch.where(stored >= 2**31, stored - 2**32, stored).int()
+    parts = {
+        "qweight": words(codes, bits).T.contiguous(),
+        "qzeros": stored,
+        "scales": scale.T.contiguous().half(),
+    }
+    return parts, dense
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("writer", ["auto_gptq", "gptqmodel:5.0"])
+def test_zero_points_of_zero(publish, bits, writer):
+    packed, dense = publish(
+        lambda weight: zeros_from_nothing(weight, bits, writer),
+        quant_method="gptq", bits=bits, checkpoint_format="gptq", meta={"quantizer": [writer]},
+    )  # fmt: skip
+    logits = opened(packed).model(input_ids=IDS).logits
+    assert torch.equal(logits, opened(dense).model(input_ids=IDS).logits)
+
+
+def symmetric(weight, first):
+    scale = (weight.unflatten(1, (-1, GROUP)).abs().amax(-1) / 7).half().float()
+    codes = (weight.unflatten(1, (-1, GROUP)) / scale[..., None]).round().clamp(-8, 7)
+    dense = (codes * scale[..., None]).flatten(1)
+    zero = torch.full_like(scale, 8).int()
+    parts = {
+        "qweight": words(codes.flatten(1).int() + 8, 4).T.contiguous(),
+        "qzeros": words(zero.T - first, 4),
+        "scales": scale.T.contiguous().half(),
+    }
+    return parts, dense
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("version", ["gptq", "gptq_v2"])
+def test_a_symmetric_grid_says_which_layout_it_has(publish, first, version):
+    packed, dense = publish(
+        lambda weight: symmetric(weight, first),
+        quant_method="gptq", bits=4, sym=True, checkpoint_format=version,
+    )  # fmt: skip
+    found = opened(packed)
+    logits = opened(dense).model(input_ids=IDS).logits
+    assert torch.equal(found.model(input_ids=IDS).logits, logits)
+    wrong = first == 0 and version == "gptq"
+    assert any("new layout" in note for note in found.notes) is wrong
+    assert found.stored_bits == pytest.approx(4 + (16 + 4) / GROUP)
+
+
+def test_a_symmetric_grid_with_other_zero_points_is_refused(publish):
+    packed, _ = publish(
+        lambda weight: symmetric(weight, 3), quant_method="gptq", bits=4, sym=True
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="neither 7"):
+        opened(packed)
+
+
+def whole(weight):
+    return torch.tensor(weight.shape)
+
+
+def int4_parts(weight):
+    """compressed-tensors, pack-quantized, asymmetric: codes along inputs, zeros down outputs."""
+    codes, zero, scale, dense = quantised(weight, 4)
+    return {
+        "weight_packed": words(codes, 4),
+        "weight_scale": scale,
+        "weight_zero_point": words(zero.T, 4).T.contiguous(),
+        "weight_shape": whole(weight),
+    }, dense
+
+
+def int4_plain(weight):
+    parts, dense = symmetric(weight, 0)
+    codes = parts["qweight"].T.contiguous()
+    scale = parts["scales"].T.contiguous()
+    return {"weight_packed": codes, "weight_scale": scale, "weight_shape": whole(weight)}, dense
+
+
+def fp8_parts(weight):
+    scale = weight.abs().amax(1, keepdim=True) / 448
+    codes = (weight / scale).to(torch.float8_e4m3fn)
+    return {"weight": codes, "weight_scale": scale, "input_scale": torch.ones(1)}, (
+        codes.float() * scale
+    )
+
+
+def fp8_blocks(weight):
+    """Blocks of 32 x 32, as DeepSeek's releases are; the last ones may be short."""
+    rows, columns = (-(-n // 32) for n in weight.shape)
+    scale = torch.rand(rows, columns) + 0.5
+    spread = scale.repeat_interleave(32, 0).repeat_interleave(32, 1)
+    spread = spread[: weight.shape[0], : weight.shape[1]]
+    codes = (weight / spread).to(torch.float8_e4m3fn)
+    return {"weight": codes, "weight_scale_inv": scale}, codes.float() * spread
+
+
+def int8_parts(weight):
+    scale = weight.abs().amax(1, keepdim=True) / 127
+    codes = (weight / scale).round().to(torch.int8)
+    return {"weight": codes, "weight_scale": scale}, codes.float() * scale
+
+
+FOURS = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+
+
+def four_codes(weight, scale, group):
+    grouped = weight.unflatten(1, (-1, group)) / scale[..., None]
+    codes = (grouped[..., None] - FOURS).abs().argmin(-1)
+    dense = (FOURS[codes] * scale[..., None]).flatten(1)
+    codes = codes.flatten(1).to(torch.uint8)
+    return codes[:, ::2] | codes[:, 1::2] << 4, dense
+
+
+def nvfp4_parts(weight):
+    overall = torch.tensor([300.0])
+    size = weight.unflatten(1, (-1, 16)).abs().amax(-1) / 6
+    stored = (size * overall).to(torch.float8_e4m3fn)
+    packed, dense = four_codes(weight, stored.float() / overall, 16)
+    return {
+        "weight_packed": packed,
+        "weight_scale": stored,
+        "weight_global_scale": overall,
+    }, dense
+
+
+def mxfp4_parts(weight):
+    power = (weight.unflatten(1, (-1, 32)).abs().amax(-1) / 6).log2().ceil()
+    packed, dense = four_codes(weight, power.exp2(), 32)
+    return {"weight_packed": packed, "weight_scale": (power + 127).to(torch.uint8)}, dense
+
+
+COMPRESSED = {
+    "int4 asymmetric": (int4_parts, 4 + (32 + 4) / GROUP),
+    "int4": (int4_plain, 4 + 16 / GROUP),
+    "fp8": (fp8_parts, 8),
+    "int8": (int8_parts, 8),
+    "nvfp4": (nvfp4_parts, 4.5),
+    "mxfp4": (mxfp4_parts, 4.25),
+}
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_compressed_tensors_are_their_rounded_weights(publish, kind, dtype):
+    parts, bits = COMPRESSED[kind]
+    packed, dense = publish(parts, quant_method="compressed-tensors", config_groups={})
+    found = opened(packed, dtype=dtype)
+    logits = opened(dense, dtype=dtype).model(input_ids=IDS).logits
+    assert torch.equal(found.model(input_ids=IDS).logits, logits)
+    assert found.capabilities == {"hidden", "logprob"}
+    assert found.stored_bits == pytest.approx(bits, abs=0.8)  # scales of whole rows, shapes
+    assert found.stored_bits >= bits
+
+
+def test_blocks_of_fp8(publish):
+    packed, dense = publish(fp8_blocks, quant_method="fp8", weight_block_size=[32, 32])
+    logits = opened(packed).model(input_ids=IDS).logits
+    assert torch.equal(logits, opened(dense).model(input_ids=IDS).logits)
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"sparsity_config": {"format": "sparse-24-bitmask"}}, "stores its zeros apart"),
+        ({"transform_config": {"config_groups": {"u": {}}}}, "rotates its weights"),
+    ],
+)
+def test_more_than_codes_is_refused(publish, described, message):
+    packed, _ = publish(int4_plain, quant_method="compressed-tensors", **described)
+    with pytest.raises(ModelError, match=message):
         opened(packed)

@@ -12,9 +12,7 @@ from harness.errors import DataError
 from harness.report.maps import (
     VERTICES,
     MapStyle,
-    from_regions,
     from_voxels,
-    read_mapper,
     write_map,
 )
 
@@ -36,34 +34,6 @@ def test_a_vertex_is_the_weighted_mean_of_its_voxels() -> None:
     assert from_voxels([0.1, np.nan, 0.2, 0.9], mapper())[0, 7] == pytest.approx(0.1)
     with pytest.raises(DataError, match="3 scores do not fit a mapper from 4 voxels"):
         from_voxels([0.1, 0.2, 0.3], mapper())
-
-
-def test_mappers_are_read_as_they_are_published(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
-    path, wanted = tmp_path / "mappers.hdf", mapper()
-    with h5py.File(path, "w") as file:
-        for part in ("data", "indices", "indptr", "shape"):
-            file[f"voxel_to_fsaverage_{part}"] = np.asarray(getattr(wanted, part))
-    assert (read_mapper(path) != wanted).nnz == 0
-    with pytest.raises(DataError, match="no mapper 'other'"):
-        read_mapper(path, "other")
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(DataError, match="not a whole HDF5 file"):
-        read_mapper(path)
-
-
-def test_regions_fill_their_vertices() -> None:
-    masks = {name: np.zeros((2, VERTICES), bool) for name in ("a", "b")}
-    masks["a"][0, :50], masks["b"][1, 10:20] = True, True
-    got = from_regions({"a": 0.3, "b": -0.1}, masks)
-    assert (got[0, :50] == 0.3).all()
-    assert (got[1, 10:20] == -0.1).all()
-    assert np.isfinite(got).sum() == 60
-    with pytest.raises(DataError, match="'c' has no vertices"):
-        from_regions({"c": 0.3}, masks)
-    masks["b"][0, 49] = True
-    with pytest.raises(DataError, match="shares vertices"):
-        from_regions({"a": 0.3, "b": 0.1}, masks)
 
 
 def test_pictures_and_pages_are_written(tmp_path: Path) -> None:

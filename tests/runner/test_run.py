@@ -11,7 +11,7 @@ from harness.lm import controls
 from harness.lm.source import spec_from_address
 from harness.place.place import here
 from harness.record.subject import LanguageSubject
-from harness.runner.cells import recording_key, variant_key
+from harness.runner.keys import Keys
 from harness.spec.specs import BenchmarkSpec
 from harness.store.store import Kind, Store
 
@@ -169,8 +169,8 @@ def test_a_recording_that_decayed_is_made_again(planning, store, recorded):
     plan = planning([benchmark("Hidden")], [NONE])
     cells, board = carry_out(plan)
     (request,) = plan.benchmarks["toy-hidden"].requests
-    key = variant_key(next(iter(plan.files.values())).fingerprint, NONE, "float32")
-    path = store.path(Kind.RECORDING, recording_key(key, request))
+    keys = Keys(next(iter(plan.files.values())).fingerprint, NONE, "float32")
+    path = store.path(Kind.RECORDING, keys.recording(request))
     path.write_bytes(path.read_bytes()[:700])
     store.remove(Kind.SCORE, cells[0].key)
     recorded.clear()

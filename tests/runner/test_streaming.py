@@ -15,7 +15,7 @@ from harness.api import carry_out
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
-from harness.runner.cells import recording_key
+from harness.runner.keys import Keys
 from harness.runner.preflight import ACTIVATION_BYTES, estimate
 from harness.runner.session import Session
 from harness.spec.specs import BenchmarkSpec
@@ -131,7 +131,7 @@ def test_a_recording_is_read_layer_by_layer(planning, store, monkeypatch):
     plan = planning([many(tasks=1)], [NONE])
     (request,) = plan.benchmarks["many"].requests
     opened = Session(plan.variants[0], store, plan.place, plan.options, None)
-    monkeypatch.setitem(opened.__dict__, "key", "k")
+    monkeypatch.setitem(opened.__dict__, "keys", keys := Keys("f", NONE, "float32"))
     answer = xr.DataArray(
         values,
         dims=("sample", "layer", "unit"),
@@ -141,7 +141,7 @@ def test_a_recording_is_read_layer_by_layer(planning, store, monkeypatch):
     )
     store.write(
         Kind.RECORDING,
-        recording_key("k", request),
+        keys.recording(request),
         answer.to_dataset(),
         chunks={"recording": (rows, 1, units)},
     )

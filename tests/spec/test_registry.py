@@ -9,7 +9,7 @@ from harness.errors import SelectionError
 from harness.spec.hooks import hookimpl
 from harness.spec.names import nearest, split_names
 from harness.spec.registry import discover
-from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
+from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, flaw, registered
 
 
 class Point(EntryPoint):
@@ -145,6 +145,39 @@ def test_a_spec_of_nonsense_stops_no_other(monkeypatch, wrong, said):
     (broken,) = found.broken
     assert re.search(said, broken.reason)
     assert found.models.select([], ["slm"])
+
+
+def test_identities_are_of_the_distribution_or_said():
+    def spec(**said):
+        return CompressorSpec("toy-int4", target="toy:T", method="toy", **said)
+
+    assert registered(spec(), "Lab_Tools.Two").identity == "lab-tools-two/toy"
+    assert registered(spec(identity="old-name/toy"), "lab").identity == "old-name/toy"
+    benchmark = BenchmarkSpec("heard", target="toy:H", kind="neural")
+    assert registered(benchmark, "lab").identity == "lab/heard"
+    assert registered(model := ModelSpec("m", "file:m"), "lab") is model
+
+
+def test_stages_are_names_of_stages():
+    spec = BenchmarkSpec("heard", target="toy:H", kind="neural", stages=("encode", "dream"))
+    assert "stages names dream" in flaw(spec)
+
+
+def test_two_plugins_of_one_identity_are_told(monkeypatch):
+    class Two:
+        @hookimpl
+        def brainpress_compressors(self):
+            same = {"identity": "lab/toy"}
+            return [
+                CompressorSpec("one", target="toy:One", **same),
+                CompressorSpec("two", target="toy:Two", **same),
+                CompressorSpec("three", target="toy:One", **same),
+            ]
+
+    monkeypatch.setattr(EntryPoint, "load", lambda self: Two())
+    found = discover([EntryPoint("toy", "toy", "brainpress")])
+    assert list(found.compressors.specs) == ["one", "three"]
+    assert "has the identity 'lab/toy' of 'one'" in found.broken[0].reason
 
 
 def test_what_hides_a_plugins_package_is_named(

@@ -7,13 +7,7 @@ import pytest
 import scipy.stats
 
 from harness.errors import ScoreError
-from harness.stats.bootstrap import (
-    BootstrapMethod,
-    block_moments,
-    bootstrap_interval,
-    correlation,
-    hierarchical_interval,
-)
+from harness.stats.bootstrap import BootstrapMethod, bootstrap_interval
 
 RNG = np.random.default_rng(4)
 
@@ -83,45 +77,3 @@ def test_no_spread_no_width_and_one_participant_no_interval() -> None:
 def test_senseless_questions_are_refused(values: np.ndarray, level: float) -> None:
     with pytest.raises(ScoreError):
         bootstrap_interval(values, level=level)
-
-
-def test_correlation_from_block_sums_is_the_correlation() -> None:
-    x, y = 100 + RNG.normal(size=(75, 4)), RNG.normal(size=(75, 4))
-    y += x
-    moments = block_moments(x, y, 20)
-    assert moments.shape == (3, 6, 4)
-    expected = [np.corrcoef(x[:60, v], y[:60, v])[0, 1] for v in range(4)]
-    np.testing.assert_allclose(correlation(moments.sum(axis=0)[None])[0], expected)
-    with pytest.raises(ScoreError, match="1 blocks of 40"):
-        block_moments(x, y, 40)
-
-
-def test_the_hierarchical_bootstrap_is_a_loop_over_participants_and_blocks() -> None:
-    moments = np.stack(
-        [
-            block_moments(x, 0.5 * x + RNG.normal(size=x.shape), 20)
-            for x in RNG.normal(size=(6, 200, 2))
-        ]
-    )
-    got = hierarchical_interval(moments, correlation, n=4000)
-    rng = np.random.default_rng(9)
-    means = []
-    for _ in range(4000):
-        rs = []
-        for participant in rng.integers(6, size=6):
-            blocks = rng.integers(10, size=10)
-            rs.append(correlation(moments[participant][blocks].sum(axis=0)[None])[0])
-        means.append(np.mean(rs, axis=0))
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
-    np.testing.assert_allclose([got.low, got.high], [low, high], atol=0.012)
-    each = [correlation(m.sum(axis=0)[None])[0] for m in moments]
-    np.testing.assert_allclose(got.estimate, np.mean(each, axis=0))
-
-
-def test_noise_within_participants_widens_the_hierarchical_interval() -> None:
-    one = block_moments(RNG.normal(size=(400, 1)), RNG.normal(size=(400, 1)), 20)
-    moments = np.stack([one] * 8)  # participants do not differ at all
-    got = hierarchical_interval(moments, correlation, n=1000)
-    assert got.high - got.low > 0.02
-    flat = bootstrap_interval(np.stack([correlation(m.sum(axis=0)[None])[0] for m in moments]))
-    assert flat.high - flat.low < 1e-12

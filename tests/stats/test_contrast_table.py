@@ -8,7 +8,7 @@ import scipy.stats
 import xarray as xr
 
 from harness.errors import ScoreError
-from harness.stats.contrast_table import board_contrasts, board_pairs, contrast_table
+from harness.stats.contrast_table import contrast_table
 
 RNG = np.random.default_rng(0)
 SCORES = xr.DataArray(
@@ -16,25 +16,6 @@ SCORES = xr.DataArray(
     dims=("variant", "participant"),
     coords={"variant": ["a+none", "u+none", "a+int8", "a+half"]},
 )
-
-
-def board() -> xr.DataTree:
-    models, compressors = ["a", "u", "a", "a"], ["none", "none", "int8", "half"]
-    values = SCORES.expand_dims(roi=["x", "y"], axis=-1) + xr.DataArray([-0.1, 0.1], dims="roi")
-    neural = xr.Dataset({"r_best": values, "unique_r2": values / 10}).assign_coords(
-        model=("variant", models), compressor=("variant", compressors)
-    )
-    about = xr.Dataset(
-        {"base": ("model", ["", "a"]), "control": ("model", ["", "untrained"])},
-        coords={"model": ["a", "u"]},
-    )
-    margins = xr.Dataset(
-        {"margin": ("benchmark", [0.02]), "kind": ("benchmark", ["neural"])},
-        coords={"benchmark": ["brain"]},
-    )
-    return xr.DataTree.from_dict(
-        {"/neural/brain": neural, "/models": about, "/benchmarks": margins}
-    )
 
 
 def test_a_row_is_what_scipy_says() -> None:
@@ -58,22 +39,6 @@ def test_a_row_is_what_scipy_says() -> None:
     assert (table["t_holm"] >= table["t_p"]).all()
 
 
-def test_families_of_a_board_and_its_margin() -> None:
-    assert board_pairs(board(), "brain") == {
-        "trained - untrained": [("a+none", "u+none")],
-        "none - compressor": [("a+none", "a+int8"), ("a+none", "a+half")],
-    }
-    table = board_contrasts(board(), "brain")
-    assert list(table["family"]) == ["trained - untrained", *["none - compressor"] * 2]
-    assert (table["margin"] == 0.02).all()
-    one = contrast_table(SCORES, [("a+none", "u+none")], 0.02)
-    assert table["t_holm"][0] == pytest.approx(one["t_p"][0])
-    unique = board_contrasts(board(), "brain", variable="unique_r2")
-    assert unique["tost_p"].isna().all()
-    assert not unique["equivalent"].any()
-    np.testing.assert_allclose(unique["difference"], table["difference"] / 10)
-
-
 def test_a_participant_without_one_score_is_left_out() -> None:
     scores = SCORES.copy()
     scores[1, 3] = np.nan
@@ -88,8 +53,4 @@ def test_a_participant_without_one_score_is_left_out() -> None:
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(ScoreError, match="no scores of b"):
         contrast_table(SCORES, [("a+none", "b")], margin=0.02)
-    with pytest.raises(ScoreError, match="no benchmark 'other'"):
-        board_contrasts(board(), "other")
-    with pytest.raises(ScoreError, match="no 'p'"):
-        board_contrasts(board(), "brain", variable="p")
     assert contrast_table(SCORES, [], margin=0.02).empty

@@ -8,8 +8,7 @@ import scipy.stats
 import xarray as xr
 
 from harness.encode.score.gain import likelihood_gain
-from harness.errors import ScoreError
-from harness.stats.contrast_table import board_contrasts, contrast_table
+from harness.stats.contrast_table import contrast_table
 from harness.stats.replicates import replicate_of
 
 STORIES, WORDS = 10, 120
@@ -66,48 +65,6 @@ def test_a_difference_of_the_margin_is_called_equivalent_at_the_nominal_rate():
     assert np.mean([row.difference for row in rows]) == pytest.approx(true, rel=0.1)
 
 
-def board():
-    rng = np.random.default_rng(0)
-    gain = xr.DataArray(
-        0.04 + rng.normal(0, 0.01, 10) + np.array([0, -0.03, -0.001])[:, None],
-        dims=("variant", "story"),
-        coords={
-            "variant": ["a+none", "u+none", "a+int8"],
-            "model": ("variant", ["a", "u", "a"]),
-            "compressor": ("variant", ["none", "none", "int8"]),
-        },
-    )
-    gain = gain + rng.normal(0, 0.001, gain.shape)
-    detail = xr.Dataset({"gain": gain, "partial_r": gain.mean("story")})
-    about = xr.Dataset(
-        {"base": ("model", ["", "a"]), "control": ("model", ["", "untrained"])},
-        coords={"model": ["a", "u"]},
-    )
-    names = xr.Dataset(
-        {
-            "margin": ("benchmark", [0.005, 0.01]),
-            "kind": ("benchmark", ["behavioural", "linguistic"]),
-        },
-        coords={"benchmark": ["reading", "pairs"]},
-    )
-    tree = {"/behavioural/reading": detail, "/models": about, "/benchmarks": names}
-    tree["/linguistic/pairs"] = detail[["partial_r"]]
-    return xr.DataTree.from_dict(tree)
-
-
-def test_a_behavioural_benchmark_has_its_families_and_margin():
-    table = board_contrasts(board(), "reading")
-    assert list(table["family"]) == ["trained - untrained", "none - compressor"]
-    assert (table["unit"] == "stories").all()
-    assert (table["n"] == 10).all()
-    assert (table["margin"] == 0.005).all()
-    assert list(table["equivalent"]) == [False, True]
-    gain = board()["behavioural/reading"]["gain"]
-    found = scipy.stats.ttest_rel(gain[0], gain[1])
-    assert table["t_p"][0] == pytest.approx(found.pvalue)
-    assert table["low"][0] == pytest.approx(found.confidence_interval()[0])
-
-
 def test_participants_come_before_stories():
     both = xr.Dataset(
         {"r_best": ("participant", [0.1]), "gain": ("story", [0.1])},
@@ -117,17 +74,3 @@ def test_participants_come_before_stories():
     assert replicate_of(both[["gain"]]).dim == "story"
     assert replicate_of(xr.Dataset({"r_best": 0.1})) is None
     assert replicate_of(None) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "variable", "message", "hint"),
-    [
-        ("raeding", "", "no benchmark 'raeding'", "did you mean reading"),
-        ("pairs", "", "neither participants nor stories", "brainpress answer compare"),
-        ("reading", "r_best", "no 'r_best' of each story", "it has: gain"),
-    ],
-)
-def test_what_is_not_there_is_named(name, variable, message, hint):
-    with pytest.raises(ScoreError, match=message) as caught:
-        board_contrasts(board(), name, variable=variable)
-    assert hint in caught.value.hint

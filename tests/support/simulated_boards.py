@@ -39,6 +39,10 @@ class Truth:
         Of every neural benchmark.
     controls : bool
         Whether an untrained and a static control are on the board.
+    floor : float
+        True alignment of the static control.
+    untrained : float
+        True accuracy of the untrained control.
     """
 
     models: Mapping[str, tuple[str, float, float]]
@@ -54,6 +58,8 @@ class Truth:
     linguistic: int = 0
     margin: float = 0.02
     controls: bool = True
+    floor: float = 0.0
+    untrained: float = 0.5
 
     def loss(self, compressor: str) -> float:
         return 0.0 if compressor == "none" else self.losses[compressor]
@@ -102,7 +108,12 @@ def simulate(truth: Truth, seed: int = 0) -> xr.DataTree:
 
 def _neural(truth: Truth, variants: list[tuple[str, str]], rng: np.random.Generator) -> xr.Dataset:
     true = np.array(
-        [truth.models[m][2] - truth.loss(c) if m in truth.models else 0.0 for m, c in variants]
+        [
+            truth.models[m][2] - truth.loss(c)
+            if m in truth.models
+            else truth.floor * m.startswith("static:")
+            for m, c in variants
+        ]
     )
     n, rois, layers = truth.participants, truth.rois, truth.layers
     # Participants differ more than variants do, and alike in all variants: tests are paired.
@@ -135,6 +146,8 @@ def _pairs(truth: Truth, variants: list[tuple[str, str]], rng: np.random.Generat
     member = np.repeat(np.arange(len(tasks)), truth.pairs)
     chance = np.full((len(variants), len(tasks)), 0.5)
     for v, (m, c) in enumerate(variants):
+        if m.startswith("untrained:"):
+            chance[v] = truth.untrained
         if m in truth.models:
             falls = truth.falls.get(c, {})
             chance[v] = [truth.competence - falls.get(category, 0.0) for category in of_task]

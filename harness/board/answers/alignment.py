@@ -39,6 +39,8 @@ class Alignment:
     simulated : bool
     unit : str
         What replicates are, in the plural.
+    nuisance : DataArray, dims (variant, replicate), optional
+        What the nuisance regressors reach without a model, where the benchmark has any.
     """
 
     benchmark: str
@@ -48,6 +50,7 @@ class Alignment:
     chance: float
     simulated: bool
     unit: str
+    nuisance: xr.DataArray | None = None
 
     @property
     def label(self) -> str:
@@ -160,12 +163,22 @@ def alignments(
                 float(row["chance"]),
                 bool(row["simulated"]),
                 replicate.plural,
+                _nuisance(known, replicate),
             )
         )
         gaps += list(_lacks(board, found[-1]))
     if not found and not gaps:
         gaps.append("none of the selected benchmarks has participants or stories")
     return found, gaps
+
+
+def _nuisance(known: xr.Dataset, replicate: Replicate) -> xr.DataArray | None:
+    """Scores of each replicate without a model, averaged as its score is."""
+    for name in replicate.nuisance:
+        if name in known and replicate.dim in known[name].dims:
+            values = known[name].rename({replicate.dim: "replicate"})
+            return values.mean([d for d in values.dims if d not in ("variant", "replicate")])
+    return None
 
 
 def _regions(known: xr.Dataset, replicate: Replicate, values: xr.DataArray) -> xr.DataArray:

@@ -1,8 +1,7 @@
-"""What a compressor does to each category of linguistic competence."""
+"""What variants can do in each category of linguistic competence."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +10,15 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import BASE
-from harness.spec.layout import COUNTED, PROBED, PROBED_CHANCE, PROBED_DRAWS, TASK_CATEGORY
+from harness.spec.layout import (
+    COUNTED,
+    PROBED,
+    PROBED_CHANCE,
+    PROBED_DRAWS,
+    PROBED_LEXICAL,
+    PROBED_LEXICAL_DRAWS,
+    TASK_CATEGORY,
+)
 from harness.stats.bootstrap import DoubleArray
 
 _BLOCK = 2**24
@@ -38,7 +45,9 @@ class Competence:
     chance : float or array, shape (n_categories, 1)
         Accuracy of a guess.
     unit : str
-        What is counted: ``pairs``, ``items``, or ``probes``.
+        What is counted: ``pairs``, ``items``, ``questions`` or ``probes``.
+    lexical, lexical_draws : array, optional
+        Of probes, the score of layer 0, shaped as ``accuracy`` and ``draws``.
     """
 
     benchmark: str
@@ -49,23 +58,8 @@ class Competence:
     pairs: DoubleArray
     chance: float | DoubleArray
     unit: str = "pairs"
-
-    def relative_change(self) -> tuple[list[int], DoubleArray, DoubleArray]:
-        """Change of every compressed variant, in heights of its base above chance.
-
-        Returns
-        -------
-        variants : list of int
-            Compressed variants whose base is there.
-        change : array, shape (n_categories, len(variants))
-        draws : array, shape (n_draws, n_categories, len(variants))
-        """
-        variants, bases = compressed(self.names)
-        return (
-            variants,
-            relative(self.accuracy, variants, bases, self.chance),
-            relative(self.draws, variants, bases, self.chance),
-        )
+    lexical: DoubleArray | None = None
+    lexical_draws: DoubleArray | None = None
 
 
 def compressed(names: list[tuple[str, str]]) -> tuple[list[int], list[int]]:
@@ -77,16 +71,6 @@ def compressed(names: list[tuple[str, str]]) -> tuple[list[int], list[int]]:
         if compressor != BASE and (model, BASE) in at
     ]
     return [i for i, _ in found], [j for _, j in found]
-
-
-def relative(
-    values: DoubleArray, variants: list[int], bases: list[int], chance: float | DoubleArray
-) -> DoubleArray:
-    """Change from base to variant (last axis), as a share of the base's height above chance."""
-    base = values[..., bases]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        change = (values[..., variants] - base) / (base - chance)
-    return np.asarray(np.where(base > chance, change, math.nan))
 
 
 def competence(
@@ -189,21 +173,46 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
     rng = np.random.default_rng(seed)
     error = (high - low) / (2 * _NORMAL_975)
     drawn = score + error * rng.standard_normal((draws, *score.shape))
-    deviations = kept_draws(known)
-    if deviations is not None:
-        # The same draw of documents for all categories and variants; in turn, if more are wanted.
-        together = score + deviations[np.arange(draws) % len(deviations)]
-        drawn = np.where(np.isfinite(together), together, drawn)
+    drawn = _together(drawn, score, kept_draws(known))
+    lexical, lexical_draws = None, None
+    if PROBED_LEXICAL in known.variables:
+        lexical = known[PROBED_LEXICAL].transpose("category", "variant").values.astype(np.float64)
+        # As unsure as the score, and on its own: too unsure rather than too sure.
+        lexical_draws = lexical + error * rng.standard_normal((draws, *score.shape))
+        kept = kept_draws(known, PROBED_LEXICAL_DRAWS)
+        lexical_draws = _together(lexical_draws, lexical, kept)
     categories = tuple(str(c) for c in known["category"].values)
     counted = np.nanmax(tasks, axis=1) * known.sizes.get("seed", 1)
     # The majority of the training items is that of every variant.
     chance = np.nanmean(majority, axis=1, keepdims=True)
     return Competence(
-        benchmark, categories, variants_of(known), score, drawn, counted, chance, "probes"
+        benchmark,
+        categories,
+        variants_of(known),
+        score,
+        drawn,
+        counted,
+        chance,
+        "probes",
+        lexical,
+        lexical_draws,
     )
 
 
-def kept_draws(known: xr.Dataset) -> DoubleArray | None:
+def _together(
+    drawn: DoubleArray, score: DoubleArray, deviations: DoubleArray | None
+) -> DoubleArray:
+    """Take resamples that were kept in the place of drawn ones, where there are any.
+
+    The same draw of documents for all categories and variants; in turn, if more are wanted.
+    """
+    if deviations is None:
+        return drawn
+    together = score + deviations[np.arange(len(drawn)) % len(deviations)]
+    return np.asarray(np.where(np.isfinite(together), together, drawn))
+
+
+def kept_draws(known: xr.Dataset, name: str = PROBED_DRAWS) -> DoubleArray | None:
     """Read the resamples of probed categories, as deviations from their mean.
 
     Returns
@@ -211,9 +220,9 @@ def kept_draws(known: xr.Dataset) -> DoubleArray | None:
     array, shape (n_draws, n_categories, n_variants)
         NaN for variants whose score kept none. Or None, where no score kept any.
     """
-    if PROBED_DRAWS not in known.variables:
+    if name not in known.variables:
         return None
-    kept = known[PROBED_DRAWS].transpose("draw", "category", "variant")
+    kept = known[name].transpose("draw", "category", "variant")
     values = kept.values.astype(np.float64)
     return np.asarray(values - values.mean(axis=0))
 

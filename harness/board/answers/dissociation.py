@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import scipy.stats
 import xarray as xr
 
-from harness.board.answers.alignment import (
-    Alignment,
-    alignments,
-    controls,
-    detail,
-    resampled,
-    selected,
-    texts,
-)
+from harness.board.answers.alignment import Alignment, alignments, detail, selected, texts
 from harness.board.answers.claims import Claim, Verdict, interval, margin_text, short, with_claims
-from harness.board.answers.competence import Competence, competence, compressed, probed, relative
-from harness.board.answers.paired import paired
+from harness.board.answers.competence import Competence, competence, probed
+from harness.board.answers.floors import (
+    Heights,
+    alignment_heights,
+    competence_heights,
+    controls_of,
+)
+from harness.board.answers.paired import Paired, paired
+from harness.board.answers.shares import Side, compare_shares
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
 
@@ -37,10 +37,14 @@ def dissociation(
 ) -> xr.Dataset:
     """Set the change of each linguistic category against the change of alignment.
 
-    Both are shares of the base's height above chance, so that they can be subtracted. A category
-    dissociates from alignment where three tests agree, so that their largest p-value counts
-    (Berger 1982), Holm over all of a pair of benchmarks: competence falls, alignment is equivalent
-    to the base's within the benchmark's margin (TOST), and competence falls by a larger share.
+    Both are shares of the base's height above the best floor on their side: static embeddings,
+    nuisance regressors, an untrained network or chance for alignment; layer 0, an untrained
+    network or chance for competence (:mod:`harness.board.answers.floors`). A category dissociates
+    from alignment where three tests agree, so that their largest p-value counts (Berger 1982):
+    competence falls, alignment is equivalent to the base's within the benchmark's margin (TOST),
+    and competence falls by the larger share. That it does not is shown where it falls by the
+    smaller share, or alignment changes by more than the margin. All these tests of a pair of
+    benchmarks are one family (Holm).
 
     Parameters
     ----------
@@ -50,25 +54,22 @@ def dissociation(
     alpha : float
         Level.
     draws, seed : int
-        Resamples: of participants, and of pairs within tasks.
+        Resamples of pairs, items or documents.
 
     Returns
     -------
     Dataset
-        Over (benchmark, model, compressor): ``alignment_change``, ``alignment_low``,
-        ``alignment_high``. Over (linguistic, category, model, compressor): ``competence_change``,
-        ``competence_low``, ``competence_high``. Over all of these: ``difference`` (competence minus
-        alignment), ``low``, ``high``, ``p`` (Holm), ``dissociates``. And claims.
+        Over (benchmark, linguistic, model, compressor): ``alignment_change`` with
+        ``alignment_low``, ``alignment_high``, the share of ``alignment_height``, which is above
+        ``alignment_floor``. Over these and category: the same of ``competence``; ``difference``
+        (competence minus alignment), ``low``, ``high``; ``p`` (of no dissociation) and ``p_no``
+        (of one), both after Holm; ``dissociates``. And claims. Shares are NaN where a height is
+        not above 0.
 
     Raises
     ------
     SelectionError
         A pattern selects no benchmark.
-
-    Notes
-    -----
-    Intervals are Student's, from the bootstrap's standard error with Welch and Satterthwaite's
-    degrees of freedom: percentile intervals over a handful of participants are too short.
     """
     found, gaps = alignments(board, benchmarks)
     tested, lacking = _competences(board, benchmarks, draws, seed)
@@ -77,20 +78,23 @@ def dissociation(
         gaps.append(
             "no linguistic benchmark with categories is selected: nothing to set alignment to"
         )
-    control = controls(board)
+    controls = controls_of(board)
+    languages = [(language, competence_heights(language, controls)) for language in tested]
+    for language, heights in languages:
+        gaps += list(_low_competence(language, heights, alpha))
     parts, claims = [], []
     for alignment in found:
-        change, lacking = _alignment_change(alignment, control, draws, seed, alpha)
-        gaps += lacking
-        for language in tested:
-            part, said = _pair(alignment, change, language, alpha)
-            if part is None:
+        own = alignment_heights(alignment, controls)
+        gaps += list(_low_alignment(alignment, own, alpha))
+        for language, heights in languages:
+            pair = _paired_sides(alignment, own, language, heights, alpha)
+            if pair is None:
                 gaps.append(
                     f"{alignment.benchmark} and {language.benchmark} share no compressed variant"
                 )
                 continue
-            parts.append(part)
-            claims += said
+            parts.append(pair.dataset())
+            claims += list(pair.claims())
     answer = _joined(parts) if parts else xr.Dataset()
     return with_claims(answer.assign_attrs(answer="dissociation", alpha=alpha), claims, gaps)
 
@@ -113,18 +117,6 @@ def _joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     return xr.Dataset(columns, coords={dim: texts(labels[dim]) for dim in dims})
 
 
-@dataclass(frozen=True, eq=False)
-class _Change:
-    """Change of alignment of compressed variants; arrays of shape (n_variants,)."""
-
-    names: list[tuple[str, str]]
-    value: DoubleArray
-    error: DoubleArray
-    p_equivalence: DoubleArray
-    refuted: npt.NDArray[np.bool_]
-    n: int
-
-
 def _competences(
     board: xr.DataTree, patterns: Sequence[str] | None, draws: int, seed: int
 ) -> tuple[list[Competence], list[str]]:
@@ -144,90 +136,158 @@ def _competences(
     return found, gaps
 
 
-def _alignment_change(
-    alignment: Alignment, control: dict[str, str], draws: int, seed: int, alpha: float
-) -> tuple[_Change, list[str]]:
-    scores = alignment.means
-    n = len(scores)
-    variants, bases = compressed(alignment.names)
-    kept = [k for k, i in enumerate(variants) if not control[alignment.names[i][0]]]
-    variants, bases = [variants[k] for k in kept], [bases[k] for k in kept]
-    mean = relative(scores.mean(axis=0), variants, bases, alignment.chance)
-    drawn = relative(resampled(scores, draws, seed), variants, bases, alignment.chance)
-    # A base that is at chance in some resample has no share to lose.
-    unsure = np.isnan(drawn).any(axis=0)
-    error = np.where(unsure, math.nan, np.std(np.nan_to_num(drawn), axis=0))
-    tests = paired(scores[:, variants] - scores[:, bases], alignment.margin, alpha)
-    at_chance = {alignment.names[variants[k]][0] for k in np.flatnonzero(unsure)}
-    gaps = [f"{alignment.benchmark}: {m} itself is not above chance" for m in sorted(at_chance)]
-    names = [alignment.names[i] for i in variants]
-    # The bootstrap's variance of a mean is short by (n - 1) / n.
-    error = error * math.sqrt(n / (n - 1))
-    refuted = [tests.equivalence_verdict(k) is Verdict.NO for k in range(len(names))]
-    return _Change(names, mean, error, tests.p_equivalence, np.array(refuted, bool), n), gaps
+def _low_alignment(alignment: Alignment, heights: Heights, alpha: float) -> Iterator[str]:
+    low = np.isnan(heights.side.above_floor(alpha))
+    for k in np.flatnonzero(low):
+        model, label = heights.names[k][0], heights.labels[k]
+        yield f"{alignment.benchmark}: {model} itself is not above {label}"
 
 
-def _pair(
-    alignment: Alignment, change: _Change, language: Competence, alpha: float
-) -> tuple[xr.Dataset | None, list[Claim]]:
-    variants, all_falls, drawn = language.relative_change()
-    names = [language.names[i] for i in variants]
-    shared = [name for name in change.names if name in names]
+def _low_competence(language: Competence, heights: Heights, alpha: float) -> Iterator[str]:
+    low = np.isnan(heights.side.above_floor(alpha))
+    for i, k in zip(*np.nonzero(low), strict=True):
+        model, label = heights.names[k][0], heights.labels[i, k]
+        category = language.categories[i]
+        yield f"{language.benchmark}: {category} of {model} itself is not above {label}"
+
+
+def _taken(side: Side, at: list[int]) -> Side:
+    """Take some variants, the last axis of every array."""
+    columns = (side.change, side.height, side.change_variance, side.height_variance)
+    freedom = np.broadcast_to(side.freedom, np.shape(side.change))[..., at]
+    change, height, varied, unsure = (c[..., at] for c in columns)
+    return Side(change, height, varied, unsure, side.covariance[..., at], freedom)
+
+
+def _paired_sides(
+    alignment: Alignment, own: Heights, language: Competence, other: Heights, alpha: float
+) -> _Pair | None:
+    shared = [name for name in own.names if name in other.names]
     if not shared:
-        return None, []
-    own = [change.names.index(name) for name in shared]
-    other = [names.index(name) for name in shared]
-    fall, error = all_falls[:, other], drawn.std(axis=0)[:, other]
-    value, own_error = change.value[own], change.error[own]
-    pairs = language.pairs[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        both = np.hypot(error, own_error)
-        freedom = both**4 / (error**4 / (pairs - 1) + own_error**4 / (change.n - 1))
-        falls = scipy.stats.norm.cdf(fall / error)
-        larger = scipy.stats.t.cdf((fall - value) / both, freedom)
-    half = scipy.stats.t.ppf(0.975, freedom) * both
-    p = np.maximum(np.maximum(falls, larger), change.p_equivalence[own])
-    # Where nothing changed in any resample (error 0) there is nothing to test.
-    adjusted = holm(np.where(both > 0, p, math.nan))
-    yes = adjusted < alpha
-    columns = {
-        "competence_change": fall,
-        "competence_low": fall - 1.96 * error,
-        "competence_high": fall + 1.96 * error,
-        "difference": fall - value,
-        "low": fall - value - half,
-        "high": fall - value + half,
-        "p": adjusted,
-        "dissociates": yes.astype(float),
-    }
-    width = scipy.stats.t.ppf(0.975, change.n - 1) * own_error
-    own_columns = {
-        "alignment_change": value,
-        "alignment_low": value - width,
-        "alignment_high": value + width,
-    }
-    models = list(dict.fromkeys(m for m, _ in shared))
-    compressors = list(dict.fromkeys(c for _, c in shared))
-    at = tuple(np.array([(models.index(m), compressors.index(c)) for m, c in shared]).T)
-    shape = (len(models), len(compressors))
-    dims = ("benchmark", "linguistic", "category", "model", "compressor")
-    part = xr.Dataset(
-        {n: (dims, _spread(v, at, shape)[None, None]) for n, v in columns.items()}
-        | {
-            n: (dims[:2] + dims[3:], _spread(v, at, shape)[None, None])
-            for n, v in own_columns.items()
-        },
-        coords={
-            "benchmark": texts([alignment.benchmark]),
-            "linguistic": texts([language.benchmark]),
-            "category": texts(language.categories),
-            "model": texts(models),
-            "compressor": texts(compressors),
-        },
+        return None
+    mine = [own.names.index(name) for name in shared]
+    theirs = [other.names.index(name) for name in shared]
+    at = {name: i for i, name in enumerate(alignment.names)}
+    bases = [at[own.names[k][0], "none"] for k in mine]
+    scores = alignment.means
+    changes = scores[:, [at[name] for name in shared]] - scores[:, bases]
+    return _Pair(
+        alignment,
+        language,
+        shared,
+        (_taken(other.side, theirs), _taken(own.side, mine)),
+        (other.floor[:, theirs], own.floor[mine]),
+        (other.labels[:, theirs], own.labels[mine]),
+        paired(changes, alignment.margin, alpha),
+        alpha,
     )
-    # Refuted: alignment is lost, or competence falls by the smaller share.
-    no = ~yes & (change.refuted[own] | (columns["low"] > 0))
-    return part, _claims(alignment, language, shared, columns, own_columns, (yes, no))
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """One neural and one linguistic benchmark on the variants that both have.
+
+    ``sides``, ``floors`` and ``labels`` are of competence (n_categories, n_variants), then of
+    alignment (n_variants,).
+    """
+
+    alignment: Alignment
+    language: Competence
+    names: list[tuple[str, str]]
+    sides: tuple[Side, Side]
+    floors: tuple[DoubleArray, DoubleArray]
+    labels: tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]
+    tests: Paired
+    alpha: float
+
+    @cached_property
+    def columns(self) -> tuple[dict[str, DoubleArray], dict[str, DoubleArray]]:
+        """The answer's numbers by category and variant, and those by variant."""
+        fall, own = self.sides
+        known, known_own = fall.above_floor(self.alpha), own.above_floor(self.alpha)
+        both = known * known_own
+        shares = compare_shares(fall, own)
+        yes = np.maximum(np.maximum(fall.falls(), shares.p_smaller), self.tests.p_equivalence)
+        parts = (both * yes, both * shares.p_larger, self._lost())
+        adjusted = holm(np.concatenate([np.ravel(part) for part in parts]))
+        size = both.size
+        p = adjusted[:size].reshape(both.shape)
+        smaller, lost = adjusted[size : 2 * size].reshape(both.shape), adjusted[2 * size :]
+        columns = {
+            **_share("competence", fall, known, self.floors[0]),
+            "difference": both * shares.difference,
+            "low": both * shares.low,
+            "high": both * shares.high,
+            "p": p,
+            "p_no": np.where(np.isfinite(p), np.fmin(smaller, lost), math.nan),
+            "dissociates": np.where(np.isfinite(p), p < self.alpha, math.nan),
+        }
+        return columns, _share("alignment", own, known_own, self.floors[1])
+
+    def _lost(self) -> DoubleArray:
+        """P-value, by variant, of a change of alignment within the margin."""
+        change, error = self.sides[1].change, np.sqrt(self.sides[1].change_variance)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            statistic = (np.abs(change) - self.alignment.margin) / error
+        # Beyond either end: twice the one-sided tail.
+        return np.asarray(np.minimum(2 * scipy.stats.t.sf(statistic, self.sides[1].freedom), 1.0))
+
+    def dataset(self) -> xr.Dataset:
+        """Lay the numbers over models and compressors."""
+        models = list(dict.fromkeys(m for m, _ in self.names))
+        compressors = list(dict.fromkeys(c for _, c in self.names))
+        at = tuple(np.array([(models.index(m), compressors.index(c)) for m, c in self.names]).T)
+        shape = (len(models), len(compressors))
+        dims = ("benchmark", "linguistic", "category", "model", "compressor")
+        columns, own = self.columns
+        return xr.Dataset(
+            {n: (dims, _spread(v, at, shape)[None, None]) for n, v in columns.items()}
+            | {n: (dims[:2] + dims[3:], _spread(v, at, shape)[None, None]) for n, v in own.items()},
+            coords={
+                "benchmark": texts([self.alignment.benchmark]),
+                "linguistic": texts([self.language.benchmark]),
+                "category": texts(self.language.categories),
+                "model": texts(models),
+                "compressor": texts(compressors),
+            },
+        )
+
+    def claims(self) -> Iterator[Claim]:
+        """Say of every category and variant with a height whether it dissociates."""
+        columns, own = self.columns
+        label = self.alignment.label
+        for i, category in enumerate(self.language.categories):
+            for k, (model, compressor) in enumerate(self.names):
+                if not math.isfinite(columns["p"][i, k]):
+                    continue
+                verdict = Verdict.UNDECIDED
+                if columns["p"][i, k] < self.alpha:
+                    verdict = Verdict.YES
+                elif columns["p_no"][i, k] < self.alpha:
+                    verdict = Verdict.NO
+                sentence = (
+                    f"{category} degrades while alignment is preserved"
+                    f" (equivalent within {margin_text(self.alignment.margin)}): {verdict}; "
+                    f"{category} changes by {_ended(columns, 'competence', (i, k))} of its height"
+                    f" above {self.labels[0][i, k]}, alignment by {_ended(own, 'alignment', (k,))}"
+                    f" of its height above {self.labels[1][k]}, difference "
+                    f"{short(columns['difference'][i, k])}, 95 % CI "
+                    f"{interval(float(columns['low'][i, k]), float(columns['high'][i, k]))}"
+                )
+                subject = f"{compressor} on {model}, {self.language.benchmark} and {label}"
+                yield Claim(subject, sentence, verdict)
+
+
+def _share(name: str, side: Side, known: DoubleArray, floor: DoubleArray) -> dict[str, DoubleArray]:
+    """Columns of one side; a share only where the height is above 0."""
+    share, low, high = side.share()
+    return {
+        f"{name}_change": known * share,
+        f"{name}_low": known * low,
+        f"{name}_high": known * high,
+        f"{name}_height": side.height,
+        f"{name}_floor": floor,
+    }
 
 
 def _spread(
@@ -238,35 +298,6 @@ def _spread(
     return out
 
 
-def _claims(
-    alignment: Alignment,
-    language: Competence,
-    shared: list[tuple[str, str]],
-    columns: dict[str, DoubleArray],
-    own: dict[str, DoubleArray],
-    outcomes: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
-) -> list[Claim]:
-    yes, no = outcomes
-    claims = []
-    for i, category in enumerate(language.categories):
-        for k, (model, compressor) in enumerate(shared):
-            if not math.isfinite(columns["p"][i, k]):
-                continue
-            verdict = Verdict.YES if yes[i, k] else Verdict.UNDECIDED
-            if no[i, k]:
-                verdict = Verdict.NO
-            said = (
-                f"{category} degrades while alignment is preserved"
-                f" (equivalent within {margin_text(alignment.margin)}): {verdict}; of its height "
-                f"above chance {category} changes by {short(columns['competence_change'][i, k])} "
-                f"{_ends(columns, 'competence_', (i, k))}, alignment by "
-                f"{short(own['alignment_change'][k])} {_ends(own, 'alignment_', (k,))}, difference "
-                f"{short(columns['difference'][i, k])}, 95 % CI {_ends(columns, '', (i, k))}"
-            )
-            subject = f"{compressor} on {model}, {language.benchmark} and {alignment.label}"
-            claims.append(Claim(subject, said, verdict))
-    return claims
-
-
-def _ends(columns: dict[str, DoubleArray], prefix: str, at: tuple[int, ...]) -> str:
-    return interval(float(columns[f"{prefix}low"][at]), float(columns[f"{prefix}high"][at]))
+def _ended(columns: dict[str, DoubleArray], name: str, at: tuple[int, ...]) -> str:
+    low, high = float(columns[f"{name}_low"][at]), float(columns[f"{name}_high"][at])
+    return f"{short(float(columns[f'{name}_change'][at]))} {interval(low, high)}"

@@ -352,10 +352,6 @@ def _remarks(entry: Entry, pool: Sequence[Entry], registry: Registry) -> Iterato
     for cell in _done(entry):
         if registry.compressors.known(cell["compressor"]["name"]) is None:
             yield Problem(_name(entry, cell), "its compressor is of a plugin that is not here")
-        if "parts" not in cell["provenance"]:
-            yield Problem(
-                entry.name, "made before scores said what their keys are made of: less is checked"
-            )
         if not cell["provenance"].get("pinned"):
             yield Problem(entry.name, "its model is not pinned")
         if None not in (cell["value"], cell["ceiling"]) and cell["value"] > cell["ceiling"]:

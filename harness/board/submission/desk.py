@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.board.files import save_board
 from harness.board.submission.bundle import Opened, open_bundle
@@ -21,8 +22,12 @@ from harness.board.submission.verify import Verification
 from harness.errors import ExtraMissing, SubmissionError
 from harness.store.atomic import writing
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 BOARD = "board.nc"
 PAGE = "index.html"
+WritePage = Callable[["xr.DataTree", Path], Path]
 
 
 def read_all(sources: Sequence[Path], leaderboard: Path) -> list[Entry]:
@@ -120,8 +125,14 @@ def accept(entries: Sequence[Entry], sources: Sequence[Path], leaderboard: Path)
     return written
 
 
-def build(leaderboard: Path) -> list[Path]:
+def build(leaderboard: Path, write_page: WritePage | None = None) -> list[Path]:
     """Merge what is accepted to a board, and make the page of it where that can be made.
+
+    Parameters
+    ----------
+    leaderboard : Path
+    write_page : callable, optional
+        Makes the page of a board (:func:`harness.report.page.write_page`); none without it.
 
     Returns
     -------
@@ -148,9 +159,8 @@ def build(leaderboard: Path) -> list[Path]:
     board = merge(opened.entries, state)
     written = [save_board(board, Path(leaderboard) / BOARD)]
     try:
-        from harness.report.page import write_page
-
-        written.append(write_page(board, Path(leaderboard) / PAGE))
+        if write_page is not None:
+            written.append(write_page(board, Path(leaderboard) / PAGE))
     except ExtraMissing:  # the page is for those who have the extra `report`; the board is for all
         pass
     return written

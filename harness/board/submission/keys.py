@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.board.submission.entry import Entry
-from harness.runner.cells import cell_parts, keys_of
+from harness.runner.keys import compressor_parts, keys_of, score_parts, stages_of
 from harness.spec.registry import Registry
 from harness.spec.specs import BenchmarkSpec, CompressorSpec
 from harness.store import stages
-from harness.store.keys import canonical, content_key
+from harness.store.keys import canonical
 
 
 def key_faults(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> Iterator[str]:
@@ -28,21 +28,20 @@ def key_faults(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> Ite
     said = cell["provenance"]
     try:
         recordings = json.loads(said["recordings"])
-        parts = json.loads(said["parts"]) if "parts" in said else None
+        parts = json.loads(said["parts"])
         told = _told(entry, said)
-        measured = json.loads(said["stages"])
-    except (KeyError, TypeError, ValueError) as error:
+        measured = dict(json.loads(said["stages"]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         yield f"its provenance lacks what its key is made of: {error!r}"
         return
     yield from _identity(entry, cell, told)
     yield from _stage_faults(measured)
     spec = registry.benchmarks.known(entry.record["benchmark"]["name"])
-    if parts is None:
-        yield from _key_from_spec(cell["key"], spec, said, recordings, measured)
-        return
     try:
         made_recordings, made = keys_of(parts)
         faults = list(_part_faults(parts, told, spec))
+        if measured != stages_of(parts):
+            faults.append("the stages that it names are not those of its key")
     except (KeyError, TypeError, AttributeError) as error:
         yield f"the parts of its key are not what they should be: {error!r}"
         return
@@ -94,31 +93,14 @@ def _identity(entry: Entry, cell: Mapping[str, Any], told: Mapping[str, Any]) ->
 
 
 def _stage_faults(measured: Mapping[str, int]) -> Iterator[str]:
-    ours = {name: value for name, value in vars(stages).items() if name.isupper()}
-    old = {n: v for n, v in measured.items() if ours.get(n) != v}
-    for name, value in sorted(old.items()):
-        yield f"it was computed by version {value} of {name.lower()}; here it is {ours.get(name)}"
-
-
-def _key_from_spec(
-    key: str,
-    spec: BenchmarkSpec | None,
-    said: Mapping[str, Any],
-    recordings: list[str],
-    measured: Mapping[str, int],
-) -> Iterator[str]:
-    """Hold the key of a score that came without its parts against the benchmark installed here."""
-    if spec is None:
-        return
-    made = content_key(
-        benchmark=spec.target,
-        options=json.loads(said["benchmark_options"]),
-        version=said["benchmark_version"],
-        recordings=recordings,
-        stages=[measured.get("ENCODE"), measured.get("PROBE")],
-    )
-    if made != key:
-        yield f"its key {key[:12]}… does not follow from its provenance ({made[:12]}…)"
+    for name, value in sorted(measured.items()):
+        try:
+            ours = stages.version_of(name)
+        except KeyError:
+            yield f"it was computed by a stage {name!r}, which is none"
+            continue
+        if value != ours:
+            yield f"it was computed by version {value} of {name}; here it is {ours}"
 
 
 def _part_faults(
@@ -135,8 +117,9 @@ def _part_faults(
             yield f"{name}: its key is made of {part!r}, its provenance says {provenance!r}"
     if spec is None:
         return
-    ours = {"benchmark": spec.target, "options": canonical(dict(spec.options))}
-    for name, value in ours.items():
+    ours = canonical(score_parts(spec))
+    for name in ("identity", "options", "stages"):
+        value = ours[name]
         if score[name] != value:
             yield f"{name} of {spec.name}: its key is made of {score[name]!r}; here it is {value!r}"
 
@@ -149,17 +132,14 @@ def _compressor_faults(
     if "=file:" in name:  # nor is a file opened because a bundle says so
         yield f"{name} was calibrated on a file of the submitter's: nobody can compute it again"
         return
-    # The benchmark does not matter to the part that is taken.
-    blank = BenchmarkSpec("", target="", kind="")
-    parts = cell_parts("", spec, "", (), blank)["variant"]
-    ours = canonical(parts).get("compressor")
     theirs = variant.get("compressor")
-    if ours is None or theirs is None:
-        if ours is not theirs:
-            negation = "not " if theirs is None else ""
-            yield f"{spec.name}: its key is {negation}that of a compressed model"
+    if (spec.method == "none") is not (theirs is None):
+        negation = "not " if theirs is None else ""
+        yield f"{spec.name}: its key is {negation}that of a compressed model"
+    if theirs is None or spec.method == "none":
         return
-    for name in ("target", "options", "version", "seed", "stage"):
+    ours = canonical(compressor_parts(spec))
+    for name in ("identity", "options", "version", "seed", "stage"):
         if theirs.get(name) != ours[name]:
             yield (
                 f"{name} of {spec.name}: its key is made of {theirs.get(name)!r}; "

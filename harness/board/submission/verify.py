@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,16 +15,22 @@ import numpy as np
 import xarray as xr
 
 from harness.board.submission.entry import Entry
-from harness.errors import HarnessError, SubmissionError
+from harness.board.submission.inputs import selection_of
+from harness.errors import ChecksumError, HarnessError, SubmissionError
 from harness.place.place import Place
+from harness.runner.options import RunOptions
 from harness.runner.provenance import versions
+from harness.runner.select import Selection
 from harness.runner.status import Status
-from harness.spec.direction import was_calibrated
 from harness.spec.registry import Registry
 
 if TYPE_CHECKING:
     from harness.runner.progress import Progress
 
+Run = Callable[["Selection", "RunOptions", Place, "Progress | None"], xr.DataTree]
+"""Computes a selection at a place and returns its board."""
+MOST_BYTES = 64 * 2**30
+"""Of one file at an address that a submitter names."""
 SHARE_OF_MARGIN = 0.1
 """A cell agrees when it comes back within this share of the benchmark's margin of equivalence."""
 TOLERANCE = 0.002
@@ -56,7 +62,7 @@ _CHOICES = ("layer", "penalty")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Rerun:
     """What became of one cell.
 
     Parameters
@@ -67,8 +73,8 @@ class Finding:
         failed.
     submitted, computed : float, optional
         Values.
-    tolerance : float
-        Largest difference of the values that is agreement.
+    tolerance : float, optional
+        Largest difference of the values that is agreement; None where nothing was computed.
     detail : float, optional
         Largest root mean square difference of a variable of the detail.
     key : bool
@@ -81,7 +87,7 @@ class Finding:
     outcome: str
     submitted: float | None
     computed: float | None
-    tolerance: float
+    tolerance: float | None
     detail: float | None = None
     key: bool = False
     reason: str = ""
@@ -94,11 +100,11 @@ class Verification:
     Parameters
     ----------
     entry : Entry
-    findings : tuple of Finding
+    findings : tuple of Rerun
     """
 
     entry: Entry
-    findings: tuple[Finding, ...]
+    findings: tuple[Rerun, ...]
 
     @property
     def outcome(self) -> str:
@@ -166,6 +172,7 @@ def draw(entries: Sequence[Entry], sample: int, seed: int) -> list[tuple[Entry, 
 def verify(
     entries: Sequence[Entry],
     registry: Registry,
+    run: Run,
     place: Place,
     *,
     sample: int = 3,
@@ -182,6 +189,9 @@ def verify(
     entries : sequence of Entry
         Checked before: see :func:`harness.board.submission.check.check`.
     registry : Registry
+    run : callable
+        Computes a selection and returns its board: it is given a
+        :class:`harness.runner.select.Selection`, options, a place and the progress.
     place : Place
         Its network and its device; its store is left alone.
     sample : int
@@ -195,15 +205,12 @@ def verify(
     list of Verification
         Of each entry of which a cell was drawn.
     """
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[Rerun]] = {}
     by_id = {entry.id: entry for entry in entries}
     with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
+        there = replace(place, store=Path(folder), most_bytes=MOST_BYTES)
         for entry, cell in draw(entries, sample, seed):
-            try:
-                board = _again(entry, cell, registry, replace(place, store=Path(folder)), progress)
-                finding = compare(entry, cell, board)
-            except HarnessError as error:
-                finding = _missing(entry, cell, error.message)
+            finding = _again(entry, cell, registry, run, there, progress)
             found.setdefault(entry.id, []).append(finding)
     return [Verification(by_id[i], tuple(found[i])) for i in sorted(found)]
 
@@ -212,72 +219,64 @@ def _again(
     entry: Entry,
     cell: Mapping[str, Any],
     registry: Registry,
-    place: Place,
+    run: Run,
+    there: Place,
     progress: Progress | None,
-) -> xr.DataTree:
-    from harness.api import run
+) -> Rerun:
+    """Compute one cell; whatever goes wrong is a finding of this cell and stops no other."""
+    try:
+        selection = selection_of(entry.record, cell, registry)
+        options = RunOptions(dtype=str(cell["provenance"].get("dtype") or "float32"))
+        board = run(selection, options, there, progress)
+        return compare(entry, cell, board, strictness(selection, options))
+    except ChecksumError:  # what a host answered with is nobody else's to read
+        return _missing(cell, "the file at the model's address is not the one that is pinned")
+    except HarnessError as error:
+        return _missing(cell, error.message)
+    except Exception as error:
+        return _missing(cell, f"{type(error).__name__}: {error}")
 
-    return run(
-        models=[address(entry.record["model"], registry)],
-        compressors=[cell["compressor"]["name"]],
-        benchmarks=[entry.record["benchmark"]["name"]],
-        dtype=str(cell["provenance"].get("dtype") or "float32"),
-        device=place.device,
-        offline=place.offline,
-        memory=place.memory,
-        store=place.store,
-        progress=progress,
-    )
 
+@dataclass(frozen=True)
+class Strictness:
+    """How closely a cell must come back: by the specs installed here, not by the record.
 
-def address(model: Mapping[str, Any], registry: Registry) -> str:
-    """Return what to select a model by: its name where a plugin has it, else where it is from.
-
-    Raises
-    ------
-    HarnessError
-        It is a file of the submitter's.
+    Parameters
+    ----------
+    narrow : float
+        Largest difference of two values in float32 whose weights come back the same.
+    wide : float
+        How many times wider it is for this cell.
+    redrawn : bool
+        Whether computing the cell again draws other weights: its compressor was calibrated.
     """
-    base = model["base"] or model["name"]
-    if base not in registry.models.specs:
-        scheme = model["source"].partition(":")[0]
-        if scheme == "hf":
-            base = f"{model['source']}@{model['revision']}"
-        elif scheme == "https":
-            base = f"{model['source']}#sha256={model['revision']}"
-        else:
-            raise HarnessError(f"{base} cannot be had: its source is {model['source']}")
-    if not model["control"]:
-        return str(base)
-    seed = model["name"].rpartition("#")[2] if model["control"] == "untrained" else ""
-    return f"{model['control']}:{base}" + (f"#{seed}" if seed else "")
+
+    narrow: float
+    wide: float = 1.0
+    redrawn: bool = False
+
+    @property
+    def value(self) -> float:
+        """Largest difference of two values that is agreement."""
+        return self.wide * self.narrow
 
 
-def tolerance(entry: Entry, cell: Mapping[str, Any]) -> float:
-    """Return the largest difference of two values of a cell that is agreement."""
-    wide = 1.0 if cell["provenance"].get("dtype") == "float32" else HALF_PRECISION
-    if redrawn(cell):
+def strictness(selection: Selection, options: RunOptions) -> Strictness:
+    """Return how closely the one cell of a selection must come back."""
+    (compressor,), (benchmark,) = selection.compressors, selection.benchmarks
+    wide = 1.0 if options.dtype == "float32" else HALF_PRECISION
+    if compressor.calibrated:
         wide = max(wide, REDRAWN)
-    return wide * _narrowest(entry)
+    narrow = SHARE_OF_MARGIN * benchmark.margin if benchmark.margin else TOLERANCE
+    return Strictness(narrow, wide, compressor.calibrated)
 
 
-def _narrowest(entry: Entry) -> float:
-    """Tolerance of a cell in float32 whose weights come back the same."""
-    margin = entry.record["benchmark"]["margin"]
-    return float(SHARE_OF_MARGIN * margin if margin else TOLERANCE)
-
-
-def redrawn(cell: Mapping[str, Any]) -> bool:
-    """Whether computing a cell again draws other weights: its compressor was calibrated."""
-    return was_calibrated(cell["compressor"])
-
-
-def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Finding:
+def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree, strict: Strictness) -> Rerun:
     """Compare a submitted cell with the one cell of a board."""
     (at,) = _cells(board)
     if not Status.read(str(at["status"].item())).has_score:
-        return _missing(entry, cell, str(at["reason"].item()))
-    limit = tolerance(entry, cell)
+        return _missing(cell, str(at["reason"].item()))
+    limit = strict.value
     differs = []
     for name in ("value", "low", "high", "ceiling"):
         theirs, ours = cell[name], float(at[name])
@@ -285,10 +284,10 @@ def compare(entry: Entry, cell: Mapping[str, Any], board: xr.DataTree) -> Findin
             continue
         if theirs is None or not abs(theirs - ours) <= limit:
             differs.append(f"{name} is {ours:.6g}, was handed in as {theirs}")
-    detail, fault = _detail_difference(entry, cell, board)
+    detail, fault = _detail_difference(entry, cell, board, strict)
     if fault:
         differs.append(fault)
-    return Finding(
+    return Rerun(
         cell["compressor"]["name"],
         "differs" if differs else "agrees",
         cell["value"],
@@ -306,14 +305,13 @@ def _cells(board: xr.DataTree) -> list[xr.Dataset]:
     return [flat.isel(cell=i) for i in range(flat.sizes["cell"])]
 
 
-def _missing(entry: Entry, cell: Mapping[str, Any], reason: str) -> Finding:
-    limit = tolerance(entry, cell)
+def _missing(cell: Mapping[str, Any], reason: str) -> Rerun:
     name = cell["compressor"]["name"]
-    return Finding(name, "not computed", cell["value"], None, limit, reason=reason)
+    return Rerun(name, "not computed", cell["value"], None, None, reason=reason)
 
 
 def _detail_difference(
-    entry: Entry, cell: Mapping[str, Any], board: xr.DataTree
+    entry: Entry, cell: Mapping[str, Any], board: xr.DataTree, strict: Strictness
 ) -> tuple[float | None, str]:
     """Return the largest root mean square difference of a variable, and what is wrong, if it is."""
     theirs = entry.dataset()
@@ -322,9 +320,9 @@ def _detail_difference(
         return None, "the detail has not been handed in"
     mine = board[f"{benchmark['kind']}/{benchmark['name']}"].to_dataset().isel(variant=0)
     theirs = theirs.sel(compressor=cell["compressor"]["name"])
-    limit, spread = DETAIL * tolerance(entry, cell), 0.0
-    if redrawn(cell):
-        limit, spread = DETAIL * _narrowest(entry), REDRAWN_SPREAD
+    limit, spread = DETAIL * strict.value, 0.0
+    if strict.redrawn:
+        limit, spread = DETAIL * strict.narrow, REDRAWN_SPREAD
     found, beyond = {}, {}
     for name in sorted(map(str, set(theirs.data_vars) & set(mine.data_vars))):
         a, b = theirs[name], mine[name]

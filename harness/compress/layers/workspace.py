@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from harness.compress.layers.offload import read_tensors
 from harness.compress.layers.restore import restore_inputs
 from harness.compress.report.summary import LayerReport
-from harness.compress.report.tensor_file import write_tensors
-from harness.errors import CompressionError
+from harness.compress.report.tensor_file import reading_tensors, write_tensors
+from harness.errors import CompressionError, CorruptError
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,12 @@ class Workspace:
         """Return a block that an earlier run finished; None when none did."""
         if self.folder is None:
             return None
-        from safetensors import SafetensorError, safe_open
-
         try:
-            with safe_open(self._path(name), "pt") as file:
-                rows = json.loads((file.metadata() or {})["rows"])
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (FileNotFoundError, SafetensorError, KeyError, ValueError):
-            return None  # never finished, or cut short: it is made again
+            with reading_tensors(self._path(name), self._label(name)) as (said, tensors):
+                rows = json.loads(said["rows"])
+                state = dict(tensors)
+        except (FileNotFoundError, CorruptError, KeyError, ValueError):
+            return None  # never finished, cut short, damaged or of another: it is made again
         return KeptBlock(state, name, tuple(LayerReport.from_json(row) for row in rows))
 
     def keep(self, name: str, block: nn.Module, rows: Sequence[LayerReport]) -> None:
@@ -136,12 +134,16 @@ class Workspace:
             return
         state = {key: value.contiguous().cpu() for key, value in block.state_dict().items()}
         metadata = {"rows": json.dumps([asdict(row) for row in rows])}
-        write_tensors(self._path(name), state, metadata)
+        write_tensors(self._path(name), state, metadata, name=self._label(name))
 
     def report_progress(self, done: int, total: int) -> None:
         """Say how far the work is."""
         if self.progress is not None:
             self.progress(done, total)
+
+    def _label(self, name: str) -> str:
+        assert self.folder is not None
+        return f"blocks/{self.folder.name}/{name}"
 
     def _path(self, name: str) -> Path:
         assert self.folder is not None

@@ -19,11 +19,11 @@ def hadamard(size: int) -> Tensor:
     Tensor
         (size, size), float64, symmetric.
     """
-    matrix = torch.ones(1, 1, dtype=torch.float64)
+    matrix: Tensor = torch.ones(1, 1, dtype=torch.float64)
     while len(matrix) < size:
         top = torch.cat([matrix, matrix], 1)
         matrix = torch.cat([top, torch.cat([matrix, -matrix], 1)])
-    return matrix / size**0.5
+    return matrix.div(size**0.5)
 
 
 def rotation(width: int, seed: int = 0) -> Tensor:

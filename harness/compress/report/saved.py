@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from harness.compress.layers.restore import restore
 from harness.compress.report.summary import CompressionReport
-from harness.compress.report.tensor_file import write_tensors
+from harness.compress.report.tensor_file import reading_tensors, write_tensors
 from harness.errors import CorruptError
 
 _REPORT = "report"
 
 
-def save_compressed(model: nn.Module, report: CompressionReport, path: Path) -> None:
+def save_compressed(model: nn.Module, report: CompressionReport, path: Path, key: str = "") -> None:
     """Write a compressed model: dense weights of their rounded values, and the report.
 
     A tensor that several modules share (tied embeddings) is written once.
@@ -29,6 +29,8 @@ def save_compressed(model: nn.Module, report: CompressionReport, path: Path) -> 
         What was done to it.
     path : Path
         The file; it appears whole or not at all.
+    key : str
+        Key of the variant. Default: the file's name.
 
     Raises
     ------
@@ -36,10 +38,16 @@ def save_compressed(model: nn.Module, report: CompressionReport, path: Path) -> 
         The folder is full or cannot be written.
     """
     tensors = {name: tensor.contiguous() for name, tensor in _unique(model).items()}
-    write_tensors(path, tensors, {_REPORT: json.dumps(report.to_json())})
+    metadata = {_REPORT: json.dumps(report.to_json())}
+    write_tensors(path, tensors, metadata, name=weights_name(key or path.stem))
 
 
-def load_compressed(model: nn.Module, path: Path) -> CompressionReport:
+def weights_name(key: str) -> str:
+    """Return what a file of weights says that it is kept under."""
+    return f"weights/{key}"
+
+
+def load_compressed(model: nn.Module, path: Path, key: str = "") -> CompressionReport:
     """Turn a model as released into the compressed one, in place.
 
     Parameters
@@ -48,6 +56,8 @@ def load_compressed(model: nn.Module, path: Path) -> CompressionReport:
         The model before compression.
     path : Path
         What :func:`save_compressed` wrote.
+    key : str
+        Key of the variant. Default: the file's name.
 
     Returns
     -------
@@ -56,22 +66,24 @@ def load_compressed(model: nn.Module, path: Path) -> CompressionReport:
     Raises
     ------
     CorruptError
-        The file does not read back, or is of another model.
+        The file does not read back, is of another model, or its bytes have changed. The model must
+        be loaded anew: some of its weights have been replaced.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            report = CompressionReport.from_json(json.loads((file.metadata() or {})[_REPORT]))
+        with (
+            reading_tensors(path, weights_name(key or path.stem)) as (said, tensors),
+            torch.no_grad(),
+        ):
+            report = CompressionReport.from_json(json.loads(said[_REPORT]))
             restore(model, report)
-            wanted = _unique(model)
-            if set(wanted) != set(file.keys()):
-                different = sorted(set(wanted) ^ set(file.keys()))
+            wanted, read = _unique(model), set()
+            for name, tensor in tensors:
+                if name in wanted:
+                    wanted[name].copy_(tensor)
+                read.add(name)
+            if different := sorted(set(wanted) ^ read):
                 raise _corrupt(path, f"its tensors are not those of the model: {different[:3]}")
-            with torch.no_grad():
-                for name, tensor in wanted.items():
-                    tensor.copy_(file.get_tensor(name))
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (FileNotFoundError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _corrupt(path, str(error)) from error
     return report
 
@@ -88,6 +100,6 @@ def _unique(model: nn.Module) -> dict[str, Tensor]:
 
 def _corrupt(path: Path, why: str) -> CorruptError:
     return CorruptError(
-        f"{path} is no compressed model that fits: {why}",
+        f"{path} does not fit: {why}",
         "remove it; the model is compressed anew",
     )

@@ -37,6 +37,22 @@ class Solver(StrEnum):
     package (Dupré la Tour et al. 2022): the same folds, penalties and kernels, another program."""
 
 
+class Speed(StrEnum):
+    """Arithmetic of the scan over penalties.
+
+    The final fit at the chosen penalty is never made in less than float32.
+    """
+
+    EXACT = "exact"
+    """As ``EncodingOptions.precision`` says."""
+    FLOAT32 = "float32"
+    """Inner folds are decomposed in float32, too, as himalaya does: half the time of a plan. Inner
+    scores are off by less than 1e-4 but at penalties under some 1e-4 of the largest eigenvalue."""
+    BFLOAT16 = "bfloat16"
+    """Products in bfloat16 besides: several times faster where the hardware has it. Scores of
+    neighbouring penalties that are within about .002 of each other may be taken for one another."""
+
+
 @dataclass(frozen=True)
 class EncodingOptions:
     """Choices of an encoding analysis. ``dataclasses.asdict`` of it is JSON.
@@ -65,6 +81,11 @@ class EncodingOptions:
         for regions and other responses in memory, float32 for voxels that are read in blocks.
     solver : Solver
         Implementation of the ridge regressions.
+    speed : Speed
+        Whether the scan over penalties may be less precise than the rest. Training rows as a whole
+        are decomposed in float64 either way.
+    permutations : int
+        Block permutations behind p-values of voxels; 0 for none. Regions always have theirs.
 
     Raises
     ------
@@ -83,6 +104,8 @@ class EncodingOptions:
     metric: Metric = Metric.R2
     precision: Precision | None = None
     solver: Solver = Solver.BRAINPRESS
+    speed: Speed = Speed.EXACT
+    permutations: int = 0
 
     def __post_init__(self) -> None:
         counts = (self.penalties, self.nuisance_penalties)

@@ -16,7 +16,7 @@ from harness.encode.design.options import EncodingOptions
 from harness.encode.design.scores import pearson
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.design.targets import Split, make_splits
-from harness.encode.solve.layers import layer_plan
+from harness.encode.solve.plan import make_plan
 from harness.numeric.threads import spread
 
 TRIES = 50
@@ -155,6 +155,6 @@ def _score_fold(
 ) -> None:
     split = splits[fold]
     y = responses[:, others]
-    plan = layer_plan(band, split, options, len(others))
-    fit = plan.fit(y[split.outer.train])
+    plan = make_plan(band, split, options, len(others))
+    fit = plan.ridge.fit(y[split.outer.train])
     into[fold, others] = pearson(y[split.outer.test], fit.predictions)

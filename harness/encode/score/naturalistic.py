@@ -186,7 +186,8 @@ def score_stories(
         :func:`harness.encode.voxels.stream.stream_layers`), by (participant,) as means over the
         same
         voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
-        Products with voxels are in float32 here.
+        Products with voxels are in float32 here, unless a precision is asked for. With
+        ``options.permutations``, ``voxel_p`` and ``voxel_q``.
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
@@ -235,6 +236,7 @@ def _of_voxels(
     people = tuple(scores)
     first = next(iter(scores.values()))
     beyond = [name for name in BEYOND if name in first]
+    tested = [name for name in ("p", "q") if name in first]
     each: dict[str, list[Any]] = {name: [] for name in ("value", "normalised", "r", "r2", *beyond)}
     regions: dict[str, list[list[float]]] = {name: [] for name in ("r", "ceiling", *beyond)}
     for name, score in scores.items():
@@ -274,7 +276,7 @@ def _of_voxels(
             "voxel_r": ("voxel", joined("r_best")),
             "voxel_ceiling": ("voxel", ceilings),
             "voxel_normalised": ("voxel", joined("normalised")),
-            **{f"voxel_{what}": ("voxel", joined(what)) for what in beyond},
+            **{f"voxel_{what}": ("voxel", joined(what)) for what in (*beyond, *tested)},
             "voxel_layer": ("voxel", layer_best),
             "voxel_participant": (
                 "voxel",

@@ -1,52 +1,105 @@
-"""The layer that training rows favour, found while layers go by one after another."""
+"""Choices among penalties: the grid, the best of it, and how often that is one of its ends."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.splits import IntArray
+from harness.errors import DataError
 
 
-class LayerChoice:
-    """Choice of one layer for each group of targets in one outer fold.
+def best_index(scores: FloatArray) -> IntArray:
+    """Index of the best of a grid, penalties ascending.
 
     Parameters
     ----------
-    groups : array of int, shape (n_targets,)
-        Group of each target; a group chooses together.
-    n_test : int
-        Held-out rows of the fold.
+    scores : array, shape (n_penalties, ...)
+        Inner cross-validation scores.
 
-    Attributes
+    Returns
+    -------
+    array of int, shape (...)
+        The larger penalty where two score the same; the largest where all are NaN.
+    """
+    usable = np.where(np.isnan(scores), -np.inf, scores)
+    return np.asarray(len(scores) - 1 - np.argmax(usable[::-1], axis=0))
+
+
+def checked_grid(penalties: npt.ArrayLike) -> DoubleArray:
+    """Refuse penalties that are not positive and ascending.
+
+    Parameters
     ----------
-    chosen : array of int, shape (n_targets,)
-        The layer with the highest mean inner score of the group so far; the earlier of equals.
-    predictions : array, shape (n_test, n_targets)
-        Held-out predictions from there.
+    penalties : array, shape (n_penalties,)
+
+    Returns
+    -------
+    array, shape (n_penalties,)
+
+    Raises
+    ------
+    DataError
+        They are not.
+    """
+    grid = np.asarray(penalties, dtype=np.float64)
+    if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
+        raise DataError(f"penalties {grid}", "penalties are positive and ascending")
+    return grid
+
+
+@dataclass(frozen=True, eq=False)
+class GridEnds:
+    """Share of targets whose penalty is an end of the grid.
+
+    Many at the low end: the grid should start lower. Many at the high end: nothing is predicted
+    there, or the grid should reach higher.
+
+    Parameters
+    ----------
+    low, high : float
+        Shares of the targets, 0 to 1.
     """
 
-    def __init__(self, groups: IntArray, n_test: int) -> None:
-        _, self._groups = np.unique(groups, return_inverse=True)
-        self._sizes = np.bincount(self._groups)
-        self._best = np.full(len(self._sizes), -np.inf)
-        self.chosen: IntArray = np.zeros(len(groups), dtype=np.intp)
-        self.predictions: npt.NDArray[np.float32] = np.zeros((n_test, len(groups)), np.float32)
+    low: float
+    high: float
 
-    def offer(self, layer: int, inner: DoubleArray, predictions: FloatArray) -> None:
-        """Take a layer for the groups that it suits better than those before.
+    LIMIT = 0.05
 
-        Parameters
-        ----------
-        layer : int
-        inner : array, shape (n_targets,)
-            Inner cross-validation scores, from training rows only.
-        predictions : array, shape (n_test, n_targets)
-        """
-        mean = np.bincount(self._groups, inner) / self._sizes
-        better = mean > self._best
-        self._best[better] = mean[better]
-        members = better[self._groups]
-        self.chosen[members] = layer
-        self.predictions[:, members] = predictions[:, members]
+    @property
+    def crowded(self) -> bool:
+        """Whether more than 5 % of targets are at either end."""
+        return self.low + self.high > self.LIMIT
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the scores should know, if there is anything."""
+        if not self.crowded:
+            return ()
+        return (
+            f"penalties at the ends of their grid: {self.low:.0%} of fits at the low end, "
+            f"{self.high:.0%} at the high end",
+        )
+
+
+def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
+    """Count the targets whose penalty is an end of the grid.
+
+    Parameters
+    ----------
+    chosen : array of int, shape (n_targets,)
+        Index of the penalty of each target.
+    n_penalties : int
+        Length of the grid.
+
+    Returns
+    -------
+    GridEnds
+        Zero shares without targets, or where the grid is a single penalty.
+    """
+    if chosen.size == 0 or n_penalties == 1:
+        return GridEnds(0.0, 0.0)
+    return GridEnds(float((chosen == 0).mean()), float((chosen == n_penalties - 1).mean()))

@@ -18,8 +18,8 @@ from harness.encode.design.band import Kernels
 from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import Metric
 from harness.encode.design.splits import Fold
-from harness.encode.solve.joint import JointFit
-from harness.encode.solve.ridge import RidgeFit
+from harness.encode.solve.joint_scan import JointFit
+from harness.encode.solve.scan import ScanFit
 
 BATCH = 1000
 """Targets that himalaya works on at a time: all penalties' predictions of them are in memory."""
@@ -51,7 +51,7 @@ class HimalayaRidge:
         """Memory held, in bytes."""
         return self.kernels.train.nbytes + self.kernels.heldout.nbytes
 
-    def fit(self, responses: FloatArray) -> RidgeFit:
+    def fit(self, responses: FloatArray) -> ScanFit:
         """Choose a penalty for each target and predict the held-out rows.
 
         Parameters
@@ -61,7 +61,7 @@ class HimalayaRidge:
 
         Returns
         -------
-        RidgeFit
+        ScanFit
             Its inner scores are those of the chosen penalties only, (1, n_targets).
         """
         from himalaya.kernel_ridge import KernelRidgeCV
@@ -75,11 +75,15 @@ class HimalayaRidge:
         )
         model.fit(self.kernels.train, np.asarray(responses, np.float64))
         alphas = np.asarray(model.best_alphas_)
-        return RidgeFit(
+        return ScanFit(
             np.asarray(model.cv_scores_)[None],
             np.abs(np.log(alphas) - np.log(self.penalties)[:, None]).argmin(axis=0),
             np.asarray(model.predict(self.kernels.heldout)),
         )
+
+    def start(self, responses: FloatArray) -> DoubleArray:
+        """Return no scores: a joint fit starts from nothing."""
+        return np.empty((0, responses.shape[1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +107,17 @@ class HimalayaJoint:
     nuisance: Kernels
     penalties: DoubleArray
 
-    def fit(self, responses: FloatArray) -> JointFit:
-        """Choose both penalties for each target and predict the held-out rows.
+    def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
+        """Fit targets jointly, where that does better than nuisance alone.
 
         Parameters
         ----------
         responses : array, shape (n_train, n_targets)
             Finite.
+        inner : array
+            Not used: himalaya scores every pair by itself.
+        alone : array, shape (n_targets,)
+            Inner score of nuisance alone.
 
         Returns
         -------
@@ -146,23 +154,10 @@ class HimalayaJoint:
             for kernels in (heldout, train)
         )
         # Each band about its mean over training rows; the intercept is then that of responses.
-        means = fitted.mean(axis=1, keepdims=True)
-        intercept = np.asarray(ridge.intercept_) + means[:, 0].sum(axis=0)
-        chosen = np.exp(-np.asarray(ridge.deltas_))
-        model, nuisance = parts - means
-        grids = (self.model.penalties, self.penalties)
-        return JointFit(
-            np.asarray(ridge.cv_scores_).max(axis=0),
-            np.stack(
-                [
-                    np.abs(np.log(own) - np.log(grid)[:, None]).argmin(axis=0)
-                    for own, grid in zip(chosen, grids, strict=True)
-                ]
-            ),
-            model,
-            nuisance,
-            intercept,
-        )
+        parts -= fitted.mean(axis=1, keepdims=True)
+        better = np.asarray(ridge.cv_scores_).max(axis=0) > alone
+        model, nuisance = parts[:, :, better]
+        return JointFit(better, model, nuisance)
 
 
 _PARTS = ("train", "heldout")

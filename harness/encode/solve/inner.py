@@ -1,19 +1,23 @@
-"""Inner cross-validation: prediction errors of every penalty in every inner fold.
+"""Inner folds of a plan: solved from one decomposition, or one by one.
 
-Two solvers give the same errors. :class:`harness.encode.solve.leave_out.LeaveBlockOut` needs one
-decomposition in all, :class:`harness.encode.solve.refit.RefitEach` one for each fold but less work
-for
-each target. Which is cheaper depends on sizes only.
+:mod:`harness.encode.solve.leave_out` needs one decomposition in all, a refit one for each fold but
+less work for each target. Which is cheaper depends on sizes only; errors are the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Protocol
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.splits import Fold, IntArray
+import numpy as np
+
+from harness.encode.design.kernel import (
+    Spectrum,
+    decompose_features,
+    decompose_kernel,
+)
+from harness.encode.design.options import Precision
+from harness.encode.design.splits import Fold
 
 
 class InnerSolver(StrEnum):
@@ -21,41 +25,6 @@ class InnerSolver(StrEnum):
 
     LEAVE_OUT = "leave-out"
     REFIT = "refit"
-
-
-class FoldErrors(Protocol):
-    """A block of targets in one inner fold."""
-
-    @property
-    def test(self) -> IntArray:
-        """Held-out rows, as positions among the training rows."""
-        ...
-
-    @property
-    def errors(self) -> FloatArray:
-        """Responses minus predictions, (n_penalties, n_test, n_targets)."""
-        ...
-
-    def gains(self, columns: FoldErrors) -> DoubleArray:
-        """``X' G y`` over the fold's own training rows, (n_penalties, n_columns, n_targets).
-
-        ``G`` takes these rows to the residuals of their ridge fit; ``X`` are other targets that
-        went through the same inner fold.
-        """
-        ...
-
-
-class InnerFolds(Protocol):
-    """Inner folds of a plan, solved in one of two ways."""
-
-    def each(self, responses: DoubleArray) -> Iterator[FoldErrors]:
-        """Take a block of centred targets, (n_train, n_targets), through the inner folds."""
-        ...
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held, in bytes."""
-        ...
 
 
 def cheaper_solver(
@@ -93,3 +62,42 @@ def cheaper_solver(
         refit += n_targets * (2 * train * size + 2 * test * size * functions)
     leave_out += n_targets * 4.0 * n_train * rank
     return InnerSolver.LEAVE_OUT if leave_out < refit else InnerSolver.REFIT
+
+
+def decomposed_folds(
+    spectrum: Spectrum, folds: Sequence[Fold], precision: Precision = Precision.DOUBLE
+) -> Iterator[tuple[Fold, Spectrum]]:
+    """Decompose the training rows of inner folds, one after another.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of all training rows.
+    folds : sequence of Fold
+        Inner folds, as positions among the training rows.
+    precision : Precision
+        Of the decompositions of kernels.
+
+    Yields
+    ------
+    fold : Fold
+    spectrum : Spectrum
+        Of the fold's own training rows; its rank may be 0.
+    """
+    # Principal components of the training rows stand in for their features.
+    components = spectrum.basis * np.sqrt(spectrum.values)
+    shortest = min(len(fold.train) for fold in folds)
+    kernel = None
+    if 2 * components.shape[1] > shortest:
+        kernel = components @ components.T
+        del components
+    for fold in folds:
+        if kernel is None:
+            own = decompose_features(components[fold.train], components[fold.test])
+        else:
+            own = decompose_kernel(
+                kernel[np.ix_(fold.train, fold.train)],
+                kernel[np.ix_(fold.test, fold.train)],
+                precision,
+            )
+        yield fold, own

@@ -1,27 +1,34 @@
-"""What a nuisance band adds to each voxel's fit, beside a scan over the model's penalties.
+"""A model and nuisance regressors fitted jointly to voxels, with a penalty for each.
 
-The joint fit is that of :mod:`harness.encode.solve.joint`. A scan
-(:mod:`harness.encode.solve.scan`) has the
-inner R2 of the model alone; with ``e`` the held-out errors of responses, ``E`` those of the
-nuisance columns and ``w`` the nuisance weights, the joint fit leaves ``e - E w``, so that R2 grows
-by ``(2 w' E' e - w' E' E w) / total``. ``E' e`` and ``X' G y``, which give ``w``, are linear in
-responses: as many rows as nuisance columns, multiplied out beforehand for every penalty.
-No prediction is made again, whatever the number of voxels.
+Banded ridge regression whose second band has few columns needs no decomposition of its own
+(:mod:`harness.encode.solve.joint_folds`), and no prediction is made for pairs of penalties that are
+not chosen, whatever the number of voxels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.options import Precision
+from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold, IntArray
-from harness.encode.solve.leave_out import LeftOut, leave_block_out
-from harness.encode.solve.scan import WIDTH, Scan
+from harness.encode.solve.choice import best_index, checked_grid
+from harness.encode.solve.joint_folds import (
+    JointFold,
+    left_out_fold,
+    passed_fold,
+    refitted_fold,
+    residuals,
+    solved,
+)
+from harness.encode.solve.leave_out import LeaveBlockOut, LeftOut, leave_block_out
+from harness.encode.solve.scan import Scan, blocks, fold_score
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
@@ -29,42 +36,54 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class _JointFold:
-    """An inner fold, the nuisance columns rotated so that ``X' G X`` is diagonal, by penalty."""
+class Change:
+    """Columns that change a design, whose penalty is that of the model times a matrix.
 
-    test: Tensor
-    linear: Tensor  # (2 * n_penalties * n_columns, n_train): rows of X' G, then of E' e
-    curvature: Tensor  # (n_penalties, n_columns): that diagonal
-    moments: Tensor  # (n_penalties, n_columns, n_columns): E' E
+    The design of a participant with own confounds ``Q`` taken out has the kernel
+    ``P K P = K + V M V'``, with ``V = [Q, K Q]``: that of a joint fit of the shared features with
+    the columns ``V``, whose penalty is ``a inv(M)``.
 
-    @property
-    def nbytes(self) -> int:
-        each = (self.linear, self.curvature, self.moments)
-        return sum(t.numel() * t.element_size() for t in each)
+    Parameters
+    ----------
+    train, heldout : array, shape (n_train, n_columns), (n_heldout, n_columns)
+        ``V``.
+    inverse : array, shape (n_columns, n_columns)
+        Of ``M``.
+    """
 
-    def gains(self, y: Tensor, penalties: Tensor) -> Tensor:
-        """R2 beyond the model's own, (n_penalties, n_nuisance_penalties, n_voxels)."""
-        n_penalties, n_columns = self.curvature.shape
-        along, together = product(self.linear, y).reshape(2, n_penalties, 1, n_columns, -1)
-        weights = along / (self.curvature[:, None, :, None] + penalties[:, None, None])
-        # Reuses what is no longer needed: this is bound by memory.
-        change = (self.moments[:, None] @ weights).neg_().add_(together, alpha=2)
-        gained: Tensor = change.mul_(weights).sum(dim=2)
-        held = y[self.test]
-        gained /= (held - held.mean(dim=0)).square().sum(dim=0)
-        return gained
+    train: DoubleArray
+    heldout: DoubleArray
+    inverse: DoubleArray
+
+
+@dataclass(frozen=True, eq=False)
+class JointFit:
+    """What a joint plan found for a block of targets.
+
+    Parameters
+    ----------
+    better : array of bool, shape (n_targets,)
+        Targets for which a pair of penalties does better on inner folds than nuisance alone.
+    model, nuisance : array, shape (n_heldout, n_better)
+        Parts of the predictions of the held-out rows for these targets, without the mean of the
+        responses.
+    """
+
+    better: npt.NDArray[np.bool_]
+    model: FloatArray
+    nuisance: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class JointScan:
-    """Everything about joint fits of streaming voxels that does not depend on responses.
+    """Everything about joint fits that does not depend on responses.
 
     Made by :func:`plan_joint_scan`.
 
     Parameters
     ----------
     scan : Scan
-        Of the model band, which chooses by R2.
+        Of the model band.
     penalties : array, shape (n_nuisance_penalties,)
         Of the nuisance band, ascending.
     """
@@ -73,16 +92,39 @@ class JointScan:
     penalties: DoubleArray
     _columns: FloatArray  # (n_train, n_columns), centred
     _heldout: FloatArray  # (n_heldout, n_columns)
-    _linear: Tensor  # (n_penalties, n_columns, n_train): X' G over all training rows, rotated
-    _curvature: Tensor
-    _rotation: Tensor  # (n_penalties, n_columns, n_columns)
-    _folds: tuple[_JointFold, ...]
+    _spectrum: Spectrum
+    _penalty: DoubleArray | None  # of the columns, where it is a matrix
+    _n_own: int  # leading columns that belong to the model
+    _folds: tuple[JointFold, ...]
+    # For many voxels, over all training rows: X' G, rotated, (n_penalties, n_columns, n_train), its
+    # diagonal and the rotation.
+    _everywhere: tuple[Tensor, Tensor, Tensor] | None
 
     @property
     def nbytes(self) -> int:
         """Memory held beside the scan's, in bytes."""
-        own = self._linear.numel() * self._linear.element_size()
+        own = sum(t.numel() * t.element_size() for t in self._everywhere or ())
         return own + sum(fold.nbytes for fold in self._folds)
+
+    def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
+        """Fit targets jointly, where that does better than nuisance alone.
+
+        Parameters
+        ----------
+        responses : array, shape (n_train, n_voxels)
+            Finite.
+        inner : array, shape (n_penalties, n_voxels)
+            Inner scores of the model alone: :attr:`harness.encode.solve.scan.ScanFit.inner`.
+        alone : array, shape (n_voxels,)
+            Inner score of nuisance alone.
+
+        Returns
+        -------
+        JointFit
+        """
+        score, chosen = self.choose(responses, inner)
+        better = score > alone
+        return JointFit(better, *self.predict(responses[:, better], chosen[:, better]))
 
     def choose(self, responses: FloatArray, inner: DoubleArray) -> tuple[DoubleArray, IntArray]:
         """Choose the penalties of both bands for each voxel.
@@ -92,31 +134,66 @@ class JointScan:
         responses : array, shape (n_train, n_voxels)
             Finite.
         inner : array, shape (n_penalties, n_voxels)
-            Inner R2 of the model alone: :attr:`harness.encode.solve.scan.ScanFit.inner`.
+            Inner scores of the model alone.
 
         Returns
         -------
         score : array, shape (n_voxels,)
-            Inner R2 of that pair.
+            Inner score of that pair.
         chosen : array of int, shape (2, n_voxels)
             Its indices; of pairs that score the same, the one with the larger penalties.
         """
-        import torch
-
         n_voxels = responses.shape[1]
         best, chosen = np.empty(n_voxels), np.empty((2, n_voxels), dtype=np.intp)
-        grid = self._linear.new_tensor(self.penalties)
-        for block in self._blocks(n_voxels):
-            y = self._placed(responses[:, block])
-            scores = torch.from_numpy(inner[:, None, block]).to(y.device)
-            scores = scores.repeat(1, len(grid), 1)
-            for fold in self._folds:
-                scores += fold.gains(y, grid) / len(self._folds)
-            flat = scores.nan_to_num(nan=-np.inf).flatten(0, 1)
-            index = len(flat) - 1 - flat.flip(0).argmax(dim=0)
-            best[block] = flat.gather(0, index[None])[0].cpu().numpy()
-            chosen[:, block] = np.unravel_index(index.cpu().numpy(), scores.shape[:2])
+        grid = self.scan.put(self.penalties)
+        for block in blocks(n_voxels, self.scan.width):
+            scores = self._scores(self._placed(responses[:, block]), inner[:, block], grid)
+            flat = scores.reshape(-1, scores.shape[-1])
+            index = best_index(flat)
+            best[block] = np.take_along_axis(flat, index[None], axis=0)[0]
+            chosen[:, block] = np.unravel_index(index, scores.shape[:2])
         return best, chosen
+
+    def table(self, responses: FloatArray, inner: DoubleArray) -> DoubleArray:
+        """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
+        grid = self.scan.put(self.penalties)
+        return np.concatenate(
+            [
+                self._scores(self._placed(responses[:, block]), inner[:, block], grid)
+                for block in blocks(responses.shape[1], self.scan.width)
+            ],
+            axis=-1,
+        )
+
+    def _scores(self, y: Tensor, inner: DoubleArray, grid: Tensor) -> DoubleArray:
+        """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
+        import torch
+
+        n_folds, left_out = len(self._folds), self.scan.left_out
+        shape = (len(self.scan.penalties), len(grid), y.shape[1])
+        scores = torch.zeros(shape, dtype=torch.float64, device=y.device)
+        passed: Iterator[LeftOut | None] = itertools.repeat(None, n_folds)
+        if left_out is not None:
+            passed = left_out.each(y.numpy())
+        if self.scan.metric is Metric.R2:
+            if left_out is None:
+                scores += torch.from_numpy(inner[:, None]).to(y.device)
+            for fold, left in zip(self._folds, passed, strict=True):
+                scores += fold.gains(y, grid, left) / n_folds
+                if left is not None:
+                    errors = self.scan.put(left.errors)
+                    alone = fold_score(y[fold.test], [(slice(None), errors)], self.scan.metric)
+                    scores += alone[:, None] / n_folds
+            return np.asarray(scores.cpu().numpy())
+        each = zip(self._folds, passed, self.scan.each(y), strict=True)
+        for fold, left, (held, slabs) in each:
+            weights, _ = fold.weights(y, grid, left)
+            errors = torch.cat([part for _, part in slabs], dim=1)
+            for number in range(len(grid)):
+                rest = errors - fold.tested @ weights[:, number]
+                score = fold_score(held, [(slice(None), rest)], self.scan.metric)
+                scores[:, number] += score / n_folds
+        return np.asarray(scores.cpu().numpy())
 
     def predict(self, responses: FloatArray, chosen: IntArray) -> tuple[FloatArray, FloatArray]:
         """Predict the held-out rows from all training rows.
@@ -137,35 +214,57 @@ class JointScan:
         centred = responses - responses.mean(axis=0, dtype=np.float64)
         # What nuisance does not explain is the model's, at its penalty.
         rest = (centred - self._columns @ weights).astype(responses.dtype, copy=False)
-        return self.scan.fit(rest, chosen[0]).predictions, self._heldout @ weights
+        model = self.scan.fit(rest, chosen[0]).predictions
+        own = self._n_own
+        if own:
+            model = model + self._heldout[:, :own] @ weights[:own]
+        return model, self._heldout[:, own:] @ weights[own:]
 
     def _weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
         """Weights of the nuisance columns, (n_columns, n_voxels)."""
         import torch
 
-        shape = self._linear.shape[:2]
+        if self._everywhere is None:
+            return self._few_weights(responses, chosen)
+        linear, curvature, rotation = self._everywhere
         weights = np.empty((self._columns.shape[1], responses.shape[1]))
-        for block in self._blocks(responses.shape[1]):
+        for block in blocks(responses.shape[1], self.scan.width):
             y = self._placed(responses[:, block])
             model, nuisance = torch.from_numpy(chosen[:, block]).to(y.device)
-            everywhere = product(self._linear.flatten(0, 1), y).reshape(*shape, -1)
+            everywhere = product(linear.flatten(0, 1), y).reshape(*linear.shape[:2], -1)
             along = everywhere[model, :, torch.arange(y.shape[1], device=y.device)]
             grid = y.new_tensor(self.penalties)
-            along = along / (self._curvature[model] + grid[nuisance, None])
-            found = (self._rotation[model] @ along[:, :, None])[:, :, 0]
+            along = along / (curvature[model] + grid[nuisance, None])
+            found = (rotation[model] @ along[:, :, None])[:, :, 0]
             weights[:, block] = found.T.cpu().numpy()
+        return weights
+
+    def _few_weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
+        """Compute the same for the penalties that are chosen."""
+        x, values = self._columns, self._spectrum.values
+        y = responses - responses.mean(axis=0, dtype=np.float64)
+        of_columns, of_targets = (self._spectrum.basis.T @ part for part in (x, y))
+        weights = np.empty((x.shape[1], y.shape[1]))
+        for number in np.unique(chosen[0]):
+            members = np.flatnonzero(chosen[0] == number)
+            pairs = chosen[1, members]
+            shrunk = of_columns.T * (values / (values + self.scan.penalties[number]))
+            gram = x.T @ x - shrunk @ of_columns
+            along = x.T @ y[:, members] - shrunk @ of_targets[:, members]
+            own = None if self._penalty is None else self._penalty[number : number + 1]
+            curvature, rotation = solved(gram[None], own)
+            if own is not None:
+                found = (curvature[0, pairs] @ along.T[:, :, None])[:, :, 0].T
+            else:
+                found = rotation[0].T @ along / (curvature[0][:, None] + self.penalties[pairs])
+                found = rotation[0] @ found
+            weights[:, members] = found
         return weights
 
     def _placed(self, responses: FloatArray) -> Tensor:
         """Responses about their mean, on the device."""
-        import torch
-
-        y = torch.from_numpy(np.ascontiguousarray(responses)).to(self._linear)
+        y = self.scan.put(responses)
         return y - y.mean(dim=0)
-
-    def _blocks(self, n_voxels: int) -> list[slice]:
-        width = WIDTH["cpu" if self.scan.device == "cpu" else "cuda"]
-        return [slice(start, start + width) for start in range(0, n_voxels, width)]
 
 
 def plan_joint_scan(
@@ -174,19 +273,15 @@ def plan_joint_scan(
     folds: Sequence[Fold],
     columns: FloatArray,
     heldout: FloatArray,
-    penalties: DoubleArray,
-    *,
-    precision: Precision = Precision.SINGLE,
+    penalties: npt.ArrayLike,
+    change: Change | None = None,
 ) -> JointScan:
     """Multiply out what voxels share of the joint fit.
-
-    Inner folds come from the decomposition of all training rows
-    (:mod:`harness.encode.solve.leave_out`).
 
     Parameters
     ----------
     scan : Scan
-        Of the model band; it chooses by R2.
+        Of the model band.
     spectrum : Spectrum
         Of the training rows, from which the scan was planned.
     folds : sequence of Fold
@@ -197,82 +292,68 @@ def plan_joint_scan(
         The same in the held-out rows.
     penalties : array, shape (n_nuisance_penalties,)
         Of the nuisance band; positive, ascending.
-    precision : Precision
-        Of products with voxels.
+    change : Change, optional
+        What sets the model's design apart from that of the scan.
 
     Returns
     -------
     JointScan
+
+    Raises
+    ------
+    DataError
+        Penalties are not positive and ascending.
     """
-    import torch
-
-    dtype = torch.float64 if precision is Precision.DOUBLE else torch.float32
-
-    def put(array: FloatArray | IntArray, kind: torch.dtype | None = dtype) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(scan.device, kind)
-
-    x = np.asarray(columns, dtype=np.float64)
+    grid = checked_grid(penalties)
+    x, held = np.asarray(columns, np.float64), np.asarray(heldout, np.float64)
+    penalty = None
+    if change is not None:
+        penalty = _penalty(scan.penalties, grid, change.inverse, x.shape[1])
+        x = np.concatenate([change.train, x], axis=1)
+        held = np.concatenate([change.heldout, held], axis=1)
     mean = x.mean(axis=0)
     x = x - mean
-    everywhere = _residuals(
-        spectrum,
-        scan.penalties,
-        np.arange(spectrum.n_train),
-        np.broadcast_to(x, (len(scan.penalties), *x.shape)),
-    )
-    curvature, rotation = np.linalg.eigh(x.T @ everywhere)
-    inner = []
-    for fold in folds:
-        # One at a time: the inverses that it takes are large.
-        (item,) = leave_block_out(spectrum, [fold], scan.penalties, Precision.DOUBLE).each(x)
-        linear, *own = _inner_fold(spectrum, scan.penalties, everywhere, cast(LeftOut, item))
-        inner.append(_JointFold(put(fold.test, None), put(linear), *map(put, own)))
-        del item
-    return JointScan(
-        scan,
-        np.asarray(penalties, dtype=np.float64),
-        x,
-        np.asarray(heldout, dtype=np.float64) - mean,
-        put((everywhere @ rotation).swapaxes(1, 2)),
-        put(np.maximum(curvature, 0)),
-        put(rotation),
-        tuple(inner),
-    )
+    made: tuple[JointFold, ...]
+    everywhere = None
+    if scan.spectra:
+        made = tuple(
+            refitted_fold(*pair, x, scan.penalties, scan.put, penalty) for pair in scan.spectra
+        )
+    elif scan.left_out is not None:
+        made = tuple(passed_fold(item, scan.put, penalty) for item in scan.left_out.each(x))
+    else:
+        repeated = np.broadcast_to(x, (len(scan.penalties), *x.shape))
+        rows = np.arange(spectrum.n_train)
+        left = residuals(spectrum, scan.penalties, rows, repeated)
+        # One at a time: the inverses that many voxels' folds take are large.
+        made = tuple(
+            left_out_fold(spectrum, scan.penalties, left, item, scan.put, penalty)
+            for one in _one_by_one(spectrum, folds, scan.penalties)
+            for item in one.each(x)
+        )
+        if change is None:
+            curvature, rotation = solved(x.T @ left, None)
+            linear = (left @ rotation).swapaxes(1, 2)
+            everywhere = (scan.put(linear), scan.put(curvature), scan.put(rotation))
+    own = 0 if change is None else len(change.inverse)
+    return JointScan(scan, grid, x, held - mean, spectrum, penalty, own, made, everywhere)
 
 
-def _inner_fold(
-    spectrum: Spectrum, penalties: DoubleArray, everywhere: DoubleArray, columns: LeftOut
-) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
-    """Compute what :class:`_JointFold` holds, from the columns and their residuals in all rows."""
-    piece, errors = columns.piece, columns.all_errors
-    tested = errors[:, : piece.n_test]
-    back = piece.inverse[:, :, : piece.n_test] @ tested
-    spread = _residuals(spectrum, penalties, piece.left_out, np.concatenate([errors, back], axis=2))
-    left_out, together = np.split(spread, 2, axis=2)
-    curvature, rotation = np.linalg.eigh(columns.gains(columns))
-    linear = np.stack([everywhere - left_out, together]) @ rotation
-    tested = tested @ rotation
-    return (
-        linear.swapaxes(2, 3).reshape(-1, spectrum.n_train),
-        # Rounding can leave the smallest a hair below 0.
-        np.maximum(curvature, 0),
-        tested.swapaxes(1, 2) @ tested,
-    )
-
-
-def _residuals(
-    spectrum: Spectrum, penalties: DoubleArray, rows: IntArray, values: DoubleArray
+def _penalty(
+    model: DoubleArray, nuisance: DoubleArray, inverse: DoubleArray, n_columns: int
 ) -> DoubleArray:
-    """Residuals of ridge fits to columns that are 0 but in some rows, (n_penalties, n_train, k).
+    """Penalties of a change's columns and of nuisance, (n_penalties, n_pairs, k, k)."""
+    own = len(inverse)
+    shape = (len(model), len(nuisance), own + n_columns, own + n_columns)
+    penalty = np.zeros(shape)
+    penalty[:, :, :own, :own] = model[:, None, None, None] * inverse
+    diagonal = np.arange(own, own + n_columns)
+    penalty[:, :, diagonal, diagonal] = nuisance[:, None]
+    return penalty
 
-    Columns are given by these rows, (n_penalties, n_rows, k), each with its penalty.
-    """
-    n_penalties, n_rows, n_columns = values.shape
-    flat = values.swapaxes(0, 1).reshape(n_rows, -1)
-    shrink = spectrum.values / (spectrum.values + penalties[:, None])
-    axes = spectrum.basis[rows].T @ flat
-    axes *= np.repeat(shrink.T, n_columns, axis=1)
-    left = -(spectrum.basis @ axes)
-    left[rows] += flat
-    left -= flat.sum(axis=0) / spectrum.n_train
-    return left.reshape(-1, n_penalties, n_columns).swapaxes(0, 1)
+
+def _one_by_one(
+    spectrum: Spectrum, folds: Sequence[Fold], penalties: DoubleArray
+) -> Iterator[LeaveBlockOut]:
+    for fold in folds:
+        yield leave_block_out(spectrum, [fold], penalties, Precision.DOUBLE)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.band import Band, make_band, make_columns
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, model_grid
-from harness.encode.design.options import EncodingOptions, Solver
-from harness.encode.design.result import EncodingResult, NuisanceResult, Unusable, scatter
-from harness.encode.design.scores import pearson, r_squared
+from harness.encode.design.band import Band, ColumnBand, make_band, make_columns
+from harness.encode.design.kernel import DoubleArray, FloatArray, nuisance_grid
+from harness.encode.design.options import EncodingOptions, Precision, Solver
+from harness.encode.design.result import EncodingResult, Unusable, scatter
 from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
-from harness.encode.solve.choice import LayerChoice
-from harness.encode.solve.himalaya import HimalayaRidge
-from harness.encode.solve.nuisance import among_all, score_nuisance
-from harness.encode.solve.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
+from harness.encode.solve.plan import Plan, make_plan
+from harness.encode.solve.scan import ScanFit
+from harness.encode.solve.steps import keep, score_alone, score_joint
+from harness.encode.solve.tally import Tally
 from harness.errors import DataError
 from harness.numeric.threads import spread
 
@@ -29,28 +28,21 @@ KEPT = 2**29
 """Bytes of plans kept for the joint fit with nuisance regressors; further ones are made again."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Curves:
-    """What fills up as layers are scored: arrays of shape (n_folds, n_layers, n_usable)."""
-
-    r: DoubleArray
-    r2: DoubleArray
-    inner: DoubleArray
-    penalty: DoubleArray
-    ends: DoubleArray
-    choices: tuple[LayerChoice, ...]
-
-    @classmethod
-    def empty(cls, splits: Sequence[Split], n_layers: int, groups: IntArray) -> _Curves:
-        shape = (len(splits), n_layers, len(groups))
-        r, r2, inner, penalty = (np.full(shape, np.nan) for _ in range(4))
-        choices = tuple(LayerChoice(groups, len(split.outer.test)) for split in splits)
-        return cls(r, r2, inner, penalty, np.zeros((2, *shape[:2])), choices)
+class OwnDesigns(Protocol):
+    """What sets the designs of participants who had the same stimulus apart: their confounds."""
 
     @property
-    def chosen(self) -> IntArray:
-        """Layer of each target in each fold, (n_folds, n_usable)."""
-        return np.stack([choice.chosen for choice in self.choices])
+    def members(self) -> Sequence[tuple[int, IntArray]]:
+        """Participants, and the usable targets of each; together all of them."""
+        ...
+
+    def change(self, person: int, layer: int, band: Band) -> tuple[DoubleArray, DoubleArray]:
+        """Return columns and inverse of a :class:`harness.encode.solve.joint_scan.Change`."""
+        ...
+
+    def through(self, person: int, band: Band) -> Band:
+        """Return the participant's own band."""
+        ...
 
 
 class _Layers:
@@ -67,16 +59,22 @@ class _Layers:
         splits: Sequence[Split],
         options: EncodingOptions,
         n_targets: int,
-        memory: int,
+        *,
+        joint: bool,
+        own: OwnDesigns | None,
     ) -> None:
         self.splits = splits
+        self.own = own
+        # Without nuisance nobody asks for a plan again.
+        self._memory = KEPT if joint else 0
+        self._keep = joint or own is not None
         self._features = features
         self._runs = runs
-        self._options = options
+        self.options = options
+        self.grids: dict[tuple[int, int], DoubleArray] = {}
         self._n_targets = n_targets
-        self._memory = memory
         self._band: tuple[int, Band] | None = None
-        self._kept: dict[tuple[int, int], RidgePlan | HimalayaRidge] = {}
+        self._kept: dict[tuple[int, int], Plan] = {}
         self._bytes = 0
 
     def band(self, layer: int) -> Band:
@@ -86,22 +84,65 @@ class _Layers:
             band = make_band(
                 self._features[:, layer],
                 self._runs,
-                self._options.delays,
+                self.options.delays,
                 name=f"layer {layer}",
-                precision=self._options.typed,
+                precision=self.options.typed,
             )
             self._band = kept = (layer, band)
         return kept[1]
 
-    def plan(self, fold: int, layer: int) -> RidgePlan | HimalayaRidge:
+    def plan(self, fold: int, layer: int) -> Plan:
         """Plan a layer's ridge regression in a fold."""
         found = self._kept.get((fold, layer))
         if found is None:
-            found = layer_plan(self.band(layer), self.splits[fold], self._options, self._n_targets)
+            split, keep = self.splits[fold], self._keep
+            found = make_plan(self.band(layer), split, self.options, self._n_targets, keep=keep)
+            self.grids[fold, layer] = found.ridge.penalties
             if self._bytes + found.nbytes <= self._memory:
                 self._kept[fold, layer] = found
                 self._bytes += found.nbytes
         return found
+
+    def designs(self, n_targets: int) -> Sequence[tuple[int | None, IntArray]]:
+        """List participants and their targets; nobody and all targets, where all share a design."""
+        return [(None, np.arange(n_targets))] if self.own is None else self.own.members
+
+    def nuisance(self, person: int | None, band: ColumnBand) -> ColumnBand:
+        """Return the nuisance band of a participant."""
+        if person is None or self.own is None:
+            return band
+        mine = self.own.through(person, band)
+        assert isinstance(mine, ColumnBand)
+        return mine
+
+    def own_plan(self, person: int | None, fold: int, layer: int, shared: Plan) -> Plan:
+        """Plan a layer's ridge regression for a participant: from the plan that all share."""
+        if person is None or self.own is None:
+            return shared
+        band = self.band(layer)
+        if self.options.solver is not Solver.HIMALAYA:
+            return shared.projected(*self.own.change(person, layer, band))
+
+        def same_grid(*_: object) -> DoubleArray:
+            return shared.ridge.penalties
+
+        mine = self.own.through(person, band)
+        return make_plan(mine, self.splits[fold], self.options, self._n_targets, grid=same_grid)
+
+    def fit(self, fold: int, layer: int, responses: DoubleArray) -> ScanFit:
+        """Fit all targets in the training rows of a fold, each with its design."""
+        train = responses[self.splits[fold].outer.train]
+        shared = self.plan(fold, layer)
+        parts = [
+            (members, self.own_plan(person, fold, layer, shared).ridge.fit(train[:, members]))
+            for person, members in self.designs(responses.shape[1])
+        ]
+        order = np.argsort(np.concatenate([members for members, _ in parts]))
+        return ScanFit(
+            np.concatenate([fit.inner for _, fit in parts], axis=1)[:, order],
+            np.concatenate([fit.chosen for _, fit in parts])[order],
+            np.concatenate([fit.predictions for _, fit in parts], axis=1)[:, order],
+        )
 
 
 def encode_layers(
@@ -114,6 +155,7 @@ def encode_layers(
     nuisance_responses: FloatArray | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
+    own: Callable[[IntArray], OwnDesigns] | None = None,
 ) -> EncodingResult:
     """Score how well each layer predicts responses, and the layer chosen on training rows.
 
@@ -144,6 +186,9 @@ def encode_layers(
     folds : sequence of Fold, optional
         Outer folds, where the data set prescribes them (a test story). By default
         :func:`harness.encode.design.splits.contiguous_folds`.
+    own : callable, optional
+        Where participants' designs differ by what their confounds take out: given the indices of
+        usable targets, what sets them apart. Their responses went through the same.
 
     Returns
     -------
@@ -154,6 +199,7 @@ def encode_layers(
     DataError
         Shapes do not fit, runs are too short for the folds, or features are not finite.
     """
+    options = options.in_precision(Precision.DOUBLE)
     labels = check_runs(runs)
     features, responses = _checked(features, responses, len(labels))
     regressors = None
@@ -165,66 +211,34 @@ def encode_layers(
         _, beneath = _checked(features, nuisance_responses, len(labels))
     unusable = unusable_targets(responses, beneath, splits)
     n_targets = responses.shape[1]
+    n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
+    layers = _Layers(
+        features,
+        labels,
+        splits,
+        options,
+        len(usable),
+        joint=regressors is not None,
+        own=None if own is None else own(usable),
+    )
+    tally = Tally.empty(
+        splits,
+        features.shape[1],
+        len(usable),
+        nuisance=regressors is not None,
+        groups=_groups(target_groups, n_targets)[usable],
+    )
     y = responses[:, usable].astype(np.float64)
-    # Without nuisance nobody asks for a plan again.
-    memory = 0 if regressors is None else KEPT
-    layers = _Layers(features, labels, splits, options, len(usable), memory)
-    groups = _groups(target_groups, n_targets)[usable]
-    curves = _Curves.empty(splits, features.shape[1], groups)
     with spread(len(labels)) as each:
         for layer in range(features.shape[1]):
             # Folds share the layer's kernel: it is made before they part ways.
             layers.band(layer)
-            each(partial(_score_layer, layers, layer, y, curves), range(len(splits)))
-        beyond = None
+            each(partial(_score_layer, layers, layer, y, tally), range(len(splits)))
         if regressors is not None:
-            own = beneath[:, usable].astype(np.float64)
-            found = score_nuisance(
-                regressors, own, splits, curves.chosen, layers.plan, layer_plan, options, each
-            )
-            beyond = among_all(found, usable, n_targets)
-    return _result(options, splits, curves, usable, n_targets, unusable, beyond)
-
-
-def layer_plan(
-    band: Band,
-    split: Split,
-    options: EncodingOptions,
-    n_targets: int,
-    grid: Callable[[EncodingOptions, Spectrum], DoubleArray] = model_grid,
-) -> RidgePlan | HimalayaRidge:
-    """Plan the ridge regression of one band in one outer fold.
-
-    Parameters
-    ----------
-    band : Band
-        A layer, or nuisance.
-    split : Split
-        The fold.
-    options : EncodingOptions
-        Penalty grid, metric, precision, solver.
-    n_targets : int
-        About how many targets will go through the plan.
-    grid : callable
-        What makes the penalties of the band.
-
-    Returns
-    -------
-    RidgePlan or HimalayaRidge
-    """
-    spectrum = band.spectrum(split.outer)
-    penalties = grid(options, spectrum)
-    if options.solver is Solver.HIMALAYA:
-        return HimalayaRidge(band.kernels(split.outer), split.inner, penalties, options.metric)
-    return plan_ridge(
-        spectrum,
-        split.inner,
-        penalties,
-        metric=options.metric,
-        precision=options.typed,
-        n_targets=n_targets,
-    )
+            left = beneath[:, usable].astype(np.float64)
+            each(partial(_score_beyond, layers, regressors, left, tally), range(len(splits)))
+    return _result(options, layers, tally, usable, n_targets, unusable)
 
 
 def _checked(
@@ -252,66 +266,69 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
 
 
 def _score_layer(
-    layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves, fold: int
+    layers: _Layers, layer: int, responses: DoubleArray, tally: Tally, fold: int
 ) -> None:
-    split = layers.splits[fold]
-    plan = layers.plan(fold, layer)
-    fit = plan.fit(responses[split.outer.train])
-    measured = responses[split.outer.test]
-    curves.r[fold, layer] = pearson(measured, fit.predictions)
-    curves.r2[fold, layer] = r_squared(measured, fit.predictions)
-    curves.inner[fold, layer] = fit.inner_scores.max(axis=0)
-    curves.choices[fold].offer(layer, curves.inner[fold, layer], fit.predictions)
-    curves.penalty[fold, layer] = plan.penalties[fit.chosen]
-    ends = grid_ends(fit.chosen, len(plan.penalties))
-    curves.ends[:, fold, layer] = ends.low, ends.high
+    fit, split = layers.fit(fold, layer, responses), layers.splits[fold]
+    keep(tally, split, fold, layer, np.arange(responses.shape[1]), responses, fit, fit.best)
+    tally.count_ends(fold, layer, len(layers.grids[fold, layer]))
+
+
+def _score_beyond(
+    layers: _Layers, nuisance: ColumnBand, responses: DoubleArray, tally: Tally, fold: int
+) -> None:
+    """Fit nuisance alone, and jointly with the layer that each target chose."""
+    split, options, n_targets = layers.splits[fold], layers.options, responses.shape[1]
+    chosen = tally.layer_best[fold]
+    for person, targets in layers.designs(n_targets):
+        band = layers.nuisance(person, nuisance)
+        alone = make_plan(band, split, options, len(targets), grid=nuisance_grid)
+        score_alone(tally, alone, fold, targets, responses[:, targets])
+        for layer in np.unique(chosen[targets]):
+            members = targets[chosen[targets] == layer]
+            shared = layers.plan(fold, int(layer))
+            plan, y = layers.own_plan(person, fold, int(layer), shared), responses[:, members]
+            score_joint(tally, plan.joint(band), split, fold, members, y, plan.start(y))
 
 
 def _result(
     options: EncodingOptions,
-    splits: Sequence[Split],
-    curves: _Curves,
+    layers: _Layers,
+    tally: Tally,
     usable: IntArray,
     n_targets: int,
     unusable: tuple[Unusable, ...],
-    nuisance: NuisanceResult | None,
 ) -> EncodingResult:
-    chosen = curves.chosen
+    assert tally.inner is not None
+    assert tally.penalties is not None
 
-    def at_chosen(curve: DoubleArray) -> DoubleArray:
-        return scatter(np.take_along_axis(curve, chosen[:, None], axis=1)[:, 0], usable, n_targets)
+    def among_all(values: FloatArray) -> DoubleArray:
+        return scatter(np.asarray(values, np.float64), usable, n_targets)
 
-    fold_r = scatter(curves.r, usable, n_targets)
-    fold_r2 = scatter(curves.r2, usable, n_targets)
-    fold_r_best, fold_r2_best = at_chosen(curves.r), at_chosen(curves.r2)
-    all_chosen = np.full((len(splits), n_targets), -1, dtype=np.intp)
-    all_chosen[:, usable] = chosen
+    penalty = np.full_like(tally.r, np.nan)
+    for at, grid in layers.grids.items():
+        penalty[at] = grid[tally.penalties[at]]
+    chosen = np.full((len(layers.splits), n_targets), -1, dtype=np.intp)
+    chosen[:, usable] = tally.layer_best
+    fold_r, fold_r2 = among_all(tally.r), among_all(tally.r2)
+    fold_r_best, fold_r2_best = among_all(tally.r_best), among_all(tally.r2_best)
+    warnings = [f"{len(unusable)} of {n_targets} targets cannot be scored"] if unusable else []
     return EncodingResult(
         options=options,
-        folds=tuple(split.outer for split in splits),
+        folds=tuple(split.outer for split in layers.splits),
         r=fold_r.mean(axis=0),
         r2=fold_r2.mean(axis=0),
         fold_r=fold_r,
         fold_r2=fold_r2,
-        inner_score=scatter(curves.inner, usable, n_targets),
-        chosen=all_chosen,
+        inner_score=among_all(tally.inner),
+        chosen=chosen,
         r_best=fold_r_best.mean(axis=0),
         r2_best=fold_r2_best.mean(axis=0),
         fold_r_best=fold_r_best,
         fold_r2_best=fold_r2_best,
-        predictions=scatter(
-            np.concatenate([choice.predictions for choice in curves.choices]), usable, n_targets
-        ),
-        penalty=scatter(curves.penalty, usable, n_targets),
-        grid_ends=curves.ends,
+        predictions=among_all(tally.predicted(np.arange(len(usable)))),
+        penalty=among_all(penalty),
+        grid_ends=tally.ends,
         unusable=unusable,
-        warnings=_warnings(curves.ends, unusable, n_targets),
-        nuisance=nuisance,
+        warnings=(*warnings, *tally.warnings()),
+        nuisance=tally.nuisance.result(usable, n_targets) if tally.nuisance else None,
     )
-
-
-def _warnings(ends: DoubleArray, unusable: tuple[Unusable, ...], n_targets: int) -> tuple[str, ...]:
-    found = []
-    if unusable:
-        found.append(f"{len(unusable)} of {n_targets} targets cannot be scored")
-    return (*found, *GridEnds(*ends.mean(axis=(1, 2))).warnings)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 import scipy.linalg
@@ -20,7 +19,6 @@ from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.filters import FilterBank, filter_bank
-from harness.encode.solve.inner import FoldErrors
 from harness.errors import ScoreError
 
 TOLERANCE = {Precision.DOUBLE: 1e-8, Precision.SINGLE: 1e-7}
@@ -59,7 +57,7 @@ class LeftOut:
         """Held-out rows, as positions among the training rows."""
         return self.piece.left_out[: self.piece.n_test]
 
-    @property
+    @cached_property
     def errors(self) -> FloatArray:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         return np.asarray(self.piece.inverse[:, : self.piece.n_test] @ self.residuals)
@@ -69,9 +67,8 @@ class LeftOut:
         """The same in all rows left out, purged ones too."""
         return np.asarray(self.piece.inverse @ self.residuals)
 
-    def gains(self, columns: FoldErrors) -> DoubleArray:
+    def gains(self, x: LeftOut) -> DoubleArray:
         """``X' G y`` over the remaining rows: over all rows, less what the left-out rows add."""
-        x = cast(LeftOut, columns)
         out = self.solver.everywhere(x.block, self.block)
         out -= x.all_errors.swapaxes(1, 2) @ self.residuals
         return out
@@ -94,7 +91,7 @@ class LeaveBlockOut:
         """Memory held, in bytes."""
         return sum(piece.rows.nbytes + piece.inverse.nbytes for piece in self._pieces)
 
-    def each(self, responses: DoubleArray) -> Iterator[FoldErrors]:
+    def each(self, responses: DoubleArray) -> Iterator[LeftOut]:
         """Take a block of centred targets through the inner folds.
 
         Parameters

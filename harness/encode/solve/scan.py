@@ -1,34 +1,46 @@
-"""The part of a ridge plan that voxels go through, on any device.
+"""Ridge regression with a penalty per target, planned from the features alone.
 
-What :class:`harness.encode.solve.refit.RefitEach` and
-:meth:`harness.encode.solve.ridge.RidgePlan.predict` do
-with NumPy for some hundreds of targets, arranged for whole brains: everything that voxels share is
+A plan holds everything that depends on features only; any number of targets (voxels, or regions of
+participants who had the same stimulus) then stream through it. For whole brains what they share is
 multiplied out beforehand (:mod:`harness.encode.solve.segments`), so that a block of voxels costs a
-few
-large products a fold and cheap sums. The same torch code runs on CPUs and GPUs.
+few large products a fold and cheap sums. For few targets that does not pay, and inner folds may
+come from a single decomposition (:mod:`harness.encode.solve.inner`). The same torch code runs on
+CPUs and GPUs.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.options import Metric, Precision
+from harness.encode.design.options import Metric, Precision, Speed
 from harness.encode.design.splits import Fold, IntArray
-from harness.encode.solve.refit import decomposed_folds
+from harness.encode.solve.choice import best_index, checked_grid
+from harness.encode.solve.filters import FilterBlock, filter_bank
+from harness.encode.solve.inner import InnerSolver, cheaper_solver, decomposed_folds
+from harness.encode.solve.leave_out import LeaveBlockOut, leave_block_out
 from harness.encode.solve.segments import Segment, cheapest_segments
+from harness.errors import ScoreError
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 WIDTH = {"cpu": 512, "cuda": 4096}
 """Voxels worked on at a time: on a CPU few enough for its caches."""
+
+NARROW, WIDE = 96, 256
+"""The same of few targets: small scans stay in cache, large products are efficient."""
+
+FEW = 1000
+"""Up to as many targets on a CPU, little is multiplied out: it would take longer than it saves."""
 
 SLAB = 32
 """Held-out rows whose errors are summed up at a time."""
@@ -38,21 +50,8 @@ TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-4}
 response that lies on a single leading eigenvector (``SPREAD`` times that: on one of the tail);
 others, and scores, are closer by orders of magnitude. The final fit has none of it."""
 
-
-class Speed(StrEnum):
-    """Arithmetic of the scan over penalties.
-
-    The final fit at the chosen penalty is never made in less than float32.
-    """
-
-    EXACT = "exact"
-    """As ``EncodingOptions.precision`` says."""
-    FLOAT32 = "float32"
-    """Inner folds are decomposed in float32, too, as himalaya does: half the time of a plan. Inner
-    scores are off by less than 1e-4 but at penalties under some 1e-4 of the largest eigenvalue."""
-    BFLOAT16 = "bfloat16"
-    """Products in bfloat16 besides: several times faster where the hardware has it. Scores of
-    neighbouring penalties that are within about .002 of each other may be taken for one another."""
+FEW_TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
+"""The same for few targets, relative to the filter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +72,11 @@ class ScanFit:
     inner: DoubleArray
     chosen: IntArray
     predictions: FloatArray
+
+    @property
+    def best(self) -> DoubleArray:
+        """Inner score of the chosen penalty, (n_voxels,)."""
+        return np.asarray(self.inner.max(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,13 +146,15 @@ class _FinalFit:
         mean = y.mean(dim=0)
         return y - mean, mean
 
-    def predict(self, responses: Tensor, chosen: IntArray) -> FloatArray:
+    def predict(self, responses: Tensor, chosen: IntArray, width: int) -> FloatArray:
         """Held-out rows, (n_heldout, n_voxels), each voxel with its penalty."""
         import torch
 
-        predictions = np.empty((len(self.heldout), responses.shape[1]), dtype=np.float32)
+        # As the products are.
+        dtype = self.basis.new_empty(0).cpu().numpy().dtype
+        predictions = np.empty((len(self.heldout), responses.shape[1]), dtype)
         if self.hats is None:
-            for block in _blocks(responses.shape[1], self.device):
+            for block in blocks(responses.shape[1], width):
                 y, mean = self.placed(responses[:, block])
                 at = self.grid[torch.from_numpy(chosen[block]).to(self.device)]
                 axes = product(self.basis.T, y).div_(self.values[:, None] + at)
@@ -171,18 +177,38 @@ class Scan:
         Ascending.
     device : str
         Where the products are made.
+    metric : Metric
+        What inner cross-validation maximises.
+    width : int
+        Voxels worked on at a time.
+    spectra : tuple of (Fold, Spectrum)
+        Decompositions of inner folds, kept for a joint fit of few targets.
+    left_out : LeaveBlockOut, optional
+        Inner folds, where they are solved from one decomposition.
     """
 
     penalties: DoubleArray
     device: str
-    _metric: Metric
+    metric: Metric
+    width: int
+    spectra: tuple[tuple[Fold, Spectrum], ...]
+    left_out: LeaveBlockOut | None
     _final: _FinalFit
     _folds: tuple[_InnerFold, ...]
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        return self._final.nbytes + sum(fold.nbytes for fold in self._folds)
+        kept = sum(a.basis.nbytes + a.heldout.nbytes for _, a in self.spectra)
+        if self.left_out is not None:
+            kept += self.left_out.nbytes
+        return self._final.nbytes + kept + sum(fold.nbytes for fold in self._folds)
+
+    def put(self, array: npt.NDArray[Any]) -> Tensor:
+        """Put an array on the device: row numbers as they are, others as products are made."""
+        return _put(
+            array, self.device, None if array.dtype.kind == "i" else self._final.basis.dtype
+        )
 
     def fit(self, responses: FloatArray, chosen: IntArray | None = None) -> ScanFit:
         """Choose a penalty for each voxel and predict the held-out rows.
@@ -197,29 +223,76 @@ class Scan:
         Returns
         -------
         ScanFit
+
+        Raises
+        ------
+        ScoreError
+            Rows are not those of the plan.
         """
         import torch
 
-        n_voxels = responses.shape[1]
-        inner = np.empty((0 if chosen is not None else len(self.penalties), n_voxels))
-        taken = np.empty(n_voxels, dtype=np.intp) if chosen is None else np.asarray(chosen)
+        n_train = len(self._final.basis)
+        if responses.ndim != 2 or len(responses) != n_train:
+            raise ScoreError(
+                f"responses have shape {responses.shape}; the plan has {n_train} rows",
+                "give the training rows, shape (n_train, n_targets)",
+            )
         y = torch.from_numpy(np.ascontiguousarray(responses))
         if chosen is None:
-            for block in _blocks(n_voxels, self.device):
-                scores = self._scores(self._final.placed(y[:, block])[0])
-                inner[:, block] = scores.cpu().numpy()
-                taken[block] = _best(scores).cpu().numpy()
-        return ScanFit(inner, taken, self._final.predict(y, taken))
+            inner = self.inner(responses)
+            chosen = best_index(inner)
+        else:
+            inner = np.empty((0, responses.shape[1]))
+        return ScanFit(inner, chosen, self._final.predict(y, chosen, self.width))
+
+    def start(self, responses: FloatArray) -> DoubleArray:
+        """Inner scores that a joint fit starts from; none where it makes its own."""
+        if self.left_out is not None:
+            return np.empty((0, responses.shape[1]))
+        return self.inner(responses)
+
+    def inner(self, responses: FloatArray) -> DoubleArray:
+        """Inner score of each penalty, (n_penalties, n_voxels), of responses as for :meth:`fit`."""
+        import torch
+
+        y = torch.from_numpy(np.ascontiguousarray(responses))
+        inner = np.empty((len(self.penalties), responses.shape[1]))
+        for block in blocks(responses.shape[1], self.width):
+            inner[:, block] = self._scores(self._final.placed(y[:, block])[0]).cpu().numpy()
+        return inner
 
     def _scores(self, y: Tensor) -> Tensor:
         """Inner score of each penalty, (n_penalties, n_voxels)."""
         import torch
 
         total = torch.zeros(len(self.penalties), y.shape[1], dtype=torch.float64, device=y.device)
+        n_folds = 0
+        for held, errors in self.each(y):
+            total += fold_score(held, errors, self.metric)
+            n_folds += 1
+        return total / n_folds
+
+    def each(self, y: Tensor) -> Iterator[tuple[Tensor, Iterable[tuple[slice, Tensor]]]]:
+        """Take centred responses through the inner folds.
+
+        Parameters
+        ----------
+        y : Tensor, shape (n_train, n_voxels)
+
+        Yields
+        ------
+        held : Tensor, shape (n_test, n_voxels)
+            Responses in the held-out rows.
+        errors : iterable of (slice, Tensor)
+            Held-out responses - predictions, (n_penalties, n_rows, n_voxels), a few rows at a time.
+        """
+        if self.left_out is not None:
+            for left in self.left_out.each(y.numpy()):
+                yield y[self.put(left.test)], [(slice(None), self.put(left.errors))]
+            return
         for fold in self._folds:
             held = y[fold.test]
-            total += _fold_score(held, fold.errors(y, held), self._metric)
-        return total / len(self._folds)
+            yield held, fold.errors(y, held)
 
 
 def plan_scan(
@@ -232,6 +305,8 @@ def plan_scan(
     speed: Speed = Speed.EXACT,
     device: str = "cpu",
     n_voxels: int = 0,
+    solver: InnerSolver | None = None,
+    keep: bool = False,
 ) -> Scan:
     """Put everything that voxels share on a device.
 
@@ -253,28 +328,48 @@ def plan_scan(
     device : str
         ``cpu``, ``cuda``, ``cuda:1``, …
     n_voxels : int
-        About how many voxels will go through: more can be multiplied out for many.
+        About how many voxels will go through: more can be multiplied out for many. 0: many.
+    solver : InnerSolver, optional
+        Solve inner folds this way. Default: the cheaper one.
+    keep : bool
+        Keep the decompositions of inner folds, for a joint fit of few targets.
 
     Returns
     -------
     Scan
+
+    Raises
+    ------
+    DataError
+        Penalties are not positive and ascending.
     """
     import torch
 
+    penalties = checked_grid(penalties)
     precise = torch.float64 if precision is Precision.DOUBLE else torch.float32
     scanned = torch.bfloat16 if speed is Speed.BFLOAT16 else precise
+    few = 0 < n_voxels <= FEW and device == "cpu"
+    width = WIDTH["cpu" if device == "cpu" else "cuda"]
+    if few:
+        width = min(max(spectrum.n_train // 14, NARROW), WIDE)
 
     def put(array: FloatArray | IntArray, dtype: torch.dtype | None = None) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device, dtype)
+        return _put(array, device, dtype)
 
     def inner(fold: Fold, own: Spectrum) -> _InnerFold:
-        segments = cheapest_segments(own, penalties, TOLERANCE[precision])
+        segments: Sequence[FilterBlock]
+        if few:
+            segments = filter_bank(
+                own.values, penalties, FEW_TOLERANCE[precision], precision
+            ).blocks
+        else:
+            segments = cheapest_segments(own, penalties, TOLERANCE[precision])
         heldout, basis = put(own.heldout, precise), put(own.basis, precise)
         products = []
         projected = [basis[:, :0]]
         for segment in segments:
             columns = None
-            if not segment.direct:
+            if not _direct(segment):
                 done = sum(part.shape[1] for part in projected)
                 projected.append(basis[:, segment.columns])
                 columns = slice(done, done + projected[-1].shape[1])
@@ -289,25 +384,41 @@ def plan_scan(
             put(weights, precise),
         )
 
-    decomposed = Precision.DOUBLE if speed is Speed.EXACT else Precision.SINGLE
     shared = (spectrum.heldout, spectrum.values, spectrum.basis, penalties)
     heldout, values, basis, grid = (put(array, precise) for array in shared)
     pay = _hats_pay(spectrum, len(penalties), n_voxels)
     hats = _hats(heldout, values, basis, grid) if pay else None
-    return Scan(
-        penalties,
-        device,
-        metric,
-        _FinalFit(device, heldout, values, basis, grid, hats),
-        tuple(inner(*pair) for pair in decomposed_folds(spectrum, folds, decomposed)),
-    )
+    final = _FinalFit(device, heldout, values, basis, grid, hats)
+    if solver is None:
+        cheaper = cheaper_solver(spectrum, folds, len(penalties), n_voxels)
+        solver = cheaper if few else InnerSolver.REFIT
+    if solver is InnerSolver.LEAVE_OUT:
+        one = leave_block_out(spectrum, folds, penalties, precision)
+        return Scan(penalties, device, metric, width, (), one, final, ())
+    decomposed = Precision.DOUBLE if speed is Speed.EXACT else Precision.SINGLE
+    kept, made = [], []
+    for fold, own in decomposed_folds(spectrum, folds, decomposed):
+        made.append(inner(fold, own))
+        if keep and few:
+            kept.append((fold, own))
+    return Scan(penalties, device, metric, width, tuple(kept), None, final, tuple(made))
 
 
-def _multiplied(segment: Segment, heldout: Tensor, basis: Tensor) -> Tensor:
+def _put(array: npt.NDArray[Any], device: str, dtype: torch.dtype | None = None) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device, dtype)
+
+
+def _direct(block: FilterBlock) -> bool:
+    return isinstance(block, Segment) and block.direct
+
+
+def _multiplied(segment: FilterBlock, heldout: Tensor, basis: Tensor) -> Tensor:
     """Held-out rows of a fold times each function of a segment, one below the other."""
     functions = heldout.new_tensor(segment.functions)
     filtered = (functions[:, None, :] * heldout[:, segment.columns]).flatten(0, 1)
-    return product(filtered, basis[:, segment.columns].T) if segment.direct else filtered
+    return product(filtered, basis[:, segment.columns].T) if _direct(segment) else filtered
 
 
 def _hats_pay(spectrum: Spectrum, n_penalties: int, n_voxels: int) -> bool:
@@ -328,17 +439,18 @@ def _hats(heldout: Tensor, values: Tensor, basis: Tensor, grid: Tensor) -> Tenso
     return hats
 
 
-def _blocks(n_voxels: int, device: str) -> Iterator[slice]:
-    width = WIDTH["cpu" if device == "cpu" else "cuda"]
-    for start in range(0, n_voxels, width):
-        yield slice(start, start + width)
+def blocks(n_voxels: int, width: int) -> Iterator[slice]:
+    """Slices of voxels to work on one after another, of nearly equal width."""
+    step = math.ceil(n_voxels / max(1, math.ceil(n_voxels / width)))
+    for start in range(0, n_voxels, max(1, step)):
+        yield slice(start, start + step)
 
 
 def _size(*tensors: Tensor) -> int:
     return sum(t.numel() * t.element_size() for t in tensors)
 
 
-def _fold_score(held: Tensor, slabs: Iterable[tuple[slice, Tensor]], metric: Metric) -> Tensor:
+def fold_score(held: Tensor, slabs: Iterable[tuple[slice, Tensor]], metric: Metric) -> Tensor:
     """Score predictions, given as responses - predictions (n_penalties, n_rows, n_voxels)."""
     import torch
 
@@ -354,10 +466,3 @@ def _fold_score(held: Tensor, slabs: Iterable[tuple[slice, Tensor]], metric: Met
     norm = torch.linalg.vector_norm(predictions, dim=1).double() * total.sqrt()
     r = (centred * predictions).sum(dim=1, dtype=torch.float64) / norm
     return torch.where(norm == 0, 0.0, r)
-
-
-def _best(scores: Tensor) -> Tensor:
-    """Index of the best penalty; the larger of two that score the same."""
-    usable = scores.nan_to_num(nan=-np.inf)
-    best: Tensor = len(scores) - 1 - usable.flip(0).argmax(dim=0)
-    return best

@@ -18,7 +18,7 @@ import numpy as np
 from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, IntArray
-from harness.encode.solve.refit import decomposed_folds
+from harness.encode.solve.inner import decomposed_folds
 from harness.numeric.products import product
 
 if TYPE_CHECKING:

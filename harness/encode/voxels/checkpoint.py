@@ -18,7 +18,7 @@ import xarray as xr
 from harness.encode.design.kernel import FloatArray
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.targets import Split
-from harness.encode.voxels.tally import Tally
+from harness.encode.solve.tally import Tally
 from harness.store.atomic import explained, writing
 from harness.store.keys import content_key
 
@@ -51,22 +51,21 @@ class Checkpoint:
     def tally(
         self,
         number: int,
-        n_folds: int,
+        splits: Sequence[Split],
         n_layers: int,
         n_voxels: int,
-        n_heldout: int,
         *,
         nuisance: bool = False,
     ) -> Tally:
         """Make a participant's tally; it holds what was saved of it, if anything was."""
-        file, size = None, 4 * n_voxels * n_heldout
+        file, size = None, 4 * n_voxels * sum(len(split.outer.test) for split in splits)
         if self.folder is not None and self.predictions:
             file = self.folder / f"{number}.predictions"
         whole = file is None or (file.exists() and file.stat().st_size == size)
         if file is not None and not whole:
             with explained(file.parent):
                 _allocate(file, size)
-        found = Tally.empty(n_folds, n_layers, n_voxels, n_heldout, file, nuisance=nuisance)
+        found = Tally.empty(splits, n_layers, n_voxels, file, nuisance=nuisance)
         if whole and self.lasting and found.restore(self._path(number)):
             self._saved[number] = time.monotonic()
         return found

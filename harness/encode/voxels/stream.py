@@ -9,6 +9,7 @@ through it in blocks read from disk. What is kept is a few numbers for each voxe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,22 @@ import xarray as xr
 
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.design.band import Band, make_band, make_columns
-from harness.encode.design.kernel import FloatArray, model_grid
-from harness.encode.design.options import EncodingOptions, Precision
+from harness.encode.design.kernel import FloatArray, model_grid, nuisance_grid
+from harness.encode.design.options import EncodingOptions, Precision, Solver
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import Fold, check_runs
 from harness.encode.design.targets import make_splits
-from harness.encode.solve.scan import plan_scan
+from harness.encode.solve.choice import best_index
+from harness.encode.solve.plan import Plan, make_plan
+from harness.encode.solve.scan import Scan
 from harness.encode.solve.shared import plan_shared
+from harness.encode.solve.steps import keep, score_alone, score_joint, score_layer
 from harness.encode.voxels.checkpoint import checkpoint, fingerprint
 from harness.encode.voxels.stream_job import StreamJob, block_width
-from harness.encode.voxels.stream_nuisance import check_nuisance, plan_beyond, score_alone
 from harness.encode.voxels.stream_options import STREAM, PenaltyScope, StreamOptions
 from harness.encode.voxels.stream_results import participant_scores
-from harness.encode.voxels.stream_scores import score_step
 from harness.encode.voxels.stream_shared import cross_voxels, is_crossed, score_shared
-from harness.errors import DataError
+from harness.errors import DataError, ScoreError
 from harness.place.place import here
 
 DEFAULT = EncodingOptions()
@@ -78,7 +80,7 @@ def stream_layers(
     threshold : float
         Voxels with a lower ceiling have no normalised score.
     stream : StreamOptions
-        Memory, device and permutations.
+        Memory, device, and who shares a penalty.
     progress : callable, optional
         Is told what is being computed.
 
@@ -105,7 +107,7 @@ def stream_layers(
         Shapes do not fit, runs are too short, or features are not finite.
     ScoreError
         The memory does not hold what one layer needs, or nuisance was given where penalties are
-        not chosen by voxel and R2.
+        not chosen by voxel.
     """
     options = options.in_precision(Precision.SINGLE)
     labels = check_runs(source.runs)
@@ -123,18 +125,20 @@ def stream_layers(
     folder = stream.folder or here().unfinished
     mark = ""
     if folder is not None:
-        settings = [options, stream.scope, stream.speed, stream.permutations > 0]
+        # How many permutations there are changes nothing that is kept.
+        kept_for = replace(options, permutations=min(options.permutations, 1))
+        settings = [kept_for, stream.scope]
         mark = fingerprint(recording, source, splits, ceilings, settings, nuisance)
     crossed = is_crossed(options.metric, stream)
-    with checkpoint(folder, mark, predictions=stream.permutations > 0, files=crossed) as kept:
+    with checkpoint(folder, mark, predictions=options.permutations > 0, files=crossed) as kept:
         n_columns = 0 if beside is None else beside.columns.shape[1]
         width = block_width(labels, recording.sizes["unit"], options, stream, n_columns)
         job = StreamJob(source, labels, splits, options, stream, width, kept, len(layers), beside)
-        check_nuisance(job)
+        _check_scope(job)
         for number, name in enumerate(source.participants):
             say(f"reading {name}")
             job.open(number, name, ceilings)
-        score_alone(job, say)
+        _alone(job, say)
         if crossed:
             cross_voxels(job, say)
         for number, layer in enumerate(layers):
@@ -163,25 +167,95 @@ def stream_layers(
         }
 
 
+def _check_scope(job: StreamJob) -> None:
+    """Refuse choices that penalties shared by a participant's voxels rule out.
+
+    Raises
+    ------
+    ScoreError
+        There are nuisance regressors, or himalaya solves.
+    """
+    if job.stream.scope is PenaltyScope.VOXEL:
+        return
+    if job.nuisance is not None:
+        raise ScoreError(
+            f"unique variance needs penalties by voxel, not by {job.stream.scope}",
+            "choose PenaltyScope.VOXEL, or give no nuisance",
+        )
+    if job.options.solver is Solver.HIMALAYA:
+        raise ScoreError(
+            f"himalaya chooses penalties by voxel here, not by {job.stream.scope}",
+            "choose PenaltyScope.VOXEL, or solver=brainpress",
+        )
+
+
+def _alone(job: StreamJob, say: Callable[[str], None]) -> None:
+    """Take all voxels through fits of nuisance alone, where that is not done."""
+    if job.nuisance is None:
+        return
+    for fold, split in enumerate(job.splits):
+        if not (undone := job.undone(-1, fold)):
+            continue
+        say(f"nuisance, fold {fold + 1} of {len(job.splits)}")
+        plan = make_plan(
+            job.nuisance, split, job.options, job.n_voxels, device=job.device, grid=nuisance_grid
+        )
+        for place, name in undone:
+            tally = job.tallies[name]
+            for block in job.blocks(name):
+                usable = tally.usable(block)
+                score_alone(tally, plan, fold, usable, job.responses(name, block, usable))
+            tally.done += 1
+            job.kept.save(place, tally)
+
+
 def _planned(job: StreamJob, band: Band, fold: int, layer: int) -> Callable[[int, str], None]:
     """Plan a layer in a fold; what comes back takes the voxels of a participant through."""
     split, options = job.splits[fold], job.options
-    spectrum = band.spectrum(split.outer)
-    grid = model_grid(options, spectrum)
     if is_crossed(options.metric, job.stream):
+        spectrum = band.spectrum(split.outer)
         shared = plan_shared(
-            spectrum, split.inner, grid, precision=options.typed, device=job.device
+            spectrum,
+            split.inner,
+            model_grid(options, spectrum),
+            precision=options.typed,
+            device=job.device,
         )
         return lambda place, name: score_shared(job, place, name, shared, fold, layer)
-    scan = plan_scan(
-        spectrum,
-        split.inner,
-        grid,
-        metric=options.metric,
-        precision=options.typed,
-        speed=job.stream.speed,
-        device=job.device,
-        n_voxels=job.n_voxels,
-    )
-    beyond = plan_beyond(job, scan, spectrum, fold)
-    return lambda _, name: score_step(job, name, scan, fold, layer, beyond)
+    plan = make_plan(band, split, options, job.n_voxels, device=job.device, keep=True)
+    joint = None if job.nuisance is None else plan.joint(job.nuisance)
+
+    def take(_: int, name: str) -> None:
+        tally = job.tallies[name]
+        if job.stream.scope is PenaltyScope.PARTICIPANT:
+            _share(job, name, plan, fold, layer)
+        else:
+            for block in job.blocks(name):
+                usable = tally.usable(block)
+                y = job.responses(name, block, usable)
+                fit, better = score_layer(tally, plan, fold, layer, usable, y)
+                # At the end it is the joint fit of each voxel's layer; none is planned twice.
+                if joint is not None and better.any():
+                    voxels, own = usable[better], y[:, better]
+                    score_joint(tally, joint, split, fold, voxels, own, fit.inner[:, better])
+        tally.count_ends(fold, layer, len(plan.ridge.penalties))
+        tally.done += 1
+
+    return take
+
+
+def _share(job: StreamJob, name: str, plan: Plan, fold: int, layer: int) -> None:
+    """Take all voxels through the penalty of the highest mean inner score."""
+    tally, split = job.tallies[name], job.splits[fold]
+    assert isinstance(plan.ridge, Scan)
+    scores = np.full((len(plan.ridge.penalties), tally.n_voxels), np.nan)
+    for block in job.blocks(name):
+        usable = tally.usable(block)
+        y = job.responses(name, block, usable)
+        scores[:, usable] = plan.ridge.inner(y[split.outer.train])
+    best = int(best_index(np.nanmean(scores, axis=1)))
+    for block in job.blocks(name):
+        usable = tally.usable(block)
+        y = job.responses(name, block, usable)
+        fit = plan.ridge.fit(y[split.outer.train], np.full(len(usable), best))
+        keep(tally, split, fold, layer, usable, y, fit, scores[best, usable])

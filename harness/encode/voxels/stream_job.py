@@ -18,9 +18,9 @@ from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split, unusable_targets
+from harness.encode.solve.tally import Tally
 from harness.encode.voxels.checkpoint import Checkpoint
 from harness.encode.voxels.stream_options import StreamOptions
-from harness.encode.voxels.tally import Tally
 from harness.errors import DataError, ScoreError
 from harness.place.place import here
 
@@ -59,14 +59,9 @@ class StreamJob:
 
     def open(self, number: int, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
         """Start a participant's tally, or go on with what was kept of it."""
-        n_heldout = sum(len(split.outer.test) for split in self.splits)
+        n_voxels = self.source.n_voxels(name)
         self.tallies[name] = tally = self.kept.tally(
-            number,
-            len(self.splits),
-            self.n_layers,
-            self.source.n_voxels(name),
-            n_heldout,
-            nuisance=self.nuisance is not None,
+            number, self.splits, self.n_layers, n_voxels, nuisance=self.nuisance is not None
         )
         if tally.done == 0:
             _examine(self, name, ceilings)

@@ -1,4 +1,4 @@
-"""How voxels stream: memory, device, and what is asked of them."""
+"""How voxels stream: memory, device, and who shares a penalty."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from harness.encode.solve.scan import Speed
-
 
 class PenaltyScope(StrEnum):
-    """Who shares a penalty."""
+    """Targets that share one penalty."""
 
     VOXEL = "voxel"
     PARTICIPANT = "participant"
@@ -35,22 +33,16 @@ class StreamOptions:
     folder : Path, optional
         Keeps what is done, so that the same call after a kill goes on from there. It can be deleted
         once scores are safe.
-    speed : Speed
-        Whether the scan over penalties may be less precise.
     scope : PenaltyScope
-        Who shares a penalty.
-    permutations : int
-        Block permutations behind p-values; 0 for none.
+        Targets that share one penalty.
     seed : int
-        Of the permutations.
+        Of the permutations behind p-values.
     """
 
     memory: int | None = None
     device: str | None = None
     folder: Path | None = None
-    speed: Speed = Speed.EXACT
     scope: PenaltyScope = PenaltyScope.VOXEL
-    permutations: int = 0
     seed: int = 0
 
 

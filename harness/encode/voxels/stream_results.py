@@ -32,7 +32,7 @@ def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
             tally.predicted(usable),
             job.runs,
             tests,
-            n=job.stream.permutations,
+            n=job.options.permutations,
             seed=job.stream.seed,
         ).p
     return p, benjamini_hochberg(p)
@@ -71,7 +71,7 @@ def participant_scores(
         ceiling=("voxel", tally.ceiling.astype(np.float32)),
         normalised=("voxel", share.value.astype(np.float32)),
     )
-    if job.stream.permutations:
+    if job.options.permutations:
         say(f"permuting {name}")
         p, q = _p_values(job, name)
         data = data.assign(p=("voxel", p), q=("voxel", q))
@@ -79,11 +79,11 @@ def participant_scores(
         "participant": name,
         "encoding_options": json.dumps(asdict(job.options), default=str),
         "penalty_scope": str(job.stream.scope),
-        "scan": str(job.stream.speed),
+        "scan": str(job.options.speed),
         "ceiling_kind": tally.ceiling_kind,
         "ceiling_threshold": threshold,
         "excluded_share": share.excluded,
-        "permutations": job.stream.permutations,
+        "permutations": job.options.permutations,
         "unusable": len(tally.unusable),
         "unusable_reasons": json.dumps(tally.reasons()),
         "warnings": "; ".join(tally.warnings()),

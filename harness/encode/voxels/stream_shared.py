@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.encode.design.options import Metric
+from harness.encode.solve.choice import best_index
+from harness.encode.solve.scan import ScanFit
 from harness.encode.solve.shared import CrossProducts, SharedPlan
+from harness.encode.solve.steps import keep
 from harness.encode.voxels.stream_job import StreamJob
 from harness.encode.voxels.stream_options import PenaltyScope, StreamOptions
-from harness.encode.voxels.stream_scores import keep_scores
 from harness.store.atomic import writing
 
 
@@ -71,16 +73,14 @@ def score_shared(
     """
     tally, split = job.tallies[name], job.splits[fold]
     scores = plan.score(np.load(_file(job, place, fold), mmap_mode="r", allow_pickle=False))
-    # The larger of two penalties that score the same.
-    best = len(scores) - 1 - int(scores[::-1].argmax())
+    best = int(best_index(scores))
     fit = plan.at(best)
     for block in job.blocks(name):
         usable = tally.usable(block)
         y = job.responses(name, block, usable)
         inner, predictions = fit.fit(y[split.outer.train])
-        chosen = np.full(len(usable), best)
-        measured = y[split.outer.test]
-        keep_scores(job, name, fold, layer, usable, measured, inner, chosen, predictions)
+        found = ScanFit(inner[None], np.full(len(usable), best), predictions)
+        keep(tally, split, fold, layer, usable, y, found, inner)
     tally.count_ends(fold, layer, len(plan.penalties))
     tally.done += 1
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.encode.design.options import EncodingOptions
+from harness.encode.score.stories import PublishedStories, checked_choice, chosen
 from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
@@ -17,19 +18,20 @@ from .deniz2019_files import (
     PARTICIPANTS,
     ceiling_name,
     listed,
-    people_of,
     read_ceiling,
     region_masks,
     resource_of,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
 
-    from harness.encode.design.sources import Part
-    from harness.encode.score.naturalistic import Naturalistic
+    from harness.encode.design.sources import Part, PartedResponses
+    from harness.encode.design.splits import Fold
+    from harness.encode.voxels.stream_options import PenaltyScope
     from harness.fetch.resource import Resource
-    from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
     from harness.stimuli.triggers import TriggerReport
 
@@ -75,7 +77,7 @@ ENCODING = EncodingOptions(n_outer=FOLDS)
 
 
 @dataclass(frozen=True)
-class Deniz2019:
+class Deniz2019(PublishedStories):
     """Predict cortical responses to eleven stories of the Moth Radio Hour.
 
     Parameters
@@ -109,17 +111,12 @@ class Deniz2019:
     context: str = "strided(256,128)"
     encoding: EncodingOptions = ENCODING
 
-    def __post_init__(self) -> None:
-        from harness.encode.score.naturalistic import Resolution
+    tr = TR
 
-        for value, allowed in (
-            (self.modality, Modality),
-            (self.profile, Profile),
-            (self.resolution, Resolution),
-        ):
-            if value not in list(allowed):
-                raise DataError(f"no {allowed.__name__.lower()} {value!r}", f"{list(allowed)}")
-        _ = self.passages, self.data  # what is missing is found when the run is planned
+    def __post_init__(self) -> None:
+        checked_choice(self.modality, Modality, "modality")
+        checked_choice(self.profile, Profile, "profile")
+        super().__post_init__()
 
     @staticmethod
     def resources(
@@ -131,7 +128,7 @@ class Deniz2019:
         wanted = [n for n in listed() if not n.startswith("noise_ceiling")]
         wanted += [
             f"{kind}/subject{person}_{end}"
-            for person in people_of(participants)
+            for person in chosen(participants, PARTICIPANTS)
             for kind, end in (
                 ("responses", f"{modality}_fmri_data_trn.hdf"),
                 ("responses", f"{modality}_fmri_data_val.hdf"),
@@ -139,14 +136,11 @@ class Deniz2019:
             )
         ]
         ceilings = [
-            n for n in (ceiling_name(p, modality) for p in people_of(participants)) if n in listed()
+            n
+            for n in (ceiling_name(p, modality) for p in chosen(participants, PARTICIPANTS))
+            if n in listed()
         ]
         return tuple(resource_of(name) for name in [*wanted, *ceilings])
-
-    @staticmethod
-    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
-        """Files of these participants, and those that all share."""
-        return Deniz2019.resources(**{**options, "participants": participants})
 
     @staticmethod
     def surface(participant: str, **_: object) -> Any:
@@ -159,42 +153,50 @@ class Deniz2019:
         DataError
             The file is not whole.
         """
+        from harness.encode.design.mappers import read_mapper
         from harness.fetch.present import present
-        from harness.report.maps import read_mapper
 
         name = f"mappers/subject{participant}_mappers.hdf"
         return read_mapper(present(resource_of(name), "deniz2019-listening"))
 
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
-        from harness.record.context import Context
-        from harness.record.request import Measure, Request
-        from harness.stimuli.passages import Stimuli
-        from harness.stimuli.readouts import Lanczos
+    @property
+    def name(self) -> str:
+        """Name of the stimuli."""
+        return f"deniz2019-{self.modality}"
 
-        stimuli = Stimuli(f"deniz2019-{self.modality}", self.passages)
-        context = Context.parse(self.context)
-        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
+    @property
+    def options(self) -> EncodingOptions:
+        """How encoding models are fitted."""
+        if self.profile == Profile.OOTA2026 and self.encoding == ENCODING:
+            return replace(self.encoding, penalties=10)
+        return self.encoding
 
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
+    @property
+    def folds(self) -> Sequence[Fold] | None:
+        """The paper holds out the test story."""
         from harness.encode.design.splits import held_out_run
-        from harness.encode.score.naturalistic import Resolution, score_stories
+
+        if self.profile != Profile.OOTA2026:
+            return None
+        return held_out_run(self.source.runs, len(STORIES) - 1)
+
+    @property
+    def scope(self) -> PenaltyScope:
+        """The paper's voxels share a penalty."""
         from harness.encode.voxels.stream_options import PenaltyScope
 
-        (recording,) = recordings.values()
-        options = self.encoding
-        folds, scope = None, PenaltyScope.VOXEL
-        if self.profile == Profile.OOTA2026:
-            scope = PenaltyScope.PARTICIPANT
-            if options == ENCODING:
-                options = replace(options, penalties=10)
-            folds = held_out_run(self.data.source.runs, len(STORIES) - 1)
-        resolution = Resolution(self.resolution)
-        score = score_stories(
-            recording, self.data, options, resolution=resolution, folds=folds, scope=scope
-        )
+        shared = self.profile == Profile.OOTA2026
+        return PenaltyScope.PARTICIPANT if shared else PenaltyScope.VOXEL
+
+    def score_recording(self, recording: xr.DataArray) -> xr.Dataset:
+        """Score a recording with the options of the profile."""
+        score = super().score_recording(recording)
         return score.assign_attrs(profile=self.profile, word_times=self._times_from)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The participants."""
+        return chosen(self.participants, PARTICIPANTS)
 
     @property
     def _times_from(self) -> str:
@@ -223,15 +225,10 @@ class Deniz2019:
         return tuple(story_clock(self._used[s], r.tr, r.start) for s, r in reports.items())
 
     @cached_property
-    def data(self) -> Naturalistic:
-        """Responses, masks, nuisance regressors."""
-        import numpy as np
-
+    def source(self) -> PartedResponses:
+        """Responses; the published ones are detrended."""
         from harness.encode.design.sources import PartedResponses
-        from harness.encode.score.naturalistic import Naturalistic
-        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
-        people = people_of(self.participants)
         parts = {
             person: [
                 replace(part, rows=slice(part.rows.start, part.rows.start + n_used))
@@ -239,28 +236,25 @@ class Deniz2019:
             ]
             for person, own in self._stored.items()
         }
-        source = PartedResponses(parts, tuple(STORIES))
-        lexical = np.concatenate(
-            [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]
-        )
-        ceilings = {}
-        if self.profile == Profile.OOTA2026:
-            names = {p: ceiling_name(p, self.modality) for p in people}
-            known = {p: n for p, n in names.items() if n in listed()}
-            ceilings = {p: read_ceiling(self._file(n)) for p, n in known.items()}
-        return Naturalistic(
-            source,
-            TR,
-            dict(zip(LEXICAL, lexical.T, strict=True)),
-            {p: region_masks(self._file(f"mappers/subject{p}_mappers.hdf")) for p in people},
-            ceilings,
-            cutoff=None,  # the published responses are detrended
-        )
+        return PartedResponses(parts, tuple(STORIES))
+
+    @cached_property
+    def masks(self) -> dict[str, dict[str, Any]]:
+        """Regions of the participants that have any."""
+        return {p: region_masks(self._file(f"mappers/subject{p}_mappers.hdf")) for p in self.people}
+
+    @cached_property
+    def ceilings(self) -> dict[str, Any]:
+        """Published ceilings, which the paper's profile takes."""
+        if self.profile != Profile.OOTA2026:
+            return {}
+        names = {p: ceiling_name(p, self.modality) for p in self.people}
+        return {p: read_ceiling(self._file(n)) for p, n in names.items() if n in listed()}
 
     @cached_property
     def _stored(self) -> dict[str, list[Part]]:
         """Responses by participant, as they are in the files."""
-        return {person: self._parts(person) for person in people_of(self.participants)}
+        return {person: self._parts(person) for person in self.people}
 
     @cached_property
     def _used(self) -> dict[str, int]:

@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError
 from harness.fetch.resource import Resource
 
 COMMIT = "d51d64bf5026441edfbec804d6ffeaea92bb3018"
@@ -57,21 +56,6 @@ def region_masks(path: Path) -> dict[str, Any]:
 def ceiling_name(person: str, modality: str) -> str:
     """Return the name of a participant's published ceilings."""
     return f"noise_ceiling/subject_{person}_{modality}.npy"
-
-
-def people_of(participants: tuple[str, ...] | str) -> tuple[str, ...]:
-    """Return participants by number, from a tuple or from ``"01+02"``.
-
-    Raises
-    ------
-    DataError
-        There is no such participant.
-    """
-    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
-    people = tuple(chosen or participants)
-    if unknown := [p for p in people if p not in PARTICIPANTS]:
-        raise DataError(f"no participants {unknown}", f"there are {', '.join(PARTICIPANTS)}")
-    return people
 
 
 @cache

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.encode.design.options import EncodingOptions
+from harness.encode.score.stories import PublishedStories, chosen
 from harness.errors import DataError
 from harness.fetch.listing import Listing
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from collections.abc import Sequence
 
-    from harness.encode.design.sources import Part
-    from harness.encode.score.naturalistic import Naturalistic
+    from harness.encode.design.sources import Part, PartedResponses
+    from harness.encode.design.splits import Fold
     from harness.fetch.resource import Resource
-    from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
 FILES = Listing(
@@ -32,7 +32,8 @@ FILES = Listing(
 )
 EIGHT = ("UTS01", "UTS02", "UTS03", "UTS05", "UTS06", "UTS07", "UTS08", "UTS09")
 THREE = ("UTS01", "UTS02", "UTS03")
-"""Those with all 84 stories."""
+"""Those with all stories."""
+ALL = 84
 TEST = "wheretheressmoke"
 """The test story: presented ten times to UTS01, 02 and 03, five times to the others."""
 REPEATS = "individual_repeats"
@@ -46,7 +47,7 @@ ENCODING = EncodingOptions()
 
 
 @dataclass(frozen=True)
-class LeBel2023:
+class LeBel2023(PublishedStories):
     """Predict every cortical voxel of listeners: the test story, from the other stories.
 
     Parameters
@@ -74,8 +75,8 @@ class LeBel2023:
     context: str = "strided(256,128)"
     encoding: EncodingOptions = ENCODING
 
-    def __post_init__(self) -> None:
-        _ = self.passages, self.data  # what is missing is found when the run is planned
+    name = "lebel2023"
+    tr = TR
 
     @staticmethod
     def resources(
@@ -83,38 +84,17 @@ class LeBel2023:
     ) -> tuple[Resource, ...]:
         """Files for these participants and stories."""
         people = _people(participants)
-        chosen = heard(people, stories)
         names = ["derivative/respdict.json"]
-        names += [f"derivative/TextGrids/{story}.TextGrid" for story in chosen]
-        names += [_responses(person, story) for person in people for story in chosen]
+        names += [f"derivative/TextGrids/{story}.TextGrid" for story in heard(people, stories)]
+        names += [_responses(p, story) for p in people for story in heard(people, stories)]
         return tuple(FILES.resource(name) for name in names)
 
-    @staticmethod
-    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
-        """Files of these participants, and those that all share."""
-        return LeBel2023.resources(**{**options, "participants": participants})
-
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
-        from harness.record.context import Context
-        from harness.record.request import Measure, Request
-        from harness.stimuli.passages import Stimuli
-        from harness.stimuli.readouts import Lanczos
-
-        stimuli = Stimuli("lebel2023", self.passages)
-        context = Context.parse(self.context)
-        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
-
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
+    @property
+    def folds(self) -> Sequence[Fold]:
+        """The test story is held out, as the authors do."""
         from harness.encode.design.splits import held_out_run
-        from harness.encode.score.naturalistic import Resolution, score_stories
 
-        (recording,) = recordings.values()
-        test = held_out_run(self.data.source.runs, self.names.index(TEST))
-        return score_stories(
-            recording, self.data, self.encoding, resolution=Resolution.VOXEL, folds=test
-        )
+        return held_out_run(self.source.runs, self.names.index(TEST))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -146,20 +126,12 @@ class LeBel2023:
         return tuple(story_clock(n_used, TR, SILENCE) for n_used in each)
 
     @cached_property
-    def data(self) -> Naturalistic:
-        """Responses of all participants, read when they are asked for; nuisance regressors."""
-        import numpy as np
-
+    def source(self) -> PartedResponses:
+        """Responses of all participants, read when they are asked for."""
         from harness.encode.design.sources import PartedResponses
-        from harness.encode.score.naturalistic import Naturalistic
-        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
         parts = {p: [self._part(p, s) for s in self.names] for p in _people(self.participants)}
-        lexical = np.concatenate(
-            [lexical_nuisance(p, c) for p, c in zip(self.passages, self.clocks, strict=True)]
-        )
-        nuisance = dict(zip(LEXICAL, lexical.T, strict=True))
-        return Naturalistic(PartedResponses(parts, self.names), TR, nuisance)
+        return PartedResponses(parts, self.names)
 
     def _part(self, person: str, story: str) -> Part:
         from harness.encode.design.sources import hdf5_part
@@ -183,9 +155,7 @@ class LeBel2023:
 
     @staticmethod
     def _file(name: str) -> Path:
-        from harness.fetch.present import present
-
-        return present(FILES.resource(name), "lebel2023")
+        return FILES.here(name, "lebel2023")
 
 
 def heard(people: tuple[str, ...], stories: int | str) -> tuple[str, ...]:
@@ -209,15 +179,8 @@ def heard(people: tuple[str, ...], stories: int | str) -> tuple[str, ...]:
     ]
     shared = sorted(set.intersection(*each) - {TEST})
     if isinstance(stories, str) and not stories.isdecimal():
-        names = tuple(n for n in stories.replace("+", ",").split(",") if n != TEST)
-        if unknown := [n for n in names if n not in shared]:
-            raise DataError(
-                f"{', '.join(people)} did not all hear {', '.join(unknown)}",
-                f"they share {', '.join(shared)}",
-            )
-        if not names or len(set(names)) < len(names):
-            raise DataError(f"stories are {stories!r}", "name at least one, each once")
-        return (*names, TEST)
+        wanted = tuple(n for n in stories.replace("+", ",").split(",") if n != TEST)
+        return (*chosen(wanted, shared, f"stories that {' and '.join(people)} heard"), TEST)
     number = int(stories)
     if not 2 <= number <= len(shared) + 1:
         raise DataError(
@@ -228,12 +191,8 @@ def heard(people: tuple[str, ...], stories: int | str) -> tuple[str, ...]:
 
 
 def _people(participants: tuple[str, ...] | str) -> tuple[str, ...]:
-    chosen = participants.replace("+", ",").split(",") if isinstance(participants, str) else None
-    people = tuple(chosen or participants)
     known = {n.split("/")[2] for n in FILES.entries if n.endswith(".hf5")}
-    if unknown := sorted(set(people) - known):
-        raise DataError(f"no participants {unknown}", f"there are {', '.join(sorted(known))}")
-    return people
+    return chosen(participants, sorted(known))
 
 
 def _responses(person: str, story: str) -> str:
@@ -269,14 +228,14 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         BenchmarkSpec(
             "lebel2023",
             tags=tags,
-            data="8 listeners, 25 stories (TR 2 s), every cortical voxel",
+            data=f"{len(EIGHT)} listeners, 25 stories (TR {TR:g} s), every cortical voxel",
             **common,
         ),
         BenchmarkSpec(
             "lebel2023-three",
-            options={"participants": THREE, "stories": 84},
+            options={"participants": THREE, "stories": ALL},
             tags=tags,
-            data="3 listeners, 84 stories (TR 2 s), every cortical voxel",
+            data=f"{len(THREE)} listeners, {ALL} stories (TR {TR:g} s), every cortical voxel",
             **common,
         ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,18 +11,15 @@ import numpy.typing as npt
 
 from harness.encode.design.features import highpass, zscore_by_run
 from harness.encode.design.sources import Part, PartedResponses
-from harness.encode.score.naturalistic import Resolution, score_stories
+from harness.encode.score.naturalistic import Resolution
 from harness.errors import DataError
 
 from .mni_volumes import SphereVoxels
 
 if TYPE_CHECKING:
-    import xarray as xr
-
-    from harness.encode.design.options import EncodingOptions
     from harness.encode.design.sources import ResponseSource
-    from harness.encode.score.naturalistic import Naturalistic
 
+Masks = dict[str, dict[str, npt.NDArray[np.bool_]]]
 BLOCK = 128
 """Voxels whose ceilings are computed at once."""
 
@@ -95,7 +92,7 @@ def region_responses(
     *,
     tr: float,
     cutoff: float | None,
-) -> tuple[PartedResponses, dict[str, dict[str, npt.NDArray[np.bool_]]]]:
+) -> tuple[PartedResponses, Masks]:
     """Arrange runs for scoring by region or by voxel.
 
     Parameters
@@ -126,7 +123,7 @@ def region_responses(
         By voxel, an image has another grid than the first one.
     """
     parts: dict[str, list[Part]] = {}
-    masks: dict[str, dict[str, npt.NDArray[np.bool_]]] = {}
+    masks: Masks = {}
     first = next(iter(runs.values()))[0].image
     for person, own in runs.items():
         if resolution is Resolution.ROI:
@@ -177,21 +174,3 @@ def voxel_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]
                 np.square(z).sum(axis=1) * np.square(others).sum(axis=1)
             )
     return dict(zip(people, ceilings, strict=True))
-
-
-def score_listeners(
-    recording: xr.DataArray, data: Naturalistic, options: EncodingOptions, resolution: Resolution
-) -> xr.Dataset:
-    """Score a recording; by voxel against the ceiling that the other participants give.
-
-    See :func:`harness.encode.score.naturalistic.score_stories`.
-    """
-    if resolution is Resolution.ROI:
-        score = score_stories(recording, data, options, resolution=resolution)
-    else:
-        ceilings = voxel_ceilings(data.source)
-        with_ceilings = replace(data, ceilings=ceilings)
-        score = score_stories(recording, with_ceilings, options, resolution=resolution)
-        kind = "leave-one-out inter-participant correlation" if ceilings else "none"
-        score = score.assign_attrs(ceiling_kind=kind)
-    return score.assign_attrs(profile="strict")

@@ -12,6 +12,7 @@ from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
+from .mni_stories import MniStories
 from .narratives_files import (
     CLIPS,
     DERIVATIVES,
@@ -31,11 +32,8 @@ from .narratives_files import (
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import xarray as xr
 
-    from harness.encode.score.naturalistic import Naturalistic
     from harness.fetch.resource import Resource
-    from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
     from .mni_volumes import SphereVoxels
@@ -50,7 +48,7 @@ ENCODING = EncodingOptions(delays=DELAYS, n_outer=FOLDS, gap=GAP)
 
 
 @dataclass(frozen=True)
-class Narratives:
+class Narratives(MniStories):
     """Predict regions of listeners to chosen stories.
 
     Parameters
@@ -84,12 +82,8 @@ class Narratives:
     context: str = "strided(256,128)"
     encoding: EncodingOptions = ENCODING
 
-    def __post_init__(self) -> None:
-        from harness.encode.score.naturalistic import Resolution
-
-        if self.resolution not in list(Resolution):
-            raise DataError(f"no resolution {self.resolution!r}", f"{[*Resolution]}")
-        _ = self.passages, self.data  # what is missing is found when the run is planned
+    name = "narratives"
+    tr = TR
 
     @staticmethod
     def resources(
@@ -105,45 +99,22 @@ class Narratives:
         names += [scan_name(p, story, derivative) for p in people for story in chosen]
         return tuple(resource_of(name) for name in dict.fromkeys(names))
 
-    @staticmethod
-    def resources_of(participants: tuple[str, ...], **options: Any) -> tuple[Resource, ...]:
-        """Files of these participants, and those that all share."""
-        return Narratives.resources(**{**options, "participants": participants})
-
-    def requests(self) -> tuple[Request, ...]:
-        """Ask for the hidden states of all layers, filtered onto the volumes of every story."""
-        from harness.record.context import Context
-        from harness.record.request import Measure, Request
-        from harness.stimuli.passages import Stimuli
-        from harness.stimuli.readouts import Lanczos
-
-        stimuli = Stimuli("narratives", self.passages)
-        context = Context.parse(self.context)
-        return (Request(stimuli, Measure.HIDDEN, context, Lanczos(self.clocks)),)
-
-    def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score the recording; see :func:`harness.encode.score.naturalistic.score_stories`."""
-        from harness.encode.score.naturalistic import Resolution
-
-        from .mni_listening import score_listeners
-
-        (recording,) = recordings.values()
-        # From three stories on, whole ones are held out.
-        n_outer = self.encoding.n_outer
-        if len(self.names) > 2:
-            n_outer = min(n_outer, len(self.names))
-        options = replace(self.encoding, n_outer=n_outer)
-        return score_listeners(recording, self.data, options, Resolution(self.resolution))
+    @property
+    def options(self) -> EncodingOptions:
+        """From three stories on, whole ones are held out."""
+        if len(self.labels) < 3:
+            return self.encoding
+        return replace(self.encoding, n_outer=min(self.encoding.n_outer, len(self.labels)))
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
+    def labels(self) -> tuple[str, ...]:
         """The stories."""
         return chosen_stories(self.stories)
 
     @cached_property
     def people(self) -> tuple[str, ...]:
         """Who heard all of them."""
-        return listeners(self.names, self.participants)
+        return listeners(self.labels, self.participants)
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
@@ -153,40 +124,37 @@ class Narratives:
     @cached_property
     def clocks(self) -> tuple[tuple[float, ...], ...]:
         """Middles of the volumes used, from the start of the sound file, s."""
-        return tuple(clock(STORIES[name]) for name in self.names)
+        return tuple(clock(STORIES[name]) for name in self.labels)
 
     @cached_property
-    def data(self) -> Naturalistic:
-        """Responses, read when they are asked for; nuisance regressors."""
+    def images(self) -> dict[str, list[SphereVoxels]]:
+        """Scans of each participant: published without cosines up to 1/128 Hz, and trends."""
+        return {
+            person: [self._scan(person, name) for name in self.labels] for person in self.people
+        }
+
+    @property
+    def used(self) -> tuple[slice, ...]:
+        """Volumes of each story in its scan."""
+        return tuple(used_volumes(STORIES[name]) for name in self.labels)
+
+    def nuisance(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Rate, length and frequency of words, and rate of phones."""
         import numpy as np
 
-        from harness.encode.score.naturalistic import Naturalistic, Resolution
         from harness.stimuli.lanczos import lanczos_matrix
-        from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
 
-        from .mni_listening import region_responses
-
-        source, masks = region_responses(
-            {person: [self._scan(person, name) for name in self.names] for person in self.people},
-            [used_volumes(STORIES[name]) for name in self.names],
-            self.names,
-            Resolution(self.resolution),
-            tr=TR,
-            cutoff=None,
-        )
-        columns = []
-        for (passage, phones), times in zip(self._aligned, self.clocks, strict=True):
-            onto = lanczos_matrix(np.asarray(passage.midpoints), np.asarray(times))
-            columns.append(np.column_stack([lexical_nuisance(passage, times), onto @ phones]))
-        nuisance = dict(zip((*LEXICAL, "phoneme rate"), np.concatenate(columns).T, strict=True))
-        # Published scans have cosines up to 1/128 Hz and second-order trends regressed out.
-        return Naturalistic(source, TR, nuisance, masks, cutoff=None)
+        rates = [
+            lanczos_matrix(np.asarray(passage.midpoints), np.asarray(times)) @ phones
+            for (passage, phones), times in zip(self._aligned, self.clocks, strict=True)
+        ]
+        return super().nuisance() | {"phoneme rate": np.concatenate(rates)}
 
     @cached_property
     def _aligned(self) -> tuple[tuple[Passage, npt.NDArray[np.float64]], ...]:
         return tuple(
             read_alignment(self._file(alignment_name(name)), name, STORIES[name])
-            for name in self.names
+            for name in self.labels
         )
 
     def _scan(self, person: str, name: str) -> SphereVoxels:
@@ -212,7 +180,7 @@ class Narratives:
     def _file(self, name: str) -> Path:
         from harness.fetch.present import present
 
-        chosen = f"narratives:stories={'+'.join(self.names)}"
+        chosen = f"narratives:stories={'+'.join(self.labels)}"
         if self.derivative != DERIVATIVES[0]:
             chosen += f";derivative={self.derivative}"
         return present(resource_of(name), f"'{chosen}'")
@@ -249,7 +217,11 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " BRAINPRESS_DATA."
         ),
     }
-    data = "45 listeners, 4 stories (43 min, TR 1.5 s); other stories by option"
+    minutes = round(sum(STORIES[name].volumes for name in SHARED) * TR / 60)
+    data = (
+        f"{len(listeners(SHARED))} listeners, {len(SHARED)} stories ({minutes} min, TR {TR} s);"
+        " other stories by option"
+    )
     tags = ("neural", "fmri", "listening", "real")
     return [
         BenchmarkSpec(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from encode_oracles.banded import band_mixtures, fit_banded
 from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
 from himalaya.scoring import correlation_score, r2_score, r2_score_split
 from sklearn.model_selection import PredefinedSplit
 
 from harness.encode.design.options import Metric
-from harness.encode.design.scores import r_squared
+from harness.encode.design.scores import product_measure, r_squared
 from harness.encode.design.splits import contiguous_folds
-from harness.encode.solve.banded import band_mixtures, fit_banded, product_measure
 from harness.errors import DataError
 
 RNG = np.random.default_rng(21)

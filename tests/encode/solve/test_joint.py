@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from encode_oracles.joint import plan_joint
+from encode_oracles.ridge import RidgePlan, plan_ridge
 from sklearn.linear_model import Ridge
 
 from harness.encode.design.kernel import feature_spectrum, kernel_spectrum, penalty_grid
@@ -11,8 +13,6 @@ from harness.encode.design.options import Metric, Precision
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, contiguous_folds
 from harness.encode.solve.inner import InnerSolver
-from harness.encode.solve.joint import plan_joint
-from harness.encode.solve.ridge import RidgePlan, plan_ridge
 from harness.errors import DataError
 
 RNG = np.random.default_rng(12)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from encode_oracles.joint import plan_joint
+from encode_oracles.ridge import plan_ridge
 from sklearn.linear_model import Ridge
 
 from harness.encode.design.kernel import Spectrum, feature_spectrum, penalty_grid
-from harness.encode.design.options import Precision
+from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import contiguous_folds
 from harness.encode.solve.inner import InnerSolver
-from harness.encode.solve.joint import plan_joint
 from harness.encode.solve.joint_scan import JointScan, plan_joint_scan
-from harness.encode.solve.ridge import plan_ridge
 from harness.encode.solve.scan import plan_scan
 
 N, HELD, Q, VOXELS = 90, 20, 5, 300
@@ -30,25 +32,35 @@ def problem(p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def planned(
-    x: np.ndarray, nuisance: np.ndarray, gap: int, precision: Precision = Precision.DOUBLE
+    x: np.ndarray,
+    nuisance: np.ndarray,
+    gap: int,
+    precision: Precision = Precision.DOUBLE,
+    **options: Any,
 ) -> tuple[JointScan, Spectrum, tuple]:
     spectrum = feature_spectrum(x[:N], x[N:])
     folds = contiguous_folds(np.zeros(N), 3, gap)
     grid = penalty_grid(spectrum.values, N, 6)
-    scan = plan_scan(spectrum, folds, grid, precision=precision)
-    joint = plan_joint_scan(
-        scan, spectrum, folds, nuisance[:N], nuisance[N:], NUISANCE, precision=precision
-    )
+    scan = plan_scan(spectrum, folds, grid, precision=precision, keep=True, **options)
+    joint = plan_joint_scan(scan, spectrum, folds, nuisance[:N], nuisance[N:], NUISANCE)
     return joint, spectrum, folds
 
 
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize(
+    ("n_voxels", "solver"),
+    [(VOXELS, InnerSolver.REFIT), (VOXELS, InnerSolver.LEAVE_OUT), (0, InnerSolver.REFIT)],
+)
 @pytest.mark.parametrize("p", [8, 200])
 @pytest.mark.parametrize("gap", [0, 5])
-def test_the_same_as_the_joint_plan(p: int, gap: int) -> None:
+def test_the_same_as_the_joint_plan(
+    p: int, gap: int, n_voxels: int, solver: InnerSolver, metric: Metric
+) -> None:
     x, nuisance, y = problem(p)
-    joint, spectrum, folds = planned(x, nuisance, gap)
+    options = {"n_voxels": n_voxels, "solver": solver, "metric": metric}
+    joint, spectrum, folds = planned(x, nuisance, gap, **options)
     slow = plan_joint(
-        plan_ridge(spectrum, folds, joint.scan.penalties, solver=InnerSolver.REFIT),
+        plan_ridge(spectrum, folds, joint.scan.penalties, metric=metric, solver=InnerSolver.REFIT),
         nuisance[:N],
         nuisance[N:],
         NUISANCE,
@@ -59,7 +71,7 @@ def test_the_same_as_the_joint_plan(p: int, gap: int) -> None:
     assert len({*chosen[0]}) > 2
     assert len({*chosen[1]}) > 2
     model, explained = joint.predict(y[:N], chosen)
-    np.testing.assert_allclose(model, slow.model, atol=1e-5)  # a scan predicts in float32
+    np.testing.assert_allclose(model, slow.model, atol=1e-7)
     np.testing.assert_allclose(explained, slow.nuisance, atol=1e-7)
 
 

@@ -14,8 +14,9 @@ from harness.encode.design.kernel import feature_spectrum, penalty_grid
 from harness.encode.design.options import EncodingOptions, Precision
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, contiguous_folds
-from harness.encode.solve.choice import LayerChoice
+from harness.encode.design.targets import Split
 from harness.encode.solve.layers import encode_layers
+from harness.encode.solve.tally import Tally
 from harness.errors import DataError
 
 N, LAYERS, UNITS, TARGETS = 150, 3, 60, 7
@@ -118,11 +119,21 @@ def test_a_group_of_targets_chooses_one_layer_by_its_mean() -> None:
 def test_a_group_outvotes_its_weakest_member() -> None:
     inner = np.array([[0.5, 0.1], [0.1, 0.2], [0.5, 0.2]])
     for groups, expected in ([0, 1], [0, 1]), ([3, 3], [2, 2]):
-        choice = LayerChoice(np.array(groups), 1)
+        split = Split(Fold(np.arange(1, 9), np.arange(1)), ())
+        tally = Tally.empty([split], len(inner), 2, groups=np.array(groups))
         for layer, scores in enumerate(inner):
-            choice.offer(layer, scores, np.full((1, 2), float(layer)))
-        np.testing.assert_array_equal(choice.chosen, expected)
-        np.testing.assert_array_equal(choice.predictions, [expected])
+            tally.add(
+                0,
+                layer,
+                np.arange(2),
+                inner=scores,
+                penalty=np.zeros(2, int),
+                r=scores,
+                r2=scores,
+                predictions=np.full((1, 2), float(layer)),
+            )
+        np.testing.assert_array_equal(tally.layer_best, [expected])
+        np.testing.assert_array_equal(tally.predicted(np.arange(2)), [expected])
 
 
 def test_bad_targets_are_named_and_harm_no_other() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -10,8 +12,9 @@ from harness.encode.design.kernel import Spectrum, feature_spectrum, kernel_spec
 from harness.encode.design.options import Metric, Precision
 from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, contiguous_folds
+from harness.encode.solve.choice import best_index, grid_ends
 from harness.encode.solve.inner import InnerSolver, cheaper_solver
-from harness.encode.solve.ridge import best_penalty, grid_ends, plan_ridge
+from harness.encode.solve.scan import Scan, plan_scan
 from harness.errors import DataError, ScoreError
 
 RNG = np.random.default_rng(5)
@@ -50,11 +53,18 @@ def spectra(x: np.ndarray, held: np.ndarray) -> list[Spectrum]:
     return [kernel_spectrum(x @ x.T, held @ x.T), feature_spectrum(x, held)]
 
 
+def planned(spectrum: Spectrum, folds: tuple[Fold, ...], grid: object, **options: Any) -> Scan:
+    """Plan for few targets in memory, in double precision."""
+    defaults = {"precision": Precision.DOUBLE, "n_voxels": 9}
+    return plan_scan(spectrum, folds, grid, **{**defaults, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n_voxels", [9, 5000])
 @pytest.mark.parametrize("metric", list(Metric))
 @pytest.mark.parametrize("p", [3, 70, 400])
 @pytest.mark.parametrize("gap", [0, 6])
 def test_inner_scores_and_predictions_are_those_of_one_fit_each(
-    p: int, gap: int, metric: Metric
+    p: int, gap: int, metric: Metric, n_voxels: int
 ) -> None:
     x, held, y = problem(p)
     folds = contiguous_folds(np.zeros(N), 4, gap)
@@ -62,8 +72,9 @@ def test_inner_scores_and_predictions_are_those_of_one_fit_each(
         grid = penalty_grid(spectrum.values, N, 12)
         expected = loop(x, y, folds, grid, metric)
         for solver in InnerSolver:
-            fit = plan_ridge(spectrum, folds, grid, metric=metric, solver=solver).fit(y)
-            np.testing.assert_allclose(fit.inner_scores, expected, atol=1e-7)
+            plan = planned(spectrum, folds, grid, metric=metric, solver=solver, n_voxels=n_voxels)
+            fit = plan.fit(y)
+            np.testing.assert_allclose(fit.inner, expected, atol=1e-7)
             np.testing.assert_array_equal(fit.chosen, expected.argmax(axis=0))
             for v in range(y.shape[1]):
                 single = Ridge(grid[fit.chosen[v]], solver="svd").fit(x, y[:, v]).predict(held)
@@ -90,12 +101,12 @@ def test_single_precision_products_change_scores_little(
     folds = contiguous_folds(np.zeros(N), 4, 3)
     grid = penalty_grid(spectrum.values, N, 20)
     double, single = (
-        plan_ridge(spectrum, folds, grid, metric=metric, precision=precision, solver=solver).fit(y)
+        planned(spectrum, folds, grid, metric=metric, precision=precision, solver=solver).fit(y)
         for precision in Precision
     )
-    np.testing.assert_allclose(single.inner_scores, double.inner_scores, atol=1e-4)
-    best = double.inner_scores.max(axis=0)
-    reached = np.take_along_axis(double.inner_scores, single.chosen[None], axis=0)[0]
+    np.testing.assert_allclose(single.inner, double.inner, atol=1e-4)
+    best = double.inner.max(axis=0)
+    reached = np.take_along_axis(double.inner, single.chosen[None], axis=0)[0]
     np.testing.assert_allclose(reached, best, atol=1e-4)
 
 
@@ -106,32 +117,32 @@ def test_features_that_vary_in_one_inner_fold_only(solver: InnerSolver) -> None:
     spectrum = feature_spectrum(x, held)
     folds = contiguous_folds(np.zeros(N), 4, 0)
     grid = penalty_grid(spectrum.values, N, 5)
-    got = plan_ridge(spectrum, folds, grid, solver=solver).score(y)
+    got = planned(spectrum, folds, grid, solver=solver).inner(y)
     np.testing.assert_allclose(got, loop(x, y, folds, grid, Metric.R2), atol=1e-7)
 
 
 def test_a_target_scores_the_same_alone_and_among_many() -> None:
     x, held, y = problem(300)
     spectrum = kernel_spectrum(x @ x.T, held @ x.T)
-    plan = plan_ridge(
+    plan = planned(
         spectrum, contiguous_folds(np.zeros(N), 4, 0), penalty_grid(spectrum.values, N, 8)
     )
     many = np.tile(y, 20)
     together = plan.fit(many)
     alone = plan.fit(y[:, 4:5])
-    np.testing.assert_allclose(together.inner_scores[:, 4::9], alone.inner_scores.repeat(20, 1))
+    np.testing.assert_allclose(together.inner[:, 4::9], alone.inner.repeat(20, 1))
     np.testing.assert_allclose(together.predictions[:, 4::9], alone.predictions.repeat(20, 1))
 
 
 def test_offset_and_scale_of_responses_change_no_choice() -> None:
     x, held, y = problem(300)
     spectrum = kernel_spectrum(x @ x.T, held @ x.T)
-    plan = plan_ridge(
+    plan = planned(
         spectrum, contiguous_folds(np.zeros(N), 4, 0), penalty_grid(spectrum.values, N, 8)
     )
     plain, moved = plan.fit(y), plan.fit(1000 - 7 * y)
     np.testing.assert_array_equal(plain.chosen, moved.chosen)
-    np.testing.assert_allclose(moved.inner_scores, plain.inner_scores, atol=1e-9)
+    np.testing.assert_allclose(moved.inner, plain.inner, atol=1e-9)
     np.testing.assert_allclose(moved.predictions, 1000 - 7 * plain.predictions, rtol=1e-9)
 
 
@@ -139,7 +150,7 @@ def test_responses_of_held_out_rows_cannot_matter_and_their_features_do_not() ->
     x, held, y = problem(300)
     folds = contiguous_folds(np.zeros(N), 4, 0)
     plain, other = (
-        plan_ridge(spectrum, folds, penalty_grid(spectrum.values, N, 8)).score(y)
+        planned(spectrum, folds, penalty_grid(spectrum.values, N, 8)).inner(y)
         for spectrum in (kernel_spectrum(x @ x.T, h @ x.T) for h in (held, 50 * held + 3))
     )
     np.testing.assert_array_equal(plain, other)
@@ -147,7 +158,7 @@ def test_responses_of_held_out_rows_cannot_matter_and_their_features_do_not() ->
 
 def test_equal_scores_take_the_larger_penalty_and_nan_the_largest() -> None:
     scores = np.array([[1.0, 0.2, np.nan], [1.0, 0.5, np.nan], [0.3, np.nan, np.nan]])
-    np.testing.assert_array_equal(best_penalty(scores), [1, 1, 2])
+    np.testing.assert_array_equal(best_index(scores), [1, 1, 2])
 
 
 def test_ends_of_the_grid_are_counted() -> None:
@@ -163,10 +174,10 @@ def test_a_target_constant_in_an_inner_fold_scores_nan_not_zero() -> None:
     x, held, y = problem(50)
     y[:30, 0] = 4.0
     spectrum = kernel_spectrum(x @ x.T, held @ x.T)
-    plan = plan_ridge(
+    plan = planned(
         spectrum, contiguous_folds(np.zeros(N), 4, 0), penalty_grid(spectrum.values, N, 8)
     )
-    scores = plan.score(y)
+    scores = plan.inner(y)
     assert np.isnan(scores[:, 0]).all()
     assert np.isfinite(scores[:, 1:]).all()
 
@@ -175,11 +186,11 @@ def test_a_target_constant_in_an_inner_fold_scores_nan_not_zero() -> None:
 def test_senseless_penalties_are_refused(grid: list[float]) -> None:
     x, held, _ = problem(10)
     with pytest.raises(DataError, match="penalties"):
-        plan_ridge(feature_spectrum(x, held), contiguous_folds(np.zeros(N), 4, 0), grid)
+        planned(feature_spectrum(x, held), contiguous_folds(np.zeros(N), 4, 0), grid)
 
 
 def test_responses_must_fit_the_plan() -> None:
     x, held, y = problem(10)
-    plan = plan_ridge(feature_spectrum(x, held), contiguous_folds(np.zeros(N), 4, 0), [1.0])
+    plan = planned(feature_spectrum(x, held), contiguous_folds(np.zeros(N), 4, 0), [1.0])
     with pytest.raises(ScoreError, match="120 rows"):
         plan.fit(y[:-1])

@@ -75,8 +75,8 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def scored(recording: xr.DataArray, source: object, **stream: object) -> dict[str, xr.Dataset]:
-    options = replace(StreamOptions(permutations=50), **stream)
-    return stream_layers(recording, source, options=OPTIONS, stream=options)
+    options = replace(OPTIONS, permutations=stream.pop("permutations", 50))
+    return stream_layers(recording, source, options=options, stream=StreamOptions(**stream))
 
 
 def killed(recording: xr.DataArray, source: ResponseSource, folder: Path, reads: int) -> None:

@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from encode_oracles.layers import encode_layers
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from harness.encode.design.features import delayed, zscore_by_run
-from harness.encode.design.options import EncodingOptions, Metric, Precision
+from harness.encode.design.options import EncodingOptions, Metric, Precision, Speed
 from harness.encode.design.sources import array_responses, npy_responses
 from harness.encode.design.splits import held_out_run
-from harness.encode.solve.layers import encode_layers
-from harness.encode.solve.scan import Speed
 from harness.encode.voxels.stream import PenaltyScope, StreamOptions, stream_layers
 from harness.errors import DataError, ScoreError
 
@@ -185,8 +184,7 @@ def test_permutations_find_signal_and_little_else() -> None:
     found = stream_layers(
         x,
         array_responses({"a": y}, RUNS),
-        options=OPTIONS,
-        stream=StreamOptions(permutations=400),
+        options=dataclasses.replace(OPTIONS, permutations=400),
     )["a"]
     p, q = found["p"].values, found["q"].values
     assert (p >= 1 / 401).all()
@@ -203,7 +201,7 @@ def test_a_less_precise_scan_ends_in_exact_predictions(speed: Speed) -> None:
     x, y = simulated(80)
     source = array_responses({"a": y}, RUNS)
     exact = stream_layers(x, source, options=OPTIONS)["a"]
-    quick = stream_layers(x, source, options=OPTIONS, stream=StreamOptions(speed=speed))["a"]
+    quick = stream_layers(x, source, options=dataclasses.replace(OPTIONS, speed=speed))["a"]
     same = (quick["penalty_best"] == exact["penalty_best"]).all("fold")
     same &= (quick["layer_best"] == exact["layer_best"]).all("fold")
     assert same.mean() > (0.95 if speed is Speed.FLOAT32 else 0.5)
@@ -228,10 +226,11 @@ def test_a_shared_penalty_is_that_of_every_voxels_scan(
     mixed = x.values @ rng.normal(size=(12, n_units)) + rng.normal(size=(len(RUNS), 3, n_units))
     recording = xr.DataArray(mixed, dims=x.dims, coords=x.coords)
     source = array_responses({"a": y, "b": y[:, 5:] ** 3}, RUNS)
-    shared = StreamOptions(scope=PenaltyScope.PARTICIPANT, permutations=20)
-    found = stream_layers(recording, source, options=DOUBLE, stream=shared)
+    shared = StreamOptions(scope=PenaltyScope.PARTICIPANT)
+    options = dataclasses.replace(DOUBLE, permutations=20)
+    found = stream_layers(recording, source, options=options, stream=shared)
     monkeypatch.setattr("harness.encode.voxels.stream.is_crossed", lambda *_: False)
-    wanted = stream_layers(recording, source, options=DOUBLE, stream=shared)
+    wanted = stream_layers(recording, source, options=options, stream=shared)
     for name in "ab":
         xr.testing.assert_allclose(found[name], wanted[name], atol=1e-6)
         assert (found[name]["layer_best"] == wanted[name]["layer_best"]).all()

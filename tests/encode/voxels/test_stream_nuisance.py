@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from encode_oracles.layers import encode_layers
 
 from harness.encode.design.features import zscore_by_run
-from harness.encode.design.options import EncodingOptions, Metric, Precision
+from harness.encode.design.options import EncodingOptions, Metric, Precision, Solver
 from harness.encode.design.sources import array_responses
 from harness.encode.design.splits import held_out_run
-from harness.encode.solve.layers import encode_layers
 from harness.encode.voxels import checkpoint
 from harness.encode.voxels.stream import PenaltyScope, StreamOptions, stream_layers
 from harness.errors import DataError, ScoreError
@@ -59,12 +59,14 @@ def simulated(n_units: int = 12) -> tuple[xr.DataArray, np.ndarray, np.ndarray]:
     return recording, y, nuisance
 
 
+@pytest.mark.parametrize("metric", list(Metric))
 @pytest.mark.parametrize("n_units", [12, 200], ids=["primal", "kernel"])
-def test_the_same_as_in_memory(n_units: int) -> None:
+def test_the_same_as_in_memory(n_units: int, metric: Metric) -> None:
     x, y, nuisance = simulated(n_units)
-    found = stream_layers(x, array_responses({"a": y}, RUNS), options=DOUBLE, nuisance=nuisance)
+    options = dataclasses.replace(DOUBLE, metric=metric)
+    found = stream_layers(x, array_responses({"a": y}, RUNS), options=options, nuisance=nuisance)
     result = encode_layers(
-        x.values, zscore_by_run(y, RUNS), RUNS, options=DOUBLE, nuisance=nuisance
+        x.values, zscore_by_run(y, RUNS), RUNS, options=options, nuisance=nuisance
     )
     assert result.nuisance is not None
     for ours, theirs in FIELDS.items():
@@ -76,6 +78,8 @@ def test_the_same_as_in_memory(n_units: int) -> None:
     assert (with_model[::4] == 1).all()
     left_out = with_model == 0
     np.testing.assert_array_equal(found["a"]["unique_r2"].values[left_out], 0)
+    if metric is not Metric.R2:
+        return  # correlation is blind to the scale of a prediction, and R2 is not
     kind = np.arange(N_VOXELS) % 4
     unique = [float(found["a"]["unique_r2"].values[kind == k].mean()) for k in range(4)]
     assert min(unique[0], unique[2]) > 0.2
@@ -177,12 +181,12 @@ def test_after_a_kill_it_goes_on(
 def test_what_cannot_be_had_is_refused() -> None:
     x, y, nuisance = simulated()
     source = array_responses({"a": y}, RUNS)
-    correlated = dataclasses.replace(OPTIONS, metric=Metric.CORRELATION)
-    with pytest.raises(ScoreError, match="inner R2, not correlation"):
-        stream_layers(x, source, options=correlated, nuisance=nuisance)
+    himalaya = dataclasses.replace(OPTIONS, solver=Solver.HIMALAYA)
     shared = StreamOptions(scope=PenaltyScope.PARTICIPANT)
     with pytest.raises(ScoreError, match="by voxel, not by participant"):
         stream_layers(x, source, options=OPTIONS, nuisance=nuisance, stream=shared)
+    with pytest.raises(ScoreError, match="himalaya chooses penalties by voxel"):
+        stream_layers(x, source, options=himalaya, stream=shared)
     nuisance[5, 1] = np.nan
     with pytest.raises(DataError, match="nuisance: run 0: column 1"):
         stream_layers(x, source, options=OPTIONS, nuisance=nuisance)

@@ -263,6 +263,15 @@ class TestScores:
         assert (score["group_layer_best"] == 1).all()
         assert float(score["ceiling"]) > 0.5
 
+    @pytest.mark.parametrize("resolution", ["roi", "voxel"])
+    def test_one_person_of_a_first_evening(self, lab, recording, resolution):
+        lab("01")
+        benchmark = deniz2019.Deniz2019(participants="01", resolution=resolution)
+        (request,) = benchmark.requests()
+        score = benchmark.score({request: recording})
+        assert float(score["value"]) > 0.3
+        assert np.isnan(float(score["low"]))  # nobody to resample
+
     def test_by_voxel_on_the_test_story(self, lab, recording):
         everybody(lab)
         benchmark = build(profile="oota2026", resolution="voxel", context="words(20)")

@@ -147,7 +147,7 @@ def test_a_test_story_without_repeats(lab):
 def test_stories_by_name(lab):
     assert lebel2023.heard(("UTS01",), "buck") == ("buck", "wheretheressmoke")
     assert lebel2023.heard(PEOPLE, "wheretheressmoke+buck") == ("buck", "wheretheressmoke")
-    with pytest.raises(DataError, match="did not all hear naked"):
+    with pytest.raises(DataError, match="no stories that UTS01 and UTS02 heard"):
         lebel2023.heard(PEOPLE, "buck+naked")
     names = [r.name for r in lebel2023.LeBel2023.resources("UTS01", "buck")]
     assert names[-2:] == ["buck.hf5", "wheretheressmoke.hf5"]
@@ -214,7 +214,8 @@ def test_who_heard_what():
 
 
 def test_content_that_nobody_pins_is_part_of_the_key(lab, monkeypatch):
-    from harness.runner.cells import score_key
+    from harness.runner.cells import NONE
+    from harness.runner.keys import Keys
     from harness.runner.resources import unpinned_content
     from harness.spec.specs import BenchmarkSpec
 
@@ -228,7 +229,7 @@ def test_content_that_nobody_pins_is_part_of_the_key(lab, monkeypatch):
     assert before == unpinned_content(spec)
     write(lab, "UTS02", STORIES[0], np.zeros((USED[0], 6)))
     after = unpinned_content(spec)
-    keys = {score_key(spec, ["r"], content) for content in ("", before, after)}
+    keys = {Keys("f", NONE, "float32").score(spec, (), content) for content in ("", before, after)}
     assert len(keys) == 3
     pinned = dict.fromkeys(lebel2023.FILES.entries, (1, "md5:" + "0" * 32))
     monkeypatch.setitem(vars(lebel2023.FILES), "entries", pinned)

@@ -1,0 +1,154 @@
+"""What a height is measured from: the best score that takes no model, no training or no context.
+
+Alignment and competence are only comparable above floors of the same kind. Chance is none: input
+embeddings and word rate reach most of what a network reaches on a brain, and a probe of layer 0
+most of what it reaches on a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from harness.board.answers.alignment import BASE, Alignment, mean_present
+from harness.board.answers.competence import Competence, compressed
+from harness.board.answers.shares import Side
+from harness.stats.bootstrap import DoubleArray
+
+CHANCE = "chance"
+NUISANCE = "the nuisance regressors"
+LEXICAL = "layer 0"
+KINDS = {"static": "static embeddings", "untrained": "the untrained network"}
+"""Controls by what a sentence calls them."""
+
+Controls = Mapping[str, Mapping[str, Sequence[str]]]
+"""By model, then by kind of control, the names of its controls."""
+
+
+def controls_of(board: xr.DataTree) -> Controls:
+    """Read which controls a board has of each model."""
+    models = board["models"].to_dataset()
+    rows = zip(*(models[name].values for name in ("model", "control", "base")), strict=True)
+    found: dict[str, dict[str, list[str]]] = {}
+    for model, control, base in rows:
+        if control:
+            found.setdefault(str(base), {}).setdefault(str(control), []).append(str(model))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Heights:
+    """Changes of compressed variants, and the heights of their bases above a floor.
+
+    Parameters
+    ----------
+    names : list of (model, compressor)
+        The compressed variants whose base is there.
+    side : Side
+        Arrays of shape (n_variants,), or (n_categories, n_variants).
+    floor : array
+        Of that shape.
+    labels : array of str
+        Of that shape: what the floor is of.
+    """
+
+    names: list[tuple[str, str]]
+    side: Side
+    floor: DoubleArray
+    labels: np.ndarray[tuple[int, ...], np.dtype[np.str_]]
+
+
+def alignment_heights(alignment: Alignment, controls: Controls) -> Heights:
+    """Measure alignment above the best of its floors, replicate by replicate.
+
+    A floor is chosen by its mean; its own error is that of replicates, who have a score on it
+    each. Models of controls are left out.
+    """
+    is_control = {name for kinds in controls.values() for names in kinds.values() for name in names}
+    pairs = zip(*compressed(alignment.names), strict=True)
+    kept = [(v, b) for v, b in pairs if alignment.names[v][0] not in is_control]
+    scores = alignment.means
+    rows, floors, labels = [], [], []
+    for variant, base in kept:
+        candidates = dict(_alignment_floors(alignment, base, controls))
+        label = max(candidates, key=lambda name: float(np.nanmean(candidates[name])))
+        change = scores[:, variant] - scores[:, base]
+        height = scores[:, base] - candidates[label]
+        present = np.isfinite(change) & np.isfinite(height)
+        n = int(present.sum())
+        if n < 2:
+            rows.append((np.nan,) * 6)
+        else:
+            cov = np.cov(change[present], height[present]) / n
+            means = change[present].mean(), height[present].mean()
+            rows.append((*means, cov[0, 0], cov[1, 1], cov[0, 1], n - 1))
+        floors.append(float(np.nanmean(candidates[label])))
+        labels.append(label)
+    columns = np.array(rows, np.float64).reshape(-1, 6).T
+    names = [alignment.names[variant] for variant, _ in kept]
+    return Heights(names, Side(*columns), np.array(floors), np.array(labels, np.str_))
+
+
+def _alignment_floors(
+    alignment: Alignment, base: int, controls: Controls
+) -> Iterator[tuple[str, DoubleArray]]:
+    scores, names = alignment.means, alignment.names
+    yield CHANCE, np.full(len(scores), alignment.chance)
+    if alignment.nuisance is not None:
+        values = alignment.nuisance.transpose("replicate", "variant").values[:, base]
+        if np.isfinite(values).any():
+            yield NUISANCE, np.asarray(values, np.float64)
+    for kind, members in controls.get(names[base][0], {}).items():
+        columns = [names.index((m, BASE)) for m in members if (m, BASE) in names]
+        values = mean_present(scores[:, columns], axis=1)
+        if columns and np.isfinite(values).any():
+            yield KINDS.get(kind, kind), values
+
+
+def competence_heights(language: Competence, controls: Controls) -> Heights:
+    """Measure competence above the best of its floors, category by category.
+
+    The floor is drawn with the same items as the base: what is easy for both is no error of the
+    height.
+    """
+    is_control = {name for kinds in controls.values() for names in kinds.values() for name in names}
+    pairs = zip(*compressed(language.names), strict=True)
+    kept = [(v, b) for v, b in pairs if language.names[v][0] not in is_control]
+    shape = (len(language.categories), len(kept))
+    columns = np.full((5, *shape), np.nan)
+    floor, labels = np.full(shape, np.nan), np.full(shape, "", dtype="<U40")
+    for k, (variant, base) in enumerate(kept):
+        change = language.draws[..., variant] - language.draws[..., base]
+        candidates = dict(_competence_floors(language, base, controls))
+        for i in range(shape[0]):
+            label = max(candidates, key=lambda n: float(np.nan_to_num(candidates[n][0][i], nan=-9)))
+            value, drawn = candidates[label]
+            height = language.draws[:, i, base] - drawn[:, i]
+            cov = np.cov(change[:, i], height)
+            score = language.accuracy[i]
+            means = score[variant] - score[base], score[base] - value[i]
+            columns[:, i, k] = (*means, cov[0, 0], cov[1, 1], cov[0, 1])
+            floor[i, k], labels[i, k] = value[i], label
+    names = [language.names[variant] for variant, _ in kept]
+    change_, height_, varied, unsure, shared = columns
+    freedom = language.pairs[:, None] - 1
+    return Heights(names, Side(change_, height_, varied, unsure, shared, freedom), floor, labels)
+
+
+def _competence_floors(
+    language: Competence, base: int, controls: Controls
+) -> Iterator[tuple[str, tuple[DoubleArray, DoubleArray]]]:
+    """Value by category (n_categories,), and its draws (n_draws, n_categories)."""
+    n = len(language.categories)
+    chance = np.broadcast_to(np.asarray(language.chance, np.float64).reshape(-1), n)
+    yield CHANCE, (chance, np.broadcast_to(chance, language.draws.shape[:2]))
+    if language.lexical is not None and language.lexical_draws is not None:
+        yield LEXICAL, (language.lexical[:, base], language.lexical_draws[..., base])
+    for kind, members in controls.get(language.names[base][0], {}).items():
+        columns = [language.names.index((m, BASE)) for m in members if (m, BASE) in language.names]
+        if columns:
+            mean = language.accuracy[:, columns].mean(axis=1)
+            yield KINDS.get(kind, kind), (mean, language.draws[..., columns].mean(axis=2))

@@ -1,0 +1,150 @@
+"""What a band's fits are made by: one plan for a layer, or nuisance, in an outer fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from harness.encode.design.band import Band, ColumnBand
+from harness.encode.design.kernel import (
+    DoubleArray,
+    FloatArray,
+    Spectrum,
+    model_grid,
+    nuisance_grid,
+)
+from harness.encode.design.options import EncodingOptions, Solver
+from harness.encode.design.targets import Split
+from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
+from harness.encode.solve.joint_scan import Change, JointScan, plan_joint_scan
+from harness.encode.solve.projected import ProjectedScan, project_scan
+from harness.encode.solve.scan import Scan, plan_scan
+from harness.errors import ScoreError
+
+Grid = Callable[[EncodingOptions, Spectrum], DoubleArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything about a band in an outer fold that does not depend on responses.
+
+    Made by :func:`make_plan`.
+
+    Parameters
+    ----------
+    split : Split
+        The fold.
+    options : EncodingOptions
+        Choices.
+    spectrum : Spectrum
+        Of the training rows.
+    ridge : Scan, HimalayaRidge or ProjectedScan
+        Takes targets: ``ridge.fit(responses)``.
+    """
+
+    split: Split
+    options: EncodingOptions
+    spectrum: Spectrum
+    ridge: Scan | HimalayaRidge | ProjectedScan
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        return self.ridge.nbytes + self.spectrum.basis.nbytes + self.spectrum.heldout.nbytes
+
+    def start(self, responses: FloatArray) -> DoubleArray:
+        """Inner scores of each penalty, (n_penalties, n_targets), that a joint fit starts from."""
+        return self.ridge.start(responses[self.split.outer.train])
+
+    def joint(self, nuisance: ColumnBand) -> JointScan | HimalayaJoint:
+        """Plan joint fits with nuisance regressors: ``joint.fit(responses, inner, alone)``."""
+        rows, ridge = self.split.outer, self.ridge
+        penalties = nuisance_grid(self.options, nuisance.spectrum(rows))
+        if isinstance(ridge, HimalayaRidge):
+            return HimalayaJoint(ridge, nuisance.kernels(rows), penalties)
+        change = None
+        if isinstance(ridge, ProjectedScan):
+            change = ridge.change
+            ridge = ridge.scan
+        columns = nuisance.columns[rows.train], nuisance.columns[rows.test]
+        return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties, change)
+
+    def projected(self, columns: DoubleArray, inverse: DoubleArray) -> Plan:
+        """Plan a design that differs from this one by a few columns.
+
+        Parameters
+        ----------
+        columns : array, shape (n_samples, n_columns)
+            ``V`` of :class:`harness.encode.solve.joint_scan.Change`, in all rows.
+        inverse : array, shape (n_columns, n_columns)
+            Of its matrix ``M``.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        ScoreError
+            himalaya solves: give it the changed band itself.
+        """
+        if not isinstance(self.ridge, Scan):
+            raise ScoreError("only our own plans share decompositions", "plan the changed band")
+        rows = self.split.outer
+        change = Change(columns[rows.train], columns[rows.test], inverse)
+        own = project_scan(self.ridge, self.spectrum, self.split.inner, change)
+        return replace(self, ridge=own)
+
+
+def make_plan(
+    band: Band,
+    split: Split,
+    options: EncodingOptions,
+    n_targets: int,
+    *,
+    device: str = "cpu",
+    grid: Grid = model_grid,
+    keep: bool = False,
+) -> Plan:
+    """Plan the ridge regression of one band in one outer fold.
+
+    Parameters
+    ----------
+    band : Band
+        A layer, or nuisance.
+    split : Split
+        The fold.
+    options : EncodingOptions
+        Penalty grid, metric, precision, solver.
+    n_targets : int
+        About how many targets will go through the plan.
+    device : str
+        Where products with targets are made.
+    grid : callable
+        Makes the penalties of the band.
+    keep : bool
+        Whether a joint fit of few targets will follow.
+
+    Returns
+    -------
+    Plan
+    """
+    spectrum = band.spectrum(split.outer)
+    penalties = grid(options, spectrum)
+    ridge: Scan | HimalayaRidge
+    if options.solver is Solver.HIMALAYA:
+        kernels = band.kernels(split.outer)
+        ridge = HimalayaRidge(kernels, split.inner, penalties, options.metric)
+    else:
+        ridge = plan_scan(
+            spectrum,
+            split.inner,
+            penalties,
+            metric=options.metric,
+            precision=options.typed,
+            speed=options.speed,
+            device=device,
+            n_voxels=n_targets,
+            keep=keep,
+        )
+    return Plan(split, options, spectrum, ridge)

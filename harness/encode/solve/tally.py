@@ -1,0 +1,268 @@
+"""What is kept of each target while layers and folds go by."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from harness.encode.design.kernel import DoubleArray, FloatArray
+from harness.encode.design.splits import IntArray
+from harness.encode.design.targets import Split
+from harness.encode.solve.choice import GridEnds, grid_ends
+from harness.encode.solve.nuisance_tally import NuisanceTally
+
+Single = npt.NDArray[np.float32]
+
+
+_ARRAYS = (
+    *("r", "r2", "inner_best", "r_best", "r2_best", "layer_best", "penalty_best"),
+    *("penalty", "ends", "ceiling"),
+)
+
+
+@dataclass(eq=False)
+class Tally:
+    """Scores of one participant's voxels, or of any targets; they fill up as layers are scored.
+
+    Parameters
+    ----------
+    r, r2 : array, shape (n_curves, n_layers, n_voxels)
+        Of each fold; of voxels only the mean over folds, as one curve.
+    inner_best, r_best, r2_best : array, shape (n_folds, n_voxels)
+        Of the layer with the highest inner score so far.
+    layer_best, penalty_best : array of int, shape (n_folds, n_voxels)
+        Number of that layer, and index of its penalty; -1 before there is one.
+    penalty : array of int, shape (n_voxels,)
+        Penalties of the layer and fold that were scored last.
+    ends : array, shape (2, n_folds, n_layers)
+        Share of voxels at the low and at the high end of the grid.
+    ceiling : array, shape (n_voxels,)
+    predictions : array, shape (n_voxels, n_heldout), optional
+        At the best layer so far; a file.
+    nuisance : NuisanceTally, optional
+        Fits with nuisance regressors.
+    rows : tuple of slice
+        Where each fold's held-out rows are among those of all folds.
+    inner, penalties : array, shape (n_folds, n_layers, n_voxels), optional
+        Best inner score, and index of the penalty, where curves are kept by fold.
+    groups : array of int, shape (n_voxels,), optional
+        Targets of one number choose their layer together, by their mean inner score; all are then
+        added at once. By default each chooses its own.
+    done : int
+        Steps (layers times folds, in this order; nuisance alone comes before the first layer) that
+        it holds.
+    """
+
+    r: FloatArray
+    r2: FloatArray
+    inner_best: DoubleArray
+    r_best: DoubleArray
+    r2_best: DoubleArray
+    layer_best: npt.NDArray[np.int16]
+    penalty_best: npt.NDArray[np.int16]
+    penalty: npt.NDArray[np.int16]
+    ends: DoubleArray
+    ceiling: DoubleArray
+    predictions: Single | None
+    nuisance: NuisanceTally | None
+    rows: tuple[slice, ...]
+    inner: DoubleArray | None = None
+    penalties: npt.NDArray[np.int16] | None = None
+    groups: IntArray | None = None
+    ceiling_kind: str = "none"
+    unusable: dict[int, str] = field(default_factory=dict)
+    done: int = 0
+
+    @classmethod
+    def empty(
+        cls,
+        splits: Sequence[Split],
+        n_layers: int,
+        n_voxels: int,
+        file: Path | None = None,
+        *,
+        nuisance: bool = False,
+        groups: IntArray | None = None,
+    ) -> Tally:
+        """Make one with nothing in it.
+
+        Parameters
+        ----------
+        splits : sequence of Split
+            Outer folds.
+        n_layers, n_voxels : int
+        file : Path, optional
+            Takes the predictions; it has its size already. None: they are not kept.
+        nuisance : bool
+            Whether there are fits with nuisance regressors.
+        groups : array of int, shape (n_voxels,), optional
+            Responses are in memory: everything is kept, in float64, and targets of a group choose
+            their layer together.
+        """
+        ends = np.cumsum([0, *(len(split.outer.test) for split in splits)]).tolist()
+        n_folds, whole = len(splits), groups is not None
+        each = (n_folds, n_voxels)
+        curves = (n_folds if whole else 1, n_layers, n_voxels)
+        predictions: Single | None = None
+        if file is not None:
+            predictions = np.memmap(file, np.float32, "r+", shape=(n_voxels, ends[-1]))
+        elif whole:
+            predictions = np.zeros((n_voxels, ends[-1]), np.float32)
+        kind = np.float64 if whole else np.float32
+        return cls(
+            r=np.zeros(curves, kind),
+            r2=np.zeros(curves, kind),
+            inner_best=np.full(each, -np.inf),
+            r_best=np.full(each, np.nan),
+            r2_best=np.full(each, np.nan),
+            layer_best=np.full(each, -1, np.int16),
+            penalty_best=np.full(each, -1, np.int16),
+            penalty=np.full(n_voxels, -1, np.int16),
+            ends=np.zeros((2, n_folds, n_layers)),
+            ceiling=np.full(n_voxels, np.nan),
+            predictions=predictions,
+            nuisance=NuisanceTally.empty(*each, kind) if nuisance else None,
+            rows=tuple(slice(a, b) for a, b in itertools.pairwise(ends)),
+            inner=np.full(curves, np.nan) if whole else None,
+            penalties=np.full(curves, -1, np.int16) if whole else None,
+            groups=groups,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write all of it, as NumPy's archive; predictions stay in their file."""
+        if isinstance(self.predictions, np.memmap):
+            self.predictions.flush()
+        said = {"ceiling_kind": self.ceiling_kind, "done": self.done}
+        said["unusable"] = {str(voxel): reason for voxel, reason in self.unusable.items()}
+        with path.open("wb") as file:
+            np.savez(file, said=np.array(json.dumps(said)), **self._arrays)
+
+    @property
+    def _arrays(self) -> dict[str, Any]:
+        """What is saved, by name; to be filled in place."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if self.nuisance is not None:
+            arrays |= {f"nuisance_{name}": a for name, a in self.nuisance.arrays.items()}
+        return arrays
+
+    def restore(self, path: Path) -> bool:
+        """Take over what was saved of a tally of the same shape; False where nothing is whole."""
+        try:
+            with np.load(path, allow_pickle=False) as saved:
+                arrays = {name: saved[name] for name in self._arrays}
+                said = json.loads(str(saved["said"]))
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return False
+        for name, array in self._arrays.items():
+            array[...] = arrays[name]
+        self.ceiling_kind, self.done = said["ceiling_kind"], said["done"]
+        self.unusable = {int(voxel): reason for voxel, reason in said["unusable"].items()}
+        return True
+
+    @property
+    def n_voxels(self) -> int:
+        """All voxels, usable or not."""
+        return len(self.ceiling)
+
+    def usable(self, block: slice) -> IntArray:
+        """Voxels of a block that can be scored."""
+        wanted = [v for v in range(block.start, block.stop) if v not in self.unusable]
+        return np.array(wanted, dtype=np.intp)
+
+    def add(
+        self,
+        fold: int,
+        layer: int,
+        voxels: IntArray,
+        *,
+        inner: DoubleArray,
+        penalty: IntArray,
+        r: DoubleArray,
+        r2: DoubleArray,
+        predictions: FloatArray,
+    ) -> npt.NDArray[np.bool_]:
+        """Add some voxels' scores of a layer in a fold; the best layer is the earlier of equals.
+
+        Returns
+        -------
+        array of bool
+            Voxels that the layer suits better than those before.
+        """
+        if self.inner is not None and self.penalties is not None:
+            self.r[fold, layer, voxels], self.r2[fold, layer, voxels] = r, r2
+            self.inner[fold, layer, voxels] = inner
+            self.penalties[fold, layer, voxels] = penalty
+        else:
+            self.r[0, layer, voxels] += r / len(self.r_best)
+            self.r2[0, layer, voxels] += r2 / len(self.r_best)
+            self.penalty[voxels] = penalty
+        if self.groups is not None:
+            groups = self.groups[voxels]
+            inner = (np.bincount(groups, inner) / np.bincount(groups).clip(min=1))[groups]
+        better: npt.NDArray[np.bool_] = inner > self.inner_best[fold, voxels]
+        chosen = voxels[better]
+        self.inner_best[fold, chosen] = inner[better]
+        self.r_best[fold, chosen] = r[better]
+        self.r2_best[fold, chosen] = r2[better]
+        self.layer_best[fold, chosen] = layer
+        self.penalty_best[fold, chosen] = penalty[better]
+        if self.predictions is not None:
+            self.predictions[chosen, self.rows[fold]] = predictions[:, better].T
+        return better
+
+    def count_ends(self, fold: int, layer: int, n_penalties: int) -> None:
+        """Note the share of voxels whose penalty is an end of the grid."""
+        last = self.penalty if self.penalties is None else self.penalties[fold, layer]
+        found = grid_ends(last[last >= 0].astype(np.intp), n_penalties)
+        self.ends[:, fold, layer] = found.low, found.high
+
+    def predicted(self, voxels: IntArray) -> FloatArray:
+        """Held-out predictions at the chosen layers, (n_heldout, n_voxels)."""
+        assert self.predictions is not None
+        return np.asarray(self.predictions[voxels].T)
+
+    def reasons(self) -> dict[str, int]:
+        """How many voxels are unusable, by reason, without where in each."""
+        return dict(Counter(reason.partition(" (")[0] for reason in self.unusable.values()))
+
+    def warnings(self) -> list[str]:
+        """List what a reader of the scores should know."""
+        found = []
+        if self.unusable:
+            found.append(f"{len(self.unusable)} of {self.n_voxels} voxels cannot be scored")
+        return [*found, *GridEnds(*self.ends.mean(axis=(1, 2))).warnings]
+
+    def dataset(self, layers: npt.NDArray[Any]) -> xr.Dataset:
+        """Scores as xarray; NaN where a voxel is unusable."""
+        bad = list(self.unusable)
+        self.r[..., bad] = self.r2[..., bad] = np.nan
+        inner = np.where(np.isinf(self.inner_best), np.nan, self.inner_best)
+        labels = np.where(self.layer_best < 0, -1, np.asarray(layers)[self.layer_best])
+        by_layer, by_fold = ("layer", "voxel"), ("fold", "voxel")
+        data = xr.Dataset(
+            {
+                "r": (by_layer, self.r[0]),
+                "r2": (by_layer, self.r2[0]),
+                "r_best": ("voxel", self.r_best.mean(axis=0).astype(np.float32)),
+                "r2_best": ("voxel", self.r2_best.mean(axis=0).astype(np.float32)),
+                "fold_r_best": (by_fold, self.r_best.astype(np.float32)),
+                "layer_best": (by_fold, labels),
+                "penalty_best": (by_fold, self.penalty_best),
+                "inner_best": (by_fold, inner.astype(np.float32)),
+                "grid_ends": (("end", "fold", "layer"), self.ends),
+            },
+            coords={"layer": layers, "end": ["low", "high"]},
+        )
+        if self.nuisance is None:
+            return data
+        return data.assign(self.nuisance.variables()).assign_coords(band=["model", "nuisance"])

@@ -1,0 +1,1 @@
+"""Engines: who does the jobs of a run."""

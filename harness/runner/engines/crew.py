@@ -1,0 +1,133 @@
+"""An engine over any crew of workers: prepare a variant, then score its cells side by side.
+
+A crew is what differs between processes of this machine and a cluster: it takes tasks, and puts
+what becomes of them into a queue. What follows from it is the same for all, and is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from typing import Protocol, assert_never
+
+from harness.errors import HarnessError
+from harness.runner.cells import Cell, Variant
+from harness.runner.job import Job
+from harness.runner.progress import Progress
+from harness.runner.work import Task, failed
+from harness.store.store import Store
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A worker begins a stage of a variant."""
+
+    worker: str
+    variant: Variant
+    what: str
+
+
+@dataclass(frozen=True)
+class Advance:
+    """A worker is so far in its stage."""
+
+    worker: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task ended."""
+
+    task: Task
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """Another process does the same task: it comes last."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A task was given to as many workers as allowed, and all of them died."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Something that ends the run: the store cannot be written, a worker does not start."""
+
+    error: Exception
+
+
+Event = Stage | Advance | Ended | Postponed | Lost | Broken
+
+
+class Crew(Protocol):
+    """Workers, however far away."""
+
+    def submit(self, task: Task) -> None:
+        """Have a task done; what becomes of it is put into the queue of events."""
+
+    def close(self) -> None:
+        """Drop what waits, stop what runs, let the workers go."""
+
+
+class WorkerLost(HarnessError):
+    """A worker died, again and again, over the same task."""
+
+
+@dataclass(frozen=True)
+class Crewed:
+    """An engine that gives tasks to a crew, see :class:`harness.runner.engine.Engine`.
+
+    Parameters
+    ----------
+    hire : callable
+        Makes the crew, given the queue that events go into.
+    """
+
+    hire: Callable[[SimpleQueue[Event]], Crew]
+
+    def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Cell]:
+        """Prepare every job; score each of its cells as soon as the job is prepared."""
+        events: SimpleQueue[Event] = SimpleQueue()
+        crew = self.hire(events)
+        try:
+            for job in jobs:
+                crew.submit(Task(job))
+            waiting = len(jobs)
+            while waiting:
+                event = events.get()
+                match event:
+                    case Stage(worker, variant, what):
+                        progress.worker(worker).stage(variant, what)
+                    case Advance(worker, done, total):
+                        progress.worker(worker).advance(done, total)
+                    case Ended(task, cells):
+                        following = task.followed_by(cells)
+                        for further in following:
+                            crew.submit(further)
+                        waiting += len(following) - 1
+                        left = [further.cell for further in following]
+                        yield from (cell for cell in cells if cell not in left)
+                    case Postponed(task):
+                        crew.submit(replace(task, wait=True))
+                    case Lost(task, reason):
+                        waiting -= 1
+                        store = Store(task.job.place.store)
+                        for cell in task.cells:
+                            yield failed(cell, WorkerLost(reason), store)
+                    case Broken(error):
+                        raise error
+                    case _:
+                        assert_never(event)
+        finally:
+            crew.close()

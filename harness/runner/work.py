@@ -1,0 +1,263 @@
+"""How a job is done: ``prepare`` fetches, compresses and records; ``score`` scores one cell."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import xarray as xr
+
+from harness.errors import CorruptError, HarnessError, StoreError
+from harness.place.place import entered
+from harness.record.request import Recordings, Request
+from harness.runner.cells import Cell
+from harness.runner.job import Job
+from harness.runner.keys import failure_key
+from harness.runner.options import Overwrite
+from harness.runner.plan import Loaded, Plan, cell_key, load_benchmark, planned
+from harness.runner.progress import Progress
+from harness.runner.provenance import provenance
+from harness.runner.session import Session
+from harness.runner.status import Status
+from harness.store.keys import content_key
+from harness.store.lock import Held
+from harness.store.store import Kind, Store
+
+
+@dataclass
+class Worker:
+    """Does jobs, one after another, in one process.
+
+    Parameters
+    ----------
+    progress : Progress
+        Hears of the stages.
+    benchmarks : mapping
+        Benchmarks that are loaded, by name. Others are loaded when a job needs them, and kept for
+        the next.
+    """
+
+    progress: Progress
+    benchmarks: Mapping[str, Loaded] = field(default_factory=dict)
+    _here: dict[str, Loaded] = field(default_factory=dict, init=False, repr=False)
+    _session: Session | None = field(default=None, init=False, repr=False)
+
+    def prepare(self, job: Job, *, wait: bool = True) -> tuple[Cell, ...]:
+        """Fetch, compress and record what the cells of a job need; this wants the accelerator.
+
+        Returns
+        -------
+        tuple of Cell
+            In the order of the job. Those that are still to do can be scored; the others have
+            ended: a cell that cannot be recorded has failed, and the others go on.
+
+        Raises
+        ------
+        Held
+            Another process prepares the same, and ``wait`` is not set.
+        StoreError
+            The store cannot be written.
+        """
+        with entered(job.place):
+            opened = self._opened(job)
+            cells = [failure_key(cell.variant, cell.benchmark) for cell in job.cells]
+            mark = content_key(cells=cells, options=job.options)
+            try:
+                with opened.store.lock("preparing", mark, wait=wait):
+                    return tuple(self._prepared(job, opened))
+            finally:
+                opened.close()
+
+    def score(self, job: Job, cell: Cell, *, wait: bool = True) -> Cell:
+        """Score one prepared cell from its recordings, and store the score; this wants cores.
+
+        Returns
+        -------
+        Cell
+            As it ended.
+
+        Raises
+        ------
+        Held
+            Another process scores the same, and ``wait`` is not set.
+        StoreError
+            The store cannot be written.
+        """
+        with entered(job.place):
+            opened = self._opened(job)
+            try:
+                self._scored(job, cell, opened, wait)
+            except Held:
+                raise
+            except Exception as error:  # a failure is a row of the board, not the end
+                return failed(cell, error, opened.store)
+            finally:
+                opened.close()
+            opened.store.remove(Kind.FAILURE, failure_key(cell.variant, cell.benchmark))
+            return replace(cell, status=Status.DONE, reason="")
+
+    def _prepared(self, job: Job, opened: Session) -> list[Cell]:
+        try:
+            cells = [self._keyed(cell, job, opened) for cell in job.cells]
+            opened.report()
+            todo = [cell for cell in cells if cell.status is Status.TODO]
+            asked = {c.benchmark.name: self._loaded(c.benchmark.name, job).requests for c in todo}
+            every = [request for requests in asked.values() for request in requests]
+            if job.options.overwrite is Overwrite.ALWAYS:
+                opened.forget(every)
+        except Exception as error:  # likewise
+            return [failed(cell, error, opened.store) for cell in job.cells]
+        anew = job.options.overwrite is Overwrite.ALWAYS
+        return [
+            self._recorded(cell, asked[cell.benchmark.name], every, opened)
+            if cell.status is Status.TODO and (anew or not opened.store.has(Kind.SCORE, cell.key))
+            else cell  # ended, or scored: its report alone was damaged, and is made by now
+            for cell in cells
+        ]
+
+    def _keyed(self, cell: Cell, job: Job, opened: Session) -> Cell:
+        """Give a cell its key, now that the model's files are here; it may turn out to be done."""
+        if cell.key:
+            return cell
+        known = self._known(cell, job, opened)
+        return planned(cell.variant, known, cell.benchmark, opened.store)
+
+    def _recorded(
+        self, cell: Cell, mine: Sequence[Request], every: Sequence[Request], opened: Session
+    ) -> Cell:
+        # What all cells of the variant ask of the same stimuli is recorded in one pass.
+        passes = {request.pass_key for request in mine}
+        try:
+            opened.record(request for request in every if request.pass_key in passes)
+        except Exception as error:  # likewise
+            return failed(cell, error, opened.store)
+        return cell
+
+    def _scored(self, job: Job, cell: Cell, opened: Session, wait: bool) -> None:
+        loaded = self._loaded(cell.benchmark.name, job)
+        key = cell_key(cell.variant, self._known(cell, job, opened), loaded)
+        anew = job.options.overwrite is Overwrite.ALWAYS
+        with opened.store.lock(Kind.SCORE, key, wait=wait):
+            if not anew and opened.store.has(Kind.SCORE, key):
+                return
+            self.progress.stage(cell.variant, f"scoring {cell.benchmark.name}")
+            # A killed run goes on from what it left here.
+            with opened.store.unfinished(key, anew=anew) as folder:
+                place = replace(job.place, device=opened.device, unfinished=folder)
+                with entered(place):
+                    opened.store.write(Kind.SCORE, key, _score(loaded, opened))
+
+    def _known(self, cell: Cell, job: Job, opened: Session) -> Plan:
+        """Return a plan of one cell, whose model is here."""
+        loaded = {cell.benchmark.name: self._loaded(cell.benchmark.name, job)}
+        files = {cell.variant.model.name: opened.files}
+        return Plan((), loaded, files, job.place, job.options)
+
+    def _opened(self, job: Job) -> Session:
+        if self._session is None or self._session.variant != job.variant:
+            texts = {
+                f"{spec.name}/{passage.name}": passage.text
+                for spec in job.texts
+                for request in self._loaded(spec.name, job).requests
+                for passage in request.stimuli.passages
+            }
+            self._session = Session(
+                job.variant, Store(job.place.store), job.place, job.options, self.progress, texts
+            )
+        return self._session
+
+    def _loaded(self, name: str, job: Job) -> Loaded:
+        if name in self.benchmarks:
+            return self.benchmarks[name]
+        if name not in self._here:
+            specs = (*(cell.benchmark for cell in job.cells), *job.texts)
+            self._here[name] = load_benchmark(next(s for s in specs if s.name == name))
+        return self._here[name]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker does at a time.
+
+    Parameters
+    ----------
+    job : Job
+    cell : Cell, optional
+        The cell to score; without one the job is prepared, which wants the accelerator.
+    wait : bool
+        Whether to wait for another process that does the same; at first such a task is put last.
+    """
+
+    job: Job
+    cell: Cell | None = None
+    wait: bool = False
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Cells that are lost with it."""
+        return self.job.cells if self.cell is None else (self.cell,)
+
+    def done_by(self, worker: Worker) -> tuple[Cell, ...]:
+        """Do it, and return its cells as they stand then.
+
+        Raises
+        ------
+        Held
+            Another process does the same, and ``wait`` is not set.
+        """
+        if self.cell is None:
+            return worker.prepare(self.job, wait=self.wait)
+        return (worker.score(self.job, self.cell, wait=self.wait),)
+
+    def followed_by(self, cells: tuple[Cell, ...]) -> tuple[Task, ...]:
+        """Return the tasks that its cells, as it left them, ask for."""
+        if self.cell is not None:
+            return ()
+        return tuple(Task(self.job, cell) for cell in cells if cell.status is Status.TODO)
+
+
+def failed(cell: Cell, error: Exception, store: Store) -> Cell:
+    """Return a cell that failed, with the reason, which the store remembers.
+
+    Raises
+    ------
+    StoreError
+        It is the error: every further cell would be lost, too.
+    """
+    if isinstance(error, StoreError) and not isinstance(error, CorruptError):
+        raise error
+    if isinstance(error, HarnessError):
+        reason, trace = str(error), ""
+    else:
+        reason = f"{type(error).__name__}: {error}"
+        trace = "".join(traceback.format_exception(error))
+    remembered = xr.Dataset(
+        attrs={
+            "reason": reason,
+            "traceback": trace,
+            "model": cell.variant.model.name,
+            "compressor": cell.variant.compressor.name,
+            "benchmark": cell.benchmark.name,
+        }
+    )
+    store.write(Kind.FAILURE, failure_key(cell.variant, cell.benchmark), remembered)
+    return replace(cell, status=Status.FAILED, reason=reason)
+
+
+def _score(loaded: Loaded, opened: Session) -> xr.Dataset:
+    start = time.perf_counter()
+    # Attributes alone: a benchmark of 200 tasks lets each recording go when it has scored it.
+    read: list[Mapping[str, Any]] = []
+
+    def load(request: Request) -> xr.DataArray:
+        recording = opened.recording(request)
+        read.append(recording.attrs)
+        return recording
+
+    score = loaded.benchmark.score(Recordings(loaded.requests, load))
+    parts = opened.keys.parts(loaded.spec, loaded.requests, loaded.content)
+    said = provenance(opened.variant, loaded.spec, opened.files, read, parts)
+    return score.assign_attrs(score.attrs | said | {"score_seconds": time.perf_counter() - start})

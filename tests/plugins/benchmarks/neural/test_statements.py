@@ -1,0 +1,95 @@
+"""What specs and docs say of data, against what listings and file trees hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from brainpress_plugins.benchmarks.neural import lebel2023, narratives_files
+from trees import trees
+
+from harness.errors import SelectionError
+from harness.fetch.resource import Resource
+from harness.runner.resources import benchmark_resources
+from harness.spec.registry import registry
+from harness.spec.specs import BenchmarkSpec
+
+DOCS = Path(__file__).parents[4] / "docs" / "datasets.md"
+PERSON = re.compile(
+    r"/(UTS\d\d|sub-(?:EN|FR|CN)?\d+)/|responses/subject(\d\d)_|/6mm/(s\d\d)-|(sub-\d\d)_"
+)
+
+
+def neural() -> dict[str, BenchmarkSpec]:
+    specs = registry().benchmarks.specs
+    return {n: s for n, s in specs.items() if s.kind == "neural" and not s.simulated}
+
+
+def files(spec: BenchmarkSpec) -> tuple[Resource, ...]:
+    try:
+        return benchmark_resources(spec)
+    except SelectionError:
+        return ()
+
+
+def people(spec: BenchmarkSpec) -> set[str]:
+    found = (PERSON.search(resource.where) for resource in files(spec))
+    return {next(filter(None, match.groups())) for match in found if match}
+
+
+LEFT_OUT = {"brennan2016-alice": 1, "brennan2016-alice-words20": 1}
+"""s33 is all zeros, which the notes say."""
+
+
+@pytest.mark.parametrize("name", neural())
+def test_the_number_of_people_is_that_of_the_files(name: str) -> None:
+    spec = neural()[name]
+    counted = len(people(spec)) - LEFT_OUT.get(name, 0)
+    said = re.match(r"(?:mean of )?(\d+) (?:people|listeners|readers|patients)", spec.data)
+    assert said, spec.data
+    if counted > 0:
+        assert int(said[1]) == counted
+    else:
+        assert files(spec)[0].where.startswith("brainscore/")  # one file of all
+
+
+@pytest.mark.parametrize("name", neural())
+def test_the_licence_of_every_file_is_said(name: str) -> None:
+    spec = neural()[name]
+    for licence in {resource.licence for resource in files(spec)} - {""}:
+        assert licence in spec.licence
+
+
+def test_stories_are_as_many_as_there_are() -> None:
+    specs = neural()
+    grids = [n for n in trees()["ds003020"].entries if n.endswith(".TextGrid")]
+    assert f"{len(grids)} stories" in specs["lebel2023-three"].data
+    assert len(lebel2023.heard(lebel2023.THREE, lebel2023.ALL)) == len(grids)
+    assert narratives_files.SHARED == ("black", "bronx", "forgot", "piemanpni")
+
+
+def row(name: str) -> list[str]:
+    lines = [line for line in DOCS.read_text().splitlines() if line.startswith("|")]
+    found = [line for line in lines if f"`{name}`" in line.split("|")[1]]
+    assert found, f"no row of {name} in docs/datasets.md"
+    return [cell.strip() for cell in found[0].split("|")[1:-1]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in neural() if not n.endswith(("-voxels", "-words20", "-oota2026", "-three"))],
+)
+def test_docs_say_the_same(name: str) -> None:
+    """The table's people, size and licence are those of the spec and of the listing."""
+    spec = neural()[name]
+    _, data, size, licence, *_ = row(name)
+    number = re.search(r"\d+", spec.data)
+    assert number
+    assert re.search(rf"\b{number[0]}\b", data), (data, spec.data)
+    sizes = [resource.size for resource in files(spec)]
+    if None not in sizes and sizes:
+        total = sum(n or 0 for n in sizes)
+        assert size == (f"{total / 1e9:.0f} GB" if total > 1e9 else f"{total / 1e6:.0f} MB")
+    for each in {resource.licence.split(" ")[0] for resource in files(spec)} - {""}:
+        assert each.replace("CC-BY", "CC BY").split("-1")[0].split("-4")[0] in licence
