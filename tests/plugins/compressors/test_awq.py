@@ -119,7 +119,7 @@ def test_on_every_architecture(
 
 
 def test_a_norm_without_a_weight_takes_no_scales_in(random_calibration: Any) -> None:
-    from tests.support.architectures import tiny
+    from architectures import tiny
 
     report = AWQ(4).compress(tiny("olmo"), random_calibration)
     layers = {row.name: row for row in report.layers}
