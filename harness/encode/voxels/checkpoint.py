@@ -21,6 +21,7 @@ from harness.encode.design.targets import Split
 from harness.encode.solve.tally import Tally
 from harness.store.atomic import explained, writing
 from harness.store.keys import content_key
+from harness.store.seal import fault, seal
 
 EVERY = 60.0
 """Seconds of work that a kill may cost, and the step that it falls into."""
@@ -66,7 +67,7 @@ class Checkpoint:
             with explained(file.parent):
                 _allocate(file, size)
         found = Tally.empty(splits, n_layers, n_voxels, file, nuisance=nuisance)
-        if whole and self.lasting and found.restore(self._path(number)):
+        if whole and self.lasting and self._fits(number) and found.restore(self._path(number)):
             self._saved[number] = time.monotonic()
         return found
 
@@ -78,7 +79,19 @@ class Checkpoint:
             return
         with writing(self._path(number)) as beside:
             tally.save(beside)
+            seal(beside, self._label(number))
         self._saved[number] = time.monotonic()
+
+    def _fits(self, number: int) -> bool:
+        """Whether what was saved is of this analysis, and undamaged."""
+        try:
+            return not fault(self._path(number), self._label(number))
+        except OSError:
+            return False
+
+    def _label(self, number: int) -> str:
+        assert self.folder is not None
+        return f"unfinished/{self.folder.name}/{number}"
 
     def _path(self, number: int) -> Path:
         assert self.folder is not None
@@ -121,6 +134,7 @@ def fingerprint(
     ceilings: Mapping[str, npt.ArrayLike] | None,
     settings: Sequence[object],
     nuisance: FloatArray | None = None,
+    confounds: FloatArray | None = None,
 ) -> str:
     """Tell one analysis from another, by its settings and by a sample of its data.
 
@@ -137,6 +151,8 @@ def fingerprint(
         Whatever else changes a score; all with a canonical form.
     nuisance : array, optional
         Regressors.
+    confounds : array, optional
+        Basis of what is taken out of everything.
     """
     data: dict[str, list[object]] = {}
     for name in source.participants:
@@ -145,6 +161,8 @@ def fingerprint(
         if ceilings is not None:
             data[name].append(_digest(np.asarray(ceilings[name], np.float64)))
     beside = {} if nuisance is None else {"nuisance": _digest(np.asarray(nuisance, np.float64))}
+    if confounds is not None:
+        beside["confounds"] = _digest(np.asarray(confounds, np.float64))
     return content_key(
         **beside,
         data=data,
