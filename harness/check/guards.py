@@ -16,7 +16,14 @@ import scipy.stats
 from harness.encode.ceilings.estimates import explainable_variance, leave_one_out, split_half
 from harness.encode.design.kernel import DoubleArray
 from harness.encode.design.options import EncodingOptions, Precision
-from harness.encode.design.splits import Fold, IntArray, held_out_run
+from harness.encode.design.splits import (
+    Fold,
+    IntArray,
+    contiguous_folds,
+    held_out_pieces,
+    held_out_run,
+)
+from harness.encode.score.responses import prepare
 from harness.encode.solve.layers import encode_layers
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.equivalence import tost
@@ -70,7 +77,7 @@ class Rate:
 
 
 def findings(seed: int = 0) -> Iterator[Rate]:
-    """Simulate guards 1 to 4, one finding after another.
+    """Simulate guards 1 to 4 and 8, one finding after another.
 
     Parameters
     ----------
@@ -85,6 +92,7 @@ def findings(seed: int = 0) -> Iterator[Rate]:
     yield from permutation_rates(seed)
     yield from equivalence_rates(seed)
     yield from recovery(seed)
+    yield from confounded(seed)
 
 
 def smooth_noise(rng: np.random.Generator, runs: IntArray, *shape: int) -> DoubleArray:
@@ -215,3 +223,53 @@ def recovery(seed: int = 0, draws: int = 30) -> Iterator[Rate]:
         4, "largest error of a reliability of mean responses", float(np.max(errors)), 0, 0.02
     )
     yield Rate(4, "intervals that hold the leave-one-out ceiling", float(np.mean(loo)), COVERAGE, 1)
+
+
+def confounded(seed: int = 0, draws: int = 12) -> Iterator[Rate]:
+    """Guard 8: drift and motion, taken out of both sides, change no score and make none.
+
+    Features are slow, motion follows one of them, and folds cut the run. White noise in more units
+    than rows must score nothing: it does score where a projection joins held-out to training rows.
+    """
+    runs = np.zeros(320, np.intp)
+    slow = np.arange(len(runs)) / len(runs)
+    changes, moved, nothing = [], [], []
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, 8, draw])
+        x = smooth_noise(rng, runs, 1, 12) + np.cumsum(rng.normal(size=(len(runs), 1, 12)), 0) / 4
+        noise = rng.normal(size=(len(runs), 1, 400))
+        motion = x[:, 0, :1] + np.cumsum(rng.normal(size=(len(runs), 4)), axis=0)
+        driven = np.roll(x[:, 0], 1, axis=0) @ rng.normal(size=(12, 20))
+        y = driven / driven.std(axis=0) + smooth_noise(rng, runs, 20)
+        phase, size = rng.uniform(0, 6, 20), rng.normal(0, 3, (2, 20))
+        drift = size[0] * slow[:, None] + size[1] * np.sin(5 * slow[:, None] + phase)
+        plain = _cleaned_r(x, y, motion, runs)
+        changes.append(_cleaned_r(x, y + drift, motion, runs) - plain)
+        moved.append(_cleaned_r(x, y + 2 * motion @ rng.normal(size=(4, 20)), motion, runs) - plain)
+        nothing.append(_cleaned_r(noise, y + drift, motion, runs))
+    limit = SCORE_LIMIT
+    yield Rate(8, "change of r by drift in responses", float(np.mean(changes)), -limit, limit)
+    yield Rate(
+        8, "change of r by motion that follows features", float(np.mean(moved)), -limit, limit
+    )
+    yield Rate(
+        8, "mean r of noise in 400 units, cleaned", float(np.mean(nothing)), -2 * limit, 2 * limit
+    )
+
+
+def _cleaned_r(x: DoubleArray, y: DoubleArray, motion: DoubleArray, runs: IntArray) -> float:
+    """Mean r with drift and motion taken out of responses and features."""
+    data = prepare(
+        {"one": y},
+        tuple(map(str, range(y.shape[1]))),
+        runs,
+        tr=2.0,
+        cutoff=128.0,
+        confounds={"one": motion},
+    )
+    folds = contiguous_folds(runs, _OPTIONS.n_outer, _OPTIONS.gap)
+    clean = data.cleaned(held_out_pieces(runs, folds))
+    found = encode_layers(
+        x, clean.values[0], runs, options=_OPTIONS, folds=folds, confounds=clean.confounds
+    )
+    return float(found.r_best.mean())

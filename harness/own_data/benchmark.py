@@ -184,6 +184,29 @@ class OwnData(StoryBenchmark):
             for person in self.said.participants
         }
 
+    @cached_property
+    def confounds(self) -> dict[str, Any]:
+        """By participant, motion and the like, (n_samples, k), where the description names any."""
+        import numpy as np
+
+        from harness.own_data.tables import open_array
+
+        if not self.said.confounds:
+            return {}
+        found = {}
+        for person in self.said.participants:
+            addresses = [self.said.confound_address(person, r.name) for r in self.said.runs]
+            parts = [np.asarray(open_array(self._folder, a), np.float64) for a in addresses]
+            rows, lengths = [len(p) for p in parts], [len(a) for a in self._arrays[person]]
+            if rows != lengths or len({part.shape[1] for part in parts}) > 1:
+                raise DataError(
+                    f"{self.path}: confounds of {person} have shapes {[p.shape for p in parts]},"
+                    f" the responses {lengths} volumes",
+                    "give a row for every volume, and the same columns in every run",
+                )
+            found[person] = np.concatenate(parts)
+        return found
+
     def _masks(self, person: str, n_voxels: int) -> dict[str, Any]:
         import numpy as np
 

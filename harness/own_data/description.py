@@ -99,7 +99,10 @@ class Description:
     gap : int
         Volumes between a block that is held out and the rest of its run.
     cutoff : float, optional
-        Longest period that is kept, s. Default: no filter.
+        Longest period that is kept in responses, features and nuisance, s. Default: no filter.
+    confounds : str
+        Where a participant's confounds (volumes, columns) in a run are (motion, aCompCor), as
+        ``responses``; they are taken out of responses, features and nuisance.
     context : str
         Context policy of the recording.
     language : str
@@ -123,6 +126,7 @@ class Description:
     folds: int = 5
     gap: int = 8
     cutoff: float | None = None
+    confounds: str = ""
     context: str = "strided(256,128)"
     language: str = "en"
     separator: str = " "
@@ -163,12 +167,19 @@ class Description:
         """Where the responses of a participant to a run are."""
         return self.responses.replace("{participant}", participant).replace("{run}", run)
 
+    def confound_address(self, participant: str, run: str) -> str:
+        """Where the confounds of a participant in a run are."""
+        return self.confounds.replace("{participant}", participant).replace("{run}", run)
+
     def files(self) -> tuple[str, ...]:
         """Return every file that is named, relative to the description, without keys."""
         named = [run.events for run in self.runs]
         named += [run.text for run in self.runs if run.text]
         for person in self.participants:
             named += [self.response_address(person, r.name).partition(":")[0] for r in self.runs]
+            if self.confounds:
+                each = [self.confound_address(person, r.name) for r in self.runs]
+                named += [address.partition(":")[0] for address in each]
             if self.masks:
                 named.append(self.masks.replace("{participant}", person))
         return tuple(dict.fromkeys(named))
@@ -222,7 +233,7 @@ def spec_from_data(address: str) -> BenchmarkSpec:
         said.name,
         target="harness.own_data.benchmark:OwnData",
         kind=said.kind,
-        version=1 if said.by == "roi" else 2,
+        version=2 if said.by == "roi" else 3,
         options={"path": Located(str(path), _content(path, said))},
         identity="brainpress/own-data",
         stages=("encode",),

@@ -168,11 +168,12 @@ UNIQUE = Variable("unique_r2", (), "contrasts", others=True)
 VOXEL = "voxel_"
 """Prefix of what is said of voxels, of all participants one after the other."""
 GROUP = {
+    "unique_r2": "unique R2",
+    "nuisance_r": "nuisance r",
     "group_r_best": "group r",
-    "group_nuisance_r": "nuisance r",
-    "group_unique_r2": "unique R2",
 }
-"""Columns of the terminal's board: means over regions of the group's mean brain."""
+"""Columns of the terminal's board: means over whatever is not a variant. Nuisance and the unique
+part are of participants, as the value beside them is; ``group_…`` is of the group's mean brain."""
 
 VARIABLES = (
     Variable(
@@ -192,7 +193,7 @@ VARIABLES = (
     Variable("gain", ("story",), "paired tests over stories; `value` is its mean"),
     CURVE,
     UNIQUE,
-    *(Variable(name, ("roi",), "a column of `brainpress board`", others=True) for name in GROUP),
+    Variable("group_r_best", ("roi",), "a column of `brainpress board`", others=True),
     *(
         Variable(
             c.variable,

@@ -37,6 +37,17 @@ def test_cross_validated_noise_is_significant_too_often_without_widening(
     assert worst() > 0.09
 
 
+def test_confounds_leave_both_sides_of_every_piece_and_whole_runs_would_leak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = list(guards.confounded(3, draws=6))
+    assert [item.guard for item in found] == [8, 8, 8]
+    assert all(item.holds for item in found), found
+    monkeypatch.setattr(guards, "held_out_pieces", lambda runs, folds: runs)
+    *_, noise = guards.confounded(3, draws=6)
+    assert noise.value > 0.1
+
+
 def test_the_command_fails_where_a_guard_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
         guards.Rate(1, "noise", 0.01, -0.02, 0.02),

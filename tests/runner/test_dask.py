@@ -44,7 +44,8 @@ def test_dask_gives_the_serial_scores_and_replaces_workers_that_die(
     assert "ZeroDivisionError" in by_name["toy-fails"].reason
     assert by_name["once"].status is Status.DONE
     assert "worker killed 3 times; last stage: scoring always" in by_name["always"].reason
-    assert len(os.listdir(tmp_path / "always")) == 3
+    # Dask charges every task that a worker had with its death: one may be a neighbour's.
+    assert 2 <= len(os.listdir(tmp_path / "always")) <= 3
 
 
 def test_a_scheduler_that_does_not_answer(planning: Any, static: Any) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.encode.design.confounds import Cleaning, Operator, without
 from harness.encode.design.features import delayed, delayed_gram, zscore_by_run
 from harness.encode.design.kernel import FloatArray, Spectrum, feature_spectrum, kernel_spectrum
 from harness.encode.design.options import Precision
@@ -60,6 +61,14 @@ class KernelBand:
         rows = (np.ix_(part, fold.train) for part in (fold.train, fold.test))
         return Kernels(*(self.kernel[part] for part in rows))
 
+    def through(self, operator: Operator) -> KernelBand:
+        """Apply an operator to the rows of the design."""
+        return KernelBand(self.name, operator.kernel(self.kernel))
+
+    def products(self, columns: FloatArray) -> FloatArray:
+        """Multiply the kernel with columns, (n_samples, n_columns)."""
+        return np.asarray(self.kernel @ columns)
+
 
 @dataclass(frozen=True, eq=False)
 class ColumnBand:
@@ -81,6 +90,14 @@ class ColumnBand:
         with named(self.name):
             return feature_spectrum(self.columns[fold.train], self.columns[fold.test])
 
+    def through(self, operator: Operator) -> ColumnBand:
+        """Apply an operator to the rows of the design."""
+        return ColumnBand(self.name, operator.rows(self.columns))
+
+    def products(self, columns: FloatArray) -> FloatArray:
+        """Multiply the kernel with columns, (n_samples, n_columns)."""
+        return np.asarray(self.columns @ (self.columns.T @ columns))
+
     def kernels(self, fold: Fold) -> Kernels:
         """Compute the inner products of the rows of a fold."""
         train = np.asarray(self.columns[fold.train], np.float64)
@@ -97,8 +114,9 @@ def make_band(
     *,
     name: str,
     precision: Precision = Precision.DOUBLE,
+    confounds: Cleaning | None = None,
 ) -> Band:
-    """Z-score features by run and delay them.
+    """Z-score features by run, delay them, and take shared confounds out of the delayed design.
 
     Parameters
     ----------
@@ -112,6 +130,8 @@ def make_band(
         What errors call these features.
     precision : Precision
         Of the products that make the kernel.
+    confounds : Cleaning, optional
+        What was taken out of all responses: drift. See :mod:`harness.encode.design.confounds`.
 
     Returns
     -------
@@ -124,17 +144,24 @@ def make_band(
         A feature is NaN or infinite, with the name of the band, run and column.
     """
     with named(name):
-        values = zscore_by_run(np.asarray(features, dtype=np.dtype(precision.value)), runs)
+        values = _scaled(np.asarray(features, dtype=np.dtype(precision.value)), runs, confounds)
         # A singular value decomposition costs more per column than an eigendecomposition per row.
         if 2 * values.shape[1] * len(delays) < len(values):
-            return ColumnBand(name, delayed(values, runs, delays))
-        return KernelBand(name, delayed_gram(values, runs, delays))
+            columns = ColumnBand(name, delayed(values, runs, delays))
+            return columns if confounds is None else columns.through(confounds.pieces)
+        kernel = KernelBand(name, delayed_gram(values, runs, delays))
+        return kernel if confounds is None else kernel.through(confounds.pieces)
 
 
 def make_columns(
-    regressors: FloatArray, runs: npt.ArrayLike, delays: Sequence[int], *, name: str
+    regressors: FloatArray,
+    runs: npt.ArrayLike,
+    delays: Sequence[int],
+    *,
+    name: str,
+    confounds: Cleaning | None = None,
 ) -> ColumnBand:
-    """Z-score regressors by run and delay them, as columns however many there are.
+    """Make a band of regressors as :func:`make_band` does, as columns however many there are.
 
     Parameters
     ----------
@@ -146,6 +173,8 @@ def make_columns(
         Delays in rows (TRs).
     name : str
         What errors call them.
+    confounds : Cleaning, optional
+        What was taken out of all responses.
 
     Returns
     -------
@@ -157,8 +186,15 @@ def make_columns(
         A value is NaN or infinite, or the shape does not fit.
     """
     with named(name):
-        values = zscore_by_run(np.asarray(regressors, dtype=np.float64), runs)
-        return ColumnBand(name, delayed(values, runs, delays))
+        values = _scaled(np.asarray(regressors, dtype=np.float64), runs, confounds)
+        columns = ColumnBand(name, delayed(values, runs, delays))
+        return columns if confounds is None else columns.through(confounds.pieces)
+
+
+def _scaled(features: FloatArray, runs: npt.ArrayLike, confounds: Cleaning | None) -> FloatArray:
+    if confounds is None:
+        return zscore_by_run(features, runs)
+    return without(features, runs, confounds.runs)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -121,6 +122,25 @@ class EncodingResult:
     unusable: tuple[Unusable, ...]
     warnings: tuple[str, ...]
     nuisance: NuisanceResult | None = None
+
+    def of_targets(self, targets: IntArray) -> EncodingResult:
+        """Return the results of some targets, by index, as if there were no others."""
+        kept = {old: new for new, old in enumerate(targets.tolist())}
+        arrays: dict[str, Any] = {
+            name: value[..., targets]
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray) and name != "grid_ends"
+        }
+        nuisance = self.nuisance
+        if nuisance is not None:
+            each = {name: value[..., targets] for name, value in vars(nuisance).items()}
+            nuisance = NuisanceResult(**each)
+        unusable = tuple(
+            Unusable(kept[item.target], item.reason)
+            for item in self.unusable
+            if item.target in kept
+        )
+        return replace(self, **arrays, nuisance=nuisance, unusable=unusable)
 
 
 def scatter(values: DoubleArray, usable: IntArray, n_targets: int) -> DoubleArray:

@@ -158,6 +158,42 @@ class PartedResponses:
         return None
 
 
+@dataclass(frozen=True, eq=False)
+class OneParticipant:
+    """One participant of a source; a :class:`ResponseSource`.
+
+    Parameters
+    ----------
+    source : ResponseSource
+    name : str
+    """
+
+    source: ResponseSource
+    name: str
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """The name of the participant."""
+        return (self.name,)
+
+    @property
+    def runs(self) -> IntArray:
+        """Run label of every row, (n_samples,)."""
+        return self.source.runs
+
+    def n_voxels(self, participant: str) -> int:
+        """Return the number of voxels."""
+        return self.source.n_voxels(participant)
+
+    def block(self, participant: str, start: int, stop: int) -> FloatArray:
+        """Read voxels ``start`` to ``stop``, (n_samples, stop - start)."""
+        return self.source.block(participant, start, stop)
+
+    def repeats(self, participant: str, start: int, stop: int) -> FloatArray | None:
+        """Read the repeats of the repeated run, (n_repeats, n_rows, stop - start)."""
+        return self.source.repeats(participant, start, stop)
+
+
 def array_responses(
     values: Mapping[str, Sliceable],
     runs: npt.ArrayLike,

@@ -273,3 +273,74 @@ def _purged(labels: npt.NDArray[Any], rows: IntArray, test: IntArray, gap: int) 
             same = labels[there[inside]] == labels[here[inside]]
             near[there[inside][same]] = True
     return np.asarray(rows[~near[rows]])
+
+
+def held_out_pieces(runs: npt.ArrayLike, folds: Sequence[Fold]) -> IntArray:
+    """Cut runs where outer folds cut them.
+
+    Parameters
+    ----------
+    runs : array, shape (n_samples,)
+        Run label of every row of the recording.
+    folds : sequence of Fold
+        Outer folds.
+
+    Returns
+    -------
+    array of int, shape (n_samples,)
+        Number of the piece of every row: neighbours of one run that are held out together, or
+        never.
+    """
+    labels = np.asarray(runs)
+    fold_of = np.full(len(labels), -1)
+    for number, fold in enumerate(folds):
+        fold_of[fold.test] = number
+    starts = (labels[1:] != labels[:-1]) | (fold_of[1:] != fold_of[:-1])
+    return np.concatenate([[0], np.cumsum(starts)]).astype(np.intp)
+
+
+def piece_folds(
+    runs: npt.ArrayLike, pieces: npt.ArrayLike, n_folds: int, gap: int, rows: IntArray
+) -> tuple[Fold, ...]:
+    """Divide rows into folds of whole pieces, neighbours together.
+
+    What was projected out of a piece joins its rows: inner folds that cut it would leak.
+
+    Parameters
+    ----------
+    runs, pieces : array, shape (n_samples,)
+        Run and piece of every row of the recording.
+    n_folds : int
+        Number of folds; with fewer pieces, as many as there are.
+    gap : int
+        Rows purged on either side of a held-out block within its run.
+    rows : array of int
+        Rows to divide, ascending.
+
+    Returns
+    -------
+    tuple of Fold
+        Each of ``rows`` is held out exactly once. Where there are fewer than two pieces, or as many
+        runs as folds, those of :func:`contiguous_folds`.
+    """
+    labels, parts = np.asarray(runs), np.asarray(pieces)
+    names, sizes = np.unique(parts[rows], return_counts=True)
+    if len(names) < 2 or len(np.unique(labels[rows])) >= n_folds:
+        return contiguous_folds(runs, n_folds, gap, rows=rows)
+    n_folds = min(n_folds, len(names))
+    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+    group = np.minimum((middle * n_folds).astype(int), n_folds - 1)
+    if len(np.unique(group)) < n_folds:  # a piece is longer than a share: deal them by number
+        group = np.arange(len(names)) * n_folds // len(names)
+    own = group[np.searchsorted(names, parts[rows])]
+    folds = []
+    for number in range(n_folds):
+        test = rows[own == number]
+        near = np.zeros(len(labels), bool)
+        for shift in range(-gap, gap + 1):
+            moved = test + shift
+            inside = (moved >= 0) & (moved < len(labels))
+            moved, from_ = moved[inside], test[inside]
+            near[moved[labels[moved] == labels[from_]]] = True
+        folds.append(Fold(rows[(own != number) & ~near[rows]], test))
+    return tuple(folds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,13 @@ import numpy.typing as npt
 from harness.encode.design.kernel import FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.result import Unusable
-from harness.encode.design.splits import Fold, IntArray, contiguous_folds
+from harness.encode.design.splits import (
+    Fold,
+    IntArray,
+    contiguous_folds,
+    held_out_pieces,
+    piece_folds,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +38,11 @@ class Split:
 
 
 def make_splits(
-    runs: npt.ArrayLike, options: EncodingOptions, folds: Sequence[Fold] | None = None
+    runs: npt.ArrayLike,
+    options: EncodingOptions,
+    folds: Sequence[Fold] | None = None,
+    *,
+    cleaned: bool = False,
 ) -> tuple[Split, ...]:
     """Make outer folds, unless they are given, and the inner folds of each.
 
@@ -43,15 +54,21 @@ def make_splits(
         Numbers of folds and the purge gap.
     folds : sequence of Fold, optional
         Outer folds.
+    cleaned : bool
+        Whether confounds were taken out of pieces: inner folds then hold out whole ones.
 
     Returns
     -------
     tuple of Split
     """
     outer = contiguous_folds(runs, options.n_outer, options.gap) if folds is None else folds
+    pieces = held_out_pieces(runs, outer)
     splits = []
     for fold in outer:
-        inner = contiguous_folds(runs, options.n_inner, options.gap, rows=fold.train)
+        if cleaned:
+            inner = piece_folds(runs, pieces, options.n_inner, options.gap, fold.train)
+        else:
+            inner = contiguous_folds(runs, options.n_inner, options.gap, rows=fold.train)
         positions = [
             Fold(np.searchsorted(fold.train, part.train), np.searchsorted(fold.train, part.test))
             for part in inner
@@ -61,7 +78,7 @@ def make_splits(
 
 
 def unusable_targets(
-    responses: FloatArray, beneath: FloatArray, splits: Sequence[Split]
+    responses: FloatArray, splits: Sequence[Split], runs: npt.ArrayLike
 ) -> tuple[Unusable, ...]:
     """Find targets with values that are not finite, or that do not vary where they must.
 
@@ -69,30 +86,51 @@ def unusable_targets(
     ----------
     responses : array, shape (n_samples, n_targets)
         Responses.
-    beneath : array, shape (n_samples, n_targets)
-        What nuisance fits predict; may be ``responses`` itself.
     splits : sequence of Split
         The folds.
+    runs : array, shape (n_samples,)
+        Run label of every row. A target that is constant in a run was not measured there: zeros or
+        a fill value.
 
     Returns
     -------
     tuple of Unusable
         By target; the first reason found.
     """
-    reasons = _reasons(responses, splits)
-    if beneath is not responses:
-        for target, reason in _reasons(beneath, splits).items():
-            reasons.setdefault(target, f"{reason} (responses for the nuisance fit)")
+    reasons = _reasons(responses, splits, np.asarray(runs))
     return tuple(Unusable(target, reasons[target]) for target in sorted(reasons))
 
 
-def _reasons(responses: FloatArray, splits: Sequence[Split]) -> dict[int, str]:
+def usable_columns(responses: FloatArray, runs: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Find columns that are finite and vary in every run.
+
+    Parameters
+    ----------
+    responses : array, shape (n_samples, n_columns)
+    runs : array, shape (n_samples,)
+        Run label of every row.
+
+    Returns
+    -------
+    array of bool, shape (n_columns,)
+    """
+    labels = np.asarray(runs)
+    usable = np.isfinite(responses).all(axis=0)
+    for label in np.unique(labels):
+        usable &= np.ptp(responses[labels == label], axis=0) > 0
+    return np.asarray(usable)
+
+
+def _reasons(
+    responses: FloatArray, splits: Sequence[Split], runs: npt.NDArray[Any]
+) -> dict[int, str]:
     reasons: dict[int, str] = {}
     finite = np.isfinite(responses)
     for target in np.flatnonzero(~finite.all(axis=0)):
         bad = np.flatnonzero(~finite[:, target])
         reasons[int(target)] = f"{len(bad)} values are not finite (first at row {bad[0]})"
     checks: list[tuple[str, IntArray]] = [("all rows", np.arange(len(responses)))]
+    checks += [(f"run {label}", np.flatnonzero(runs == label)) for label in np.unique(runs)]
     checks += [(f"the held-out rows of fold {k}", s.outer.test) for k, s in enumerate(splits)]
     checks += [
         (f"the validation rows of inner fold {i} of fold {k}", s.outer.train[part.test])

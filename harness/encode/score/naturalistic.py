@@ -9,8 +9,8 @@ regions, or against every voxel.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.design.confounds import Drift
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.options import EncodingOptions
+from harness.encode.design.sources import OneParticipant
+from harness.encode.design.targets import usable_columns
 from harness.encode.score.protocol import Responses, prepare, score_responses
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
@@ -64,7 +67,11 @@ class Naturalistic:
     ceilings : mapping
         By participant, a given ceiling on r (n_voxels,); NaN where it is not to be had.
     cutoff : float, optional
-        Longest period that is kept in the mean responses of regions, s.
+        Longest period that is kept in responses, features and nuisance, s. Where published
+        responses were detrended, the period at which they were.
+    confounds : mapping
+        By participant, what has nothing to do with the stimulus (motion, aCompCor),
+        (n_samples, k), of everybody or of nobody.
     """
 
     source: ResponseSource
@@ -73,8 +80,15 @@ class Naturalistic:
     masks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
     ceilings: Mapping[str, Floats] = field(default_factory=dict)
     cutoff: float | None = None
+    confounds: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.confounds and set(self.confounds) != set(self.source.participants):
+            raise DataError(
+                f"confounds are of {', '.join(sorted(self.confounds))}; responses of"
+                f" {', '.join(self.source.participants)}",
+                "give confounds of everybody, or of nobody",
+            )
         for name in self.source.participants:
             given = {**self.masks.get(name, {}), "ceiling": self.ceilings.get(name)}
             for what, values in given.items():
@@ -133,17 +147,15 @@ def region_means(data: Naturalistic, rois: Sequence[str] = ()) -> Responses:
     if not values:
         raise DataError(f"nobody has responses of {', '.join(names)}: {left_out}")
     found = prepare(
-        values, names, runs, tr=data.tr, cutoff=data.cutoff, nuisance=dict(data.nuisance)
+        values,
+        names,
+        runs,
+        tr=data.tr,
+        cutoff=data.cutoff,
+        confounds=data.confounds or None,
+        nuisance=dict(data.nuisance),
     )
-    return Responses(
-        found.values,
-        found.participants,
-        found.rois,
-        found.runs,
-        found.nuisance,
-        found.confounds,
-        {**left_out, **found.left_out},
-    )
+    return replace(found, left_out={**left_out, **found.left_out})
 
 
 def score_stories(
@@ -197,16 +209,34 @@ def score_stories(
     if data.nuisance and scope is PenaltyScope.VOXEL:
         beside = np.column_stack(list(data.nuisance.values()))
     ceilings = {p: c for p, c in data.ceilings.items() if p in data.source.participants}
-    scores = stream_layers(
-        recording,
-        data.source,
-        options=options,
-        nuisance=beside,
-        folds=folds,
-        ceilings=ceilings or None,
-        stream=StreamOptions(scope=scope),
-    )
+    scores: dict[str, xr.Dataset] = {}
+    for source, own in _streams(data):
+        scores |= stream_layers(
+            recording,
+            source,
+            options=options,
+            nuisance=beside,
+            folds=folds,
+            ceilings={p: ceilings[p] for p in source.participants if p in ceilings} or None,
+            stream=StreamOptions(scope=scope),
+            drift=None if data.cutoff is None else Drift(data.tr, data.cutoff),
+            confounds=own,
+        )
     return _of_voxels(scores, data, tuple(rois) or data.rois)
+
+
+def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Floats | None]]:
+    """Participants who share a design, with their confounds.
+
+    Confounds of their own change the kernel of a participant. Beside a hundred thousand voxels a
+    decomposition for each participant costs little; for regions there is a cheaper way
+    (:mod:`harness.encode.solve.by_participant`).
+    """
+    if not data.confounds:
+        yield data.source, None
+        return
+    for name in data.source.participants:
+        yield OneParticipant(data.source, name), np.asarray(data.confounds[name], np.float64)
 
 
 def _summed(
@@ -223,7 +253,7 @@ def _summed(
         if not wanted.any():
             continue
         block = np.asarray(source.block(participant, start, stop), np.float64)
-        usable = np.isfinite(block).all(axis=0) & (np.ptp(block, axis=0) > 0)
+        usable = usable_columns(block, runs)
         chosen = wanted[:, usable].astype(np.float64)
         sums += np.asarray(zscore_by_run(block[:, usable], runs), np.float64) @ chosen.T
         counts += chosen.sum(axis=1).astype(np.int64)

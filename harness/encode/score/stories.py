@@ -43,8 +43,13 @@ class StoryBenchmark(ABC):
 
     @property
     def cutoff(self) -> float | None:
-        """Longest period that is kept, s."""
+        """Longest period that is kept in responses, features and nuisance, s."""
         return None
+
+    @property
+    def confounds(self) -> Mapping[str, Floats]:
+        """By participant, what has nothing to do with the stimulus (motion), (n_samples, k)."""
+        return {}
 
     @property
     def language(self) -> str:
@@ -157,6 +162,7 @@ class StoryBenchmark(ABC):
             self.masks,
             self.ceilings,
             cutoff=self.cutoff,
+            confounds=self.confounds,
         )
 
     def score(self, recordings: Recordings) -> xr.Dataset:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.band import Band, ColumnBand, make_band, make_columns
+from harness.encode.design.confounds import Confounds
 from harness.encode.design.kernel import DoubleArray, FloatArray, nuisance_grid
 from harness.encode.design.options import EncodingOptions, Precision, Solver
 from harness.encode.design.result import EncodingResult, Unusable, scatter
 from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
+from harness.encode.solve.by_participant import OwnDesigns
 from harness.encode.solve.plan import Plan, make_plan
 from harness.encode.solve.scan import ScanFit
 from harness.encode.solve.steps import keep, score_alone, score_joint
@@ -26,23 +27,6 @@ DEFAULT = EncodingOptions()
 
 KEPT = 2**29
 """Bytes of plans kept for the joint fit with nuisance regressors; further ones are made again."""
-
-
-class OwnDesigns(Protocol):
-    """What sets the designs of participants who had the same stimulus apart: their confounds."""
-
-    @property
-    def members(self) -> Sequence[tuple[int, IntArray]]:
-        """Participants, and the usable targets of each; together all of them."""
-        ...
-
-    def change(self, person: int, layer: int, band: Band) -> tuple[DoubleArray, DoubleArray]:
-        """Return columns and inverse of a :class:`harness.encode.solve.joint_scan.Change`."""
-        ...
-
-    def through(self, person: int, band: Band) -> Band:
-        """Return the participant's own band."""
-        ...
 
 
 class _Layers:
@@ -61,10 +45,12 @@ class _Layers:
         n_targets: int,
         *,
         joint: bool,
+        confounds: Confounds | None,
         own: OwnDesigns | None,
     ) -> None:
         self.splits = splits
         self.own = own
+        self.confounds = confounds
         # Without nuisance nobody asks for a plan again.
         self._memory = KEPT if joint else 0
         self._keep = joint or own is not None
@@ -87,7 +73,10 @@ class _Layers:
                 self.options.delays,
                 name=f"layer {layer}",
                 precision=self.options.typed,
+                confounds=None if self.confounds is None else self.confounds.shared,
             )
+            if self.confounds is not None and self.confounds.mean is not None:
+                band = band.through(self.confounds.mean)
             self._band = kept = (layer, band)
         return kept[1]
 
@@ -111,22 +100,20 @@ class _Layers:
         """Return the nuisance band of a participant."""
         if person is None or self.own is None:
             return band
-        mine = self.own.through(person, band)
-        assert isinstance(mine, ColumnBand)
-        return mine
+        return band.through(self.own.projections[person])
 
     def own_plan(self, person: int | None, fold: int, layer: int, shared: Plan) -> Plan:
         """Plan a layer's ridge regression for a participant: from the plan that all share."""
         if person is None or self.own is None:
             return shared
-        band = self.band(layer)
         if self.options.solver is not Solver.HIMALAYA:
-            return shared.projected(*self.own.change(person, layer, band))
+            return shared.projected(*self.own.change(person, layer, self.band))
+        band = self.band(layer)
 
         def same_grid(*_: object) -> DoubleArray:
             return shared.ridge.penalties
 
-        mine = self.own.through(person, band)
+        mine = band.through(self.own.projections[person])
         return make_plan(mine, self.splits[fold], self.options, self._n_targets, grid=same_grid)
 
     def fit(self, fold: int, layer: int, responses: DoubleArray) -> ScanFit:
@@ -152,10 +139,9 @@ def encode_layers(
     *,
     options: EncodingOptions = DEFAULT,
     nuisance: FloatArray | None = None,
-    nuisance_responses: FloatArray | None = None,
+    confounds: Confounds | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
-    own: Callable[[IntArray], OwnDesigns] | None = None,
 ) -> EncodingResult:
     """Score how well each layer predicts responses, and the layer chosen on training rows.
 
@@ -169,7 +155,8 @@ def encode_layers(
         A recording in the time base of the responses.
     responses : array, shape (n_samples, n_targets)
         Voxels, ROIs or electrodes, of one participant or of many who had the same stimulus.
-        Centred here with training means; with several runs, z-score them by run before.
+        Centred here with training means; with several runs, z-score them by run before. Confounds
+        are taken out before, too.
     runs : array, shape (n_samples,)
         Run label of every row.
     options : EncodingOptions
@@ -177,18 +164,15 @@ def encode_layers(
     nuisance : array, shape (n_samples, n_regressors), optional
         Regressors that the model has to beat, the same for all targets; z-scored and delayed like
         the features. Adds :class:`harness.encode.design.result.NuisanceResult`.
-    nuisance_responses : array, shape (n_samples, n_targets), optional
-        What nuisance and joint fits predict, where it is not ``responses``: the same after motion
-        was regressed out, say.
+    confounds : Confounds, optional
+        What was taken out of the responses; it is taken out of the delayed features and nuisance
+        regressors (:mod:`harness.encode.design.confounds`).
     target_groups : sequence, length n_targets, optional
         Targets of one label choose one layer together, by their mean inner score. By default each
         chooses its own.
     folds : sequence of Fold, optional
         Outer folds, where the data set prescribes them (a test story). By default
         :func:`harness.encode.design.splits.contiguous_folds`.
-    own : callable, optional
-        Where participants' designs differ by what their confounds take out: given the indices of
-        usable targets, what sets them apart. Their responses went through the same.
 
     Returns
     -------
@@ -204,13 +188,14 @@ def encode_layers(
     features, responses = _checked(features, responses, len(labels))
     regressors = None
     if nuisance is not None:
-        regressors = make_columns(nuisance, labels, options.delays, name="nuisance")
-    splits = make_splits(labels, options, folds)
-    beneath = responses
-    if nuisance_responses is not None:
-        _, beneath = _checked(features, nuisance_responses, len(labels))
-    unusable = unusable_targets(responses, beneath, splits)
-    n_targets = responses.shape[1]
+        shared = None if confounds is None else confounds.shared
+        regressors = make_columns(
+            nuisance, labels, options.delays, name="nuisance", confounds=shared
+        )
+        if confounds is not None and confounds.mean is not None:
+            regressors = regressors.through(confounds.mean)
+    splits = make_splits(labels, options, folds, cleaned=confounds is not None)
+    unusable = unusable_targets(responses, splits, labels)
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
     layers = _Layers(
@@ -220,7 +205,8 @@ def encode_layers(
         options,
         len(usable),
         joint=regressors is not None,
-        own=None if own is None else own(usable),
+        confounds=confounds,
+        own=OwnDesigns.of(confounds, usable),
     )
     tally = Tally.empty(
         splits,
@@ -233,11 +219,12 @@ def encode_layers(
     with spread(len(labels)) as each:
         for layer in range(features.shape[1]):
             # Folds share the layer's kernel: it is made before they part ways.
-            layers.band(layer)
+            band = layers.band(layer)
+            if layers.own is not None:
+                layers.own.prepare(layer, band)
             each(partial(_score_layer, layers, layer, y, tally), range(len(splits)))
         if regressors is not None:
-            left = beneath[:, usable].astype(np.float64)
-            each(partial(_score_beyond, layers, regressors, left, tally), range(len(splits)))
+            each(partial(_score_beyond, layers, regressors, y, tally), range(len(splits)))
     return _result(options, layers, tally, usable, n_targets, unusable)
 
 

@@ -386,7 +386,7 @@ def plan_scan(
 
     shared = (spectrum.heldout, spectrum.values, spectrum.basis, penalties)
     heldout, values, basis, grid = (put(array, precise) for array in shared)
-    pay = _hats_pay(spectrum, len(penalties), n_voxels)
+    pay = not few and _hats_pay(spectrum, len(penalties), n_voxels)
     hats = _hats(heldout, values, basis, grid) if pay else None
     final = _FinalFit(device, heldout, values, basis, grid, hats)
     if solver is None:

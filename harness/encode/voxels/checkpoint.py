@@ -134,6 +134,7 @@ def fingerprint(
     ceilings: Mapping[str, npt.ArrayLike] | None,
     settings: Sequence[object],
     nuisance: FloatArray | None = None,
+    confounds: FloatArray | None = None,
 ) -> str:
     """Tell one analysis from another, by its settings and by a sample of its data.
 
@@ -150,6 +151,8 @@ def fingerprint(
         Whatever else changes a score; all with a canonical form.
     nuisance : array, optional
         Regressors.
+    confounds : array, optional
+        Basis of what is taken out of everything.
     """
     data: dict[str, list[object]] = {}
     for name in source.participants:
@@ -158,6 +161,8 @@ def fingerprint(
         if ceilings is not None:
             data[name].append(_digest(np.asarray(ceilings[name], np.float64)))
     beside = {} if nuisance is None else {"nuisance": _digest(np.asarray(nuisance, np.float64))}
+    if confounds is not None:
+        beside["confounds"] = _digest(np.asarray(confounds, np.float64))
     return content_key(
         **beside,
         data=data,

@@ -17,10 +17,17 @@ import xarray as xr
 
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.design.band import Band, make_band, make_columns
+from harness.encode.design.confounds import (
+    Cleaning,
+    Drift,
+    Projection,
+    confound_basis,
+    joined,
+)
 from harness.encode.design.kernel import FloatArray, model_grid, nuisance_grid
 from harness.encode.design.options import EncodingOptions, Precision, Solver
 from harness.encode.design.sources import ResponseSource
-from harness.encode.design.splits import Fold, check_runs
+from harness.encode.design.splits import Fold, check_runs, held_out_pieces
 from harness.encode.design.targets import make_splits
 from harness.encode.solve.choice import best_index
 from harness.encode.solve.plan import Plan, make_plan
@@ -51,6 +58,8 @@ def stream_layers(
     threshold: float = CEILING_THRESHOLD,
     stream: StreamOptions = STREAM,
     progress: Callable[[str], None] | None = None,
+    drift: Drift | None = None,
+    confounds: FloatArray | None = None,
 ) -> dict[str, xr.Dataset]:
     """Score how well each layer predicts each voxel, and the layer chosen on training rows.
 
@@ -83,6 +92,12 @@ def stream_layers(
         Memory, device, and who shares a penalty.
     progress : callable, optional
         Is told what is being computed.
+    drift : Drift, optional
+        Slow periods; taken out of responses and their repeats, and of the delayed features and
+        nuisance regressors (:mod:`harness.encode.design.confounds`).
+    confounds : array, shape (n_samples, n_confounds), optional
+        What else is taken out of responses, features and nuisance: motion of the one participant of
+        this source.
 
     Returns
     -------
@@ -116,10 +131,22 @@ def stream_layers(
             f"the recording has shape {dict(recording.sizes)}, the responses {len(labels)} rows",
             "give (sample, layer, unit) in the time base of the responses",
         )
-    splits = make_splits(labels, options, folds)
+    cleaned = drift is not None or confounds is not None
+    splits = make_splits(labels, options, folds, cleaned=cleaned)
+    slow: Cleaning | None = None
+    own: Projection | None = None
+    cleaning: Projection | None = None
+    if cleaned:
+        pieces = held_out_pieces(labels, [split.outer for split in splits])
+        slow = (drift or Drift(1.0, None)).cleaning(labels, pieces)
+        cleaning = slow.pieces
+        if confounds is not None:
+            own = confound_basis(pieces, confounds).beyond(slow.pieces)
+            cleaning = joined(slow.pieces, own)
     beside = None
     if nuisance is not None:
-        beside = make_columns(nuisance, labels, options.delays, name="nuisance")
+        beside = make_columns(nuisance, labels, options.delays, name="nuisance", confounds=slow)
+        beside = beside if own is None else beside.through(own)
     say = progress or (lambda _: None)
     layers = np.asarray(recording["layer"].values)
     folder = stream.folder or here().unfinished
@@ -128,12 +155,25 @@ def stream_layers(
         # How many permutations there are changes nothing that is kept.
         kept_for = replace(options, permutations=min(options.permutations, 1))
         settings = [kept_for, stream.scope]
-        mark = fingerprint(recording, source, splits, ceilings, settings, nuisance)
+        basis = None if cleaning is None else cleaning.basis
+        mark = fingerprint(recording, source, splits, ceilings, settings, nuisance, basis)
     crossed = is_crossed(options.metric, stream)
     with checkpoint(folder, mark, predictions=options.permutations > 0, files=crossed) as kept:
         n_columns = 0 if beside is None else beside.columns.shape[1]
         width = block_width(labels, recording.sizes["unit"], options, stream, n_columns)
-        job = StreamJob(source, labels, splits, options, stream, width, kept, len(layers), beside)
+        job = StreamJob(
+            source,
+            labels,
+            splits,
+            options,
+            stream,
+            width,
+            kept,
+            len(layers),
+            beside,
+            drift=drift,
+            cleaning=cleaning,
+        )
         _check_scope(job)
         for number, name in enumerate(source.participants):
             say(f"reading {name}")
@@ -150,7 +190,9 @@ def stream_layers(
                 options.delays,
                 name=f"layer {layer}",
                 precision=options.typed,
+                confounds=slow,
             )
+            band = band if own is None else band.through(own)
             for fold in range(len(splits)):
                 if not (undone := job.undone(number, fold)):
                     continue

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from harness.encode.ceilings.voxel_ceilings import repeat_ceiling
 from harness.encode.design.band import ColumnBand
+from harness.encode.design.confounds import Drift, Projection
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.kernel import FloatArray
 from harness.encode.design.options import EncodingOptions
@@ -45,6 +46,8 @@ class StreamJob:
     kept: Checkpoint
     n_layers: int
     nuisance: ColumnBand | None = None
+    drift: Drift | None = None
+    cleaning: Projection | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     @property
@@ -77,9 +80,23 @@ class StreamJob:
             yield slice(start, min(start + self.width, self.source.n_voxels(participant)))
 
     def responses(self, participant: str, block: slice, usable: IntArray) -> FloatArray:
-        """Read the usable voxels of a block, z-scored by run."""
+        """Read the usable voxels of a block, without confounds, z-scored by run."""
         values = self.source.block(participant, block.start, block.stop)
-        return zscore_by_run(values[:, usable - block.start], self.runs)
+        wanted = values[:, usable - block.start]
+        if self.cleaning is not None:
+            wanted = self.cleaning.rows(wanted).astype(values.dtype, copy=False)
+        return zscore_by_run(wanted, self.runs)
+
+    def repeats(self, participant: str, block: slice) -> FloatArray | None:
+        """Read the repeats of a block's voxels, without drift, where there are any."""
+        values = self.source.repeats(participant, block.start, block.stop)
+        if values is None or self.drift is None:
+            return values
+        slow = self.drift.projection(np.zeros(values.shape[1], np.int64))
+        finite = np.isfinite(values).all(axis=(0, 1))
+        cleaned = np.full(values.shape, np.nan)
+        cleaned[:, :, finite] = [slow.rows(repeat[:, finite]) for repeat in values]
+        return cleaned
 
 
 def _examine(job: StreamJob, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
@@ -94,9 +111,9 @@ def _examine(job: StreamJob, name: str, ceilings: Mapping[str, npt.ArrayLike] | 
         tally.ceiling[:] = given
     for block in job.blocks(name):
         values = job.source.block(name, block.start, block.stop)
-        for item in unusable_targets(values, values, job.splits):
+        for item in unusable_targets(values, job.splits, job.runs):
             tally.unusable[block.start + item.target] = item.reason
-        repeats = job.source.repeats(name, block.start, block.stop)
+        repeats = job.repeats(name, block)
         if ceilings is None and repeats is not None:
             tally.ceiling[block] = repeat_ceiling(repeats)
             tally.ceiling_kind = "repeats"

@@ -51,6 +51,8 @@ STORIES = {
 """Used volumes of each story, in the order of the response files; the last one is the test story,
 presented twice. Reports of runs in which people read have 3 and 5 volumes fewer for two stories."""
 TR = 2.0045
+DETRENDED = 120.0
+"""The published responses are detrended, in windows of 120 s; features are to lose as much."""
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
 FOLDS = 5
@@ -112,6 +114,7 @@ class Deniz2019(PublishedStories):
     encoding: EncodingOptions = ENCODING
 
     tr = TR
+    cutoff = DETRENDED
 
     def __post_init__(self) -> None:
         checked_choice(self.modality, Modality, "modality")

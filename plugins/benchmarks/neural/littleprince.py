@@ -183,6 +183,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         specs += [
             BenchmarkSpec(
                 f"littleprince-{language}",
+                version=2,
                 options=options,
                 metric="Pearson r, mean over 6 regions and participants",
                 margin=0.02,
@@ -192,7 +193,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             ),
             BenchmarkSpec(
                 f"littleprince-{language}-voxels",
-                version=2,
+                version=3,
                 options={**options, "resolution": "voxel"},
                 metric="Pearson r, mean over the voxels of 6 regions and participants",
                 margin=0.01,
@@ -209,8 +210,9 @@ _NOTES = (
     "Preprocessed images of the authors (ME-ICA, 2 mm, Colin 27 in MNI space); regions are spheres"
     " of 10 mm around the six peaks of Pallier et al. (2011). The first section is the lowest run"
     " number of a participant. A run may have one volume more or fewer than documented; all are cut"
-    " to the shortest. Responses are high-passed at 128 s. Whole sections are held out. Ceiling:"
-    " the other listeners (leave-one-out, a lower bound), and split halves of the group. Nuisance:"
+    " to the shortest. Periods above 128 s are taken out of responses, features and nuisance. Whole"
+    " sections are held out. Ceiling: the other listeners (leave-one-out, a lower bound), and"
+    " split halves of the group. Nuisance:"
     " word rate, length, log frequency, intensity and pitch of the voice, and, but in French, the"
     " drawings that were shown during the first section."
 )

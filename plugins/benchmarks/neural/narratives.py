@@ -84,6 +84,7 @@ class Narratives(MniStories):
 
     name = "narratives"
     tr = TR
+    cutoff = 128.0  # of the cosines that were regressed out of published scans
 
     @staticmethod
     def resources(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from architectures import tiny
 from torch import Tensor, nn
 
 from harness.compress.compressor import Compressed
@@ -16,7 +17,6 @@ from harness.compress.methods.grid import Grid
 from harness.compress.methods.moments import InputStatistics
 from harness.compress.methods.second_order import inverse_factor
 from harness.errors import CompressionError
-from tests.support.architectures import tiny
 
 
 def routed(model: Any, tokens: Tensor, block: int) -> dict[str, Tensor]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from architectures import VOCABULARY, tiny
 
 from harness.compress.text.sampling import _draw, _sample
-from tests.support.architectures import VOCABULARY, tiny
 
 
 @pytest.mark.parametrize("name", ["llama", "recurrent_gemma", "jamba", "falcon", "mamba", "rwkv"])

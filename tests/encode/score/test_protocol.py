@@ -69,8 +69,22 @@ def test_a_nuisance_takes_the_unique_part_and_motion_is_taken_out():
         recording(feature), prepared(values, nuisance={"rate": feature}), OPTIONS
     )
     np.testing.assert_allclose(score["nuisance_r"].mean(), still["nuisance_r"].mean(), atol=0.03)
-    # a baseline that knows the motion predicts what moves
-    assert score["baseline_r"].mean() > score["r_best"].mean() + 0.2
+    np.testing.assert_allclose(score["r_best"].mean(), still["r_best"].mean(), atol=0.03)
+    np.testing.assert_allclose(score["ceiling"], still["ceiling"], atol=0.03)
+
+
+@pytest.mark.parametrize("fill", [0.0, -9999.0])
+def test_a_run_of_one_value_is_a_run_that_is_missing(fill):
+    feature, values = people()
+    values["p2"][120:, 1] = fill
+    data = prepared(values)
+    assert data.participants == ("p0", "p1", "p3", "p4")
+    assert data.left_out["p2"] == f"right is constant ({fill:g}) in run 1"
+    del values["p2"]
+    alone = score_responses(recording(feature), prepared(values), OPTIONS)
+    score = score_responses(recording(feature), data, OPTIONS)
+    for name in ("value", "ceiling", "group_r_best"):
+        np.testing.assert_array_equal(score[name], alone[name])
 
 
 @pytest.mark.parametrize(

@@ -139,30 +139,6 @@ def test_bad_targets_are_nan_here_too() -> None:
         )
 
 
-def test_nuisance_fits_may_predict_other_responses() -> None:
-    layers, y, nuisance, runs = recording()
-    other = np.random.default_rng(3).normal(size=y.shape)
-    mixed = encode_layers(
-        layers, y, runs, options=OPTIONS, nuisance=nuisance, nuisance_responses=other
-    )
-    plain = encode_layers(layers, y, runs, options=OPTIONS, nuisance=nuisance)
-    assert plain.nuisance is not None
-    assert mixed.nuisance is not None
-    np.testing.assert_array_equal(mixed.fold_r, plain.fold_r)
-    assert plain.nuisance.r2[1] > 0.4
-    assert (mixed.nuisance.r2 < 0.05).all()
-    other[7, 2] = np.nan
-    spoiled = encode_layers(
-        layers, y, runs, options=OPTIONS, nuisance=nuisance, nuisance_responses=other
-    )
-    assert [item.target for item in spoiled.unusable] == [2]
-    assert "nuisance fit" in spoiled.unusable[0].reason
-    with pytest.raises(DataError, match="do not fit"):
-        encode_layers(
-            layers, y, runs, options=OPTIONS, nuisance=nuisance, nuisance_responses=other[:9]
-        )
-
-
 def test_bad_regressors_are_refused_by_name() -> None:
     layers, y, nuisance, runs = recording()
     nuisance[5, 1] = np.nan

@@ -138,7 +138,7 @@ def test_unusable_voxels_are_left_out_and_counted() -> None:
     assert json.loads(found.attrs["unusable_reasons"]) == {
         "1 values are not finite": 1,
         "constant in all rows": 1,
-        "constant in the held-out rows of fold 0": 1,
+        "constant in run 4": 1,
     }
     assert "3 of 6 voxels cannot be scored" in found.attrs["warnings"]
 

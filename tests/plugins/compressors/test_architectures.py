@@ -11,6 +11,7 @@ import re
 
 import pytest
 import torch
+from architectures import CONFIGS, tiny
 from torch import nn
 
 from harness.compress.layers.linear import all_layers, block_weights
@@ -19,7 +20,6 @@ from harness.compress.text.calibration import Calibration, CalibrationSpec
 from harness.errors import CompressionError
 from harness.spec.registry import registry
 from harness.spec.specs import load_target
-from tests.support.architectures import CONFIGS, tiny
 
 METHODS = (
     "rtn-int4",

@@ -162,7 +162,7 @@ def encode_layers(
     beneath = responses
     if nuisance_responses is not None:
         _, beneath = _checked(features, nuisance_responses, len(labels))
-    unusable = unusable_targets(responses, beneath, splits)
+    unusable = unusable_targets(responses, splits, labels)
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
     y = responses[:, usable].astype(np.float64)

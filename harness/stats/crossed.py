@@ -1,0 +1,127 @@
+"""Intervals for scores of participants by parts of the stimulus, both of them drawn.
+
+Participants who heard one text are a sample of listeners, and its parts are a sample of texts. A
+mean over both that is to hold for other listeners *and* other texts has an error from either:
+random effects crossed, one observation a cell (Cornfield & Tukey 1956; Baayen, Davidson & Bates
+2008). The parts are contiguous; what neighbouring parts share is not in the interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+
+from harness.errors import ScoreError
+from harness.stats.bootstrap import DoubleArray, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """A mean over participants and parts; arrays have the shape of what follows these two axes.
+
+    Parameters
+    ----------
+    estimate, error : array
+        Mean; its standard error.
+    freedom : array
+        Degrees of freedom of the error (Satterthwaite 1946).
+    n_participants, n_parts : int
+    """
+
+    estimate: DoubleArray
+    error: DoubleArray
+    freedom: DoubleArray
+    n_participants: int
+    n_parts: int
+
+    def interval(self, level: float = 0.95) -> tuple[DoubleArray, DoubleArray]:
+        """Return the ends of the confidence interval of a coverage."""
+        half = scipy.stats.t.ppf((1 + level) / 2, self.freedom) * self.error
+        return self.estimate - half, self.estimate + half
+
+    def p(self) -> DoubleArray:
+        """Test the mean against 0, two-sided."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(
+                2 * scipy.stats.t.sf(np.abs(self.estimate / self.error), self.freedom)
+            )
+
+    def p_equivalent(self, margin: float) -> DoubleArray:
+        """Test that the mean lies within a margin of 0: the larger of two one-sided p-values."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            above = scipy.stats.t.sf((self.estimate + margin) / self.error, self.freedom)
+            below = scipy.stats.t.cdf((self.estimate - margin) / self.error, self.freedom)
+        return np.asarray(np.maximum(above, below))
+
+
+def crossed(values: FloatArray) -> Crossed:
+    """Estimate a mean over participants and parts of the stimulus, both random.
+
+    With mean squares of participants, parts and residuals, the variance of the mean over P
+    participants and F parts is ``(MS_p + MS_f - MS_e) / (P F)``. Where a component is estimated to
+    be negative the larger of the one-way variances stands, so that crossing never narrows.
+
+    Parameters
+    ----------
+    values : array, shape (n_participants, n_parts, ...)
+        One score each, such as a difference between two models. A participant with NaN is left out.
+
+    Returns
+    -------
+    Crossed
+
+    Raises
+    ------
+    ScoreError
+        There are fewer than two participants or parts.
+    """
+    x = np.asarray(values, np.float64)
+    if x.ndim < 2:
+        raise ScoreError(f"values of shape {x.shape}", "give (participant, part, ...)")
+    whole = np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
+    x = x[whole]
+    n, m = x.shape[:2]
+    if n < 2 or m < 2:
+        raise ScoreError(
+            f"{n} participants and {m} parts cannot be crossed", "at least two of each are needed"
+        )
+    mean = x.mean(axis=(0, 1))
+    rows, columns = x.mean(axis=1) - mean, x.mean(axis=0) - mean
+    rest = x - mean - rows[:, None] - columns[None]
+    ms_p = m * np.square(rows).sum(axis=0) / (n - 1)
+    ms_f = n * np.square(columns).sum(axis=0) / (m - 1)
+    ms_e = np.square(rest).sum(axis=(0, 1)) / ((n - 1) * (m - 1))
+    both = ms_p + ms_f - ms_e
+    with np.errstate(invalid="ignore", divide="ignore"):
+        freedom = both**2 / (ms_p**2 / (n - 1) + ms_f**2 / (m - 1) + ms_e**2 / ((n - 1) * (m - 1)))
+    one_way = np.maximum(ms_p, ms_f)
+    narrower = both < one_way
+    freedom = np.where(narrower, np.where(ms_p >= ms_f, n - 1, m - 1), freedom)
+    error = np.sqrt(np.maximum(both, one_way) / (n * m))
+    return Crossed(mean, error, np.maximum(np.nan_to_num(freedom, nan=1.0), 1.0), n, m)
+
+
+def detectable(
+    error: FloatArray, freedom: FloatArray, alpha: float = 0.05, power: float = 0.8
+) -> DoubleArray:
+    """Return the smallest true difference that data of this error would probably have shown.
+
+    Parameters
+    ----------
+    error, freedom : array
+        Standard error of the difference; its degrees of freedom.
+    alpha : float
+        Level of the two-sided test.
+    power : float
+        Probability of finding the difference.
+
+    Returns
+    -------
+    array
+        In the unit of the error. The usual approximation by two quantiles of t.
+    """
+    freedom = np.asarray(freedom, np.float64)
+    quantiles = scipy.stats.t.ppf(1 - alpha / 2, freedom) + scipy.stats.t.ppf(power, freedom)
+    return np.asarray(quantiles * np.asarray(error, np.float64))
