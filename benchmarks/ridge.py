@@ -157,12 +157,16 @@ def _measure(method: str, problem: Problem, out: Path) -> None:
 
 def _brainpress(problem: Problem, precision: str) -> Callable:
     import numpy as np
+    import torch
 
     from harness.encode.design.features import delayed_gram
     from harness.encode.design.kernel import kernel_spectrum
     from harness.encode.design.options import Precision
     from harness.encode.design.splits import contiguous_folds
     from harness.encode.solve.scan import plan_scan
+
+    # As everywhere in the product, it is loaded already.
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
     def fit(x, y):
         n, kind = problem.train, Precision(precision)

@@ -12,6 +12,7 @@ from harness.board.assemble import SCHEMA
 from harness.errors import CorruptError, StoreError
 from harness.spec.names import nearest
 from harness.store.atomic import writing
+from harness.store.netcdf import write_netcdf
 
 LARGE = 2**16
 """Bytes of a variable from which it is packed: smaller ones take longer to unpack than to read."""
@@ -29,8 +30,10 @@ def save_board(board: xr.DataTree, path: Path) -> Path:
     StoreError
         The folder is read-only or full.
     """
-    with writing(Path(path)) as beside:
-        board.to_netcdf(beside, engine="netcdf4", encoding=_packing(board))
+    encoding = _packing(board)
+    write_netcdf(
+        Path(path), lambda beside: board.to_netcdf(beside, engine="netcdf4", encoding=encoding)
+    )
     return Path(path)
 
 
@@ -64,7 +67,7 @@ def open_board(path: Path | str) -> xr.DataTree:
     try:
         with xr.open_datatree(path, engine="netcdf4") as tree:
             board = tree.load()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, AttributeError) as error:
         made = path.suffix == ".nc"
         raise CorruptError(
             f"{path} does not read back as a board: {error}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from harness.check.mocks import (
     PREFERENCE,
     write_mock_model,
 )
-from harness.check.rule import Held, RuleBroken, attempt
+from harness.check.rule import Held, Outcome, RuleBroken, attempt
 from harness.errors import FetchError, ModelError
 from harness.spec.layout import faults, found_by_answers
 from harness.spec.registry import registry
@@ -46,7 +47,7 @@ def model_findings(spec: ModelSpec) -> list[Held]:
     """Load a model that is on this machine, twice, and score it on the mock benchmarks."""
     with tempfile.TemporaryDirectory(prefix="brainpress-check-") as folder:
         benchmarks = (LISTENING,) if spec.control == "static" else (LISTENING, PREFERENCE)
-        return _all(
+        findings = _all(
             spec.name,
             {
                 "its files are whole, and those the spec pins": lambda: _files(spec),
@@ -55,19 +56,24 @@ def model_findings(spec: ModelSpec) -> list[Held]:
                 "it runs": lambda: _run(Path(folder), spec, _none(), benchmarks),
             },
         )
+    return [
+        replace(found, outcome=Outcome.NOTE) if "WARNING" in found.detail else found
+        for found in findings
+    ]
 
 
 def _examined(spec: ModelSpec) -> str:
-    """Return what was found when the model was first loaded; fail where it has no use."""
+    """Return what was found when the model was first loaded; fail where nothing can be recorded."""
     loaded = _load(spec)
     found = loaded.examination
     if found is None:
         return ""
     if not loaded.capabilities:
         raise RuleBroken("; ".join(found.lines()))
-    if odd := [note for note in found.notes if note.startswith("WARNING") and not spec.control]:
-        raise RuleBroken(odd[0])
-    return "; ".join(found.lines())
+    told = found.lines()
+    if spec.control:  # an untrained network is no language model, and is not meant to be one
+        told = [line for line in told if not line.startswith("WARNING")]
+    return "; ".join(told)
 
 
 def compressor_findings(spec: CompressorSpec) -> list[Held]:

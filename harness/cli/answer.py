@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app, console
+from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import Benchmarks, StoreOption
 
 
@@ -37,18 +38,17 @@ def answer(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the numbers here, as netCDF.")
     ] = None,
+    suite: SuiteOption = None,
     store: StoreOption = None,
 ) -> None:
     """Answer a question from a board: one sentence a claim, and what the board lacks."""
-    from harness.api import open_store
     from harness.board.answers import answer as ask
     from harness.board.answers import asked
-    from harness.board.files import open_board
     from harness.report.answers_view import answer_view
     from harness.store.atomic import writing
 
     asked(name, variants or ())  # a mistake in the question is told before a board is looked for
-    opened = open_board(board or open_store(store).root / "board.nc")
+    opened = read_board(board, suite, store)
     said = ask(
         opened,
         name,

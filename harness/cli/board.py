@@ -12,6 +12,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from harness.cli.app import app, console, print_next
+from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
 from harness.spec.names import nearest, split_names
@@ -64,14 +65,14 @@ def show(
     benchmark: Benchmarks = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the cells here, too.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Likewise.")] = None,
+    suite: SuiteOption = None,
     store: StoreOption = None,
 ) -> None:
     """Show a board, and export it."""
-    from harness.api import open_store
-    from harness.board.files import export, open_board
+    from harness.board.files import export
     from harness.report.board_view import board_view
 
-    result = open_board(path or open_store(store).root / "board.nc")
+    result = read_board(path, suite, store)
     for target in (csv, parquet):
         if target is not None:
             console.print(f"written: {export(result, target)}", soft_wrap=True)

@@ -64,12 +64,21 @@ def doctor(
     online: Annotated[
         bool, typer.Option("--online", help="Ask the host of each data set for one file's head.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read the whole store, and models and data read before."),
+    ] = False,
 ) -> None:
     """Look at the environment, devices, cache, data and plugins. Exit code 1 if one is broken."""
     from harness.place.place import Place
     from harness.report.doctor import examine
 
-    healthy = examine(console, Place.make(store=store))
+    place = Place.make(store=store)
+    if verify:
+        from harness.report.integrity import examine_files
+
+        raise typer.Exit(0 if examine_files(console, place) else 1)
+    healthy = examine(console, place)
     if online:
         from harness.report.online import examine_hosts
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app, console
+from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import Benchmarks, StoreOption
 
 
@@ -42,16 +43,15 @@ def report(
         typer.Option("--maps", help="Folder of brain maps: BENCHMARK/*.png go on the page."),
     ] = None,
     title: Annotated[str, typer.Option("--title")] = "brainpress leaderboard",
+    suite: SuiteOption = None,
     store: StoreOption = None,
 ) -> None:
     """Write a board as one HTML page that needs no network, and its figures as files."""
-    from harness.api import open_store
-    from harness.board.files import open_board
     from harness.report.page import Page, write_page
     from harness.report.page_data import page_data
     from harness.report.page_files import FORMATS, safe_name, write_figures
 
-    opened = open_board(board or same or open_store(store).root / "board.nc")
+    opened = read_board(board or same, suite, store)
     data = page_data(opened, benchmark)
     pictures = {
         name: sorted((maps / safe_name(name)).glob("*.png")) for name in data.benchmarks if maps

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app, console
+from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import StoreOption
 
 
@@ -32,11 +33,10 @@ def submit(
         int, typer.Option("--revision", min=1, help="More than 1 corrects accepted results.")
     ] = 1,
     maps: Annotated[bool, typer.Option("--maps", help="Hand in voxel maps, too.")] = False,
+    suite: SuiteOption = None,
     store: StoreOption = None,
 ) -> None:
     """Write a bundle of scores and provenance: no weights, no stimuli, no responses."""
-    from harness.api import open_store
-    from harness.board.files import open_board
     from harness.board.submission.bundle import write_bundle
     from harness.board.submission.cut import Offer, entries_of
     from harness.errors import SubmissionError
@@ -47,11 +47,11 @@ def submit(
         raise SubmissionError(
             "a submission says who hands it in", "brainpress submit BOARD --as NAME --contact WHERE"
         )
-    source = board or open_store(store).root / "board.nc"
     models, benchmarks = split_names(model), split_names(benchmark)
     offer = Offer(name, contact, note, revision, models, benchmarks, maps)
-    entries = entries_of(open_board(source), offer, registry())
-    where = write_bundle(entries, output or Path(f"{source.stem}.brainpress.zip"))
+    named = board or Path(suite or "board")
+    entries = entries_of(read_board(board, suite, store), offer, registry())
+    where = write_bundle(entries, output or Path(f"{named.stem}.brainpress.zip"))
     cells = sum(len(entry.record["cells"]) for entry in entries)
     console.print(
         f"{len(entries)} entries, {cells} cells: {where} ({where.stat().st_size / 1024:.0f} KiB)",

@@ -8,7 +8,6 @@ weights go through memory one tensor at a time.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from harness.lm.page import PAGE
 from harness.lm.quiet import quiet_transformers
 from harness.place.locate import cache_folder
 from harness.store.atomic import explained
+from harness.store.leftovers import SHOWN, stale, temporary_name
 
 VERSION = 3
 """Bumped when the same GGUF file comes to give another folder."""
@@ -67,7 +67,9 @@ def converted(gguf: Path) -> ModelFiles:
             return files
         with explained(folder.parent):
             shutil.rmtree(folder, ignore_errors=True)
-            beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+            for left in stale(folder.parent, f".{folder.name[:SHOWN]}.~"):
+                shutil.rmtree(left, ignore_errors=True)  # of a conversion that was killed
+            beside = folder.with_name(temporary_name(folder))
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir()
             try:

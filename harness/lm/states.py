@@ -60,6 +60,18 @@ def n_layers(model: nn.Module) -> int:
     return len(anatomy(model).blocks) + 1
 
 
+def mass_of(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Log-probability that what comes next is one of some tokens, float32.
+
+    Parameters
+    ----------
+    logits : Tensor (..., vocabulary)
+    tokens : Tensor (n_tokens,)
+    """
+    scores = logits.float()
+    return torch.logsumexp(scores[..., tokens], dim=-1) - torch.logsumexp(scores, dim=-1)
+
+
 def token_logprobs(logits: torch.Tensor, ids: torch.Tensor, parents: torch.Tensor) -> torch.Tensor:
     """Log-probability of each token given those before it.
 

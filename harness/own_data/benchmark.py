@@ -29,10 +29,8 @@ class OwnData(StoryBenchmark):
 
     Parameters
     ----------
-    path : str
+    path : str or path-like
         Of the description.
-    content : str
-        Checksum of everything it names; part of the key of every score.
     encoding : EncodingOptions
         Penalties, solver: typed by their names (``solver=himalaya``). Delays, folds and gap are
         those of the description.

@@ -16,6 +16,32 @@ PREFIX = "data:"
 
 
 @dataclass(frozen=True)
+class Located:
+    """A description on this machine, known by its content wherever it lies.
+
+    Parameters
+    ----------
+    path : str
+    content : str
+        Checksum of the description and of every file that it names.
+    """
+
+    path: str
+    content: str
+
+    def fingerprint(self) -> str:
+        """Return what stands for it in keys."""
+        return self.content
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __str__(self) -> str:
+        """Without the path: provenance is published."""
+        return f"content {self.content}"
+
+
+@dataclass(frozen=True)
 class Run:
     """One stretch of volumes, and the words during it.
 
@@ -191,8 +217,8 @@ def read_description(path: Path) -> Description:
 def spec_from_data(address: str) -> BenchmarkSpec:
     """Make a spec from ``data:PATH``: a ``benchmark.toml``, or the folder it is in.
 
-    The content of every file it names is part of the spec's options, and so of the key of every
-    score: responses that change are scored again.
+    The key of every score is made of the content of the description and of every file it names, and
+    not of where they lie: responses that change are scored again, a folder that moves is not.
 
     Raises
     ------
@@ -208,7 +234,9 @@ def spec_from_data(address: str) -> BenchmarkSpec:
         target="harness.own_data.benchmark:OwnData",
         kind=said.kind,
         version=2 if said.by == "roi" else 3,
-        options={"path": str(path), "content": _content(path, said)},
+        options={"path": Located(str(path), _content(path, said))},
+        identity="brainpress/own-data",
+        stages=("encode",),
         metric=f"Pearson r, mean over {'regions' if said.by == 'roi' else 'voxels'}"
         " and participants",
         margin=said.margin,
@@ -222,14 +250,14 @@ def spec_from_data(address: str) -> BenchmarkSpec:
 
 
 def _content(path: Path, said: Description) -> str:
-    from harness.fetch.checksum import remembered_sha256
+    from harness.fetch.checksum import content_sha256
 
     digest = hashlib.sha256()
     for name in (path.name, *said.files()):
         file = path.parent / name
         if not file.is_file():
             raise DataError(f"{path} names {name}, which is not there", f"looked at {file}")
-        digest.update(f"{name}\0{remembered_sha256(file)}\n".encode())
+        digest.update(f"{name}\0{content_sha256(file)}\n".encode())
     return digest.hexdigest()
 
 

@@ -24,6 +24,14 @@ class Measure(StrEnum):
     """The hidden state of every layer; layer 0 is the embedding."""
     LOGPROB = "logprob"
     """The natural logarithm of the probability of the token given its context."""
+    BOUNDARY = "boundary"
+    """The same of a word's end behind the token: that what follows begins with a space, or is
+    nothing (see :mod:`harness.record.boundary`)."""
+
+    @property
+    def capability(self) -> str:
+        """What a model must be able to do."""
+        return str(Measure.LOGPROB if self is Measure.BOUNDARY else self)
 
 
 @dataclass(frozen=True)

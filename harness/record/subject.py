@@ -13,11 +13,11 @@ import torch
 import xarray as xr
 
 from harness.errors import RecordingError, Unsupported
-from harness.lm.anatomy import anatomy
-from harness.lm.starts import tokenizer_start
-from harness.lm.states import hidden_states, n_layers, token_logprobs
+from harness.lm.states import hidden_states, mass_of, n_layers, token_logprobs
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
-from harness.record.context import Context, Start
+from harness.record.boundary import beginnings
+from harness.record.context import Context
+from harness.record.examined import check_rows, reads_alone, start_tokens, told, way_out, why
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
 from harness.record.tokens import Tokens, tokenise
@@ -105,11 +105,11 @@ class _Pass:
 
     def run(self) -> dict[str, xr.DataArray]:
         request, model = self.requests[0], self.subject.language_model
-        if request.measure not in model.capabilities:
+        if request.measure.capability not in model.capabilities:
             raise Unsupported(
                 f"{model.spec.name} has no {_NAMES[request.measure]}, which"
-                f" {request.stimuli.name} asks for{_why(model)}",
-                _way_out(model),
+                f" {request.stimuli.name} asks for{why(model)}",
+                way_out(model),
             )
         passages = request.stimuli.passages
         tokens = [tokenise(p, model.tokenizer) for p in passages]
@@ -118,7 +118,7 @@ class _Pass:
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
         outs = [_Sum(r, layers) for r in readouts]
         passed, seconds = self._forward(shown, outs, request)
-        spent = {"tokens": passed, "forward_seconds": seconds} | _told(model, request.context)
+        spent = {"tokens": passed, "forward_seconds": seconds} | told(model, request.context)
         return {
             r.key: _recording(r, rows, out.values(), request.measure).assign_attrs(spent)
             for r, rows, out in zip(self.requests, readouts, outs, strict=True)
@@ -141,7 +141,12 @@ class _Pass:
         model: Any = self.subject.language_model.model
         device = next(model.parameters()).device
         budget = self.subject.batch_tokens
-        if request.measure is Measure.LOGPROB:
+        ends: torch.Tensor | None = None
+        if request.measure is Measure.BOUNDARY:
+            rows = int(model.get_input_embeddings().num_embeddings)
+            tokenizer = self.subject.language_model.tokenizer
+            ends = torch.from_numpy(beginnings(tokenizer, rows)).to(device)
+        if request.measure is not Measure.HIDDEN:
             budget = min(budget, max(1, LOGIT_BYTES // (4 * model.config.vocab_size)))
         packs = chains(shown)
         alone = reads_alone(self.subject.language_model)
@@ -163,7 +168,10 @@ class _Pass:
                 else:
                     before = torch.from_numpy(parents(batch)).to(device)
                     logits = model(**inputs, use_cache=False).logits
-                    values = token_logprobs(logits, inputs["input_ids"], before)
+                    if ends is not None:
+                        values = mass_of(logits, ends)
+                    else:
+                        values = token_logprobs(logits, inputs["input_ids"], before)
                     for out in outs:
                         out.add(0, values.reshape(-1, 1))
                 seconds += time.perf_counter() - start
@@ -285,92 +293,11 @@ def reads_trees(model: Any, pack: Pack) -> bool:
     return True
 
 
-def _told(model: Any, context: Context) -> dict[str, str]:
-    """Return what a recording says of how its model was read: its start, and what was found."""
-    found = getattr(model, "examination", None)
-    if found is None:
-        return {}
-    lead = start_tokens(context, model.tokenizer, model.start).tolist()
-    told = {"start": "".join(model.tokenizer.convert_ids_to_tokens(lead)) or "nothing"}
-    return told | {"examination": "; ".join(found.lines())}
-
-
-def reads_alone(model: Any) -> bool:
-    """Whether a model's texts have to be read one at a time, without padding."""
-    found = getattr(model, "examination", None)
-    return found is not None and found.alone
-
-
-def check_rows(shown: Sequence[Shown], model: Any) -> None:
-    """Refuse tokens that the embedding has no row for.
-
-    Raises
-    ------
-    RecordingError
-        A text holds one.
-    """
-    rows = getattr(anatomy(model.model).embedding, "num_embeddings", None)
-    if rows is None:
-        return
-    for item in shown:
-        if (most := int(item.ids.max(initial=0))) >= rows:
-            token = model.tokenizer.convert_ids_to_tokens(most)
-            raise RecordingError(
-                f"{model.spec.name}: its tokenizer reads {token!r} as number {most}, and its"
-                f" embedding has {rows:,} rows",
-                "the token has no vector: take it out of the text, or another tokenizer",
-            )
-
-
-def _why(model: Any) -> str:
-    found = getattr(model, "examination", None)
-    if found is None:
-        return ""
-    if not found.causal:
-        return (
-            ": it attends to what follows (changing a token moves earlier states by "
-            f"{found.causal_error:.2g})"
-        )
-    return f": {found.hidden}" if found.hidden else ""
-
-
-def _way_out(model: Any) -> str:
-    found = getattr(model, "examination", None)
-    if found is None or found.causal:
-        return ""
-    return "its hidden states are recorded where a plugin's ModelSpec says bidirectional=True"
-
-
-def start_tokens(context: Context, tokenizer: Any, start: tuple[int, ...] | None = None) -> Ints:
-    """Return the token numbers that stand before a window, (0 or more,).
-
-    Parameters
-    ----------
-    start : tuple of int, optional
-        The start of a model that was examined, or whose spec names one.
-
-    Raises
-    ------
-    RecordingError
-        The policy wants a BOS, and the tokenizer has neither BOS nor EOS.
-    """
-    if context.start is Start.NOTHING:
-        return np.empty(0, np.int64)
-    if start:
-        return np.asarray(start, np.int64)
-    if context.start is Start.TOKENIZER:
-        own = tokenizer_start(tokenizer) if start is None else ()
-        return np.asarray(own, np.int64)
-    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
-        if token is not None:
-            return np.array([token], np.int64)
-    raise RecordingError(
-        f"{type(tokenizer).__name__} has neither a BOS nor an EOS token to start a window with",
-        "use a context policy with start='nothing'; the first token then has no probability",
-    )
-
-
-_NAMES = {Measure.HIDDEN: "hidden states", Measure.LOGPROB: "log-probabilities"}
+_NAMES = {
+    Measure.HIDDEN: "hidden states",
+    Measure.LOGPROB: "log-probabilities",
+    Measure.BOUNDARY: "log-probabilities of word ends",
+}
 
 
 def _recording(request: Request, rows: _Rows, values: Floats, measure: Measure) -> xr.DataArray:

@@ -63,7 +63,8 @@ class Bars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:
+            self._progress.stop()
 
     def stage(self, variant: Variant, what: str) -> None:
         """Name the stage in flight."""

@@ -233,7 +233,7 @@ def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: boo
     """
     able = capabilities(variant.model)
     for request in requests:
-        if str(request.measure) not in able:
+        if request.measure.capability not in able:
             return f"{variant.model.name} has no {request.measure} to record"
     if variant.compressor.method != "none" and packed:
         return f"{variant.model.name} is packed already; compress the model it was made from"

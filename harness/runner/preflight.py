@@ -134,7 +134,7 @@ def _parameters(files: ModelFiles, variant: Variant) -> float:
 
 def _recording_bytes(request: Request, files: ModelFiles) -> int:
     rows = sum(request.readout.rows(request.stimuli))
-    if request.measure is Measure.LOGPROB:
+    if request.measure is not Measure.HIDDEN:
         return rows * 4
     config = files.config
     layers = int(config.get("num_hidden_layers", config.get("n_layer", 12))) + 1

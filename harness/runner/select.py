@@ -134,8 +134,18 @@ def select_benchmarks(patterns: Sequence[str], registry: Registry) -> list[Bench
             found = [spec_from_data(pattern)]
         else:
             found = registry.benchmarks.select([pattern])
-        chosen |= {spec.name: spec for spec in found}
+        for spec in found:
+            other = chosen.setdefault(spec.name, spec)
+            if other != spec:
+                raise SelectionError(
+                    f"two benchmarks are called {spec.name}: {_data(other)}, and {_data(spec)}",
+                    "give each benchmark.toml a name of its own",
+                )
     return list(chosen.values())
+
+
+def _data(spec: BenchmarkSpec) -> str:
+    return spec.data or spec.target
 
 
 def _models(

@@ -82,12 +82,13 @@ class Session:
         return self.place.found_device()
 
     def recording(self, request: Request) -> xr.DataArray:
-        """Open a recording, made again if it decayed in the store.
+        """Open a recording, made again if it decayed in the store or is gone.
 
         All its bytes are read once, for its seal, and let go; who scores reads the layers it wants
         when it wants them. The file is closed with the last reference to the array.
         """
         key = self.keys.recording(request)
+        self.record([request])  # where it is not there: another run may have dropped it
         try:
             return self.store.opened(Kind.RECORDING, key)["recording"]
         except CorruptError:

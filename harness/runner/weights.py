@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
 
 SAME = 1e-5
-"""Largest difference of logits between what was scored and the folder, relative to the largest."""
+"""Largest difference of logits from what was scored, as a share of the largest logit."""
 
 _CHECKED = 32
 

@@ -6,18 +6,15 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
-from harness.store.atomic import explained, temporary
+from harness.store.atomic import writing
 from harness.store.seal import seal
 
 _OVERHEAD = 2**16
 """Bytes that a netCDF file has beside its values, at most."""
 _TRIED = 2**26
 """Bytes that are written at most to learn why a file could not be."""
-_AGAIN = 3
-"""How often a file is begun that the library takes for another one."""
 
 
 def write_netcdf(
@@ -25,10 +22,10 @@ def write_netcdf(
 ) -> None:
     """Write a netCDF file.
 
-    The library reports whatever refuses as "HDF error", and one file that could not be written can
-    spoil the next: it stays open, and a file that gets its inode is taken for it ("permission
-    denied"). So the disk is asked first where it is known how much comes, the system is asked what
-    it refused, and a file that is ours and is "denied" is begun anew.
+    The library says "HDF error" or "permission denied" whatever it is refused, and keeps a file
+    open that it could not write, whose bytes stay taken on a full disk. So the disk is asked first
+    where it is known how much comes; a file that failed gives its bytes back; and the system is
+    asked what it refused.
 
     Parameters
     ----------
@@ -45,25 +42,18 @@ def write_netcdf(
     StoreError
         The folder is read-only, full or not a folder.
     """
-    with ExitStack() as tried:  # a file that was denied keeps its inode until another is written
-        for attempt in range(_AGAIN):
-            beside = tried.enter_context(temporary(path))
-            tried.enter_context(explained(path.parent))
-            if nbytes and shutil.disk_usage(beside.parent).free < nbytes:
-                raise OSError(errno.ENOSPC, "no space is left on the device")
-            try:
-                write(beside)
-            except PermissionError:
-                if attempt + 1 == _AGAIN or not os.access(beside, os.W_OK):
-                    raise
-                continue
-            except RuntimeError:
-                _ask(beside, nbytes or _TRIED)
-                raise
-            if name:
-                seal(beside, name)
-            os.replace(beside, path)
-            return
+    with writing(path) as beside:
+        if nbytes and shutil.disk_usage(beside.parent).free < nbytes:
+            raise OSError(errno.ENOSPC, "no space is left on the device")
+        try:
+            write(beside)
+        except (RuntimeError, PermissionError) as error:
+            os.truncate(beside, 0)
+            _ask(beside, nbytes or _TRIED)
+            # The disk has room, and the folder takes files: what is wrong is not the store.
+            raise RuntimeError(f"NetCDF cannot write {path}: {error}") from error
+        if name:
+            seal(beside, name)
 
 
 def _ask(beside: Path, nbytes: int) -> None:

@@ -117,15 +117,24 @@ class Store:
         CorruptError
             It is of another key, or damaged; it has been moved aside, so that it is made again.
         """
+        if why := self.fault(kind, key):
+            raise self._quarantined(self.path(kind, key), why)
+
+    def fault(self, kind: Kind, key: str) -> str:
+        """Say why a file is not what was stored under its key; nothing where it is.
+
+        Raises
+        ------
+        StoreError
+            It is not there, or the system does not let it be read.
+        """
         path = self.path(kind, key)
         try:
-            why = fault(path, _name(kind, key))
+            return fault(path, _name(kind, key))
         except FileNotFoundError as error:
             raise StoreError(f"{path} is not in the store") from error
         except OSError as error:
             raise _refused(path, error) from error
-        if why:
-            raise self._quarantined(path, why)
 
     def read(self, kind: Kind, key: str) -> xr.Dataset:
         """Read a dataset whole.

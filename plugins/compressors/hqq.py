@@ -121,7 +121,8 @@ def _shrunk(error: Tensor, strength: float) -> Tensor:
 
     size = error.abs()
     threshold = size.clamp(min=1e-12).pow(_POWER - 1) / strength
-    return error.sign() * torch.relu(size - threshold)
+    shrunk: Tensor = error.sign() * torch.relu(size - threshold)
+    return shrunk
 
 
 @hookimpl

@@ -111,19 +111,16 @@ def low_rank(weight: Tensor, moments: Tensor, rank: int) -> Tensor:
     exact, metric = weight.to(place).double(), moments.to(place).double()
     rows, width = exact.shape
     if rows <= width:
-        directions: Tensor = torch.linalg.eigh(exact @ metric @ exact.T).eigenvectors
-        leading = directions[:, -rank:]
-        return (leading @ (leading.T @ exact)).to(weight)
-    # From the narrow side: with M = R R', E spans W R V, where V are the leading eigenvectors of
-    # R' W' W R; directions without power are left out, as R may be singular.
-    values, vectors = torch.linalg.eigh(metric)
-    root = vectors * values.clamp(min=0).sqrt()
-    seen = exact @ root
-    powers, right = torch.linalg.eigh(seen.T @ seen)
-    kept = powers[-rank:] > powers[-1] * torch.finfo(torch.float64).eps * width
-    basis = torch.linalg.qr(seen @ right[:, -rank:][:, kept]).Q
-    kept_part: torch.Tensor = basis @ (basis.T @ exact)
-    return kept_part.to(weight)
+        basis: Tensor = torch.linalg.eigh(exact @ metric @ exact.T).eigenvectors[:, -rank:]
+    else:
+        # From the narrow side: with M = R R', E spans W R V, where V are the leading eigenvectors
+        # of R' W' W R; directions without power are left out, as R may be singular.
+        values, vectors = torch.linalg.eigh(metric)
+        seen = exact @ (vectors * values.clamp(min=0).sqrt())
+        powers, right = torch.linalg.eigh(seen.T @ seen)
+        kept = powers[-rank:] > powers[-1] * torch.finfo(torch.float64).eps * width
+        basis = torch.linalg.qr(seen @ right[:, -rank:][:, kept]).Q
+    return (basis @ (basis.T @ exact)).to(weight)
 
 
 @hookimpl

@@ -139,3 +139,8 @@ def test_data_files_are_installed(pyproject):
             if path.is_file() and path.suffix not in (".py", ".pyc"):
                 suffix = f"**/*{path.suffix}"
                 assert suffix in patterns[package] or path.name in patterns[package], relative
+
+
+def test_scaffolded_readmes_link_no_page_that_is_not_there():
+    for path in (ROOT / "harness" / "scaffold" / "templates").rglob("*.md.txt"):
+        assert "](http" not in path.read_text(encoding="utf-8"), path

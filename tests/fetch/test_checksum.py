@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -112,3 +113,39 @@ def test_a_cache_that_cannot_be_written_costs_time_only(path: Path, cache: Path)
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         remembered_sha256(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("replaced", ["in place", "by a copy"])
+def test_a_file_that_is_replaced_with_its_size_and_time(tmp_path, replaced):
+    path = tmp_path / "weights"
+    path.write_bytes(b"before")
+    first, times = checksum.remembered_sha256(path), path.stat()
+    other = path if replaced == "in place" else tmp_path / "other"
+    other.write_bytes(b"behind")
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+    os.replace(other, path)
+    assert checksum.remembered_sha256(path) == checksum.sha256_of(path) != first
+
+
+def test_content_of_a_large_file_that_only_rots(tmp_path, monkeypatch):
+    """Its inode, size and times tell nothing: a sample of its bytes may."""
+    monkeypatch.setattr(checksum, "_SMALL", 100)
+    path = tmp_path / "responses"
+    path.write_bytes(bytes(5_000))
+    first = checksum.content_sha256(path)
+    assert first == checksum.content_sha256(path) == checksum.sha256_of(path)
+    path.write_bytes(bytes(4_999) + b"x")
+    memory = checksum._memory(path)
+    known = json.loads(memory.read_text())
+    memory.write_text(json.dumps({**known, **checksum._facts(path)}))
+    assert checksum.remembered_sha256(path) == first
+    assert checksum.content_sha256(path) == checksum.sha256_of(path) != first
+
+
+def test_what_is_remembered_and_forgotten(tmp_path):
+    path = tmp_path / "weights"
+    path.write_bytes(b"before")
+    found = checksum.remembered_sha256(path)
+    assert (path, found) in list(checksum.remembered())
+    checksum.forget(path)
+    assert path not in dict(checksum.remembered())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from harness.own_data.benchmark import OwnData
 from harness.own_data.description import read_description, spec_from_data
 from harness.own_data.tables import open_array, read_masks
 from harness.own_data.words import read_words
+from harness.runner.cells import NONE
 from harness.spec.specs import load_target
 
 
@@ -245,3 +248,37 @@ def test_selected_by_address_and_with_options(folder: Path) -> None:
     assert both[1].options["participants"] == "01+02"
     with pytest.raises(SelectionError, match="not a list of options"):
         benchmarks("deniz2019-listening:participants")
+
+
+def test_a_data_set_is_known_by_its_content(folder: Path, tmp_path: Path) -> None:
+    """A folder that moves keeps its scores; a file that is replaced does not, whatever it says."""
+    from harness.runner.keys import Keys
+
+    def key(where: Path) -> str:
+        return Keys("f", NONE, "float32").score(spec_from_data(f"data:{where}"), ())
+
+    before = key(folder)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    assert key(moved) == before
+    assert str(moved) not in str(spec_from_data(f"data:{moved}").options["path"])
+    path = moved / "responses" / "p3_run1.npy"
+    raw, times = bytearray(path.read_bytes()), path.stat()
+    raw[-3] ^= 1
+    path.write_bytes(raw)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_size == times.st_size
+    assert key(moved) != before
+
+
+def test_two_data_sets_of_one_name(folder: Path, tmp_path: Path) -> None:
+    from harness.runner.select import select_benchmarks
+    from harness.spec.registry import registry
+
+    second = tmp_path / "second"
+    shutil.copytree(folder, second)
+    np.save(second / "responses" / "p3_run1.npy", np.ones((100, 2), np.float32))
+    with pytest.raises(SelectionError, match="two benchmarks are called our-story") as error:
+        select_benchmarks([f"data:{folder}", f"data:{second}"], registry())
+    assert str(second) in error.value.message
+    assert len(select_benchmarks([f"data:{folder}"] * 2, registry())) == 1

@@ -141,6 +141,9 @@ def test_resamples_are_kept_and_are_those_of_the_interval(world, scored):
     assert draws.dims == ("category", "draw")
     np.testing.assert_allclose(draws.quantile(0.025, "draw"), scored["category_low"], atol=1e-6)
     np.testing.assert_allclose(draws.quantile(0.975, "draw"), scored["category_high"], atol=1e-6)
+    lexical = scored["category_lexical_draws"]
+    middle = lexical.mean("draw")
+    np.testing.assert_allclose(middle, scored["category_lexical"], atol=0.03)
     # Another recording of the same documents is judged on the same draws: errors go together.
     tasks, request, recording = world
     noise = np.random.default_rng(1).standard_normal(recording.shape)

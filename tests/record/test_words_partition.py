@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from harness.errors import Unsupported
 from harness.lm.page import PROSE
+from harness.record.boundary import beginnings, whole_word_surprisal
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
@@ -191,3 +194,45 @@ def test_a_word_that_a_token_runs_over_has_what_is_left(tokenizers: Any) -> None
     assert pooled(owners, 3, 3, Pool.SUM).toarray().tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 1]]
     nested = np.array([[0, 0], [0, 1], [1, 0]])
     assert pooled(nested, 2, 2, Pool.SUM).toarray().tolist() == [[1, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "SentencePiece", "digits split off"])
+def test_whole_words(speaker: Any, tokenizers: Any, kind: str, tiny_model: Any) -> None:
+    """Against the definition, token by token, on logits of one plain pass."""
+    subject = speaker(context=512)
+    tokenizer = subject.tokenizer = tokenizers[kind]
+    model = subject.model = tiny_model("llama", vocab_size=700, max_position_embeddings=512)
+    words = [word for word in WORDS if word.isascii()]
+    stimuli = Stimuli("s", (Passage.from_words("p", words), Passage.from_words("q", words[:4])))
+    context = Context("prefix", start=Start.BOS)
+    record = LanguageSubject(subject).record
+    logprobs = record(Request(stimuli, Measure.LOGPROB, context, Items(Pool.SUM)))
+    ends = record(Request(stimuli, Measure.BOUNDARY, context, Items(Pool.LAST)))
+    found = whole_word_surprisal(
+        logprobs.values[:, 0, 0], ends.values[:, 0, 0], logprobs["passage"].values.tolist()
+    )
+    ids = tokenizer(" ".join(words), add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([[tokenizer.bos_token_id, *ids]])).logits[0]
+    each = torch.softmax(logits.double(), -1)
+    names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    begins = [i for i, name in enumerate(names) if name[0] in "ĠĊĉč▁"]
+    stops = [
+        len(tokenizer(" ".join(words[: i + 1]), add_special_tokens=False)["input_ids"])
+        for i in range(len(words))
+    ]
+    start = 0
+    for i, stop in enumerate(stops):
+        # p(word) = p(a word begins and is spelt so, and ends) / p(a word begins)
+        spelt = np.prod([float(each[t, ids[t]]) for t in range(start, stop)])
+        ending = float(each[stop, begins].sum())
+        beginning = float(each[start, begins].sum()) if i else 1.0
+        assert found[i] == pytest.approx(-np.log(spelt * ending / beginning), abs=1e-4)
+        start = stop
+    assert found[len(words)] != pytest.approx(found[len(words) - 1])
+
+
+def test_a_tokenizer_without_spaces_has_no_word_ends(tokenizers: Any) -> None:
+    bare = Tokenizer(models.WordLevel({"<unk>": 0, "the": 1}, unk_token="<unk>"))
+    with pytest.raises(Unsupported, match="no token that begins with a space"):
+        beginnings(PreTrainedTokenizerFast(tokenizer_object=bare), 2)

@@ -17,6 +17,7 @@ from harness.lm import controls
 from harness.lm.source import spec_from_address
 from harness.runner.engines.options import EngineName, EngineOptions, Shard
 from harness.runner.engines.processes import Waiting
+from harness.runner.keys import failure_key
 from harness.runner.status import Status
 from harness.runner.work import Task
 from harness.store.store import Kind
@@ -132,4 +133,4 @@ def test_a_worker_that_dies_is_replaced_and_after_three_the_cell_fails(
     assert "worker killed 3 times (SIGKILL); last stage: scoring always" in by_name["always"].reason
     assert len(os.listdir(tmp_path / "always")) == 3
     # What is remembered is told again without computing.
-    assert store.has(Kind.FAILURE, by_name["always"].identity)
+    assert store.has(Kind.FAILURE, failure_key(made.variants[0], by_name["always"].benchmark))

@@ -196,7 +196,7 @@ def test_keys_follow_what_determines_a_result_and_nothing_else(planning):
 
     same = keys()
     assert keys(batch_size=3) == same
-    assert keys(device="cpu") == same
+    assert keys(device="auto") == same
     assert keys(dtype="bfloat16") != same
     assert keys(compressors=[NONE]) != same
     assert keys(compressors=[replace(ROUND, options={"steps": 8})]) != same
@@ -283,7 +283,7 @@ def test_speed_is_tokens_of_all_recordings_over_their_time(planning, store):
 
 
 def test_no_speed_is_on_a_board_of_recordings_that_were_not_timed(planning, store, monkeypatch):
-    monkeypatch.setattr("harness.runner.engine.provenance", untimed)
+    monkeypatch.setattr("harness.runner.work.provenance", untimed)
     cells, board = carry_out(planning())
     assert "tokens_per_second" not in board["compression"].to_dataset()
     assert cells[0].key == planning().cells[0].key

@@ -11,13 +11,14 @@ import torch
 from harness.check.mocks import write_mock_model
 from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import CompressionError, SelectionError
-from harness.place.place import Place
+from harness.place.place import Place, entered
 from harness.runner.cells import Variant
 from harness.runner.options import RunOptions
 from harness.runner.progress import Silent
-from harness.runner.session import session
+from harness.runner.session import Session
 from harness.runner.weights import parse_variant, write_weights
 from harness.spec.registry import registry
+from harness.store.store import Store
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ def test_plain_transformers_gives_the_same_logits(name: str, tmp_path: Path, pla
     folder = write_weights(chosen, tmp_path / "out", place)
     again: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokens = torch.arange(12)[None]
-    with session(chosen, place, RunOptions(), Silent(), {}) as opened, torch.no_grad():
+    opened = Session(chosen, Store(place.store), place, RunOptions(), Silent())
+    with entered(place), torch.no_grad():
         expected = opened.model().model(input_ids=tokens).logits
         found = again(input_ids=tokens).logits
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)

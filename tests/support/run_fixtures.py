@@ -38,12 +38,15 @@ def planning(tiny_release: Any, store: Store) -> Any:
         into: Any = None,
         memory: Any = None,
         offline: bool = False,
+        device: str = "cpu",
         **options: Any,
     ) -> Any:
         chosen = models or (spec_from_address(release),)
         toys = tuple(benchmarks or (benchmark("Hidden"), benchmark("Logprob")))
         selection = Selection(tuple(chosen), tuple(compressors), toys)
-        place = Place.make(device="cpu", store=(into or store).root, memory=memory, offline=offline)
+        place = Place.make(
+            device=device, store=(into or store).root, memory=memory, offline=offline
+        )
         return make_plan(selection, place, RunOptions(**options))
 
     return make

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats
 import xarray as xr
 
 from harness.board.answers.alignment import BASE, Alignment, mean_present
@@ -18,6 +19,12 @@ from harness.board.answers.competence import Competence, compressed
 from harness.board.answers.shares import Side
 from harness.stats.bootstrap import DoubleArray
 
+LEVEL = 0.01
+"""One-sided level at which a floor has to be above chance to count.
+
+The highest of several scores that are all at chance is above it by luck, heights above it are too
+small, and the shares lost of them too large.
+"""
 CHANCE = "chance"
 NUISANCE = "the nuisance regressors"
 LEXICAL = "layer 0"
@@ -74,7 +81,11 @@ def alignment_heights(alignment: Alignment, controls: Controls) -> Heights:
     rows, floors, labels = [], [], []
     for variant, base in kept:
         candidates = dict(_alignment_floors(alignment, base, controls))
-        label = max(candidates, key=lambda name: float(np.nanmean(candidates[name])))
+        label = _highest(
+            {name: float(np.nanmean(values)) for name, values in candidates.items()},
+            {name: _error(values) for name, values in candidates.items()},
+            len(scores) - 1,
+        )
         change = scores[:, variant] - scores[:, base]
         height = scores[:, base] - candidates[label]
         present = np.isfinite(change) & np.isfinite(height)
@@ -90,6 +101,19 @@ def alignment_heights(alignment: Alignment, controls: Controls) -> Heights:
     columns = np.array(rows, np.float64).reshape(-1, 6).T
     names = [alignment.names[variant] for variant, _ in kept]
     return Heights(names, Side(*columns), np.array(floors), np.array(labels, np.str_))
+
+
+def _highest(means: Mapping[str, float], errors: Mapping[str, float], freedom: float) -> str:
+    """Choose the highest floor of those that are above chance; chance where none is."""
+    least = scipy.stats.t.ppf(1 - LEVEL, freedom)
+    shown = {n: m for n, m in means.items() if m - means[CHANCE] > least * errors[n]}
+    return max(shown, key=lambda name: shown[name]) if shown else CHANCE
+
+
+def _error(values: DoubleArray) -> float:
+    """Return the standard error of the mean of what is not NaN."""
+    known = values[np.isfinite(values)]
+    return float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else np.inf
 
 
 def _alignment_floors(
@@ -124,7 +148,11 @@ def competence_heights(language: Competence, controls: Controls) -> Heights:
         change = language.draws[..., variant] - language.draws[..., base]
         candidates = dict(_competence_floors(language, base, controls))
         for i in range(shape[0]):
-            label = max(candidates, key=lambda n: float(np.nan_to_num(candidates[n][0][i], nan=-9)))
+            label = _highest(
+                {name: float(values[i]) for name, (values, _) in candidates.items()},
+                {name: float(drawn[:, i].std()) for name, (_, drawn) in candidates.items()},
+                max(float(language.pairs[i]) - 1, 1),
+            )
             value, drawn = candidates[label]
             height = language.draws[:, i, base] - drawn[:, i]
             cov = np.cov(change[:, i], height)

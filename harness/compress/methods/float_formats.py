@@ -58,21 +58,10 @@ class FloatFormat:
             )
 
     def block(self, width: int) -> int:
-        """Return how many weights of a row share a scale.
-
-        Raises
-        ------
-        CompressionError
-            Blocks do not divide the row.
-        """
+        """Return how many weights of a row share a scale; the last block of a row may be short."""
         size = _BLOCKS.get(self.name, width)
         if self.name == "int4fp8":
             size = next((n for n in (128, 64, 32) if width % n == 0), size)
-        if width % size:
-            raise CompressionError(
-                f"blocks of {size} do not divide rows of {width} weights",
-                f"{self.name} is defined for multiples of {size}",
-            )
         return size
 
     def packed_bits(self, shape: tuple[int, int]) -> int:
@@ -80,30 +69,35 @@ class FloatFormat:
         rows, width = shape
         if self.name == "fp8":
             return rows * width * 8 + rows * 16
-        blocks = rows * width // self.block(width)
+        blocks = rows * -(-width // self.block(width))
         return rows * width * 4 + blocks * 8 + (0 if self.name == "mxfp4" else _LAYER_SCALE_BITS)
 
     def round(self, weight: Tensor) -> Tensor:
         """Return the values (out, in), float32, that a weight is stored as."""
         rows, width = weight.shape
-        blocks = weight.float().reshape(rows, -1, self.block(width))
+        short = -width % self.block(width)
+        padded = torch.nn.functional.pad(weight.float(), (0, short))
+        return self._round_blocks(padded.reshape(rows, -1, self.block(width)))[:, :width]
+
+    def _round_blocks(self, blocks: Tensor) -> Tensor:
+        """Round whole blocks (rows, blocks, block), and return (rows, width)."""
         largest = blocks.abs().amax(-1, keepdim=True)
         if self.name == "fp8":
             scale = (largest / E4M3_LARGEST).clamp(2.0**-24, 65504.0).half().float()
-            return (round_e4m3(blocks / scale) * scale).reshape(rows, width)
+            return (round_e4m3(blocks / scale) * scale).flatten(1)
         if self.name == "mxfp4":
             # A block of zeros, or below the smallest scale, gets the smallest: 2^-127.
             exponent = torch.frexp(largest).exponent - 1 - 2
             scale = torch.exp2(exponent.clamp(-127, 127).float())
-            return (round_e2m1(blocks / scale) * scale).reshape(rows, width)
+            return (round_e2m1(blocks / scale) * scale).flatten(1)
         top = 6.0 if self.name == "nvfp4" else 7.0
         layer = largest.amax() / (top * E4M3_LARGEST)
         layer = torch.where(layer > 0, layer, 1.0)
         scale = round_e4m3((largest / top / layer).clamp(_SMALLEST_E4M3, E4M3_LARGEST)) * layer
         elements = blocks / scale
         if self.name == "nvfp4":
-            return (round_e2m1(elements) * scale).reshape(rows, width)
-        return (torch.round(elements).clamp(-7, 7) * scale).reshape(rows, width)
+            return (round_e2m1(elements) * scale).flatten(1)
+        return (torch.round(elements).clamp(-7, 7) * scale).flatten(1)
 
 
 def round_e4m3(values: Tensor) -> Tensor:

@@ -52,4 +52,5 @@ def rotation(width: int, seed: int = 0) -> Tensor:
     drawn = torch.randn(odd, odd, dtype=torch.float64, generator=generator)
     mixed = torch.kron(torch.linalg.qr(drawn).Q.contiguous(), hadamard(power))
     signs = torch.randint(0, 2, (width,), generator=generator, dtype=torch.float64) * 2 - 1
-    return (signs[:, None] * mixed).float()
+    turned: Tensor = (signs[:, None] * mixed).float()
+    return turned

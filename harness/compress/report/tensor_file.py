@@ -64,7 +64,9 @@ def write_tensors(
 
 
 @contextmanager
-def reading_tensors(path: Path, name: str) -> Iterator[tuple[dict[str, str], Iterator[Any]]]:
+def reading_tensors(
+    path: Path, name: str
+) -> Iterator[tuple[dict[str, str], Iterator[tuple[str, Tensor]]]]:
     """Open a file of tensors that was kept under a name, and hold it against its digest.
 
     Tensors are hashed as they are read, so that nothing is read twice: what is made of them is good

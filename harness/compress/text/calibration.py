@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import CompressionError
+from harness.compress.text.sources import FILE, SELF
+from harness.errors import CompressionError, CorruptError
 from harness.store.keys import content_key
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.lm.load import LanguageModel
-
-SELF = "self"
-FILE = "file:"
 
 _VERSION = 1
 _POOL = 8
@@ -199,19 +197,23 @@ def _key(model: LanguageModel, spec: CalibrationSpec) -> str:
 
 
 def _read(path: Path) -> Tensor | None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from harness.compress.report.tensor_file import reading_tensors
 
     try:
-        return load_file(path)["tokens"]
-    except (FileNotFoundError, SafetensorError, KeyError):
-        return None  # not made yet, or cut short: it is made again
+        with reading_tensors(path, _label(path)) as (_, tensors):
+            return dict(tensors)["tokens"]
+    except (FileNotFoundError, CorruptError, KeyError):
+        return None  # not made yet, cut short, damaged or of another text: it is made again
 
 
 def _write(path: Path, tokens: Tensor) -> None:
     from harness.compress.report.tensor_file import write_tensors
 
-    write_tensors(path, {"tokens": tokens.contiguous()})
+    write_tensors(path, {"tokens": tokens.contiguous()}, name=_label(path))
+
+
+def _label(path: Path) -> str:
+    return f"calibration/{path.stem}"
 
 
 def _file_hash(text: str) -> str:

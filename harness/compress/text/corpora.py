@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.compress.text.calibration import FILE, SELF
+from harness.compress.text.sources import FILE, SELF
 from harness.errors import CompressionError
 from harness.fetch.download import fetch
 from harness.fetch.resource import Resource

@@ -71,17 +71,28 @@ def _sample(model: LanguageModel, prompts: list[list[int]], draws: Tensor) -> Te
     special = torch.tensor(sorted(set(model.tokenizer.all_special_ids)), dtype=torch.int64)
     tokens = torch.empty(draws.shape, dtype=torch.int64)
     tokens[:, 0] = torch.tensor([prompt[0] for prompt in prompts])
+    caches = _hands_over_a_cache(model, tokens[:1, :1].to(device))
     cache = None
     for place in range(1, draws.shape[1]):
-        read = tokens[:, place - 1 : place].to(device)
-        out = model.model(input_ids=read, past_key_values=cache, use_cache=True)
-        cache = out.past_key_values
-        logits = out.logits[:, -1].float().cpu().index_fill_(1, special, -torch.inf)
+        if caches:
+            read = tokens[:, place - 1 : place].to(device)
+            out = model.model(input_ids=read, past_key_values=cache, use_cache=True)
+            cache = out.past_key_values
+        else:  # the passage is read again from its beginning
+            out = model.model(input_ids=tokens[:, :place].to(device), use_cache=False)
+        logits = out.logits[:, -1].float().cpu()
+        # Some releases have special tokens without a row in the head: no text gives them.
+        logits.index_fill_(1, special[special < logits.shape[1]], -torch.inf)
         tokens[:, place] = _draw(logits, draws[:, place])
         for row, prompt in enumerate(prompts):
             if place < len(prompt):
                 tokens[row, place] = prompt[place]
     return tokens
+
+
+def _hands_over_a_cache(model: LanguageModel, token: Tensor) -> bool:
+    """Whether a model returns what it keeps of a text; some keep it to themselves, or elsewhere."""
+    return hasattr(model.model(input_ids=token, use_cache=False), "past_key_values")
 
 
 def _draw(logits: Tensor, draws: Tensor) -> Tensor:

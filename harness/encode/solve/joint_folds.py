@@ -138,7 +138,8 @@ def solved(gram: DoubleArray, penalty: DoubleArray | None) -> tuple[DoubleArray,
         return np.asarray(np.linalg.inv(gram[:, None] + penalty)), np.eye(gram.shape[1])[None]
     curvature, rotation = np.linalg.eigh(gram)
     # Rounding can leave the smallest a hair below 0.
-    return np.maximum(curvature, 0), rotation
+    bounded: DoubleArray = np.maximum(curvature, 0)
+    return bounded, rotation
 
 
 def refitted_fold(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -92,16 +92,18 @@ class JointScan:
     penalties: DoubleArray
     _columns: FloatArray  # (n_train, n_columns), centred
     _heldout: FloatArray  # (n_heldout, n_columns)
-    _linear: Tensor  # (n_penalties, n_columns, n_train): X' G over all training rows, rotated
-    _curvature: Tensor  # as a JointFold has it
-    _rotation: Tensor  # (n_penalties, n_columns, n_columns)
+    _spectrum: Spectrum
+    _penalty: DoubleArray | None  # of the columns, where it is a matrix
+    _n_own: int  # leading columns that belong to the model
     _folds: tuple[JointFold, ...]
-    _n_own: int = 0  # leading columns that belong to the model
+    # For many voxels, over all training rows: X' G, rotated, (n_penalties, n_columns, n_train), its
+    # diagonal and the rotation.
+    _everywhere: tuple[Tensor, Tensor, Tensor] | None
 
     @property
     def nbytes(self) -> int:
         """Memory held beside the scan's, in bytes."""
-        own = self._linear.numel() * self._linear.element_size()
+        own = sum(t.numel() * t.element_size() for t in self._everywhere or ())
         return own + sum(fold.nbytes for fold in self._folds)
 
     def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
@@ -143,8 +145,8 @@ class JointScan:
         """
         n_voxels = responses.shape[1]
         best, chosen = np.empty(n_voxels), np.empty((2, n_voxels), dtype=np.intp)
-        grid = self._linear.new_tensor(self.penalties)
-        for block in blocks(n_voxels, self.scan.device):
+        grid = self.scan.put(self.penalties)
+        for block in blocks(n_voxels, self.scan.width):
             scores = self._scores(self._placed(responses[:, block]), inner[:, block], grid)
             flat = scores.reshape(-1, scores.shape[-1])
             index = best_index(flat)
@@ -154,11 +156,11 @@ class JointScan:
 
     def table(self, responses: FloatArray, inner: DoubleArray) -> DoubleArray:
         """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
-        grid = self._linear.new_tensor(self.penalties)
+        grid = self.scan.put(self.penalties)
         return np.concatenate(
             [
                 self._scores(self._placed(responses[:, block]), inner[:, block], grid)
-                for block in blocks(responses.shape[1], self.scan.device)
+                for block in blocks(responses.shape[1], self.scan.width)
             ],
             axis=-1,
         )
@@ -222,27 +224,46 @@ class JointScan:
         """Weights of the nuisance columns, (n_columns, n_voxels)."""
         import torch
 
-        shape = self._linear.shape[:2]
+        if self._everywhere is None:
+            return self._few_weights(responses, chosen)
+        linear, curvature, rotation = self._everywhere
         weights = np.empty((self._columns.shape[1], responses.shape[1]))
-        for block in blocks(responses.shape[1], self.scan.device):
+        for block in blocks(responses.shape[1], self.scan.width):
             y = self._placed(responses[:, block])
             model, nuisance = torch.from_numpy(chosen[:, block]).to(y.device)
-            everywhere = product(self._linear.flatten(0, 1), y).reshape(*shape, -1)
+            everywhere = product(linear.flatten(0, 1), y).reshape(*linear.shape[:2], -1)
             along = everywhere[model, :, torch.arange(y.shape[1], device=y.device)]
-            if self._n_own:
-                found = (self._curvature[model, nuisance] @ along[:, :, None])[:, :, 0]
-            else:
-                grid = y.new_tensor(self.penalties)
-                along = along / (self._curvature[model] + grid[nuisance, None])
-                found = (self._rotation[model] @ along[:, :, None])[:, :, 0]
+            grid = y.new_tensor(self.penalties)
+            along = along / (curvature[model] + grid[nuisance, None])
+            found = (rotation[model] @ along[:, :, None])[:, :, 0]
             weights[:, block] = found.T.cpu().numpy()
+        return weights
+
+    def _few_weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
+        """Compute the same for the penalties that are chosen."""
+        x, values = self._columns, self._spectrum.values
+        y = responses - responses.mean(axis=0, dtype=np.float64)
+        of_columns, of_targets = (self._spectrum.basis.T @ part for part in (x, y))
+        weights = np.empty((x.shape[1], y.shape[1]))
+        for number in np.unique(chosen[0]):
+            members = np.flatnonzero(chosen[0] == number)
+            pairs = chosen[1, members]
+            shrunk = of_columns.T * (values / (values + self.scan.penalties[number]))
+            gram = x.T @ x - shrunk @ of_columns
+            along = x.T @ y[:, members] - shrunk @ of_targets[:, members]
+            own = None if self._penalty is None else self._penalty[number : number + 1]
+            curvature, rotation = solved(gram[None], own)
+            if own is not None:
+                found = (curvature[0, pairs] @ along.T[:, :, None])[:, :, 0].T
+            else:
+                found = rotation[0].T @ along / (curvature[0][:, None] + self.penalties[pairs])
+                found = rotation[0] @ found
+            weights[:, members] = found
         return weights
 
     def _placed(self, responses: FloatArray) -> Tensor:
         """Responses about their mean, on the device."""
-        import torch
-
-        y = torch.from_numpy(np.ascontiguousarray(responses)).to(self._linear)
+        y = self.scan.put(responses)
         return y - y.mean(dim=0)
 
 
@@ -292,41 +313,30 @@ def plan_joint_scan(
         held = np.concatenate([change.heldout, held], axis=1)
     mean = x.mean(axis=0)
     x = x - mean
-    everywhere = residuals(
-        spectrum,
-        scan.penalties,
-        np.arange(spectrum.n_train),
-        np.broadcast_to(x, (len(scan.penalties), *x.shape)),
-    )
-    curvature, rotation = solved(x.T @ everywhere, penalty)
-
-    def put(array: npt.NDArray[Any]) -> Tensor:
-        return scan.put(array)
-
     made: tuple[JointFold, ...]
+    everywhere = None
     if scan.spectra:
-        made = tuple(refitted_fold(*pair, x, scan.penalties, put, penalty) for pair in scan.spectra)
-    elif scan.left_out is not None:
-        made = tuple(passed_fold(item, put, penalty) for item in scan.left_out.each(x))
-    else:
-        # One at a time: the inverses that many voxels' folds take are large.
-        plans = _one_by_one(spectrum, folds, scan.penalties)
         made = tuple(
-            left_out_fold(spectrum, scan.penalties, everywhere, item, put, penalty)
-            for one in plans
+            refitted_fold(*pair, x, scan.penalties, scan.put, penalty) for pair in scan.spectra
+        )
+    elif scan.left_out is not None:
+        made = tuple(passed_fold(item, scan.put, penalty) for item in scan.left_out.each(x))
+    else:
+        repeated = np.broadcast_to(x, (len(scan.penalties), *x.shape))
+        rows = np.arange(spectrum.n_train)
+        left = residuals(spectrum, scan.penalties, rows, repeated)
+        # One at a time: the inverses that many voxels' folds take are large.
+        made = tuple(
+            left_out_fold(spectrum, scan.penalties, left, item, scan.put, penalty)
+            for one in _one_by_one(spectrum, folds, scan.penalties)
             for item in one.each(x)
         )
-    return JointScan(
-        scan,
-        grid,
-        x,
-        held - mean,
-        put((everywhere @ rotation).swapaxes(1, 2)),
-        put(curvature),
-        put(rotation),
-        made,
-        0 if change is None else len(change.inverse),
-    )
+        if change is None:
+            curvature, rotation = solved(x.T @ left, None)
+            linear = (left @ rotation).swapaxes(1, 2)
+            everywhere = (scan.put(linear), scan.put(curvature), scan.put(rotation))
+    own = 0 if change is None else len(change.inverse)
+    return JointScan(scan, grid, x, held - mean, spectrum, penalty, own, made, everywhere)
 
 
 def _penalty(

@@ -62,12 +62,10 @@ class Plan:
         penalties = nuisance_grid(self.options, nuisance.spectrum(rows))
         if isinstance(ridge, HimalayaRidge):
             return HimalayaJoint(ridge, nuisance.kernels(rows), penalties)
-        change = None
-        if isinstance(ridge, ProjectedScan):
-            change = ridge.change
-            ridge = ridge.scan
+        change = ridge.change if isinstance(ridge, ProjectedScan) else None
+        scan = ridge.scan if isinstance(ridge, ProjectedScan) else ridge
         columns = nuisance.columns[rows.train], nuisance.columns[rows.test]
-        return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties, change)
+        return plan_joint_scan(scan, self.spectrum, self.split.inner, *columns, penalties, change)
 
     def projected(self, columns: DoubleArray, inverse: DoubleArray) -> Plan:
         """Plan a design that differs from this one by a few columns.

@@ -10,6 +10,7 @@ CPUs and GPUs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 WIDTH = {"cpu": 512, "cuda": 4096}
 """Voxels worked on at a time: on a CPU few enough for its caches."""
+
+NARROW, WIDE = 96, 256
+"""The same of few targets: small scans stay in cache, large products are efficient."""
 
 FEW = 1000
 """Up to as many targets on a CPU, little is multiplied out: it would take longer than it saves."""
@@ -142,7 +146,7 @@ class _FinalFit:
         mean = y.mean(dim=0)
         return y - mean, mean
 
-    def predict(self, responses: Tensor, chosen: IntArray) -> FloatArray:
+    def predict(self, responses: Tensor, chosen: IntArray, width: int) -> FloatArray:
         """Held-out rows, (n_heldout, n_voxels), each voxel with its penalty."""
         import torch
 
@@ -150,7 +154,7 @@ class _FinalFit:
         dtype = self.basis.new_empty(0).cpu().numpy().dtype
         predictions = np.empty((len(self.heldout), responses.shape[1]), dtype)
         if self.hats is None:
-            for block in blocks(responses.shape[1], self.device):
+            for block in blocks(responses.shape[1], width):
                 y, mean = self.placed(responses[:, block])
                 at = self.grid[torch.from_numpy(chosen[block]).to(self.device)]
                 axes = product(self.basis.T, y).div_(self.values[:, None] + at)
@@ -175,6 +179,8 @@ class Scan:
         Where the products are made.
     metric : Metric
         What inner cross-validation maximises.
+    width : int
+        Voxels worked on at a time.
     spectra : tuple of (Fold, Spectrum)
         Decompositions of inner folds, kept for a joint fit of few targets.
     left_out : LeaveBlockOut, optional
@@ -184,6 +190,7 @@ class Scan:
     penalties: DoubleArray
     device: str
     metric: Metric
+    width: int
     spectra: tuple[tuple[Fold, Spectrum], ...]
     left_out: LeaveBlockOut | None
     _final: _FinalFit
@@ -236,7 +243,7 @@ class Scan:
             chosen = best_index(inner)
         else:
             inner = np.empty((0, responses.shape[1]))
-        return ScanFit(inner, chosen, self._final.predict(y, chosen))
+        return ScanFit(inner, chosen, self._final.predict(y, chosen, self.width))
 
     def start(self, responses: FloatArray) -> DoubleArray:
         """Inner scores that a joint fit starts from; none where it makes its own."""
@@ -250,7 +257,7 @@ class Scan:
 
         y = torch.from_numpy(np.ascontiguousarray(responses))
         inner = np.empty((len(self.penalties), responses.shape[1]))
-        for block in blocks(responses.shape[1], self.device):
+        for block in blocks(responses.shape[1], self.width):
             inner[:, block] = self._scores(self._final.placed(y[:, block])[0]).cpu().numpy()
         return inner
 
@@ -342,6 +349,9 @@ def plan_scan(
     precise = torch.float64 if precision is Precision.DOUBLE else torch.float32
     scanned = torch.bfloat16 if speed is Speed.BFLOAT16 else precise
     few = 0 < n_voxels <= FEW and device == "cpu"
+    width = WIDTH["cpu" if device == "cpu" else "cuda"]
+    if few:
+        width = min(max(spectrum.n_train // 14, NARROW), WIDE)
 
     def put(array: FloatArray | IntArray, dtype: torch.dtype | None = None) -> Tensor:
         return _put(array, device, dtype)
@@ -376,7 +386,7 @@ def plan_scan(
 
     shared = (spectrum.heldout, spectrum.values, spectrum.basis, penalties)
     heldout, values, basis, grid = (put(array, precise) for array in shared)
-    pay = _hats_pay(spectrum, len(penalties), n_voxels)
+    pay = not few and _hats_pay(spectrum, len(penalties), n_voxels)
     hats = _hats(heldout, values, basis, grid) if pay else None
     final = _FinalFit(device, heldout, values, basis, grid, hats)
     if solver is None:
@@ -384,14 +394,14 @@ def plan_scan(
         solver = cheaper if few else InnerSolver.REFIT
     if solver is InnerSolver.LEAVE_OUT:
         one = leave_block_out(spectrum, folds, penalties, precision)
-        return Scan(penalties, device, metric, (), one, final, ())
+        return Scan(penalties, device, metric, width, (), one, final, ())
     decomposed = Precision.DOUBLE if speed is Speed.EXACT else Precision.SINGLE
     kept, made = [], []
     for fold, own in decomposed_folds(spectrum, folds, decomposed):
         made.append(inner(fold, own))
         if keep and few:
             kept.append((fold, own))
-    return Scan(penalties, device, metric, tuple(kept), None, final, tuple(made))
+    return Scan(penalties, device, metric, width, tuple(kept), None, final, tuple(made))
 
 
 def _put(array: npt.NDArray[Any], device: str, dtype: torch.dtype | None = None) -> Tensor:
@@ -429,11 +439,11 @@ def _hats(heldout: Tensor, values: Tensor, basis: Tensor, grid: Tensor) -> Tenso
     return hats
 
 
-def blocks(n_voxels: int, device: str) -> Iterator[slice]:
-    """Slices of voxels to work on one after another."""
-    width = WIDTH["cpu" if device == "cpu" else "cuda"]
-    for start in range(0, n_voxels, width):
-        yield slice(start, start + width)
+def blocks(n_voxels: int, width: int) -> Iterator[slice]:
+    """Slices of voxels to work on one after another, of nearly equal width."""
+    step = math.ceil(n_voxels / max(1, math.ceil(n_voxels / width)))
+    for start in range(0, n_voxels, max(1, step)):
+        yield slice(start, start + step)
 
 
 def _size(*tensors: Tensor) -> int:

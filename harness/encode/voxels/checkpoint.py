@@ -21,6 +21,7 @@ from harness.encode.design.targets import Split
 from harness.encode.solve.tally import Tally
 from harness.store.atomic import explained, writing
 from harness.store.keys import content_key
+from harness.store.seal import fault, seal
 
 EVERY = 60.0
 """Seconds of work that a kill may cost, and the step that it falls into."""
@@ -66,7 +67,7 @@ class Checkpoint:
             with explained(file.parent):
                 _allocate(file, size)
         found = Tally.empty(splits, n_layers, n_voxels, file, nuisance=nuisance)
-        if whole and self.lasting and found.restore(self._path(number)):
+        if whole and self.lasting and self._fits(number) and found.restore(self._path(number)):
             self._saved[number] = time.monotonic()
         return found
 
@@ -78,7 +79,19 @@ class Checkpoint:
             return
         with writing(self._path(number)) as beside:
             tally.save(beside)
+            seal(beside, self._label(number))
         self._saved[number] = time.monotonic()
+
+    def _fits(self, number: int) -> bool:
+        """Whether what was saved is of this analysis, and undamaged."""
+        try:
+            return not fault(self._path(number), self._label(number))
+        except OSError:
+            return False
+
+    def _label(self, number: int) -> str:
+        assert self.folder is not None
+        return f"unfinished/{self.folder.name}/{number}"
 
     def _path(self, number: int) -> Path:
         assert self.folder is not None

@@ -29,6 +29,8 @@ class Linking(StrEnum):
     """What of the model is linked to reading times."""
 
     SURPRISAL = "surprisal"
+    WHOLE_WORDS = "whole-words"
+    """Surprisal, corrected for where a word ends (Pimentel & Meister 2024)."""
     STATES = "states"
 
 
@@ -39,7 +41,8 @@ class NaturalStories:
     Parameters
     ----------
     linking : str
-        ``surprisal`` or ``states`` (hidden states of the layer that training stories favour).
+        ``surprisal``, ``whole-words`` (surprisal corrected for where words end) or ``states``
+        (hidden states of the layer that training stories favour).
     context : str
         Context policy of the recording.
 
@@ -84,8 +87,11 @@ class NaturalStories:
 
         stimuli = Stimuli("natural-stories", self.passages)
         context = Context.parse(self.context, start=Start.BOS)
+        logprobs = Request(stimuli, Measure.LOGPROB, context, Items(Pool.SUM))
         if self.linking == Linking.SURPRISAL:
-            return (Request(stimuli, Measure.LOGPROB, context, Items(Pool.SUM)),)
+            return (logprobs,)
+        if self.linking == Linking.WHOLE_WORDS:
+            return (logprobs, Request(stimuli, Measure.BOUNDARY, context, Items(Pool.LAST)))
         return (Request(stimuli, Measure.HIDDEN, context, Items(Pool.MEAN)),)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
@@ -98,9 +104,15 @@ class NaturalStories:
             score_times,
         )
 
-        (recording,) = recordings.values()
+        recording, *ends = recordings.values()
+        if ends:
+            from harness.record.boundary import whole_word_surprisal
+
+            words = recording.values[:, 0, 0], ends[0].values[:, 0, 0]
+            values = -whole_word_surprisal(*words, recording["passage"].values.tolist())
+            recording = recording.copy(data=values[:, None, None].astype("float32"))
         check_alignment(self.times)
-        return score_times(recording, self.times, surprisal=self.linking == Linking.SURPRISAL)
+        return score_times(recording, self.times, surprisal=self.linking != Linking.STATES)
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:

@@ -21,6 +21,7 @@ from harness.place.locate import cache_folder
 from harness.stats.bootstrap import bootstrap_interval
 from harness.store.atomic import writing
 from harness.store.keys import content_key
+from harness.store.seal import fault, seal
 from harness.store.stages import ENCODE
 
 from .mni_volumes import REGIONS
@@ -243,10 +244,12 @@ def _once(
         options=json.loads(json.dumps(asdict(options), default=str)),
     )
     path = cache_folder() / "electrodes" / f"{key}.npy"
-    if not path.is_file():
+    if not path.is_file() or fault(path, f"electrodes/{key}"):
         values = compute()
-        with writing(path) as beside, beside.open("wb") as stream:
-            np.save(stream, values, allow_pickle=False)
+        with writing(path) as beside:
+            with beside.open("wb") as stream:
+                np.save(stream, values, allow_pickle=False)
+            seal(beside, f"electrodes/{key}")
     return np.asarray(np.load(path, allow_pickle=False))
 
 

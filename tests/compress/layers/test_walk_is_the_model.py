@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from architectures import CONFIGS, tiny
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -16,7 +17,6 @@ from harness.compress.layers import enter
 from harness.compress.layers.linear import all_layers, block_layers
 from harness.compress.layers.walk import walk
 from harness.errors import CompressionError
-from tests.support.architectures import CONFIGS, tiny
 
 ODD = (
     "falcon",

@@ -84,9 +84,19 @@ def test_bits_are_counted_by_hand_and_zeros_stay(name: str, bits: int) -> None:
     torch.testing.assert_close(again, kind.round(weight), rtol=2e-3, atol=1e-6)
 
 
-def test_blocks_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(CompressionError, match="blocks of 32 do not divide rows of 40"):
-        FloatFormat("mxfp4").round(torch.ones(1, 40))
+@pytest.mark.parametrize("name", ["mxfp4", "nvfp4", "int4fp8"])
+def test_the_last_block_of_a_row_may_be_short(name: str) -> None:
+    kind = FloatFormat(name)  # type: ignore[arg-type]
+    weight = torch.randn(3, 40, generator=torch.Generator().manual_seed(0))
+    block = kind.block(40)
+    padded = torch.nn.functional.pad(weight, (0, -40 % block))
+    assert torch.equal(kind.round(weight), kind.round(padded)[:, :40])
+    assert kind.packed_bits((3, 40)) < kind.packed_bits((3, 40 + -40 % block)) + 1
+
+
+def test_a_format_that_is_not_there_is_refused() -> None:
+    with pytest.raises(CompressionError, match="no number format 'fp2'"):
+        FloatFormat("fp2")  # type: ignore[arg-type]
 
 
 def test_inputs_in_fp8_use_the_whole_range_of_each_token() -> None:

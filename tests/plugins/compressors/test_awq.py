@@ -116,3 +116,15 @@ def test_on_every_architecture(
     AWQ(3).compress(ours, random_calibration)
     RoundToNearest(3).compress(plain)
     assert error(ours) < error(plain)
+
+
+def test_a_norm_without_a_weight_takes_no_scales_in(random_calibration: Any) -> None:
+    from architectures import tiny
+
+    report = AWQ(4).compress(tiny("olmo"), random_calibration)
+    layers = {row.name: row for row in report.layers}
+    query = layers["model.layers.0.self_attn.q_proj"]
+    plain = Grid(4).packed_bits(query.shape)
+    assert query.packed_bits == plain + 16 * query.shape[1]
+    weighted = AWQ(4).compress(tiny("llama"), random_calibration)
+    assert weighted.layers[0].packed_bits == plain

@@ -286,7 +286,7 @@ class TestScores:
             options={"participants": PEOPLE, "step": 1.0, "context": "words(3)"},
         )
         findings = benchmark_findings(spec)
-        assert [f.outcome for f in findings] == ["passed"] * 4, findings
+        assert [f.outcome for f in findings] == ["passed"] * 5, findings
 
 
 class TestFaults:
