@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.encode.design.band import KernelBand
+from harness.encode.design.band import ColumnBand, KernelBand
 from harness.encode.design.confounds import Confounds, Drift, confound_basis
 from harness.encode.design.options import EncodingOptions, Metric, Solver
 from harness.encode.design.targets import make_splits
