@@ -40,6 +40,10 @@ RANK = 1e-8
 """Directions of confounds below this share of their largest singular value are rounding."""
 
 
+SLOW = 1e-2
+"""Directions of a run's slow cosines in a piece below this share of the largest: a hundredth of a
+drift's amplitude may stay, and the piece keeps what only looks slow by cancellation."""
+
 NOTHING_LEFT = 1e-6
 """Share of its spread that a feature must keep to be told from rounding."""
 
@@ -170,29 +174,38 @@ class Drift:
     tr: float
     cutoff: float | None
 
-    def projection(self, pieces: npt.ArrayLike) -> Projection:
-        """Make the projection for rows in these pieces."""
-        return drift_basis(pieces, self.tr, self.cutoff)
+    def projection(self, pieces: npt.ArrayLike, runs: npt.ArrayLike | None = None) -> Projection:
+        """Make the projection for rows in these pieces (of these runs)."""
+        return drift_basis(pieces, self.tr, self.cutoff, runs)
 
     def cleaning(self, runs: npt.ArrayLike, pieces: npt.ArrayLike) -> Cleaning:
         """Make what takes the drift out of features."""
-        return Cleaning(self.projection(runs), self.projection(pieces))
+        return Cleaning(self.projection(runs), self.projection(pieces, runs))
 
 
-def drift_basis(runs: npt.ArrayLike, tr: float, cutoff: float | None) -> Projection:
-    """Make the mean and the slow cosines of every run, or piece of a run.
+def drift_basis(
+    pieces: npt.ArrayLike,
+    tr: float,
+    cutoff: float | None,
+    runs: npt.ArrayLike | None = None,
+) -> Projection:
+    """Make a basis of slow drift, each piece on its own: its mean, and the run's slow cosines.
 
     The cosines are those of :func:`harness.encode.design.features.highpass`: periods of ``cutoff``
-    and longer (DCT-II).
+    and longer (DCT-II) of the whole run. A piece that is shorter than such a period sees a stretch
+    of each, a slope or an arc; a stretch of many of them is nearly spanned by a few, which are kept
+    (``SLOW``). In a piece that is a whole run nothing is left away.
 
     Parameters
     ----------
-    runs : array, shape (n_samples,)
-        Label of every row: of its run, or of its piece.
+    pieces : array, shape (n_samples,)
+        Label of the piece of every row.
     tr : float
         Time between rows, s.
     cutoff : float, optional
-        Longest period that is kept, s. None: the mean of every run, only.
+        Longest period that is kept, s. None: the mean of every piece, only.
+    runs : array, shape (n_samples,), optional
+        Run of every row; each piece lies in one run. Without it pieces are runs.
 
     Returns
     -------
@@ -205,16 +218,21 @@ def drift_basis(runs: npt.ArrayLike, tr: float, cutoff: float | None) -> Project
     """
     if not tr > 0 or (cutoff is not None and not cutoff > 0):
         raise DataError(f"tr {tr} s and cutoff {cutoff} s", "both must be positive, in seconds")
-    labels = check_runs(runs)
+    labels = check_runs(pieces)
+    whole = labels if runs is None else check_runs(runs)
     columns = []
-    for rows in _rows_of_runs(labels):
-        length = len(rows)
+    for run in _rows_of_runs(whole):
+        length = len(run)
         most = 0 if cutoff is None else min(int(2 * length * tr / cutoff), length - 1)
         time = (np.arange(length) + 0.5) / length
-        basis = np.cos(np.pi * time[:, None] * np.arange(most + 1))
-        part = np.zeros((len(labels), most + 1))
-        part[rows] = basis / np.linalg.norm(basis, axis=0)
-        columns.append(part)
+        cosines = np.cos(np.pi * time[:, None] * np.arange(1, most + 1))
+        for piece in _rows_of_runs(labels[run]):
+            slow = cosines[piece] - cosines[piece].mean(axis=0)
+            left, share, _ = np.linalg.svd(slow, full_matrices=False)
+            kept = left[:, share > SLOW * share.max(initial=0)]
+            part = np.zeros((len(labels), 1 + kept.shape[1]))
+            part[run[piece]] = np.column_stack([np.full(len(piece), len(piece) ** -0.5), kept])
+            columns.append(part)
     return Projection(np.concatenate(columns, axis=1))
 
 

@@ -70,7 +70,7 @@ class Alice:
     radius: int = 6
     context: str = "strided(256,128)"
     encoding: EncodingOptions = ENCODING
-    motion: bool = True
+    motion: bool = False
 
     def __post_init__(self) -> None:
         if self.radius not in (6, 10):

@@ -44,17 +44,26 @@ def data(seed: int = 0):
 
 
 def cleaned(columns, motion, parts):
-    """Residuals of a regression on cosines and motion, in each part on its own."""
+    """Residuals of a regression on the run's cosines and motion, in each part on its own."""
     out = np.empty(columns.shape)
     for part in np.unique(parts):
         rows = np.flatnonzero(parts == part)
-        n = len(rows)
-        orders = range(1, int(2 * n * TR / CUTOFF) + 1)
-        slow = [np.cos(np.pi * k * (np.arange(n) + 0.5) / n) for k in orders]
-        own = () if motion is None else motion[rows].T
-        confounds = np.column_stack([np.ones(n), *slow, *own])
-        fit = LinearRegression().fit(confounds, columns[rows])
-        out[rows] = columns[rows] - fit.predict(confounds)
+        run = np.flatnonzero(RUNS[rows[0]] == RUNS)
+        n = len(run)
+        time = (np.searchsorted(run, rows) + 0.5) / n
+        slow = np.cos(np.pi * time[:, None] * np.arange(1, int(2 * n * TR / CUTOFF) + 1))
+        slow -= slow.mean(axis=0)
+
+        def residual(y, slow=slow):
+            """A few directions span a stretch of many slow cosines: a cut-off for the others."""
+            y = y - y.mean(axis=0)
+            return y - slow @ np.linalg.lstsq(slow, y, rcond=1e-2)[0]
+
+        left = residual(columns[rows])
+        if motion is not None:
+            own = residual(motion[rows])
+            left -= LinearRegression(fit_intercept=False).fit(own, left).predict(own)
+        out[rows] = left
     return out
 
 
