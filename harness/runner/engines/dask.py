@@ -91,7 +91,8 @@ class DaskCrew:
         self._waiting: list[Given] = []
         self._futures: dict[Any, Given] = {}
         self._guard, self._changed = threading.Lock(), threading.Event()
-        self._killed: set[str] = set()
+        self._left: set[str] = set()  # addresses of workers that have gone
+        self._killed: set[str] = set()  # keys of what ran on those that died
         self._variants: dict[str, Variant] = {}
         self._stages: dict[str, str] = {}
         self._closing = False
@@ -137,9 +138,8 @@ class DaskCrew:
         while not self._closing:
             try:
                 if self._waiting or self._futures:
-                    workers = self._client.scheduler_info(n_workers=-1)["workers"]
-                    self._take_back(workers)
-                    self._give_to(workers)
+                    self._take_back()
+                    self._give_to(self._client.scheduler_info(n_workers=-1)["workers"])
             except Exception as error:  # it belongs to the run, not to this thread
                 if not self._closing:
                     self._events.put(Broken(error))
@@ -171,10 +171,12 @@ class DaskCrew:
         future.add_done_callback(self._ended)
         return True
 
-    def _take_back(self, workers: Mapping[str, Any]) -> None:
+    def _take_back(self) -> None:
         """Take tasks back whose worker has gone, if the scheduler would still try them again."""
-        for future, given in list(self._futures.items()):
-            if given.address not in workers and self._taken(future):
+        with self._guard:
+            gone = [pair for pair in self._futures.items() if pair[1].address in self._left]
+        for future, given in gone:
+            if self._taken(future):
                 future.cancel()
                 self._again(given, died=future.key in self._killed)
 
@@ -207,10 +209,15 @@ class DaskCrew:
     def _heard_of_workers(self, event: tuple[float, Any]) -> None:
         _, said = event
         action = said.get("action") if isinstance(said, Mapping) else None
-        if action == "remove-worker" and not said.get("expected"):
-            self._killed.update(said["processing-tasks"])
-        if action in ("remove-worker", "add-worker"):
-            self._changed.set()
+        if action == "remove-worker":
+            if not said.get("expected"):
+                self._killed.update(said["processing-tasks"])
+            self._left.add(said["worker"])
+        elif action == "add-worker":
+            self._left.discard(said["worker"])
+        else:
+            return
+        self._changed.set()
 
     def _ended(self, future: Any) -> None:
         said: Event | None = None
