@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 _TIMEOUT = (10.0, 20.0)  # seconds: to connect, to answer
-_DEEP = 4
-"""So many folders of an address tell two sources at one host apart (owner, repository, commit)."""
+_DEEP = 2
+"""So many folders of an address tell two sources at one host apart (owner, repository)."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def representatives(
 ) -> dict[str, tuple[Resource, tuple[str, ...]]]:
     """Choose one file for each source of each set.
 
-    A set may come from several hosts, or repositories of one host; sets that share a source share
-    its file. Of the files of one source the first one of known size is taken.
+    A set may come from several hosts, or repositories of one host. Of the files of one source the
+    first one of known size is taken; sets that need the same file share it.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def representatives(
     Returns
     -------
     dict
-        By source: a resource, and the sets that need it.
+        By address: a resource, and the sets that need it.
     """
     chosen: dict[str, tuple[Resource, tuple[str, ...]]] = {}
     for name, resources in sets.items():
@@ -68,12 +68,18 @@ def representatives(
             if not resource.address.startswith(("http://", "https://")):
                 continue
             source = _source(resource.address)
-            if source not in own or (own[source].size is None and resource.size is not None):
+            known = own.get(source)
+            if known is None or (known.address not in chosen and _better(resource, known, chosen)):
                 own[source] = resource
-        for source, resource in own.items():
-            known, users = chosen.get(source, (resource, ()))
-            chosen[source] = (known, (*users, name))
+        for resource in own.values():
+            _, users = chosen.get(resource.address, (resource, ()))
+            chosen[resource.address] = (resource, (*users, name))
     return chosen
+
+
+def _better(resource: Resource, known: Resource, chosen: Collection[str]) -> bool:
+    """Prefer a file that another set asks for already, then one whose size is known."""
+    return resource.address in chosen or (known.size is None and resource.size is not None)
 
 
 def _source(address: str) -> str:

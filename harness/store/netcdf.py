@@ -25,7 +25,7 @@ def write_netcdf(
     The library says "HDF error" or "permission denied" whatever it is refused, and keeps a file
     open that it could not write, whose bytes stay taken on a full disk. So the disk is asked first
     where it is known how much comes; a file that failed gives its bytes back; and the system is
-    asked what it refused.
+    asked what it refused. (The library may take those bytes again until the process ends.)
 
     Parameters
     ----------

@@ -40,6 +40,7 @@ def stories() -> Any:
         context=512,
         files=SimpleNamespace(fingerprint="stories"),
         spec=SimpleNamespace(name="stories260k"),
+        capabilities=frozenset({"hidden", "logprob", "compress"}),
     )
 
 

@@ -16,22 +16,24 @@ def test_one_file_of_each_source_is_chosen() -> None:
     raw = "https://host.example/owner/stimuli/commit"
     sets = {
         "one": [resource(f"{raw}/a.txt"), resource(f"{raw}/b.txt", 5), resource(f"{raw}/c.txt", 6)],
-        "two": [resource(f"{raw}/a.txt"), resource("https://other.example/x/y/z/w.nc")],
+        "two": [resource(f"{raw}/a.txt"), resource(f"{raw}/b.txt", 5)],
+        "three": [resource(f"{raw}/deep/d.txt"), resource("https://other.example/x/y/w.nc")],
     }
     chosen = representatives(sets)
     assert [(r.name, users) for r, users in chosen.values()] == [
         ("b.txt", ("one", "two")),
-        ("w.nc", ("two",)),
+        ("d.txt", ("three",)),
+        ("w.nc", ("three",)),
     ]
 
 
 def test_answers_are_told(host: Any, serve: Any) -> None:
-    here = resource(host.put("/a/b/c/d/here.txt", b"12345"), 5)
-    grown = resource(host.put("/e/b/c/d/grown.txt", b"123456"), 5)
-    lost = resource(f"{host.address}/f/b/c/d/lost.txt", 5)
-    barred = resource(f"{host.address}/g/b/c/d/barred.txt", 5)
-    host.routes["/g/b/c/d/barred.txt"] = serve.status(403)
-    gone = resource("http://127.0.0.1:9/h/b/c/d/gone.txt", 5)
+    here = resource(host.put("/a/b/here.txt", b"12345"), 5)
+    grown = resource(host.put("/e/b/grown.txt", b"123456"), 5)
+    lost = resource(f"{host.address}/f/b/lost.txt", 5)
+    barred = resource(f"{host.address}/g/b/barred.txt", 5)
+    host.routes["/g/b/barred.txt"] = serve.status(403)
+    gone = resource("http://127.0.0.1:9/h/b/gone.txt", 5)
     found = ask_hosts({"set": [here, grown, lost, barred, gone]})
     faults = {head.address.rpartition("/")[2]: head.fault for head in found}
     assert faults["here.txt"] == ""
@@ -44,8 +46,8 @@ def test_answers_are_told(host: Any, serve: Any) -> None:
 
 def test_a_file_that_moved_to_another_host_is_found(host: Any, serve: Any) -> None:
     stored = host.put("/elsewhere/file", b"12345").replace("127.0.0.1", "localhost")
-    host.routes["/a/b/c/d/moved.txt"] = serve.redirect(stored)
-    (found,) = ask_hosts({"set": [resource(f"{host.address}/a/b/c/d/moved.txt", 5)]})
+    host.routes["/a/b/moved.txt"] = serve.redirect(stored)
+    (found,) = ask_hosts({"set": [resource(f"{host.address}/a/b/moved.txt", 5)]})
     assert found.fault == ""
     assert found.size == 5
     assert found.moved.startswith("localhost")

@@ -209,7 +209,7 @@ class TestWhatIsNotAModel:
 
 @pytest.mark.parametrize(
     ("method", "extra"),
-    [("bitsandbytes", "bnb"), ("compressed-tensors", "llm")],
+    [("bitsandbytes", "bnb")],
 )
 def test_quantised_checkpoints_name_the_extra(
     release: Release, monkeypatch: pytest.MonkeyPatch, method: str, extra: str

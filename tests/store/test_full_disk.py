@@ -42,4 +42,3 @@ def test_a_board_and_a_score(small, times):
         with pytest.raises(StoreError, match="no space is left"):
             Store(small).write(Kind.SCORE, KEY, large())
     assert not [p for p in small.rglob("*") if p.is_file()]
-    save_board(xr.DataTree.from_dict({"/cells": xr.Dataset({"a": 1})}), small / "board.nc")

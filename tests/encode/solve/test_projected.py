@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.encode.design.band import ColumnBand, KernelBand
+from harness.encode.design.confounds import Confounds, Drift, confound_basis
 from harness.encode.design.options import EncodingOptions, Metric, Solver
 from harness.encode.design.targets import make_splits
 from harness.encode.solve.inner import InnerSolver
@@ -91,34 +92,17 @@ def test_himalaya_takes_the_changed_band_itself() -> None:
         plan.projected(q, np.eye(CONFOUNDS))
 
 
-class _Own:
-    """Two participants, each with confounds."""
-
-    def __init__(self, bases: list[np.ndarray], usable: np.ndarray) -> None:
-        self.members = [(k, np.flatnonzero(usable % 2 == k)) for k in range(2)]
-        self._bases = bases
-
-    def change(self, person: int, layer: int, band: KernelBand) -> tuple[np.ndarray, np.ndarray]:
-        q = self._bases[person]
-        across = band.kernel @ q
-        eye, zero = np.eye(q.shape[1]), np.zeros((q.shape[1], q.shape[1]))
-        return np.hstack([q, across]), np.block([[zero, -eye], [-eye, -q.T @ across]])
-
-    def through(self, person: int, band: KernelBand | ColumnBand) -> KernelBand | ColumnBand:
-        out = np.eye(N) - self._bases[person] @ self._bases[person].T
-        if isinstance(band, ColumnBand):
-            return ColumnBand(band.name, out @ band.columns)
-        return KernelBand(band.name, out @ band.kernel @ out)
-
-
 def test_participants_with_own_designs_are_fitted_together_as_himalaya_fits_each_alone() -> None:
     x, q, nuisance, _ = problem()
     rng = np.random.default_rng(4)
-    bases = [q, np.linalg.qr(rng.normal(size=(N, 3)))[0]]
+    runs = np.zeros(N)
+    shared = Drift(1.0, None).cleaning(runs, runs)
+    own = [confound_basis(runs, c).beyond(shared.pieces) for c in (q, rng.normal(size=(N, 3)))]
+    confounds = Confounds(shared, tuple(own), np.arange(8) % 2)
     y = x @ rng.normal(size=(60, 8)) / 5 + nuisance @ rng.normal(size=(3, 8))
     y += rng.normal(size=y.shape)
-    for k, basis in enumerate(bases):
-        y[:, k::2] -= basis @ (basis.T @ y[:, k::2])
+    for k, projection in enumerate(own):
+        y[:, k::2] = projection.rows(shared.pieces.rows(y[:, k::2]))
     y[0, 3] = np.nan
     features = np.stack([x, rng.normal(size=x.shape)], axis=1)
     options = EncodingOptions(
@@ -132,7 +116,7 @@ def test_participants_with_own_designs_are_fitted_together_as_himalaya_fits_each
             options=replace(options, solver=solver),
             nuisance=nuisance,
             target_groups=list("abcdefgh"),
-            own=lambda usable: _Own(bases, usable),
+            confounds=confounds,
         )
         for solver in Solver
     )
