@@ -10,7 +10,9 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
@@ -37,6 +39,8 @@ BEAT = 0.5
 """Seconds, at least, between two words about how far a stage is."""
 TIMEOUT = 10.0
 """Seconds that a scheduler has to answer."""
+PULSE = 5.0
+"""Seconds, at most, between two looks at which workers there are."""
 
 
 def dask(options: EngineOptions) -> Crewed:
@@ -52,12 +56,43 @@ def dask(options: EngineOptions) -> Crewed:
     return Crewed(lambda events: DaskCrew(options, events))
 
 
+@dataclass(frozen=True)
+class Given:
+    """A task, and what became of it so far.
+
+    Parameters
+    ----------
+    task : Task
+    lost : int
+        How many workers have died over it.
+    address : str
+        The worker that it was given to; empty while it waits.
+    """
+
+    task: Task
+    lost: int = 0
+    address: str = ""
+
+    @property
+    def prepares(self) -> bool:
+        """Whether it is a job to prepare."""
+        return self.task.cell is None
+
+
 class DaskCrew:
-    """A crew of Dask workers, see :class:`harness.runner.engines.crew.Crew`."""
+    """A crew of Dask workers, see :class:`harness.runner.engines.crew.Crew`.
+
+    A task waits here until a worker has a thread free, and is given to that worker. Dask charges
+    every task that a worker has with its death, those that only wait there, too.
+    """
 
     def __init__(self, options: EngineOptions, events: SimpleQueue[Event]) -> None:
-        self._events = events
-        self._futures: dict[Any, Task] = {}
+        self._events, self._retries = events, options.retries
+        self._waiting: list[Given] = []
+        self._futures: dict[Any, Given] = {}
+        self._guard, self._changed = threading.Lock(), threading.Event()
+        self._left: set[str] = set()  # addresses of workers that have gone
+        self._killed: set[str] = set()  # keys of what ran on those that died
         self._variants: dict[str, Variant] = {}
         self._stages: dict[str, str] = {}
         self._closing = False
@@ -74,26 +109,93 @@ class DaskCrew:
             ) from error
         self._client.register_plugin(desk, name=NAME)
         self._client.subscribe_topic(NAME, self._heard)
+        self._client.subscribe_topic("all", self._heard_of_workers)
+        self._giver = threading.Thread(target=self._give, name="dask tasks", daemon=True)
+        self._giver.start()
 
     def submit(self, task: Task) -> None:
-        """Give a task to the scheduler."""
+        """Add a task."""
         self._variants[task.job.variant.name] = task.job.variant
-        wants = {"GPU": 1} if task.cell is None and self._has_cards() else {}
-        future = self._client.submit(_do, task, resources=wants, pure=False)
-        self._futures[future] = task
-        future.add_done_callback(self._ended)
+        self._wait(Given(task))
 
     def close(self) -> None:
-        """Cancel what waits; workers that were started here end, others finish their task."""
+        """Drop what waits; workers that were started here end, others finish their task."""
         self._closing = True
+        self._changed.set()
+        self._giver.join(TIMEOUT)
         self._client.cancel(list(self._futures), force=True)
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
 
-    def _has_cards(self) -> bool:
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        return any("GPU" in worker.get("resources", {}) for worker in workers)
+    def _wait(self, given: Given) -> None:
+        with self._guard:
+            self._waiting.append(given)
+        self._changed.set()
+
+    def _give(self) -> None:
+        """Give tasks to workers that have a thread free, until the end."""
+        while not self._closing:
+            try:
+                if self._waiting or self._futures:
+                    self._take_back()
+                    self._give_to(self._client.scheduler_info(n_workers=-1)["workers"])
+            except Exception as error:  # it belongs to the run, not to this thread
+                if not self._closing:
+                    self._events.put(Broken(error))
+                return
+            self._changed.wait(PULSE)
+            self._changed.clear()
+
+    def _give_to(self, workers: Mapping[str, Any]) -> None:
+        cards = any(_cards(worker) for worker in workers.values())
+        # One each, in turn, until no worker takes one more.
+        while sum(self._given(*pair, cards) for pair in workers.items()):
+            pass
+
+    def _given(self, address: str, worker: Mapping[str, Any], cards: bool) -> bool:
+        with self._guard:
+            here = [given for given in self._futures.values() if given.address == address]
+            chosen = choose(self._waiting, worker, here, cards=cards)
+            if chosen is None:
+                return False
+            self._waiting.remove(chosen)
+            future = self._client.submit(
+                _do,
+                chosen.task,
+                workers=[address],
+                resources={"GPU": 1} if cards and chosen.prepares else {},
+                pure=False,
+            )
+            self._futures[future] = replace(chosen, address=address)
+        future.add_done_callback(self._ended)
+        return True
+
+    def _take_back(self) -> None:
+        """Take tasks back whose worker has gone, if the scheduler would still try them again."""
+        with self._guard:
+            gone = [pair for pair in self._futures.items() if pair[1].address in self._left]
+        for future, given in gone:
+            if self._taken(future):
+                future.cancel()
+                self._again(given, died=future.key in self._killed)
+
+    def _taken(self, future: Any) -> Given | None:
+        """Return what a future was given, to the first who asks."""
+        with self._guard:
+            return self._futures.pop(future, None)
+
+    def _again(self, given: Given, *, died: bool) -> None:
+        lost = given.lost + died
+        if lost < self._retries:
+            self._wait(Given(given.task, lost))
+            return
+        stage = (
+            f"scoring {given.task.cell.benchmark.name}"
+            if given.task.cell is not None
+            else self._stages.get(given.task.job.variant.name, "starting")
+        )
+        self._events.put(Lost(given.task, _reason(lost, given.address, stage)))
 
     def _heard(self, event: tuple[float, Mapping[str, Any]]) -> None:
         _, said = event
@@ -104,35 +206,82 @@ class DaskCrew:
         elif "done" in said:
             self._events.put(Advance(said["worker"], said["done"], said["total"]))
 
-    def _ended(self, future: Any) -> None:
-        task = self._futures.pop(future, None)
-        if task is None or self._closing:
-            return
-        error = future.exception() if future.status == "error" else None
-        if future.status == "finished":
-            self._events.put(future.result())
-        elif isinstance(error, _distributed().KilledWorker):
-            stage = (
-                f"scoring {task.cell.benchmark.name}"
-                if task.cell is not None
-                else self._stages.get(task.job.variant.name, "starting")
-            )
-            self._events.put(Lost(task, _reason(error, stage)))
+    def _heard_of_workers(self, event: tuple[float, Any]) -> None:
+        _, said = event
+        action = said.get("action") if isinstance(said, Mapping) else None
+        if action == "remove-worker":
+            if not said.get("expected"):
+                self._killed.update(said["processing-tasks"])
+            self._left.add(said["worker"])
+        elif action == "add-worker":
+            self._left.discard(said["worker"])
         else:
-            gone = HarnessError("the Dask scheduler has dropped a task, or has gone")
-            self._events.put(Broken(error if isinstance(error, Exception) else gone))
+            return
+        self._changed.set()
+
+    def _ended(self, future: Any) -> None:
+        said: Event | None = None
+        try:
+            said = future.result()
+        except Exception as raised:
+            error = raised
+        given = self._taken(future)
+        if given is None or self._closing:
+            return
+        if said is not None:
+            self._events.put(said)
+        elif isinstance(error, _distributed().KilledWorker):
+            self._again(given, died=True)
+        elif isinstance(error, CancelledError):
+            self._events.put(
+                Broken(HarnessError("the Dask scheduler has dropped a task, or has gone"))
+            )
+        else:
+            self._events.put(Broken(error))
+        self._changed.set()
 
 
-def _reason(error: Any, stage: str) -> str:
-    times, worker = error.allowed_failures + 1, error.last_worker
+def choose(
+    waiting: Sequence[Given], worker: Mapping[str, Any], here: Sequence[Given], *, cards: bool
+) -> Given | None:
+    """Return the task that a worker does next: scores first, on a card what is to prepare.
+
+    Parameters
+    ----------
+    waiting : sequence of Given
+    worker : mapping
+        What the scheduler says of it.
+    here : sequence of Given
+        What it does now.
+    cards : bool
+        Whether any worker has a card: then only those prepare, one task to a card.
+
+    Returns
+    -------
+    Given or None
+        None where nothing fits, or the worker has no thread free.
+    """
+    if worker["status"] != "running" or len(here) >= worker["nthreads"]:
+        return None
+    free = _cards(worker) - sum(given.prepares for given in here)
+    fitting = [given for given in waiting if not (given.prepares and cards and free < 1)]
+    return min(fitting, key=lambda given: given.prepares != bool(_cards(worker)), default=None)
+
+
+def _cards(worker: Mapping[str, Any]) -> float:
+    found: float = worker.get("resources", {}).get("GPU", 0)
+    return found
+
+
+def _reason(times: int, address: str, stage: str) -> str:
     often = "once" if times == 1 else f"{times} times"
-    return f"worker killed {often}; last stage: {stage}; last on {worker.address}"
+    return f"worker killed {often}; last stage: {stage}; last on {address}"
 
 
 def _local(options: EngineOptions) -> Any:
     settings: Any = importlib.import_module("dask.config")
-    # The scheduler reads how often a worker may die over a task when it starts.
-    with settings.set({"distributed.scheduler.allowed-failures": options.retries - 1}):
+    # Deaths are counted here; the scheduler reads that it tries nothing again when it starts.
+    with settings.set({"distributed.scheduler.allowed-failures": 0}):
         return _distributed().LocalCluster(
             n_workers=options.workers,
             threads_per_worker=1,
