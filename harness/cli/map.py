@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Ending(StrEnum):
-    """What to write."""
+    """Kind of file to write."""
 
     PNG = "png"
     PDF = "pdf"

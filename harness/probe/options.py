@@ -9,7 +9,7 @@ from harness.errors import ScoreError
 
 
 class Probe(StrEnum):
-    """What is fitted to the states of a layer."""
+    """Kind of probe that is fitted to the states of a layer."""
 
     LINEAR = "linear"
     HIDDEN = "hidden"

@@ -48,7 +48,7 @@ class Inputs(StrEnum):
 
 
 class Target(StrEnum):
-    """What a probe predicts."""
+    """Kind of label that a probe predicts."""
 
     CLASS = "class"
     NUMBER = "number"

@@ -15,7 +15,7 @@ from harness.errors import RecordingError
 
 
 class Start(StrEnum):
-    """What stands before the first token of a window."""
+    """Tokens before the first token of a window."""
 
     TOKENIZER = "tokenizer"
     """The model's own start: what its spec names or its examination chose."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Measure(StrEnum):
-    """What is recorded of each token."""
+    """Quantity that is recorded for each token."""
 
     HIDDEN = "hidden"
     """The hidden state of every layer; layer 0 is the embedding."""

@@ -31,7 +31,7 @@ LABELS = {
     "normalised": "r / ceiling",
     "layer": "chosen layer",
 }
-"""What colours mean."""
+"""Label of the colour bar."""
 
 
 @dataclass(frozen=True, eq=False)

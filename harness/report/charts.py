@@ -328,7 +328,7 @@ FIGURES = (
            "Point: value. Line: 95 % interval. Tick: ceiling, up to three times the best.",
            ranking_chart, 40),
     Figure("size", "Value against size", "cells",
-           "What the packed weights weigh (16 bits a weight where that was not measured). Lines: "
+           "Size of the packed weights (16 bits a weight where that was not measured). Lines: "
            "95 % intervals; dashed: ceiling, up to three times the best. Crosses are controls: "
            "untrained or static.",
            size_chart),

@@ -11,7 +11,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 class Overwrite(StrEnum):
-    """What to do with results that are there, and with those that are not."""
+    """Which stored results are computed again."""
 
     NEVER = "never"
     """Compute nothing: assemble what is there."""

@@ -26,7 +26,7 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the cells to do will take.
+    """Time, memory and disk of the cells that are to be computed.
 
     Parameters
     ----------

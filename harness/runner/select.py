@@ -14,7 +14,7 @@ from harness.spec.registry import Registry
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
 SEEDS = (0, 1, 2)
-"""Seeds of an untrained control whose seed is not named (SCIENCE: three seeds)."""
+"""Seeds of an untrained control whose seed is not named."""
 
 _ADDRESSES = ("hf:", "https:", "pypi:", "file:")
 

@@ -227,7 +227,7 @@ class Session:
 
     @property
     def _keeps_weights(self) -> bool:
-        """What takes seconds to compress takes longer to read."""
+        """Weights that took no calibration are made again faster than they are read."""
         return self.options.keep_weights and self.variant.compressor.calibrated
 
     def _base_perplexity(self) -> tuple[float, float] | None:

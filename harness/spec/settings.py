@@ -57,7 +57,7 @@ class _Option:
 
     @property
     def value(self) -> Any:
-        """What the spec has."""
+        """Value that the spec has."""
         return getattr(self.whole, self.field) if self.field else self.whole
 
     def put(self, value: Any, options: dict[str, Any]) -> None:

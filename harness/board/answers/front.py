@@ -1,4 +1,4 @@
-"""What does a byte buy? The variants that no smaller one matches."""
+"""Pareto front of value against size: variants that no smaller one matches."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ TESTED = (
     "p_equivalence_holm",
     "n",
 )
-"""What the tests of a pair give."""
+"""Columns of the tests of one pair."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,7 @@ ALL = "all models"
 """The group of all families."""
 
 MEAN = "mean"
-"""What stands for all regions, beside the regions."""
+"""Label of the mean over all regions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +194,8 @@ def _claims(alignment: Alignment, row: _Row, p_curves: DoubleArray, alpha: float
             sentence += f"; it breaks at {_size(10 ** row.curves.knot[i, 0])}"
         claims.append(Claim(subject, sentence, Verdict.YES if better else Verdict.NO))
     if row.curves.sizes < 5:
-        said = f"{row.curves.sizes} sizes: a curve that breaks needs at least 5 to be told from one"
-        claims.append(Claim(subject, f"{said} that does not", Verdict.UNDECIDED))
+        said = "at least 5 model sizes are needed to fit a broken line; this board has "
+        claims.append(Claim(subject, f"{said}{row.curves.sizes}", Verdict.UNDECIDED))
     return claims
 
 
@@ -223,7 +223,7 @@ def _point_claim(subject: str, alignment: Alignment, row: _Row) -> Claim:
             tests.equivalence_verdict((0, last - 1)),
         )
     if at == 0:
-        said = f"{name(0)}, the smallest, is {compared(0)}, to {largest}: saturates there or below"
+        said = f"saturation at {name(0)}, the smallest model: {compared(0)}, to {largest}"
         return Claim(subject, f"{said}; {bounds}", Verdict.YES)
     below = tests.equivalence_verdict((0, at - 1))
     said = "is not" if below is Verdict.NO else "cannot be told to be"

@@ -43,7 +43,7 @@ WIDTH = 4096
 
 
 class Resolution(StrEnum):
-    """What a score is of."""
+    """Spatial unit of a score."""
 
     ROI = "roi"
     """Mean responses of regions."""

@@ -149,7 +149,7 @@ class Tally:
 
     @property
     def _arrays(self) -> dict[str, Any]:
-        """What is saved, by name; to be filled in place."""
+        """Saved arrays by name, to be filled in place."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         if self.nuisance is not None:
             arrays |= {f"nuisance_{name}": a for name, a in self.nuisance.arrays.items()}
