@@ -19,6 +19,7 @@ from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.choice import best_index, checked_grid
+from harness.encode.solve.inner_fold import fold_score
 from harness.encode.solve.joint_folds import (
     JointFold,
     left_out_fold,
@@ -28,7 +29,8 @@ from harness.encode.solve.joint_folds import (
     solved,
 )
 from harness.encode.solve.leave_out import LeaveBlockOut, LeftOut, leave_block_out
-from harness.encode.solve.scan import Scan, blocks, fold_score
+from harness.encode.solve.placed import blocks
+from harness.encode.solve.scan import Scan
 from harness.numeric.products import product
 
 if TYPE_CHECKING:

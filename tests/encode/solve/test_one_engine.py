@@ -58,18 +58,10 @@ def test_the_same_as_the_first_implementation(n: int, units: int, metric: Metric
     assert ours.warnings == first.warnings
 
 
-def test_other_responses_for_nuisance_and_prescribed_folds() -> None:
+def test_prescribed_folds() -> None:
     x, y, beside, runs = simulated(160, 20)
     ours, first = (
-        scored(
-            x,
-            y,
-            runs,
-            options=OPTIONS,
-            nuisance=beside,
-            nuisance_responses=y + np.roll(beside[:, :1], 5),
-            folds=held_out_run(runs, 1),
-        )
+        scored(x, y, runs, options=OPTIONS, nuisance=beside, folds=held_out_run(runs, 1))
         for scored in (encode_layers, first_layers)
     )
     assert_same(ours, first, 1e-9)

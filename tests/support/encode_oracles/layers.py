@@ -110,7 +110,6 @@ def encode_layers(
     *,
     options: EncodingOptions = DEFAULT,
     nuisance: FloatArray | None = None,
-    nuisance_responses: FloatArray | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
 ) -> EncodingResult:
@@ -134,9 +133,6 @@ def encode_layers(
     nuisance : array, shape (n_samples, n_regressors), optional
         Regressors that the model has to beat, the same for all targets; z-scored and delayed like
         the features. Adds :class:`harness.encode.design.result.NuisanceResult`.
-    nuisance_responses : array, shape (n_samples, n_targets), optional
-        What nuisance and joint fits predict, where it is not ``responses``: the same after motion
-        was regressed out, say.
     target_groups : sequence, length n_targets, optional
         Targets of one label choose one layer together, by their mean inner score. By default each
         chooses its own.
@@ -159,9 +155,6 @@ def encode_layers(
     if nuisance is not None:
         regressors = make_columns(nuisance, labels, options.delays, name="nuisance")
     splits = make_splits(labels, options, folds)
-    beneath = responses
-    if nuisance_responses is not None:
-        _, beneath = _checked(features, nuisance_responses, len(labels))
     unusable = unusable_targets(responses, splits, labels)
     n_targets = responses.shape[1]
     usable = np.setdiff1d(np.arange(n_targets), [item.target for item in unusable])
@@ -178,9 +171,8 @@ def encode_layers(
             each(partial(_score_layer, layers, layer, y, curves), range(len(splits)))
         beyond = None
         if regressors is not None:
-            own = beneath[:, usable].astype(np.float64)
             found = score_nuisance(
-                regressors, own, splits, curves.chosen, layers.plan, layer_plan, options, each
+                regressors, y, splits, curves.chosen, layers.plan, layer_plan, options, each
             )
             beyond = among_all(found, usable, n_targets)
     return _result(options, splits, curves, usable, n_targets, unusable, beyond)

@@ -50,7 +50,10 @@ class TestOnRealData:
         assert "constant" in responses.left_out["s33"]
         np.testing.assert_allclose(responses.values.mean(axis=1), 0, atol=1e-12)
         np.testing.assert_allclose(responses.values.std(axis=1), 1, rtol=1e-12)
-        assert responses.confounds.shape == (27, 362, 6)
+
+    def test_motion_is_taken_out_on_demand(self, data):
+        assert alice.Alice(motion=True).responses.confounds.shape == (27, 362, 6)
+        assert alice.Alice(motion=False).responses.confounds is None
 
     def test_word_rate_predicts_the_group_mean_and_noise_does_not(self, data):
         from harness.encode.design.features import zscore_by_run
