@@ -20,6 +20,8 @@ from harness.compress.layers.offload import (
     tensor_files,
     write_checkpoint,
 )
+from harness.compress.layers.restore import drop_blocks
+from harness.compress.layers.trial import check_runs
 from harness.compress.layers.workspace import Workspace
 from harness.errors import CompressionError, ModelError
 from harness.lm.anatomy import anatomy
@@ -103,6 +105,45 @@ def test_dropping_blocks_reads_them_once(
     expected = DropBlocks(0.3).compress(tiny_model("llama"), random_calibration)
     assert report.layers == expected.layers
     assert report.restore == expected.restore
+
+
+def test_what_is_left_is_read_by_the_names_it_had(
+    folder: Callable[..., Path],
+    random_calibration: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def noting(source: Path, names: Any) -> Any:
+        read.append(next(iter(names)).rpartition(".self_attn")[0])
+        return read_tensors(source, names)
+
+    monkeypatch.setattr("harness.compress.layers.workspace.read_tensors", noting)
+    path = folder("llama")
+    model = open_on_disk(path, torch.float32)
+    names = anatomy(model).block_names
+    workspace = Workspace(folder=tmp_path / "blocks", source=path)
+    report = DropBlocks(0.3).compress(model, random_calibration, workspace)
+    stayed = [n for i, n in enumerate(names) if i not in report.restore["dropped_blocks"]]
+    assert read[-len(stayed) :] == stayed
+    assert all(p.device.type == "meta" for p in anatomy(model).blocks[0].parameters())
+
+
+def test_a_model_on_disk_that_does_not_run_without_a_block_is_refused(
+    folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder("llama")
+    model = open_on_disk(path, torch.float32)
+    names = anatomy(model).block_names
+    drop_blocks(model, [0])
+
+    def counts(*_: Any, **__: Any) -> Any:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(anatomy(model).blocks[-1].mlp, "forward", counts)
+    with pytest.raises(CompressionError, match="does not run without its dropped blocks: list"):
+        check_runs(model, names[1:], Workspace(folder=tmp_path / "blocks", source=path))
 
 
 def test_a_block_without_values_and_without_a_source(
