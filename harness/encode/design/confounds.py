@@ -40,9 +40,9 @@ RANK = 1e-8
 """Directions of confounds below this share of their largest singular value are rounding."""
 
 
-SLOW = 1e-2
-"""Directions of a run's slow cosines in a piece below this share of the largest: a hundredth of a
-drift's amplitude may stay, and the piece keeps what only looks slow by cancellation."""
+SLOW = 0.1
+"""Directions of a run's slow cosines in a piece below this share of the largest singular value stay:
+together they hold some hundredth of a drift's power there, and are slow only by cancellation."""
 
 NOTHING_LEFT = 1e-6
 """Share of its spread that a feature must keep to be told from rounding."""

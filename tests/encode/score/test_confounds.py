@@ -57,7 +57,7 @@ def cleaned(columns, motion, parts):
         def residual(y, slow=slow):
             """A few directions span a stretch of many slow cosines: a cut-off for the others."""
             y = y - y.mean(axis=0)
-            return y - slow @ np.linalg.lstsq(slow, y, rcond=1e-2)[0]
+            return y - slow @ np.linalg.lstsq(slow, y, rcond=0.1)[0]
 
         left = residual(columns[rows])
         if motion is not None:
