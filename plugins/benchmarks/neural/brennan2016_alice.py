@@ -186,9 +186,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "data": "27 listeners, 6 regions, 362 volumes (TR 2 s), 12 minutes of one audiobook",
         "notes": (
             "Participant s33 is all zeros and left out. One run of 12 minutes: held-out parts are"
-            " contiguous, with a purge gap of 8 volumes. Periods above 128 s and six motion"
-            " parameters are taken out of responses, features and nuisance, of each held-out part"
-            " on its own (motion=false leaves motion in). Nuisance is word rate, word length, log"
+            " contiguous, with a purge gap of 8 volumes. Periods above 128 s are taken out of"
+            " responses, features and nuisance, of each held-out part on its own; motion=true takes"
+            " six motion parameters out, too. Nuisance is word rate, word length, log"
             " frequency and sound power; it alone predicts these regions well: look at the unique"
             " part, and at static:NAME."
         ),
