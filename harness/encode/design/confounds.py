@@ -41,8 +41,8 @@ RANK = 1e-8
 
 
 SLOW = 0.1
-"""Directions of a run's slow cosines in a piece below this share of the largest singular value stay:
-together they hold some hundredth of a drift's power there, and are slow only by cancellation."""
+"""Directions of a run's slow cosines in a piece stay below this share of the largest one: they
+hold a hundredth of a drift's power there, and are slow only by cancellation."""
 
 NOTHING_LEFT = 1e-6
 """Share of its spread that a feature must keep to be told from rounding."""
