@@ -15,7 +15,7 @@ from harness.compress.report.summary import COVERED
 from harness.report.terminal import number
 from harness.runner.status import Status
 from harness.spec.direction import lower_is_better
-from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP
+from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP, UNIQUE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -138,7 +138,12 @@ def _columns(
         _Column(6, "ceiling", of(cells, "ceiling", 3)),
         _Column(5, "of ceiling", of(cells, "normalised", 2)),
         *(
-            _Column(4, head, [number(column.get(f"{m}+{c}"), 3) for m, c in rows])
+            # The unique part is a headline beside the value: it goes last.
+            _Column(
+                2 if head == GROUP[UNIQUE.name] else 4,
+                head,
+                [number(column.get(f"{m}+{c}"), 3) for m, c in rows],
+            )
             for head, column in extra.items()
         ),
         _Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
