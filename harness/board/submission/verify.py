@@ -27,7 +27,7 @@ from harness.spec.registry import Registry
 if TYPE_CHECKING:
     from harness.runner.progress import Progress
 
-Run = Callable[["Selection", "RunOptions", Place, "Progress | None"], xr.DataTree]
+Run = Callable[[Selection, RunOptions, Place, "Progress | None"], xr.DataTree]
 """Computes a selection at a place and returns its board."""
 MOST_BYTES = 64 * 2**30
 """Of one file at an address that a submitter names."""
