@@ -118,6 +118,7 @@ def test_constants_of_the_definitions() -> None:
     assert constants["harness.stimuli.triggers"]["DROPPED"] == 10
     assert constants["harness.stats.permutation"]["SHORTEST"] == 20
     assert constants["harness.probe.options"]["ProbeOptions.seeds"] == 5
-    stories = constants["plugins.benchmarks.neural.deniz2019"]["STORIES"]
-    assert list(stories.values()) == [343, 367, 354, 400, 430, 358, 421, 404, 355, 304, 291]
-    assert math.isclose(sum(stories.values()) - stories["wheretheressmoke"], 3737, abs_tol=1)
+    deniz = constants["plugins.benchmarks.neural.deniz2019"]
+    stories = [volumes for name, volumes in deniz.items() if name.startswith("STORIES[")]
+    assert stories == [343, 367, 354, 400, 430, 358, 421, 404, 355, 304, 291]
+    assert math.isclose(sum(stories[:-1]), 3737, abs_tol=1)

@@ -35,6 +35,8 @@ DECIDING = (
     "plugins/benchmarks",
 )
 """Rooms whose numbers decide scores. What is left out decides memory and time."""
+NO_NUMBERS = ("field", "BenchmarkSpec")
+"""What is called for no number of its own: specs are in the other tables."""
 Numbers = dict[str, dict[str, Any]]
 
 
@@ -119,8 +121,8 @@ def _numbers(node: ast.AST, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _defaults(child, prefix)
         elif isinstance(child, ast.Assign | ast.AnnAssign) and child.value is not None:
             target = child.targets[0] if isinstance(child, ast.Assign) else child.target
-            if isinstance(target, ast.Name) and _decides(child.value):
-                yield f"{prefix}{target.id}", plain(ast.literal_eval(child.value))
+            if isinstance(target, ast.Name):
+                yield from _row(f"{prefix}{target.id}", child.value)
 
 
 def _defaults(function: ast.FunctionDef, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -129,20 +131,46 @@ def _defaults(function: ast.FunctionDef, prefix: str) -> Iterator[tuple[str, Any
     pairs = zip(positional[len(positional) - len(given.defaults) :], given.defaults, strict=True)
     keywords = zip(given.kwonlyargs, given.kw_defaults, strict=True)
     for argument, default in (*pairs, *keywords):
-        if default is not None and _decides(default):
-            yield f"{prefix}{function.name}({argument.arg})", plain(ast.literal_eval(default))
+        if default is not None:
+            yield from _row(f"{prefix}{function.name}({argument.arg})", default)
 
 
-def _decides(node: ast.expr) -> bool:
-    """Whether it is a number, a switch, or a row or mapping of numbers."""
+def _row(name: str, node: ast.expr) -> Iterator[tuple[str, Any]]:
+    """One row of a number, a switch, or a row of them; one for each entry of a mapping."""
     try:
-        value = ast.literal_eval(node)
-    except (ValueError, TypeError):
-        return False
+        value = _value(node)
+    except ValueError:
+        return
+    for key, one in value.items() if isinstance(value, dict) else (("", value),):
+        if _holds_number(one):
+            yield f"{name}[{key}]" if key else name, one
+
+
+def _value(node: ast.expr) -> Any:
+    """Return a literal as TOML has it, and a call of literals as the row of its arguments."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | str):
+        return node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_value(node.operand)
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return [_value(each) for each in node.elts]
+    if isinstance(node, ast.Dict):
+        if not all(isinstance(key, ast.Constant) for key in node.keys):
+            raise ValueError
+        keys = [str(key.value) for key in node.keys if isinstance(key, ast.Constant)]
+        return dict(zip(keys, map(_value, node.values), strict=True))
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "field") not in NO_NUMBERS:
+        keywords = {str(key.arg): _value(key.value) for key in node.keywords}
+        return [*map(_value, node.args), *([keywords] if keywords else [])]
+    raise ValueError
+
+
+def _holds_number(value: Any) -> bool:
     if isinstance(value, dict):
-        value = tuple(value.values())
-    values = value if isinstance(value, tuple | list) else (value,)
-    return bool(values) and all(isinstance(v, int | float) for v in values)
+        value = list(value.values())
+    if isinstance(value, list):
+        return any(map(_holds_number, value))
+    return not isinstance(value, str)
 
 
 def _key(name: str) -> str:
