@@ -219,7 +219,7 @@ class _Rows:
     def counted(self) -> Floats:
         """Read out ones, (rows, 1, 1): with a sum over items, how many tokens each has."""
         counts = np.concatenate([np.asarray(m.sum(axis=1)) for m in self.matrices])
-        return counts[:, None, None].astype(np.float32)
+        return np.asarray(counts[:, None, None], np.float32)
 
 
 class _Sum:
