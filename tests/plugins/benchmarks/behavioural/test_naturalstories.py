@@ -11,6 +11,7 @@ import xarray as xr
 from brainpress_plugins.benchmarks.behavioural import naturalstories
 from brainpress_plugins.benchmarks.behavioural.naturalstories_times import (
     ReadingTimes,
+    TokensOfWords,
     check_alignment,
     read_times,
     realigned,
@@ -21,7 +22,7 @@ from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError, ScoreError
 
-ONE = np.ones(2400)
+ONE = TokensOfWords(np.ones(2400), np.ones(2400))
 FIRST = (340.566, 339.746, 310.338)
 """``gmeanItemRT`` of the rows ``If``, ``you`` and ``were`` of story 1, which belong one word on."""
 HEADER = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT\tgmeanItemRT\tgsdItemRT\n"
@@ -86,10 +87,11 @@ class TestScore:
 
     def test_a_recording_of_another_text(self):
         times, surprisal = made_up()
-        with pytest.raises(ScoreError, match="2399 and 2400 rows for 2400 words"):
+        with pytest.raises(ScoreError, match=r"\(2399, 2400, 2400\) rows for 2400 words"):
             score_times(as_recording(surprisal[:-1]), times, ONE, surprisal=True)
-        with pytest.raises(ScoreError, match="2400 and 2399 rows for 2400 words"):
-            score_times(as_recording(surprisal), times, ONE[1:], surprisal=True)
+        short = TokensOfWords(np.ones(2400), np.ones(2399))
+        with pytest.raises(ScoreError, match=r"\(2400, 2400, 2399\) rows for 2400 words"):
+            score_times(as_recording(surprisal), times, short, surprisal=True)
 
     def test_what_the_tokenizer_counts_is_not_what_the_model_knows(self):
         """Readers slow down with the number of tokens: a sum over tokens gains nothing by it."""
@@ -101,10 +103,11 @@ class TestScore:
         }
         times = replace(times, log_time=slowed)
         summed = as_recording(2.5 * counts + np.random.default_rng(4).normal(size=2400))
-        known = float(score_times(summed, times, counts, surprisal=True)["value"])
-        unknown = float(score_times(summed, times, ONE, surprisal=True)["value"])
-        assert abs(known) < 0.005
-        assert unknown > 0.1
+        same = np.ones(2400)
+        for known in (TokensOfWords(counts, same), TokensOfWords(same, counts)):
+            value = float(score_times(summed, times, known, surprisal=True)["value"])
+            assert abs(value) < 0.005
+        assert float(score_times(summed, times, ONE, surprisal=True)["value"]) > 0.1
 
 
 class TestAlignment:
@@ -159,7 +162,7 @@ def benchmark():
 @pytest.mark.needs_data("natural_stories")
 class TestRealTimes:
     def test_ten_stories(self, benchmark):
-        request, _, _ = benchmark.requests()
+        request, *_ = benchmark.requests()
         passages = request.stimuli.passages
         assert len(passages) == 10
         assert sum(len(p.items) for p in passages) == 10256
@@ -185,7 +188,7 @@ class TestRealTimes:
         stories = benchmark.times.stories
         names = np.repeat(list(stories), [len(story) for story in stories.values()])
         nothing = as_recording(np.zeros(len(words)))
-        answers = (as_recording(10 - known, names), nothing, nothing)
+        answers = (as_recording(10 - known, names), nothing, nothing, nothing)
         score = benchmark.score(dict(zip(asked, answers, strict=True)))
         assert abs(float(score["value"])) < 1e-3
         assert 0.4 < float(score["baseline_r2"]) < 0.6
@@ -198,13 +201,13 @@ class TestRealTimes:
         assert (first.target, first.options) == (second.target, second.options)
 
     def test_states_are_asked_for_every_layer(self):
-        states, tokens = naturalstories.NaturalStories("states").requests()
-        assert (str(states.measure), str(tokens.measure)) == ("hidden", "tokens")
+        asked = naturalstories.NaturalStories("states").requests()
+        assert [str(r.measure) for r in asked] == ["hidden", "tokens", "unigram"]
 
     def test_whole_words_are_the_default(self, benchmark):
-        assert [str(r.measure) for r in benchmark.requests()] == ["logprob", "tokens", "boundary"]
-        plain = naturalstories.NaturalStories("surprisal")
-        assert [str(r.measure) for r in plain.requests()] == ["logprob", "tokens"]
+        plain = [str(r.measure) for r in naturalstories.NaturalStories("surprisal").requests()]
+        assert plain == ["logprob", "tokens", "unigram"]
+        assert [str(r.measure) for r in benchmark.requests()] == [*plain, "boundary"]
 
     def test_the_first_times_are_those_of_the_first_words(self, benchmark):
         """Mean log times of ``If you were to``, as the file has them one word early."""
