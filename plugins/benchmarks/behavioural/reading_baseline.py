@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,10 @@ def lexical(words: tuple[str, ...]) -> Floats:
 
 
 def baseline(
-    words: tuple[str, ...], tokens: Floats, unigram: Floats, rows: npt.NDArray[np.int64]
+    words: tuple[str, ...],
+    tokens: npt.NDArray[np.floating[Any]],
+    unigram: npt.NDArray[np.floating[Any]],
+    rows: npt.NDArray[np.int64],
 ) -> Floats:
     """Return regressors of some words of a text.
 

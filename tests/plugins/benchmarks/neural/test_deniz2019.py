@@ -320,3 +320,29 @@ def test_published_ceilings_that_did_not_converge_are_masked():
     assert values[known].min() > 0
     assert values[known].max() <= 1
     np.testing.assert_array_equal(values[known], raw[known].astype(float))
+
+
+def test_regions_by_name(lab, monkeypatch):
+    everybody(lab)
+    benchmark = build(rois="Broca")
+    assert benchmark.regions == ("Broca",)
+    (request,) = benchmark.requests()
+    rows = sum(request.readout.rows(request.stimuli))
+    values = np.random.default_rng(0).normal(size=(rows, 1, 3)).astype(np.float32)
+    recording = xr.DataArray(values, dims=("sample", "layer", "unit"), coords={"layer": [0]})
+    score = benchmark.score({request: recording})
+    assert score["roi"].values.tolist() == ["Broca"]
+    by_voxel = build(rois="Broca", resolution="voxel").score({request: recording})
+    own = by_voxel["voxel_r"].values.reshape(3, N_VOXELS)[:, ROIS["Broca"]]
+    np.testing.assert_allclose(by_voxel["participant_value"], np.nanmean(own, axis=1), rtol=1e-6)
+
+
+def test_the_papers_regions_are_seventeen_areas():
+    specs = {s.name: s for s in deniz2019.brainpress_benchmarks()}
+    spec = specs["deniz2019-listening-oota2026"]
+    assert spec.options["rois"] == "language"
+    assert "17 language areas" in spec.metric
+    names = [r.where for r in deniz2019.Deniz2019.resources(rois="AC+language")]
+    assert names[-2:] == ["fsaverage/label/lh.HCPMMP1.annot", "fsaverage/label/rh.HCPMMP1.annot"]
+    plain = deniz2019.Deniz2019.resources(rois="AC")
+    assert not [r for r in plain if r.where.endswith(".annot")]
