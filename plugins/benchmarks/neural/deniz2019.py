@@ -353,7 +353,8 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         " Broca, IPS, LO, OFA, OPA, sPMv; rois=language takes areas of HCP-MMP instead. In two"
         " stories (naked, wheretheressmoke) words were shown to readers up to 9.8 s earlier than"
         " the recording says: the strict profile takes the times of the screen for readers."
-        " Published cross-participant ceilings hold fits that did not converge; what is not in (0, 1] is masked."
+        " Published cross-participant ceilings hold fits that did not converge; what is not in"
+        " (0, 1] is masked."
         " The random held-out volumes of the paper, which leak, are not offered: penalties are"
         " chosen on held-out stories."
     )
