@@ -129,6 +129,37 @@ def load(
     return model
 
 
+def unexamined(files: ModelFiles, spec: ModelSpec, model: nn.Module) -> LanguageModel:
+    """Put a module that was opened elsewhere beside its tokenizer and limits.
+
+    For models that are not in memory: what an examination finds is not known of them.
+
+    Parameters
+    ----------
+    files : ModelFiles
+        What the module was made from.
+    spec : ModelSpec
+    model : nn.Module
+        Some of its parameters may be on the ``meta`` device.
+
+    Raises
+    ------
+    ModelError
+        The tokenizer cannot be read, or is another model's.
+    """
+    tokenizer = _tokenizer(files, spec)
+    _check_vocabulary(model, tokenizer, spec)
+    return LanguageModel(
+        model=model,
+        tokenizer=tokenizer,
+        spec=spec,
+        files=files,
+        context=_context(_config(files, spec), spec),
+        capabilities=capabilities(spec),
+        notes=tuple(files.notes),
+    )
+
+
 def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
     packing = _packing(files, spec)
     tokenizer = _tokenizer(files, spec)
