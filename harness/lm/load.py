@@ -14,7 +14,7 @@ from torch import nn
 from harness.errors import ExtraMissing, HarnessError, ModelError
 from harness.lm import examination
 from harness.lm.anatomy import anatomy
-from harness.lm.capabilities import COMPRESS, HIDDEN, LOGPROB, capabilities
+from harness.lm.capabilities import allowed, capabilities
 from harness.lm.controls import STATIC, UNTRAINED
 from harness.lm.examination import Examination
 from harness.lm.examine import examine
@@ -199,11 +199,6 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     if found is None:
         found = examine(loaded.model, loaded.tokenizer, loaded.context, spec.name)
         examination.keep(files.fingerprint, dtype, found, spec.name)
-    able = set(loaded.capabilities)
-    if not found.causal:
-        able -= {LOGPROB, COMPRESS} if spec.bidirectional else {HIDDEN, LOGPROB, COMPRESS}
-    if found.hidden:
-        able -= {HIDDEN}
     rows = _rows(loaded.model)
     if spec.start:
         start = named_start(spec.start, loaded.tokenizer, rows or len(loaded.tokenizer), spec.name)
@@ -214,7 +209,7 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     more = () if found.causal else ("bidirectional: its states depend on what follows",)
     return replace(
         loaded,
-        capabilities=frozenset(able),
+        capabilities=loaded.capabilities & allowed(found, spec),
         start=start,
         examination=found,
         notes=(*loaded.notes, *more),

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from harness.errors import CorruptError, FetchError, HarnessError
-from harness.lm.capabilities import capabilities
+from harness.lm.capabilities import COMPRESS, allowed, capabilities
+from harness.lm.controls import STATIC
+from harness.lm.examination import Examination, kept
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.place import Place, entered
@@ -195,7 +197,8 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
     files = plan.files.get(variant.model.name)
     packed = files is not None and "quantization_config" in files.config
     packed = packed and not variant.model.control
-    if reason := not_applicable(variant, loaded.requests, packed=packed):
+    found = None if files is None else kept(files.fingerprint, plan.options.dtype)
+    if reason := not_applicable(variant, loaded.requests, packed=packed, found=found):
         return Cell(variant, spec, Status.NOT_APPLICABLE, reason)
     key = cell_key(variant, plan, loaded)
     overwrite = plan.options.overwrite
@@ -206,8 +209,9 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
         failure = failure_key(variant, spec)
         if store.has(Kind.FAILURE, failure):
             with suppress(CorruptError):  # why it failed is lost, and no more
-                reason = str(store.read(Kind.FAILURE, failure).attrs["reason"])
-                return Cell(variant, spec, Status.FAILED, reason, key)
+                told = store.read(Kind.FAILURE, failure).attrs
+                status = Status.read(told.get("status", Status.FAILED))
+                return Cell(variant, spec, status, str(told["reason"]), key)
         return Cell(variant, spec, Status.TODO, "not computed", key)
     if reason := not_installed(variant.compressor.extra):
         return Cell(variant, spec, Status.FAILED, reason, key)
@@ -221,7 +225,13 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     return plan.keys(variant).score(loaded.spec, loaded.requests, loaded.content)
 
 
-def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: bool = False) -> str:
+def not_applicable(
+    variant: Variant,
+    requests: Iterable[Request],
+    *,
+    packed: bool = False,
+    found: Examination | None = None,
+) -> str:
     """Say why a variant has no answer to some requests, or nothing.
 
     Parameters
@@ -230,15 +240,20 @@ def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: boo
     requests : iterable of Request
     packed : bool
         Whether the model's checkpoint was published packed.
+    found : Examination, optional
+        What was found when the model was first loaded; before that, nothing is known.
     """
-    able = capabilities(variant.model)
+    able, why = capabilities(variant.model), ""
+    if found is not None and variant.model.control != STATIC:
+        able &= allowed(found, variant.model)
+        why = found.reason and f": {found.reason}"
     for request in requests:
         if request.measure.capability not in able:
-            return f"{variant.model.name} has no {request.measure} to record"
+            return f"{variant.model.name} has no {request.measure} to record{why}"
     if variant.compressor.method != "none" and packed:
         return f"{variant.model.name} is packed already; compress the model it was made from"
-    if variant.compressor.method != "none" and "compress" not in able:
-        return f"{variant.model.name} has no layer that a compressor changes"
+    if variant.compressor.method != "none" and COMPRESS not in able:
+        return f"{variant.model.name} has no layer that a compressor changes{why}"
     return ""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from harness.errors import ChecksumError, CorruptError
+from harness.lm.capabilities import COMPRESS
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.place import Place
@@ -189,6 +190,7 @@ class Session:
         model = self._base()
         compressor = self.variant.compressor
         if compressor.method != "none":
+            self._check_compressible(model)
             self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
@@ -216,6 +218,19 @@ class Session:
             if again.fingerprint != self.files.fingerprint:
                 raise
             return load(again, spec, **how)
+
+    @staticmethod
+    def _check_compressible(model: LanguageModel) -> None:
+        """Refuse a model that is found out, now that it is loaded, to have nothing to compress.
+
+        Raises
+        ------
+        Unsupported
+        """
+        from harness.record.examined import refused
+
+        if COMPRESS not in model.capabilities:
+            raise refused(model, "layer that a compressor changes")
 
     def _reloaded(self, saved: Path) -> LanguageModel:
         from harness.runner.compression import reload

@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from harness.errors import CorruptError, HarnessError, StoreError
+from harness.errors import CorruptError, HarnessError, StoreError, Unsupported
 from harness.place.place import entered
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell
@@ -102,8 +102,10 @@ class Worker:
     def _prepared(self, job: Job, opened: Session) -> list[Cell]:
         try:
             cells = [self._keyed(cell, job, opened) for cell in job.cells]
-            opened.report()
             todo = [cell for cell in cells if cell.status is Status.TODO]
+            if not todo:  # none has a meaning, which shows with the model's files
+                return cells
+            opened.report()
             asked = {c.benchmark.name: self._loaded(c.benchmark.name, job).requests for c in todo}
             every = [request for requests in asked.values() for request in requests]
             if job.options.overwrite is Overwrite.ALWAYS:
@@ -220,7 +222,7 @@ class Task:
 
 
 def failed(cell: Cell, error: Exception, store: Store) -> Cell:
-    """Return a cell that failed, with the reason, which the store remembers.
+    """Return a cell that failed or proved without meaning, with the reason, which is remembered.
 
     Raises
     ------
@@ -234,8 +236,10 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
     else:
         reason = f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
+    status = Status.NOT_APPLICABLE if isinstance(error, Unsupported) else Status.FAILED
     remembered = xr.Dataset(
         attrs={
+            "status": str(status),
             "reason": reason,
             "traceback": trace,
             "model": cell.variant.model.name,
@@ -244,7 +248,7 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
         }
     )
     store.write(Kind.FAILURE, failure_key(cell.variant, cell.benchmark), remembered)
-    return replace(cell, status=Status.FAILED, reason=reason)
+    return replace(cell, status=status, reason=reason)
 
 
 def _score(loaded: Loaded, opened: Session) -> xr.Dataset:
