@@ -24,11 +24,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.conftest import _subword_tokenizer  # noqa: E402
-from tests.support.oracle import differences, opened, write  # noqa: E402
-from tests.support.tiny_classes import tiny_config  # noqa: E402
-
-from harness.errors import HarnessError  # noqa: E402
+from harness.errors import HarnessError
+from tests.conftest import _subword_tokenizer
+from tests.support.oracle import differences, opened, write
+from tests.support.tiny_classes import tiny_config
 
 SECONDS = 120
 PARAMETERS = 20_000_000

@@ -23,7 +23,8 @@ from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
-from harness.runner.status import Status
+from harness.runner.started import mark_of
+from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
@@ -81,19 +82,23 @@ class Plan:
         return tuple(c for c in self.todo if c.variant.name == variant.name)
 
     def jobs(self) -> tuple[Job, ...]:
-        """Return the jobs of the shard that is to be computed: a variant each."""
+        """Return the jobs of the shard that is to be computed: a variant each.
+
+        Cells over which a process was killed come last, so that they keep no other from its score.
+        """
         texts = tuple(loaded.spec for loaded in self.benchmarks.values())
-        return tuple(
+        jobs = [
             Job(
                 variant,
-                self.todo_of(variant),
+                tuple(sorted(self.todo_of(variant), key=lambda cell: bool(cell.reason))),
                 self.place,
                 self.options,
                 texts if variant.compressor.calibrated else (),
             )
             for variant in self.variants
             if self.in_shard(variant) and self.todo_of(variant)
-        )
+        ]
+        return tuple(sorted(jobs, key=lambda job: any(cell.reason for cell in job.cells)))
 
     def in_shard(self, variant: Variant) -> bool:
         """Whether a variant belongs to the part that is to be computed.
@@ -204,15 +209,18 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
     overwrite = plan.options.overwrite
     if overwrite is not Overwrite.ALWAYS and key and store.has(Kind.SCORE, key):
         return Cell(variant, spec, Status.DONE, key=key)
-    cell = Cell(variant, spec, Status.TODO, key=key)
+    failure = failure_key(variant, spec)
+    mark = mark_of(store, failure)
+    cell = Cell(variant, spec, Status.TODO, str(mark or ""), key)
     if overwrite is Overwrite.NEVER:
-        failure = failure_key(variant, spec)
+        if mark is not None:
+            return replace(cell, status=Status.FAILED if mark.gone else Status.TODO)
         if store.has(Kind.FAILURE, failure):
             with suppress(CorruptError):  # why it failed is lost, and no more
                 told = store.read(Kind.FAILURE, failure).attrs
                 status = Status.read(told.get("status", Status.FAILED))
                 return Cell(variant, spec, status, str(told["reason"]), key)
-        return Cell(variant, spec, Status.TODO, "not computed", key)
+        return Cell(variant, spec, Status.TODO, NOT_COMPUTED, key)
     if reason := not_installed(variant.compressor.extra):
         return Cell(variant, spec, Status.FAILED, reason, key)
     return cell

@@ -14,8 +14,10 @@ from harness.errors import ChecksumError, CorruptError
 from harness.lm.capabilities import COMPRESS
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
+from harness.place.memory import check_room
 from harness.place.place import Place
 from harness.record.request import Request
+from harness.record.size import recording_bytes
 from harness.runner.cells import NONE, Variant
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
@@ -146,6 +148,11 @@ class Session:
 
         model = self._loaded
         first = requests[0]
+        check_room(
+            sum(recording_bytes(request, self.files.config) for request in requests),
+            f"recording {first.stimuli.name} ({first.measure}, {first.context})",
+            "benchmarks of fewer words at a time want less",
+        )
         self.progress.stage(
             self.variant, f"recording {first.stimuli.name} ({first.measure}, {first.context})"
         )
