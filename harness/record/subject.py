@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 import xarray as xr
 
-from harness.errors import RecordingError, Unsupported
+from harness.errors import RecordingError
 from harness.lm.states import hidden_states, mass_of, n_layers, token_logprobs
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
 from harness.record.boundary import beginnings
 from harness.record.context import Context
-from harness.record.examined import check_rows, reads_alone, start_tokens, told, way_out, why
+from harness.record.examined import check_rows, reads_alone, refused, start_tokens, told
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
 from harness.record.tokens import Doubles, Tokens, of_tokens, tokenise
@@ -106,11 +106,8 @@ class _Pass:
     def run(self) -> dict[str, xr.DataArray]:
         request, model = self.requests[0], self.subject.language_model
         if request.measure.capability not in model.capabilities:
-            raise Unsupported(
-                f"{model.spec.name} has no {_NAMES[request.measure]}, which"
-                f" {request.stimuli.name} asks for{why(model)}",
-                way_out(model),
-            )
+            what = f"{_NAMES[request.measure]}, which {request.stimuli.name} asks for"
+            raise refused(model, what)
         passages = request.stimuli.passages
         tokens = [tokenise(p, model.tokenizer) for p in passages]
         readouts = [_Rows.of(r, tokens) for r in self.requests]

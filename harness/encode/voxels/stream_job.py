@@ -156,7 +156,7 @@ def block_width(
         Nothing is left.
     """
     n = len(labels)
-    memory = here().memory if stream.memory is None else stream.memory
+    memory = here().scoring_memory if stream.memory is None else stream.memory
     # Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices.
     side = min(n, n_units * len(options.delays))
     plan = 8 * (8 * n * side + 2 * n * n_units)
