@@ -55,7 +55,8 @@ STORIES = {
 presented twice. Reports of runs in which people read have 3 and 5 volumes fewer for two stories."""
 TR = 2.0045
 DETRENDED = 120.0
-"""The published responses are detrended, in windows of 120 s; features are to lose as much."""
+"""The published responses are detrended, in windows of 120 s; features are to lose as much. From the
+paper; no code is public, and the file does not say (see ``lebel2023.DETRENDED``)."""
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
 FOLDS = 5
