@@ -129,7 +129,7 @@ STIMULUS_SLIPS = (
         f"{STIMULI}/frequency.py",
         "math.log10(value * 1e9)",
         "math.log10(value * 1e6)",
-        "tests/stimuli tests/own_data/test_field_files.py",
+        "tests/stimuli/test_frequency.py",
     ),
 )
 
@@ -146,7 +146,7 @@ DESIGN_SLIPS = (
         f"{DESIGN}/options.py",
         "metric: Metric = Metric.R2",
         "metric: Metric = Metric.CORRELATION",
-        f"{GOLDEN} tests/encode/design",
+        GOLDEN,
     ),
     Slip(
         f"{DESIGN}/features.py",
@@ -186,13 +186,13 @@ DESIGN_SLIPS = (
         f"{DESIGN}/splits.py",
         "for shift in range(-gap, gap + 1)",
         "for shift in range(0, gap + 1)",
-        "tests/encode/design tests/encode/score/test_confounds.py",
+        "tests/encode/design/test_splits.py",
     ),
     Slip(
         f"{DESIGN}/splits.py",
         "(labels[1:] != labels[:-1]) | (fold_of[1:] != fold_of[:-1])",
         "labels[1:] != labels[:-1]",
-        "tests/encode/design tests/encode/score/test_confounds.py",
+        "tests/encode/design/test_splits.py",
     ),
     Slip(
         f"{DESIGN}/splits.py",

@@ -14,7 +14,7 @@ from harness.errors import DataError
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
-from .cortical_areas import LANGUAGE, parcellation_files
+from .cortical_areas import LANGUAGE, LICENCE, parcellation_files
 from .deniz2019_files import (
     PARTICIPANTS,
     as_shown,
@@ -55,8 +55,7 @@ STORIES = {
 presented twice. Reports of runs in which people read have 3 and 5 volumes fewer for two stories."""
 TR = 2.0045
 DETRENDED = 120.0
-"""The published responses are detrended, in windows of 120 s; features are to lose as much. From the
-paper; no code is public, and the file does not say (see ``lebel2023.DETRENDED``)."""
+"""Windows of 120 s, in which responses are detrended, says the paper (``lebel2023.DETRENDED``)."""
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
 FOLDS = 5
@@ -111,7 +110,7 @@ class Deniz2019(PublishedStories):
     DataError
         An option has no such value, or a response file is not what it should be.
     OfflineError
-        A file is not on this machine.
+        A file is not here.
     """
 
     modality: str = "listening"
@@ -338,7 +337,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "target": "brainpress_plugins.benchmarks.neural.deniz2019:Deniz2019",
         "kind": "neural",
         "margin": 0.02,
-        "licence": "CC0-1.0 (responses, mappers); MIT (stimuli, ceilings)",
+        "licence": f"CC0-1.0 (responses, mappers); MIT (stimuli, ceilings); areas: {LICENCE}",
         "citation": (
             "Deniz, Nunez-Elizalde, Huth & Gallant (2019). The representation of semantic"
             " information across human cerebral cortex during listening versus reading is"
@@ -390,8 +389,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
                     metric=metric,
                     tags=("neural", "fmri", str(modality), tag, "real"),
                     data=(
-                        f"{len(people)} people, {modality}, {len(STORIES)} stories (TR {TR} s), 73"
-                        " to 93 thousand voxels each"
+                        f"{len(people)} people, {modality}, {len(STORIES)} stories (TR {TR} s),"
+                        f" {min(VOXELS.values()) / 1e3:.0f} to {max(VOXELS.values()) / 1e3:.0f}"
+                        " thousand voxels each"
                     ),
                     notes=notes,
                     **common,

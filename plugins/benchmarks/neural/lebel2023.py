@@ -224,9 +224,9 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " are trimmed alike, any other length is an error. UTS04 lacks a story and is left"
             " out. The test story, wheretheressmoke, is held out, as the authors do: its responses"
             " are the mean of its presentations (ten, or five), which give the ceiling. Penalties"
-            " and layers are chosen on the other stories. The responses were detrended with a window"
-            " of 120 s: features and nuisance lose periods above it, too. Nuisance: word rate, length,"
-            " log frequency. Participants share no space: no regions."
+            " and layers are chosen on the other stories. Responses were detrended in windows of"
+            " 120 s: features and nuisance lose longer periods. Nuisance: word rate, length, log"
+            " frequency. Participants share no space: no regions."
         ),
     }
     tags = ("neural", "fmri", "listening", "voxels", "real")
