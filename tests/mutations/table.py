@@ -665,13 +665,13 @@ PLUGIN_SLIPS = (
         f"{PLUGINS}/neural/mni_listening.py",
         "others = z.sum(axis=0) - z",
         "others = z.sum(axis=0)",
-        f"{NEURAL}/test_littleprince.py -k others_as_ceiling",
+        f"{NEURAL}/test_mni_listening.py",
     ),
     Slip(
         f"{PLUGINS}/neural/mni_listening.py",
         "usable = usable_columns(block, source.runs)",
         "usable = np.ptp(block, axis=0) > 0",
-        f"{NEURAL}/test_littleprince.py -k ceiling_of_others",
+        f"{NEURAL}/test_mni_listening.py",
     ),
     Slip(
         f"{PLUGINS}/neural/aligned_words.py",

@@ -10,6 +10,7 @@ from harness.encode.design.splits import (
     contiguous_folds,
     grouped_folds,
     held_out_pieces,
+    held_out_run,
     piece_folds,
 )
 from harness.errors import DataError
@@ -154,3 +155,12 @@ def test_runs_are_cut_where_folds_cut_them() -> None:
     pieces = held_out_pieces(runs, folds)
     # 0-4 in the first fold, 5-8 in none, 9-11 and, in the next run, 12-14 in the second, 15-19
     assert pieces.tolist() == [0] * 5 + [1] * 4 + [2] * 3 + [3] * 3 + [4] * 5
+
+
+def test_the_run_that_is_named_is_held_out() -> None:
+    runs = np.repeat(["a", "b", "c"], [30, 20, 25])
+    (fold,) = held_out_run(runs, "b")
+    assert fold.test.tolist() == list(range(30, 50))
+    assert fold.train.tolist() == [*range(30), *range(50, 75)]
+    with pytest.raises(DataError, match="no run d"):
+        held_out_run(runs, "d")
