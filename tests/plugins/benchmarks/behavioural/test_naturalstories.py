@@ -29,7 +29,10 @@ HEADER = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT\tgmeanItemRT\tgsdItemRT\
 
 
 def made_up(seed=0, n_words=400, effect=0.05, noise=0.05, shift=0):
-    """Stories whose words slow readers down by a known amount a nat, one word later."""
+    """Stories whose words slow readers down by a known amount a nat, one word later.
+
+    And by .4 of it two words later: a fixture that reads the same backwards finds no wrong lag.
+    """
     rng = np.random.default_rng(seed)
     bank = ["a", "of", "house", "mountain", "extraordinarily", "cat", "river", "quixotic"]
     stories, times, errors, surprisals = {}, {}, {}, []
@@ -39,6 +42,7 @@ def made_up(seed=0, n_words=400, effect=0.05, noise=0.05, shift=0):
         letters = np.array([len(w) for w in words], float)
         log_time = 5.8 + 0.01 * letters + noise * rng.normal(size=n_words)
         log_time[1:] += effect * surprisal[:-1]
+        log_time[2:] += 0.4 * effect * surprisal[:-2]
         stories[story] = words
         times[story] = np.roll(log_time, shift)
         errors[story] = np.full(n_words, noise**2)
@@ -57,8 +61,11 @@ class TestScore:
         times, surprisal = made_up()
         score = score_times(as_recording(surprisal), times, ONE, surprisal=True)
         slopes = score["slope"].sel(lag=[0, 1, 2]).values
-        np.testing.assert_allclose(slopes, [0, 0.05, 0], atol=0.002)
-        variance = (0.05**2 * 8, 0.05**2)  # of a gamma variable with shape 2 and scale 2; of noise
+        np.testing.assert_allclose(slopes, [0, 0.05, 0.02], atol=0.002)
+        variance = (
+            0.05**2 * 1.16 * 8,
+            0.05**2,
+        )  # of a gamma variable with shape 2 and scale 2; of noise
         expected = 0.5 * np.log(sum(variance) / variance[1])
         assert float(score["value"]) == pytest.approx(expected, rel=0.1)
         assert float(score["low"]) < float(score["value"]) < float(score["high"])
@@ -108,6 +115,24 @@ class TestScore:
             value = float(score_times(summed, times, known, surprisal=True)["value"])
             assert abs(value) < 0.005
         assert float(score_times(summed, times, ONE, surprisal=True)["value"]) > 0.1
+
+
+def test_a_word_is_slowed_by_its_surprisal_and_not_by_its_probability():
+    """Whole words: the boundary behind a word counts with it, and the sign is that of surprisal."""
+    times, surprisal = made_up()
+    benchmark = object.__new__(naturalstories.NaturalStories)
+    known = {"linking": "whole-words", "context": "strided(256,128)", "times": times}
+    benchmark.__dict__.update(known)
+    names = np.repeat(list(times.stories), 400)
+    ends = -np.random.default_rng(6).gamma(1.0, 1.0, 2400)
+    before = np.where(np.arange(2400) % 400 == 0, 0.0, np.roll(ends, 1))
+    logprob = -(surprisal + ends - before)
+    one = as_recording(-np.ones(2400))
+    answers = (as_recording(-logprob, names), one, one, as_recording(-ends))
+    asked = benchmark.requests()
+    score = benchmark.score(dict(zip(asked, answers, strict=True)))
+    np.testing.assert_allclose(score["slope"], [0, 0.05, 0.02], atol=0.002)
+    assert score.attrs["linking"] == "whole-words"
 
 
 class TestAlignment:
