@@ -223,13 +223,13 @@ DESIGN_SLIPS = (
         f"{DESIGN}/scores.py",
         "1 - error / total, np.nan",
         "1 - error / (total + error), np.nan",
-        "tests/encode/design tests/encode/solve/test_ridge.py",
+        "tests/encode/design/test_scores.py",
     ),
     Slip(
         f"{DESIGN}/scores.py",
         "(2 * centred - joint) * bands",
         "(centred - joint) * bands",
-        "tests/encode/solve/test_joint.py",
+        "tests/encode/design/test_scores.py",
     ),
     Slip(
         f"{DESIGN}/confounds.py",

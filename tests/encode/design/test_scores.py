@@ -34,11 +34,8 @@ def test_bands_share_r2_as_himalaya_splits_it() -> None:
 
 def test_what_the_intercept_misses_is_charged_to_no_band() -> None:
     joint = BANDS.sum(axis=0) + OFFSET
-    lost = (
-        len(Y)
-        * (OFFSET - Y.mean(axis=0))
-        * (2 * 0 - (BANDS.sum(axis=0) + OFFSET - Y.mean(axis=0)).mean(axis=0))
-    )
+    missed = OFFSET - Y.mean(axis=0)
+    lost = -len(Y) * missed * (joint - Y.mean(axis=0)).mean(axis=0)
     total = np.square(Y - Y.mean(axis=0)).sum(axis=0)
     shares = product_measure(Y, BANDS, OFFSET).sum(axis=0)
     np.testing.assert_allclose(shares + lost / total, r_squared(Y, joint), atol=1e-9)
