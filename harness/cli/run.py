@@ -127,7 +127,8 @@ def run(
     console.print()
     console.print(board_view(result, console.width))
     console.print(f"board: {where}", soft_wrap=True)
-    unfinished = [c for c in cells if c.status.tried_again and made.in_shard(c.variant)]
+    mine = {variant.name for variant in made.shard()}
+    unfinished = [c for c in cells if c.status.tried_again and c.variant.name in mine]
     if unfinished:
         console.print(
             f"[red]{len(unfinished)} cells have no score[/]; the same command tries again"

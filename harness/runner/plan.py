@@ -74,32 +74,37 @@ class Plan:
         """Cells that have to be computed."""
         return tuple(c for c in self.cells if c.status is Status.TODO)
 
-    def todo_of(self, variant: Variant) -> tuple[Cell, ...]:
-        """Cells of one variant that have to be computed."""
-        return tuple(c for c in self.todo if c.variant.name == variant.name)
+    def todo_by_variant(self) -> dict[str, tuple[Cell, ...]]:
+        """Cells that have to be computed, by the name of their variant; others are left out."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.todo:
+            found.setdefault(cell.variant.name, []).append(cell)
+        return {name: tuple(cells) for name, cells in found.items()}
 
     def jobs(self) -> tuple[Job, ...]:
         """Return the jobs of the shard that is to be computed: a variant each."""
         texts = tuple(loaded.spec for loaded in self.benchmarks.values())
+        todo = self.todo_by_variant()
         return tuple(
             Job(
                 variant,
-                self.todo_of(variant),
+                todo[variant.name],
                 self.place,
                 self.options,
                 texts if variant.compressor.calibrated else (),
             )
-            for variant in self.variants
-            if self.in_shard(variant) and self.todo_of(variant)
+            for variant in self.shard()
+            if variant.name in todo
         )
 
-    def in_shard(self, variant: Variant) -> bool:
-        """Whether a variant belongs to the part that is to be computed.
+    def shard(self) -> tuple[Variant, ...]:
+        """Variants of the part that is to be computed.
 
-        Variants are counted over the whole selection, not over what is left to do, so that shards
-        that start at different times agree.
+        They are counted over the whole selection, not over what is left to do, so that shards that
+        start at different times agree.
         """
-        return self.engine.shard.holds([v.name for v in self.variants].index(variant.name))
+        holds = self.engine.shard.holds
+        return tuple(v for number, v in enumerate(self.variants) if holds(number))
 
     def keys(self, variant: Variant) -> Keys:
         """Keys of what is stored of a variant whose model's files are here."""
