@@ -22,6 +22,7 @@ from harness.cli.options import (
     parse_seeds,
 )
 from harness.report import terminal
+from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
 
@@ -85,6 +86,14 @@ def run(
             show_default="workers started here",
         ),
     ] = "",
+    cluster: Annotated[
+        ClusterName | None,
+        typer.Option("--cluster", help="Submit the workers as jobs of a cluster."),
+    ] = None,
+    cluster_options: Annotated[
+        Path | None,
+        typer.Option("--cluster-options", help="TOML file: what each job asks for."),
+    ] = None,
     retries: Annotated[
         int, typer.Option("--retries", min=1, help="Workers that may die over a task.")
     ] = 3,
@@ -116,6 +125,8 @@ def run(
         gpus=gpus,
         shard=shard,
         scheduler=scheduler,
+        cluster=cluster,
+        cluster_options=cluster_options,
         retries=retries,
     )
     console.print(terminal.plan_view(made, estimate(made)))

@@ -189,11 +189,14 @@ class Task:
         The cell to score; without one the job is prepared, which wants the accelerator.
     wait : bool
         Whether to wait for another process that does the same; at first such a task is put last.
+    returned : int
+        How often a worker that had to go has handed it back.
     """
 
     job: Job
     cell: Cell | None = None
     wait: bool = False
+    returned: int = 0
 
     @property
     def cells(self) -> tuple[Cell, ...]:
