@@ -14,6 +14,7 @@ from harness.errors import CorruptError, HarnessError, StoreError
 from harness.place.place import entered
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell
+from harness.runner.device_memory import halved
 from harness.runner.job import Job
 from harness.runner.keys import failure_key
 from harness.runner.options import Overwrite
@@ -147,8 +148,13 @@ class Worker:
             # A killed run goes on from what it left here.
             with opened.store.unfinished(key, anew=anew) as folder:
                 place = replace(job.place, device=opened.device, unfinished=folder)
-                with entered(place):
-                    opened.store.write(Kind.SCORE, key, _score(loaded, opened))
+
+                def score(part: int) -> xr.Dataset:
+                    with entered(replace(place, memory=place.memory // part)):
+                        return _score(loaded, opened)
+
+                score_of = halved(score, opened.device, f"scoring {loaded.spec.name}")
+                opened.store.write(Kind.SCORE, key, score_of)
 
     def _known(self, cell: Cell, job: Job, opened: Session) -> Plan:
         """Return a plan of one cell, whose model is here."""

@@ -105,9 +105,7 @@ def test_a_job_that_hits_its_walltime_is_finished_by_the_next(
 ) -> None:
     attempts = tmp_path / "attempts"
     made = planning([slow(attempts, 1)], [NONE], [static])
-    cells, _ = carry_out(
-        replace(made, engine=replace(engine(walltime="00:01:00"), retries=1))
-    )
+    cells, _ = carry_out(replace(made, engine=replace(engine(walltime="00:01:00"), retries=1)))
     assert [cell.status for cell in cells] == [Status.DONE]
     assert len(os.listdir(attempts)) == 2
 

@@ -1,7 +1,7 @@
 """A real Slurm of this one machine, in a folder of its own: munged, slurmctld and slurmd.
 
-Debian's packages ``slurmctld``, ``slurmd``, ``slurm-client`` and ``munge`` are enough; no service of
-theirs is used, and nothing outside of the folder is written. Slurm's daemons want to be root.
+Debian's packages ``slurmctld``, ``slurmd``, ``slurm-client`` and ``munge`` are enough; no service
+of theirs is used, and nothing outside of the folder is written. Slurm's daemons want to be root.
 """
 
 from __future__ import annotations
