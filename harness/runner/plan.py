@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from harness.errors import CorruptError, FetchError, HarnessError
+from harness.errors import CorruptError, FetchError, HarnessError, OfflineError
 from harness.lm.capabilities import capabilities
-from harness.lm.files import ModelFiles
+from harness.lm.files import ModelFiles, Unconverted
 from harness.lm.source import resolve
 from harness.place.place import Place, entered
 from harness.record.benchmark import Benchmark
@@ -21,6 +21,7 @@ from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
+from harness.runner.sizes import Size, of_files, of_unconverted, size_of
 from harness.runner.status import Status
 from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
@@ -55,6 +56,8 @@ class Plan:
     options : RunOptions
     engine : EngineOptions
         Who computes it, and which part of it.
+    sizes : mapping
+        Sizes of the models, as far as they are known, by model name.
     """
 
     cells: tuple[Cell, ...]
@@ -63,6 +66,7 @@ class Plan:
     place: Place
     options: RunOptions = field(default_factory=RunOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
+    sizes: Mapping[str, Size] = field(default_factory=dict, repr=False)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -121,31 +125,47 @@ def make_plan(
     place: Place,
     options: RunOptions,
     engine: EngineOptions | None = None,
+    *,
+    fetch: bool = True,
 ) -> Plan:
     """Find out what a selection asks for and what of it is in the store.
 
-    Loads benchmarks' data, but no model; nothing is fetched from a hub.
+    Loads benchmarks' data, but no model; nothing is fetched from a hub. With ``fetch=False``
+    nothing is fetched at all: cells whose data a run would fetch are to do.
     """
-    with entered(place):
-        return _made(selection, place, options, engine or EngineOptions())
+    with entered(place if fetch else replace(place, offline=True)):
+        return _made(selection, place, options, engine or EngineOptions(), fetch)
 
 
-def _made(selection: Selection, place: Place, options: RunOptions, engine: EngineOptions) -> Plan:
+def _made(
+    selection: Selection, place: Place, options: RunOptions, engine: EngineOptions, fetch: bool
+) -> Plan:
+    # A run has the worker convert; who reads the store alone has nobody else.
+    convert = fetch and options.overwrite is Overwrite.NEVER
     store = Store(place.store)
     benchmarks: dict[str, Loaded] = {}
     broken: dict[str, str] = {}
+    later: dict[str, str] = {}
     for spec in selection.benchmarks:
         try:
             benchmarks[spec.name] = load_benchmark(spec)
+        except OfflineError as error:
+            (broken if place.offline else later)[spec.name] = str(error)
         except HarnessError as error:
             broken[spec.name] = str(error)
         except Exception as error:  # a fault of one benchmark is its own
             broken[spec.name] = _fault(error)
     files: dict[str, ModelFiles] = {}
+    sizes: dict[str, Size] = {}
     unresolved: dict[str, str] = {}
     for model in selection.models:
+        if known := size_of(model):
+            sizes[model.name] = known
         try:
-            files[model.name] = resolve(model, offline=True)
+            files[model.name] = resolve(model, offline=True, convert=convert)
+            sizes[model.name] = of_files(files[model.name])
+        except Unconverted as found:
+            sizes[model.name] = of_unconverted(found)
         except FetchError as error:
             if place.offline:
                 unresolved[model.name] = str(error)
@@ -162,9 +182,11 @@ def _made(selection: Selection, place: Place, options: RunOptions, engine: Engin
                 reason = broken.get(spec.name) or unresolved.get(model.name, "")
                 if reason:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
+                elif spec.name in later:
+                    cells.append(Cell(variant, spec, Status.TODO, later[spec.name]))
                 else:
                     cells.append(planned(variant, draft, spec, store))
-    return Plan(tuple(cells), benchmarks, files, place, options, engine)
+    return Plan(tuple(cells), benchmarks, files, place, options, engine, sizes)
 
 
 def load_benchmark(spec: BenchmarkSpec) -> Loaded:

@@ -214,14 +214,14 @@ class Jobs:
         finally:
             for name, job in list(cluster.workers.items()):
                 if job.job_id is None:
-                    del cluster.workers[name]
+                    self._forget(name)
 
     def _drop_ended(self, running: set[str]) -> None:
         """Forget jobs that have ended; Dask hears only of workers that it knew."""
         for name, job in list(self.cluster.workers.items()):
             if str(name) in running or self._there(job.job_id):
                 continue
-            self.cluster.workers.pop(name, None)
+            self._forget(name)
             if str(name) in self._seen:
                 continue
             self._stillborn += 1
@@ -230,6 +230,12 @@ class Jobs:
                     f"{self._stillborn} jobs in a row ended before their worker started",
                     f"read the output of job {job.job_id} in {self._logs}",
                 )
+
+    def _forget(self, name: object) -> None:
+        """Drop a job that has ended; Dask asks of each that it is called so when all is closed."""
+        job = self.cluster.workers.pop(name, None)
+        if job is not None:
+            job.status = importlib.import_module("distributed").Status.closed
 
     def _there(self, job: str) -> bool:
         with suppress(OSError, subprocess.TimeoutExpired):
