@@ -27,7 +27,7 @@ _STYLES = {str(status): status.style for status in Status}
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """A column: how soon it is left out where room is short, its head, and its cells."""
 
     rank: int
@@ -78,11 +78,50 @@ def _benchmark(
     board: xr.DataTree, cells: xr.Dataset, name: str, width: int
 ) -> tuple[list[RenderableType], list[str]]:
     """Show one benchmark; return what is shown, and the columns for which there is no room."""
-    about = board["benchmarks"].to_dataset().sel(benchmark=name)
-    simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
-    title = Text(f"{name}{simulated}: {about['metric'].item()}", style="italic")
+    title, rows, columns = board_columns(board, cells, name)
     # Not the table's own title: that would be broken into lines as narrow as the table.
     table = Table(box=None, padding=(0, GAP, 0, 0))
+    kept = _fitting(columns, width)
+    for column in kept:
+        table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
+    for i in range(len(rows)):
+        texts = (column.cells[i] for column in kept)
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
+    parts: list[RenderableType] = [Text(title, style="italic")]
+    if rows:
+        parts.append(table)
+    every = cells.sizes["model"] * cells.sizes["compressor"]
+    if len(rows) < every:
+        count = f"{every - len(rows)} of {every} variants"
+        parts.append(Text(f"no result yet: {count}", style="dim"))
+    heads = {column.head for column in kept}
+    return parts, [column.head for column in columns if column.head not in heads]
+
+
+def board_columns(
+    board: xr.DataTree, cells: xr.Dataset, name: str
+) -> tuple[str, list[tuple[str, str]], list[Column]]:
+    """Return what a benchmark's table says.
+
+    Parameters
+    ----------
+    board : DataTree
+    cells : Dataset
+        The benchmark's cells.
+    name : str
+        Of the benchmark.
+
+    Returns
+    -------
+    title : str
+    rows : list of tuple of str
+        Model and compressor of each row, best first.
+    columns : list of Column
+        As many cells as there are rows, in each.
+    """
+    about = board["benchmarks"].to_dataset().sel(benchmark=name)
+    simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
+    title = f"{name}{simulated}: {about['metric'].item()}"
     every = [
         (str(model), str(compressor))
         for model in cells["model"].values
@@ -93,21 +132,8 @@ def _benchmark(
     sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
-    columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
-    kept = _fitting(columns, width)
-    for column in kept:
-        table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
-    for i in range(len(rows)):
-        texts = (column.cells[i] for column in kept)
-        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
-    parts: list[RenderableType] = [title]
-    if rows:
-        parts.append(table)
-    if len(rows) < len(every):
-        count = f"{len(every) - len(rows)} of {len(every)} variants"
-        parts.append(Text(f"no result yet: {count}", style="dim"))
-    heads = {column.head for column in kept}
-    return parts, [column.head for column in columns if column.head not in heads]
+    sizes = board["compression"].to_dataset()
+    return title, rows, _columns(rows, cells, sizes, _extra_columns(detail))
 
 
 def _columns(
@@ -115,7 +141,7 @@ def _columns(
     cells: xr.Dataset,
     sizes: xr.Dataset,
     extra: dict[str, dict[str, float]],
-) -> list[_Column]:
+) -> list[Column]:
     def of(dataset: xr.Dataset, name: str, digits: int) -> list[str]:
         if name not in dataset:
             return [""] * len(rows)
@@ -131,26 +157,26 @@ def _columns(
     low, high = of(cells, "low", 3), of(cells, "high", 3)
     interval = [f"{a} .. {b}" if a else "" for a, b in zip(low, high, strict=True)]
     found = [
-        _Column(0, "model", [model for model, _ in rows]),
-        _Column(0, "compressor", [compressor for _, compressor in rows]),
-        _Column(1, "value", values),
-        _Column(2, "95 % interval", interval),
-        _Column(6, "ceiling", of(cells, "ceiling", 3)),
-        _Column(5, "of ceiling", of(cells, "normalised", 2)),
+        Column(0, "model", [model for model, _ in rows]),
+        Column(0, "compressor", [compressor for _, compressor in rows]),
+        Column(1, "value", values),
+        Column(2, "95 % interval", interval),
+        Column(6, "ceiling", of(cells, "ceiling", 3)),
+        Column(5, "of ceiling", of(cells, "normalised", 2)),
         *(
             # The unique part is a headline beside the value: it goes last.
-            _Column(
+            Column(
                 2 if head == GROUP[UNIQUE.name] else 4,
                 head,
                 [number(column.get(f"{m}+{c}"), 3) for m, c in rows],
             )
             for head, column in extra.items()
         ),
-        _Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
-        _Column(3, "covered", _covered(rows, sizes)),
-        _Column(3, "perplexity", of(sizes, "perplexity", 1)),
-        _Column(3, "verified", _words(rows, cells, "verified")),
-        _Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
+        Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
+        Column(3, "covered", _covered(rows, sizes)),
+        Column(3, "perplexity", of(sizes, "perplexity", 1)),
+        Column(3, "verified", _words(rows, cells, "verified")),
+        Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
     ]
     return [column for column in found if column.rank < 2 or any(column.cells)]
 
@@ -172,7 +198,7 @@ def _words(rows: list[tuple[str, str]], cells: xr.Dataset, name: str) -> list[st
     return [str(cells[name].sel(model=m, compressor=c).item()) for m, c in rows]
 
 
-def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+def _fitting(columns: list[Column], width: int) -> list[Column]:
     """Leave out the least important columns until the rest fits."""
     kept = list(columns)
     while sum(c.width for c in kept) > width and max(c.rank for c in kept) > 1:
