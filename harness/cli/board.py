@@ -147,6 +147,7 @@ def verify(
         for finding in verification.findings:
             where = f"{verification.entry.name}, {finding.compressor}"
             console.print(Text(f"{where}: {finding.outcome}. {_numbers(finding)}"), soft_wrap=True)
+        console.print(Text(verification.sentence()), soft_wrap=True)
     for path in record(found, bundles, leaderboard, sample=sample, seed=seed):
         console.print(f"written: {path}", soft_wrap=True)
     raise typer.Exit(1 if any(v.outcome == "failed" for v in found) else 0)

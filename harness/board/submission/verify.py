@@ -16,6 +16,7 @@ import xarray as xr
 
 from harness.board.submission.entry import Entry
 from harness.board.submission.inputs import selection_of
+from harness.board.submission.verified import entry_state
 from harness.errors import ChecksumError, HarnessError, SubmissionError
 from harness.place.place import Place
 from harness.runner.options import RunOptions
@@ -108,17 +109,30 @@ class Verification:
 
     @property
     def outcome(self) -> str:
-        """``failed`` if a cell differs, ``verified`` if all agree, else ``unverified``."""
-        outcomes = {finding.outcome for finding in self.findings}
-        if "differs" in outcomes:
-            return "failed"
-        return "verified" if outcomes == {"agrees"} else "unverified"
+        """What this verification says of the entry, see :func:`.verified.entry_state`."""
+        return entry_state({f.compressor: f.outcome for f in self.findings}, self.of)
+
+    @property
+    def agreed(self) -> int:
+        """Number of cells that came back the same."""
+        return sum(finding.outcome == "agrees" for finding in self.findings)
+
+    @property
+    def of(self) -> int:
+        """Number of cells of the entry that have a score."""
+        return sum(Status(cell["status"]).has_score for cell in self.entry.record["cells"])
+
+    def sentence(self) -> str:
+        """Say how much of the entry is verified by now."""
+        return f"{self.entry.name}: {self.agreed} of {self.of} cells verified ({self.outcome})"
 
     def to_json(self, sample: int, seed: int) -> dict[str, Any]:
         """Return what is recorded beside the entry."""
         return {
             "entry": self.entry.id,
             "outcome": self.outcome,
+            "agreed": self.agreed,
+            "of": self.of,
             "sample": sample,
             "seed": seed,
             "versions": versions(),
