@@ -95,8 +95,15 @@ def _benchmark(
     detail = _detail(board, str(about["kind"].item()), name)
     columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
     kept = _fitting(columns, width)
+    fits = sum(column.width for column in kept) <= width
     for column in kept:
-        table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
+        # Where not even the value fits beside the names, the names go over several lines.
+        table.add_column(
+            column.head,
+            justify="left" if column.rank == 0 else "right",
+            no_wrap=fits or column.rank > 0,
+            overflow="fold",
+        )
     for i in range(len(rows)):
         texts = (column.cells[i] for column in kept)
         table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
