@@ -52,8 +52,10 @@ class Place:
         A torch device (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or ``auto``: CUDA where there is
         one.
     most_bytes : int, optional
-        Set where strangers' addresses are fetched: over https, from public hosts, and no file
-        larger than this (:mod:`harness.fetch.guarded`).
+        Set where strangers' addresses are fetched: over https, from public hosts, and no file or
+        repository larger than this (:mod:`harness.fetch.guarded`).
+    most_seconds : float, optional
+        Likewise: how long a file or a repository may take.
     unfinished : Path, optional
         Folder of work in progress, from which a killed run goes on; set for one cell at a time.
     """
@@ -65,6 +67,7 @@ class Place:
     memory: int = MEMORY
     device: str = "auto"
     most_bytes: int | None = None
+    most_seconds: float | None = None
     unfinished: Path | None = None
 
     @classmethod

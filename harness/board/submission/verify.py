@@ -32,6 +32,8 @@ Run = Callable[[Selection, RunOptions, Place, "Progress | None"], xr.DataTree]
 """Computes a selection at a place and returns its board."""
 MOST_BYTES = 64 * 2**30
 """Of one file at an address that a submitter names."""
+MOST_SECONDS = 6 * 3600.0
+"""For one file or repository that a submitter names."""
 SHARE_OF_MARGIN = 0.1
 """A cell agrees when it comes back within this share of the benchmark's margin of equivalence."""
 TOLERANCE = 0.002
@@ -222,7 +224,7 @@ def verify(
     found: dict[str, list[Rerun]] = {}
     by_id = {entry.id: entry for entry in entries}
     with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
-        there = replace(place, store=Path(folder), most_bytes=MOST_BYTES)
+        there = replace(place, store=Path(folder), most_bytes=MOST_BYTES, most_seconds=MOST_SECONDS)
         for entry, cell in draw(entries, sample, seed):
             finding = _again(entry, cell, registry, run, there, progress)
             found.setdefault(entry.id, []).append(finding)
