@@ -222,8 +222,9 @@ def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell,
 
 def open_store(store: Store | Path | str | None = None) -> Store:
     """Return a store: as given, at a path, or the default one."""
+    from harness.place.place import folder
     from harness.store.store import Store
 
     if isinstance(store, Store):
         return store
-    return Store.default() if store is None else Store(Path(store).expanduser())
+    return Store.default() if store is None else Store(folder(str(store), "the store"))

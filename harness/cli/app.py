@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
-console = Console()
-stderr = Console(stderr=True)
+from harness.report.visible import VisibleConsole
+
+console = VisibleConsole()
+stderr = VisibleConsole(stderr=True)
 
 
 app = typer.Typer(

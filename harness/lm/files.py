@@ -286,7 +286,7 @@ def _read_header(path: Path, size: int) -> dict[str, Any]:
         raise _not_whole(path, f"it has {size:,} bytes, fewer than its header needs")
     try:
         header = json.loads(_first_bytes(path, 8 + length)[8:])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _not_whole(path, "its header is not JSON") from error
     if not isinstance(header, dict):
         raise _not_whole(path, "its header is not a JSON object")
@@ -313,7 +313,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{path} is missing",
             "a model's folder has config.json, a tokenizer and safetensors weights",
         ) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} is not a JSON object")

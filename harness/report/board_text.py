@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from harness.errors import escaped_formula
 from harness.report.board_view import board_columns
 
 if TYPE_CHECKING:
@@ -49,7 +46,7 @@ def board_text(board: xr.DataTree, form: Format, benchmarks: Sequence[str] | Non
         A pattern selects no benchmark.
     """
     from harness.board.answers.alignment import selected
-    from harness.board.files import table
+    from harness.board.files import inert, table
 
     chosen = selected(board, benchmarks)
     if form in (Format.CSV, Format.JSON):
@@ -57,12 +54,7 @@ def board_text(board: xr.DataTree, form: Format, benchmarks: Sequence[str] | Non
         cells = cells[cells["benchmark"].isin(chosen)]
         if form is Format.JSON:
             return json.dumps([_cell(row) for row in cells.to_dict("records")], indent=1)
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(cells.columns)
-        for row in cells.itertuples(index=False):
-            writer.writerow([escaped_formula(value) for value in row])
-        return out.getvalue().rstrip("\n")
+        return str(cells.map(inert).to_csv(index=False)).rstrip("\n")
     write = _markdown if form is Format.MARKDOWN else _latex
     every = board["cells"].to_dataset()
     parts = []
@@ -131,5 +123,5 @@ def _latex(title: str, heads: list[str], body: Rows) -> str:
 
 
 def _in_latex(text: str) -> str:
-    ranged: Callable[[str], str] = lambda found: found.replace(" .. ", " -- ")  # noqa: E731
-    return ranged("".join(_LATEX.get(sign, sign) for sign in " ".join(text.split())))
+    signs = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    return signs.replace(" .. ", " -- ")

@@ -82,8 +82,15 @@ def _benchmark(
     # Not the table's own title: that would be broken into lines as narrow as the table.
     table = Table(box=None, padding=(0, GAP, 0, 0))
     kept = _fitting(columns, width)
+    fits = sum(column.width for column in kept) <= width
     for column in kept:
-        table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
+        # Where not even the value fits beside the names, the names go over several lines.
+        table.add_column(
+            column.head,
+            justify="left" if column.rank == 0 else "right",
+            no_wrap=fits or column.rank > 0,
+            overflow="fold",
+        )
     for i in range(len(rows)):
         texts = (column.cells[i] for column in kept)
         table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
