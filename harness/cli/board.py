@@ -15,6 +15,7 @@ from harness.cli.app import app, console, print_next, stderr
 from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
+from harness.report.board_text import Format
 from harness.spec.names import nearest, split_names
 
 if TYPE_CHECKING:
@@ -65,9 +66,7 @@ def show(
     benchmark: Benchmarks = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the cells here, too.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Likewise.")] = None,
-    form: Annotated[
-        Format, typer.Option("--format", help="How it is printed.")
-    ] = Format.TABLE,
+    form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.TABLE,
     suite: SuiteOption = None,
     store: StoreOption = None,
 ) -> None:

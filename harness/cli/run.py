@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app, console
+from harness.cli.json_out import Json, print_json
 from harness.cli.options import (
     Benchmarks,
     Compressors,
@@ -23,6 +24,7 @@ from harness.cli.options import (
 )
 from harness.cli.remains import telling_what_remains
 from harness.report import terminal
+from harness.runner.cells import Cell
 from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
@@ -161,6 +163,7 @@ def status(
     seeds: Seeds = None,
     dtype: Dtype = "float32",
     store: StoreOption = None,
+    as_json: Json = False,
 ) -> None:
     """Show which cells of a run are done, to do, or failed and why. Computes nothing."""
     from harness.api import plan
@@ -178,4 +181,18 @@ def status(
         offline=True,
         store=store,
     )
+    if as_json:
+        print_json([_facts(cell) for cell in made.cells])
+        return
     console.print(terminal.plan_view(made, estimate(made)))
+
+
+def _facts(cell: Cell) -> dict[str, str]:
+    return {
+        "model": cell.variant.model.name,
+        "compressor": cell.variant.compressor.name,
+        "benchmark": cell.benchmark.name,
+        "status": str(cell.status),
+        "reason": cell.reason,
+        "key": cell.key,
+    }

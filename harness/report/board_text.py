@@ -88,7 +88,7 @@ def _markdown(title: str, heads: list[str], body: Rows) -> str:
 
 
 def _in_markdown(text: str) -> str:
-    for sign in ("\\", "|", "*", "_", "`", "<", "[", "#"):
+    for sign in ("\\", "|", "*", "_", "`", "<", "["):
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())
 

@@ -36,6 +36,7 @@ class Column:
 
     @property
     def width(self) -> int:
+        """Characters it takes, with the gap behind it."""
         return max(len(text) for text in (self.head, *self.cells)) + GAP
 
 
