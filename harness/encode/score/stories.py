@@ -87,6 +87,11 @@ class StoryBenchmark(ABC):
         return {}
 
     @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions that are scored, by name; none: all that every participant has."""
+        return ()
+
+    @property
     def ceilings(self) -> Mapping[str, Floats]:
         """By participant, ceilings that were published, (n_voxels,)."""
         return {}
@@ -180,6 +185,7 @@ class StoryBenchmark(ABC):
             self.options,
             resolution=Resolution(self.resolution),
             folds=self.folds,
+            rois=self.regions,
             scope=self.scope,
         )
 
