@@ -153,7 +153,7 @@ def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str)
         tokenizer=tokenizer,
         spec=spec,
         files=files,
-        context=None if spec.control == STATIC else _context(config, spec),
+        context=None if spec.control == STATIC else _context(config, spec, model),
         capabilities=capabilities(spec, bool(packing)),
         notes=tuple(notes),
         stored_bits=bits if bits is not None or not packing else library_bits(model),
@@ -321,11 +321,19 @@ def _moved(model: nn.Module, device: torch.device, spec: ModelSpec) -> nn.Module
         ) from error
 
 
-_LENGTHS = ("max_position_embeddings", "max_seq_len", "n_ctx")
+_LENGTHS = ("max_position_embeddings", "max_target_positions", "max_seq_len", "n_ctx")
 
 
-def _context(config: Any, spec: ModelSpec) -> int | None:
-    """Return the longest input: what the config says, or less when the spec does."""
+def _context(config: Any, spec: ModelSpec, model: nn.Module) -> int | None:
+    """Return the longest input: what the config says, or less when the spec or the model does.
+
+    RoBERTa and its kin count positions from behind that of padding, so that the first rows of their
+    table of positions are of no use (514 rows are 512 tokens).
+    """
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     known = [*(getattr(text, name, None) for name in _LENGTHS), spec.context]
-    return min((int(n) for n in known if n), default=None)
+    lost = 0
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            lost = max(lost, 0 if module.padding_idx is None else module.padding_idx + 1)
+    return min((int(n) - lost for n in known if n), default=None)
