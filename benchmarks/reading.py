@@ -6,6 +6,8 @@
 200 sentences of minimal-pairs, the same start token for all. Each column is the largest difference
 (nats) over the sentences: of a sentence's sum, and of its sum divided by its tokens. float64 is the
 same weights in double precision, one sentence at a time, summed in double precision: what is right.
+lm-eval's softmax adds the exponents of the whole vocabulary in float32; its option `softmax_dtype`
+has it do so in float64.
 """
 
 from __future__ import annotations
@@ -64,9 +66,8 @@ def row(name: str, texts: list[str], *, double: bool) -> None:
     spec = registry().models.specs[name]
     model = load(resolve(spec), spec)
     lengths = np.array([len(ids_of(model, text)) for text in texts])
-    found = {"brainpress": ours(model, texts), "brainpress, one by one": ours(model, texts, 1)}
-    found["lm-eval"] = lm_eval(model, texts, 16)
-    found["lm-eval, one by one"] = lm_eval(model, texts, 1)
+    found = {"brainpress": ours(model, texts), "lm-eval": lm_eval(model, texts)}
+    found["lm-eval, softmax in float64"] = lm_eval(model, texts, softmax_dtype="float64")
     found["minicons"] = minicons(model, texts)
     if double:
         found["float64"] = exact(model, texts)
@@ -88,13 +89,12 @@ def ids_of(model: LanguageModel, text: str) -> list[int]:
     return list(model.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def ours(model: LanguageModel, texts: list[str], batch: int | None = None) -> Floats:
+def ours(model: LanguageModel, texts: list[str]) -> Floats:
     """Return the log-probability of each text, as benchmarks ask for it."""
     passages = tuple(Passage(str(i), text, ()) for i, text in enumerate(texts))
     stimuli = Stimuli("sentences", passages)
     asked = Request(stimuli, Measure.LOGPROB, Context("sentence", start=Start.BOS), Whole(Pool.SUM))
-    subject = LanguageSubject(model, batch_size=batch)
-    return subject.record(asked).values.ravel().astype(np.float64)
+    return LanguageSubject(model).record(asked).values.ravel().astype(np.float64)
 
 
 def exact(model: LanguageModel, texts: list[str]) -> Floats:
@@ -113,7 +113,7 @@ def exact(model: LanguageModel, texts: list[str]) -> Floats:
     return np.array(sums)
 
 
-def lm_eval(model: LanguageModel, texts: list[str], batch: int) -> Floats:
+def lm_eval(model: LanguageModel, texts: list[str], **options: Any) -> Floats:
     """Return what lm-eval's Hugging Face model answers to `loglikelihood`, with our start."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -123,9 +123,10 @@ def lm_eval(model: LanguageModel, texts: list[str], batch: int) -> Floats:
         pretrained=model.model,
         tokenizer=model.tokenizer,
         backend="causal",
-        batch_size=batch,
+        batch_size=16,
         prefix_token_id=start,
         add_bos_token=False,
+        **options,
     )
     asked = [Instance("loglikelihood", {}, ("", text), i) for i, text in enumerate(texts)]
     return np.array([answer for answer, _ in other.loglikelihood(asked, disable_tqdm=True)])

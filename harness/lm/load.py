@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import nn
 
-from harness.errors import ExtraMissing, HarnessError, ModelError
+from harness.errors import HarnessError, ModelError
 from harness.lm import examination
 from harness.lm.anatomy import anatomy
 from harness.lm.capabilities import allowed, capabilities
@@ -38,10 +37,6 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-_PACKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "bitsandbytes": ("bnb", ("bitsandbytes",)),
-}
-"""Quantised checkpoints that a library reads: its extra, and the modules it brings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +106,6 @@ def load(
         the device or dtype is not to be had.
     ChecksumError
         A file is not what its checksum says: all bytes are hashed before they are loaded.
-    ExtraMissing
-        A quantised checkpoint needs an optional dependency.
     """
     where = _device(device)
     if dtype not in DTYPES:
@@ -130,7 +123,7 @@ def load(
 
 
 def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
-    packing = _packing(files, spec)
+    packing = _packing(files, spec)  # what no method here reads, a library of its own may
     tokenizer = _tokenizer(files, spec)
     config = language_half(_config(files, spec))
     notes = list(files.notes)
@@ -146,7 +139,7 @@ def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str)
         model, more = read(files, spec, config, DTYPES[dtype], where if packing else None)
         notes += more
     _check_vocabulary(model, tokenizer, spec)
-    if packing not in _PACKED:
+    if not packing or packing in METHODS:
         model = _moved(model, where, spec)
     loaded = LanguageModel(
         model=model.eval().requires_grad_(False),
@@ -219,15 +212,7 @@ def _packing(files: ModelFiles, spec: ModelSpec) -> str:
     described = files.config.get("quantization_config")
     if not isinstance(described, dict) or spec.control:
         return ""  # a control has no quantised layer: its blocks are drawn anew, or left out
-    method = str(described.get("quant_method", "unnamed"))
-    extra, modules = _PACKED.get(method, ("", ()))
-    if missing := [name for name in modules if find_spec(name) is None]:
-        raise ExtraMissing(
-            f"{spec.name} is quantised with {method}, and {' and '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} not installed",
-            f"pip install 'brainpress[{extra}]'",
-        )
-    return method
+    return str(described.get("quant_method", "unnamed"))
 
 
 def _tokenizer(files: ModelFiles, spec: ModelSpec) -> Any:
