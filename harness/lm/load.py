@@ -30,6 +30,7 @@ from harness.lm.weights import (
     read,
     read_packed,
 )
+from harness.place.memory import check_room
 from harness.spec.specs import ModelSpec
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -37,6 +38,9 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+PASS_BYTES = 160 * 2**20
+"""What a short pass takes beside the weights."""
+_SMALLER = "--dtype bfloat16 halves it; or choose a smaller model, or a machine with more memory"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +126,52 @@ def load(
     return model
 
 
+def unexamined(files: ModelFiles, spec: ModelSpec, model: nn.Module) -> LanguageModel:
+    """Put a module that was opened elsewhere beside its tokenizer and limits.
+
+    For models that are not in memory: what an examination finds is not known of them.
+
+    Parameters
+    ----------
+    files : ModelFiles
+        What the module was made from.
+    spec : ModelSpec
+    model : nn.Module
+        Some of its parameters may be on the ``meta`` device.
+
+    Raises
+    ------
+    ModelError
+        The tokenizer cannot be read, or is another model's.
+    """
+    tokenizer = _tokenizer(files, spec)
+    _check_vocabulary(model, tokenizer, spec)
+    return LanguageModel(
+        model=model,
+        tokenizer=tokenizer,
+        spec=spec,
+        files=files,
+        context=_context(_config(files, spec), spec, model),
+        capabilities=capabilities(spec),
+        notes=tuple(files.notes),
+    )
+
+
+def needed(files: ModelFiles, spec: ModelSpec, dtype: str) -> int:
+    """Return about how many bytes of memory loading a model and a short pass take."""
+    size = files.parameters * DTYPES[dtype].itemsize
+    if spec.control == STATIC:
+        config = files.config
+        rows, units = config.get("vocab_size"), config.get("hidden_size", config.get("n_embd"))
+        if isinstance(rows, int) and isinstance(units, int):
+            size = min(size, rows * units * DTYPES[dtype].itemsize)
+    return size + PASS_BYTES
+
+
 def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
     packing = _packing(files, spec)  # what no method here reads, a library of its own may
+    if not packing:  # packed: what a library unpacks it to is not known before
+        check_room(needed(files, spec, dtype), f"{spec.name} in {dtype}", _SMALLER)
     tokenizer = _tokenizer(files, spec)
     config = language_half(_config(files, spec))
     notes = list(files.notes)

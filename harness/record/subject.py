@@ -110,8 +110,13 @@ class _Pass:
             raise refused(model, what)
         passages = request.stimuli.passages
         tokens = [tokenise(p, model.tokenizer) for p in passages]
-        shown = self._shown(passages, tokens)
         readouts = [_Rows.of(r, tokens) for r in self.requests]
+        if request.measure is Measure.TOKENS:
+            return {
+                r.key: _recording(r, rows, rows.counted(), request.measure).assign_attrs(tokens=0)
+                for r, rows in zip(self.requests, readouts, strict=True)
+            }
+        shown = self._shown(passages, tokens)
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
         outs = [_Sum(r, layers) for r in readouts]
         passed, seconds = self._forward(shown, outs, request)
@@ -208,6 +213,11 @@ class _Rows:
         ]
         return cls(matrices, [0, *np.cumsum(counts)[:-1].tolist()], counts)
 
+    def counted(self) -> Floats:
+        """Read out ones, (rows, 1, 1): with a sum over items, how many tokens each has."""
+        counts = np.concatenate([np.asarray(m.sum(axis=1)) for m in self.matrices])
+        return np.asarray(counts[:, None, None], np.float32)
+
 
 class _Sum:
     """The recording as it grows: each batch adds its tokens' part to the rows it touches."""
@@ -294,6 +304,7 @@ _NAMES = {
     Measure.HIDDEN: "hidden states",
     Measure.LOGPROB: "log-probabilities",
     Measure.BOUNDARY: "log-probabilities of word ends",
+    Measure.TOKENS: "tokens",
 }
 
 
