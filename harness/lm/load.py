@@ -14,7 +14,7 @@ from torch import nn
 from harness.errors import ExtraMissing, HarnessError, ModelError
 from harness.lm import examination
 from harness.lm.anatomy import anatomy
-from harness.lm.capabilities import COMPRESS, HIDDEN, LOGPROB, capabilities
+from harness.lm.capabilities import allowed, capabilities
 from harness.lm.controls import STATIC, UNTRAINED
 from harness.lm.examination import Examination
 from harness.lm.examine import examine
@@ -133,6 +133,37 @@ def load(
     return model
 
 
+def unexamined(files: ModelFiles, spec: ModelSpec, model: nn.Module) -> LanguageModel:
+    """Put a module that was opened elsewhere beside its tokenizer and limits.
+
+    For models that are not in memory: what an examination finds is not known of them.
+
+    Parameters
+    ----------
+    files : ModelFiles
+        What the module was made from.
+    spec : ModelSpec
+    model : nn.Module
+        Some of its parameters may be on the ``meta`` device.
+
+    Raises
+    ------
+    ModelError
+        The tokenizer cannot be read, or is another model's.
+    """
+    tokenizer = _tokenizer(files, spec)
+    _check_vocabulary(model, tokenizer, spec)
+    return LanguageModel(
+        model=model,
+        tokenizer=tokenizer,
+        spec=spec,
+        files=files,
+        context=_context(_config(files, spec), spec),
+        capabilities=capabilities(spec),
+        notes=tuple(files.notes),
+    )
+
+
 def needed(files: ModelFiles, spec: ModelSpec, dtype: str) -> int:
     """Return about how many bytes of memory loading a model and a short pass take."""
     size = files.parameters * DTYPES[dtype].itemsize
@@ -185,11 +216,6 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     if found is None:
         found = examine(loaded.model, loaded.tokenizer, loaded.context, spec.name)
         examination.keep(files.fingerprint, dtype, found, spec.name)
-    able = set(loaded.capabilities)
-    if not found.causal:
-        able -= {LOGPROB, COMPRESS} if spec.bidirectional else {HIDDEN, LOGPROB, COMPRESS}
-    if found.hidden:
-        able -= {HIDDEN}
     rows = _rows(loaded.model)
     if spec.start:
         start = named_start(spec.start, loaded.tokenizer, rows or len(loaded.tokenizer), spec.name)
@@ -200,7 +226,7 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     more = () if found.causal else ("bidirectional: its states depend on what follows",)
     return replace(
         loaded,
-        capabilities=frozenset(able),
+        capabilities=loaded.capabilities & allowed(found, spec),
         start=start,
         examination=found,
         notes=(*loaded.notes, *more),

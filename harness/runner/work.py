@@ -11,11 +11,12 @@ from typing import Any
 
 import xarray as xr
 
-from harness.errors import CorruptError, HarnessError, StoreError
+from harness.errors import CorruptError, HarnessError, StoreError, Unsupported
 from harness.place.memory import told_memory
 from harness.place.place import entered
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell
+from harness.runner.device_memory import halved
 from harness.runner.job import Job
 from harness.runner.keys import failure_key
 from harness.runner.options import Overwrite
@@ -108,8 +109,10 @@ class Worker:
     def _prepared(self, job: Job, opened: Session) -> list[Cell]:
         try:
             cells = [self._keyed(cell, job, opened) for cell in job.cells]
-            opened.report()
             todo = [cell for cell in cells if cell.status is Status.TODO]
+            if not todo:  # none has a meaning, which shows with the model's files
+                return cells
+            opened.report()
             asked = {c.benchmark.name: self._loaded(c.benchmark.name, job).requests for c in todo}
             every = [request for requests in asked.values() for request in requests]
             if job.options.overwrite is Overwrite.ALWAYS:
@@ -154,8 +157,13 @@ class Worker:
                 # A killed run goes on from what it left here.
                 with opened.store.unfinished(key, anew=anew) as folder:
                     place = replace(job.place, device=opened.device, unfinished=folder)
-                    with entered(place):
-                        opened.store.write(Kind.SCORE, key, _score(loaded, opened))
+
+                    def score(part: int) -> xr.Dataset:
+                        with entered(replace(place, memory=place.memory // part)):
+                            return _score(loaded, opened)
+
+                    score_of = halved(score, opened.device, f"scoring {loaded.spec.name}")
+                    opened.store.write(Kind.SCORE, key, score_of)
 
     @contextmanager
     def _marked(self, keys: Sequence[str], opened: Session) -> Iterator[None]:
@@ -205,11 +213,14 @@ class Task:
         The cell to score; without one the job is prepared, which wants the accelerator.
     wait : bool
         Whether to wait for another process that does the same; at first such a task is put last.
+    returned : int
+        How often a worker that had to go has handed it back.
     """
 
     job: Job
     cell: Cell | None = None
     wait: bool = False
+    returned: int = 0
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -236,7 +247,7 @@ class Task:
 
 
 def failed(cell: Cell, error: Exception, store: Store) -> Cell:
-    """Return a cell that failed, with the reason, which the store remembers.
+    """Return a cell that failed or proved without meaning, with the reason, which is remembered.
 
     Raises
     ------
@@ -251,8 +262,10 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
     else:
         reason = f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
+    status = Status.NOT_APPLICABLE if isinstance(error, Unsupported) else Status.FAILED
     remembered = xr.Dataset(
         attrs={
+            "status": str(status),
             "reason": reason,
             "traceback": trace,
             "model": cell.variant.model.name,
@@ -263,7 +276,7 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
     key = failure_key(cell.variant, cell.benchmark)
     store.write(Kind.FAILURE, key, remembered)
     withdraw(store, [key])  # of a worker that died over it
-    return replace(cell, status=Status.FAILED, reason=reason)
+    return replace(cell, status=status, reason=reason)
 
 
 def _score(loaded: Loaded, opened: Session) -> xr.Dataset:
