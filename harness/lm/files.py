@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ChecksumError, HarnessError, ModelError
-from harness.fetch.checksum import forget, remembered_sha256, sha256_of
+from harness.fetch.checksum import forget, remembered_sha256, sha256_of, unchanged
 
 CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -151,8 +151,9 @@ def check_unchanged(files: ModelFiles) -> None:
     """
     for name, expected in files.sha256.items():
         path = files.folder / name
-        if (found := sha256_of(path)) != expected:
+        if not unchanged(path, expected):
             forget(path)
+            found = sha256_of(path)
             raise ChecksumError(
                 f"{path} has sha256 {found} where {expected} was found before",
                 "the file is damaged: remove it, and run again to have it made or fetched again",
