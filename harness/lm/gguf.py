@@ -107,8 +107,8 @@ def _unconverted(gguf: Path) -> Unconverted:
     kind = str(header.fields.get("general.architecture", ""))
     layers = header.fields.get(f"{kind}.block_count")
     units = header.fields.get(f"{kind}.embedding_length")
-    known = isinstance(layers, int) and isinstance(units, int)
-    return Unconverted(gguf, header.numbers, (layers + 1) * units if known else 0)
+    states = (layers + 1) * units if isinstance(layers, int) and isinstance(units, int) else 0
+    return Unconverted(gguf, header.numbers, states)
 
 
 def _check(gguf: Path) -> None:
