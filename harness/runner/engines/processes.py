@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from threading import Condition, Lock, Thread
 
 from harness.errors import HarnessError
+from harness.place.memory import most
 from harness.place.place import Place
 from harness.runner.engines.crew import (
     Advance,
@@ -33,7 +34,7 @@ from harness.runner.engines.crew import (
     Stage,
     died,
 )
-from harness.runner.engines.memory import share, total
+from harness.runner.engines.memory import share
 from harness.runner.engines.messages import Memory, Message, receive, send
 from harness.runner.engines.options import EngineOptions
 from harness.runner.work import Task
@@ -226,7 +227,7 @@ class Slot(Thread):
             self._waiting.put(task, lost + 1)
             return
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        reason = died(lost + 1, how, last, share(memory, total()), f"log: {self._desk.log}")
+        reason = died(lost + 1, how, last, share(memory, most()), f"log: {self._desk.log}")
         self._events.put(Lost(task, reason))
 
     def _running(self) -> subprocess.Popen[bytes]:
