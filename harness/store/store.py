@@ -236,11 +236,15 @@ class Store:
         Path
             The same for the same key; it may not exist yet.
         """
-        folder = self.root / "unfinished" / key[:32]
+        folder = self.unfinished_path(key)
         if anew:
             shutil.rmtree(folder, ignore_errors=True)
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
+
+    def unfinished_path(self, key: str) -> Path:
+        """Where work in progress is, or would be."""
+        return self.root / "unfinished" / key[:32]
 
     def check_writable(self) -> None:
         """Fail now rather than after an hour, and sweep what killed writes have left.

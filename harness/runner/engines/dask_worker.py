@@ -83,7 +83,8 @@ def do(task: Task) -> Ended | Postponed | Returned:
     desk: Desk = library.get_worker().plugins[NAME]
     try:
         with desk.busy:
-            return Ended(task, task.done_by(desk.worker()))
+            worker = desk.worker()
+            return Ended.of(task, task.done_by(worker), worker)
     except Held:
         return Postponed(task)
     except HandedBack:

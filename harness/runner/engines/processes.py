@@ -46,7 +46,8 @@ PATIENCE = 5.0
 
 def processes(options: EngineOptions, place: Place) -> Crewed:
     """Return the engine."""
-    return Crewed(lambda events: Processes(options, place, events))
+    count = _count(options)
+    return Crewed(lambda events: Processes(options, place, events), several=count > 1)
 
 
 class Waiting:
@@ -92,8 +93,7 @@ class Processes:
 
     def __init__(self, options: EngineOptions, place: Place, events: SimpleQueue[Event]) -> None:
         self._waiting = Waiting(reserved=bool(options.gpus))
-        cores = _cores()
-        count = options.workers or len(options.gpus) or len(cores)
+        cores, count = _cores(), _count(options)
         self._slots = [
             Slot(
                 Desk(
@@ -249,6 +249,10 @@ class Slot(Thread):
                     start_new_session=True,  # Ctrl-C is ours to hear
                 )
             return self._process
+
+
+def _count(options: EngineOptions) -> int:
+    return options.workers or len(options.gpus) or len(_cores())
 
 
 def _cores() -> list[int]:
