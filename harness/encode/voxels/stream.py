@@ -110,8 +110,9 @@ def stream_layers(
         description. By (fold, voxel): ``layer_best``, the layer chosen on training rows,
         ``penalty_best``, the index of its penalty, ``inner_best``, their inner score, and
         ``fold_r_best``, their held-out r. By (voxel,): ``r_best``, ``r2_best``, means over folds at
-        the chosen layers, ``ceiling``, ``normalised`` (``r_best / ceiling``, never clipped) and, with permutations, ``p`` and ``q``
-        (Benjamini-Hochberg over the voxels of the participant). ``grid_ends`` (end, fold, layer):
+        the chosen layers, ``ceiling``, ``normalised`` (``r_best / ceiling``, never clipped)
+        and, with permutations, ``p`` and ``q`` (Benjamini-Hochberg over the voxels of the
+        participant). ``grid_ends`` (end, fold, layer):
         share of voxels whose penalty is the lowest or the highest. With nuisance, by (voxel,):
         ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
         and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
