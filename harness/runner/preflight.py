@@ -93,6 +93,11 @@ def estimate(plan: Plan) -> Estimate:
     """Estimate what a plan takes from word counts, sizes and speeds."""
     store = Store(plan.place.store)
     pace, parts = pace_of(plan, store), []
+    tokens = {
+        request.pass_key: tokens_of(request)
+        for loaded in plan.benchmarks.values()
+        for request in {r.pass_key: r for r in loaded.requests}.values()
+    }
     by_variant = plan.todo_by_variant()
     unknown: dict[str, None] = {}
     sources: dict[tuple[str, str], Size] = {}  # a control is made from its model's files
@@ -104,7 +109,7 @@ def estimate(plan: Plan) -> Estimate:
         if size is None:
             unknown[variant.model.name] = None
             continue
-        parts.append(_part(variant, todo, size, plan, store, pace))
+        parts.append(_part(variant, todo, size, plan, store, pace, tokens))
         sources[variant.model.source, variant.model.revision] = size
     missing = missing_models(plan)
     workers = max(1, min(_workers(plan), len(parts)))
@@ -163,15 +168,21 @@ class _Part:
 
 
 def _part(
-    variant: Variant, todo: tuple[Cell, ...], size: Size, plan: Plan, store: Store, pace: Pace
+    variant: Variant,
+    todo: tuple[Cell, ...],
+    size: Size,
+    plan: Plan,
+    store: Store,
+    pace: Pace,
+    tokens: Mapping[str, float],
 ) -> _Part:
     known = [plan.benchmarks[c.benchmark.name] for c in todo if c.benchmark.name in plan.benchmarks]
     wanted = {r.key: r for loaded in known for r in loaded.requests}
     missing = [r for r in wanted.values() if not _there(variant, r, plan, store)]
-    passes = {r.pass_key: r for r in missing}
+    passes = {r.pass_key for r in missing}
     weights = size.parameters * BYTES[plan.options.dtype]
     through = 0 if variant.model.control == "static" else size.parameters
-    flops = 2.0 * through * sum(tokens_of(r) for r in passes.values())
+    flops = 2.0 * through * sum(tokens[key] for key in passes)
     seconds = flops / pace.flops + sum(pace.scoring(c.benchmark) for c in todo)
     if passes or not _reported(variant, plan, store):
         seconds += pace.loading(weights)

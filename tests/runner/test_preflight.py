@@ -110,7 +110,7 @@ def test_speeds_are_read_off_the_store(planning: Any, store: Any) -> None:
     pace = pace_of(again, store)
     assert pace.measured
     assert pace.scoring(benchmark("Hidden")) < 5
-    assert pace.scoring(benchmark("Logprob")) == pytest.approx(10)
+    assert pace.scoring(benchmark("Logprob")) == pytest.approx(3)
     found = estimate(again)
     assert found.measured
     assert found.counts[Status.TODO] == 1
