@@ -22,9 +22,9 @@ from threading import Event, Thread
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests/support")]
 
-import slurm
+import slurm  # noqa: E402
 
-from benchmarks.kills import Matrix, differences, left_over
+from benchmarks.kills import Matrix, differences, left_over  # noqa: E402
 
 MARK = "BRAINPRESS_BENCHMARK"
 WORDS = {

@@ -63,30 +63,51 @@ def undisturbed(matrix: Matrix, store: Path, log: Path) -> float:
 
 
 def killed(
-    kind: str, matrix: Matrix, store: Path, after: float, log: Path, chance: random.Random
-) -> bool:
-    """Run the command once and kill something after so many seconds.
+    kind: str,
+    matrix: Matrix,
+    store: Path,
+    most: int,
+    longest: float,
+    log: Path,
+    chance: random.Random,
+) -> int:
+    """Run the command once, and kill something after some time; workers as often as it goes.
+
+    Parameters
+    ----------
+    kind : str
+    matrix : Matrix
+    store : Path
+    most : int
+        Kills, at most.
+    longest : float
+        Seconds from one kill to the next, at most.
+    log : Path
+    chance : Random
 
     Returns
     -------
-    bool
-        Whether there was something to kill: the run had not ended before.
+    int
+        Kills; 0 where the run had ended before.
     """
     with log.open("ab") as out, _engine(kind, out) as (engine, scheduler):
         client = subprocess.Popen(
             matrix.command(store, *engine), stdout=out, stderr=out, start_new_session=True
         )
         try:
-            victim = {"client": client.pid, "scheduler": scheduler}.get(kind)
-            if _waited(client, after):
-                return False
-            if kind == "worker":
-                victim = _worker_of(client, chance)
-            if victim is None:
-                return False
-            os.kill(victim, signal.SIGKILL)
-            client.wait(600)
-            return True
+            done = 0
+            while done < most and not _waited(client, chance.uniform(0, longest)):
+                victim = {"client": client.pid, "scheduler": scheduler}.get(kind)
+                victim = _worker_of(client, chance) if kind == "worker" else victim
+                if victim is None:
+                    break
+                with suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+                    done += 1
+                if kind != "worker":
+                    break
+            client.wait(900)
+            return done
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(client.pid, signal.SIGKILL)
@@ -126,15 +147,20 @@ def main() -> None:
     parser.add_argument("--compressors", default=",".join(COMPRESSORS))
     parser.add_argument("--benchmarks", default=Matrix.benchmarks)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--within", type=float, help="seconds to a kill, at most; else those of a run"
+    )
+    parser.add_argument("--folder", type=Path, help="go on there, with its reference")
     given = parser.parse_args()
     matrix = Matrix(given.model, given.compressors.split(","), given.benchmarks)
-    folder = Path(mkdtemp(prefix="brainpress-kills-"))
+    folder = given.folder or Path(mkdtemp(prefix="brainpress-kills-"))
     chance, log = random.Random(given.seed), folder / "log"
     took = undisturbed(matrix, folder / "reference", log)
+    longest = given.within or took
     print(f"{folder}: undisturbed in {took:.0f} s", flush=True)
     bad = 0
     for kind in given.kinds.split(","):
-        bad += series(kind, given.each, matrix, folder, took, chance)
+        bad += series(kind, given.each, matrix, folder, longest, chance)
     shutil.rmtree(folder) if not bad else print(f"look at {folder}")
     raise SystemExit(bool(bad))
 
@@ -146,13 +172,13 @@ def series(
     done, lives, stores, log = 0, 0, [folder / f"{kind}-0"], folder / "log"
     while done < kills:
         lives += 1
-        if killed(kind, matrix, stores[-1], chance.uniform(0, longest), log, chance):
-            done += 1
-            print(f"{kind}: {done} of {kills} killed", flush=True)
-        else:
+        fresh = killed(kind, matrix, stores[-1], kills - done, longest, log, chance)
+        done += fresh
+        print(f"{kind}: {done} of {kills} killed", flush=True)
+        if not fresh or kind == "worker":
             stores.append(folder / f"{kind}-{len(stores)}")
     bad = 0
-    for store in stores:
+    for store in [store for store in stores if store.exists()]:
         undisturbed(matrix, store, log)
         for fault in [*differences(store, folder / "reference"), *left_over(store)]:
             bad += 1
@@ -165,7 +191,8 @@ def series(
 def _engine(kind: str, out: object) -> Iterator[tuple[list[str], int | None]]:
     """Give the words of an engine, and the process of its scheduler."""
     if kind != "scheduler":
-        yield ["--engine", "processes", "--workers", "2"], None
+        # As many deaths over one task as it takes.
+        yield ["--engine", "processes", "--workers", "2", "--retries", "1000"], None
         return
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

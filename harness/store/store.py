@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import CorruptError, StoreError
 from harness.store.atomic import explained, writing
 from harness.store.leftovers import sweep
-from harness.store.lock import held
+from harness.store.lock import held, sweep_notes
 from harness.store.netcdf import write_netcdf
 from harness.store.seal import fault
 
@@ -259,6 +259,7 @@ class Store:
         (self.root / ".probe").unlink(missing_ok=True)
         with explained(self.root):
             sweep(self.root)
+            sweep_notes(self.root / "locks")
 
     def free_bytes(self) -> int:
         """Bytes free on the store's disk."""
