@@ -28,6 +28,7 @@ from harness.runner.cells import Cell
 from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
+from harness.runner.status import Status
 
 
 @app.command()
@@ -38,7 +39,9 @@ def run(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is fetched.")
+    ] = False,
     overwrite: Annotated[
         Overwrite, typer.Option("--overwrite", help="What to compute.")
     ] = Overwrite.MISSING,
@@ -110,6 +113,7 @@ def run(
 
     made = plan(
         suite,
+        fetch=not dry_run,
         models=model,
         compressors=compressor,
         benchmarks=benchmark,
@@ -134,7 +138,7 @@ def run(
     )
     console.print(terminal.plan_view(made, estimate(made)))
     if dry_run:
-        return
+        raise typer.Exit(1 if made.count(Status.FAILED) else 0)
     with (
         Bars(console, sum(len(job.cells) for job in made.jobs())) as bars,
         telling_what_remains(made),
@@ -177,6 +181,7 @@ def status(
         tags=tag,
         seeds=parse_seeds(seeds),
         dtype=dtype,
+        fetch=False,
         overwrite=Overwrite.NEVER,
         offline=True,
         store=store,

@@ -205,6 +205,33 @@ def score_stories(
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
+    scores = stream_stories(recording, data, options, folds=folds, scope=scope)
+    return _of_voxels(scores, data, tuple(rois) or data.rois)
+
+
+def stream_stories(
+    recording: xr.DataArray,
+    data: Naturalistic,
+    options: EncodingOptions,
+    *,
+    folds: Sequence[Fold] | None = None,
+    scope: PenaltyScope = PenaltyScope.VOXEL,
+    only: str = "",
+) -> dict[str, xr.Dataset]:
+    """Encode the voxels of all participants, or do one participant's share of it.
+
+    Parameters
+    ----------
+    recording, data, options, folds, scope
+        As for :func:`score_stories`.
+    only : str
+        A participant: their voxels alone are taken through, into ``here().unfinished``.
+
+    Returns
+    -------
+    dict of Dataset
+        By participant, see :func:`harness.encode.voxels.stream.stream_layers`; none with ``only``.
+    """
     from harness.encode.voxels.stream import StreamOptions, stream_layers
 
     beside = None
@@ -213,6 +240,8 @@ def score_stories(
     ceilings = {p: c for p, c in data.ceilings.items() if p in data.source.participants}
     scores: dict[str, xr.Dataset] = {}
     for source, own in _streams(data):
+        if only and only not in source.participants:
+            continue
         scores |= stream_layers(
             recording,
             source,
@@ -223,8 +252,9 @@ def score_stories(
             stream=StreamOptions(scope=scope),
             drift=None if data.cutoff is None else Drift(data.tr, data.cutoff),
             confounds=own,
+            only=only,
         )
-    return _of_voxels(scores, data, tuple(rois) or data.rois)
+    return scores
 
 
 def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Floats | None]]:
