@@ -20,6 +20,7 @@ from harness.runner.plan import Plan
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER
 from harness.spec.layout import NUMBERS
+from harness.spec.measures import HEADLINE, WHY, ScoreMeasure
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store.store import Kind, Store
 
@@ -313,19 +314,26 @@ def _compressors(specs: list[CompressorSpec]) -> xr.Dataset:
 
 
 def _benchmarks(specs: list[BenchmarkSpec]) -> xr.Dataset:
-    margins = [math.nan if s.margin is None else s.margin for s in specs]
-    fields = ("kind", "metric", "licence", "citation", "data", "notes")
+    fields = ("kind", "metric", "licence", "citation", "data", "notes", HEADLINE, WHY)
     return xr.Dataset(
         {
             "version": ("benchmark", np.array([s.version for s in specs])),
             "chance": ("benchmark", np.array([s.chance for s in specs], float)),
-            "margin": ("benchmark", np.array(margins, float)),
             "simulated": ("benchmark", np.array([int(s.simulated) for s in specs])),
             LOWER: ("benchmark", np.array([int(s.lower_is_better) for s in specs])),
         }
+        | {m.margin_field: ("benchmark", _margins(specs, m)) for m in ScoreMeasure}
         | {name: ("benchmark", texts(getattr(s, name) for s in specs)) for name in fields},
         coords={"benchmark": texts(s.name for s in specs)},
     )
+
+
+def _margins(
+    specs: list[BenchmarkSpec], measure: ScoreMeasure
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Margins of equivalence; NaN where a benchmark states none."""
+    stated = [spec.margin_of(measure) for spec in specs]
+    return np.array([math.nan if margin is None else margin for margin in stated], np.float64)
 
 
 def _compression(

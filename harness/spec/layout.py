@@ -11,6 +11,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from harness.spec.measures import ScoreMeasure
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -84,6 +86,8 @@ class Replicate:
         What n counts.
     regions, ceilings : str
         The score and the ceiling of each in each region (roi), where there are regions.
+    folds : str
+        The score of each on every part of the stimulus that is held out (fold).
     nuisance : tuple of str
         What is reached without a model, in the same unit: the first that there is.
     """
@@ -93,6 +97,7 @@ class Replicate:
     plural: str
     regions: str = ""
     ceilings: str = ""
+    folds: str = ""
     nuisance: tuple[str, ...] = ()
 
 
@@ -103,6 +108,7 @@ REPLICATES = (
         plural="participants",
         regions="r_best",
         ceilings="ceiling_loo",
+        folds="fold_r",
         nuisance=("nuisance_r", "baseline_r"),
     ),
     # Of voxels and electrodes: the mean over them is no mean over regions, which differ in size.
@@ -112,11 +118,43 @@ REPLICATES = (
         "participants",
         "r_roi",
         "ceiling_roi",
-        ("baseline_value",),
+        nuisance=("baseline_value",),
     ),
     Replicate("story", "gain", "stories"),
 )
 """What differences are tested over, in order of preference: who took part before what was read."""
+
+
+@dataclass(frozen=True)
+class MeasurePlaces:
+    """Where a score has a measure other than its value; of several names, the first that is there.
+
+    Parameters
+    ----------
+    each : tuple of str
+        Of each participant, averaged over whatever else it is over.
+    regions : tuple of str
+        Of each participant in each region.
+    folds : str
+        Of each participant on every held-out part of the stimulus, (fold, participant, …).
+    """
+
+    each: tuple[str, ...]
+    regions: tuple[str, ...]
+    folds: str = ""
+
+
+MEASURED = {
+    ScoreMeasure.NORMALISED: MeasurePlaces(
+        ("normalised_participant", "normalised_r"), ("normalised_by_roi",)
+    ),
+    ScoreMeasure.UNIQUE: MeasurePlaces(
+        ("unique_participant", "unique_r2"),
+        ("unique_by_roi", "unique_r2", "unique_r2_roi"),
+        "fold_unique_r2",
+    ),
+}
+"""Of measures other than the value, which is a replicate's own."""
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,12 @@ from harness.errors import SubmissionError
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER, lower_is_better, was_calibrated
 from harness.spec.layout import NUMBERS as VALUES
+from harness.spec.measures import MARGIN_FIELDS, UNSAID
 
 Verified = Callable[[Entry], str]
 """Says of an entry and thus of its cells: ``verified``, ``unverified`` or ``failed``."""
 
-_NUMERIC = ("parameters", "chance", "margin", "version", "simulated")
+_NUMERIC = ("parameters", "chance", "margin", *MARGIN_FIELDS, "version", "simulated")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ def merge(entries: Sequence[Entry], verified: Verified = lambda _: "unverified")
     about = {(p.model, p.benchmark): p.entry.record for p in places}
     models = {model: record["model"] for (model, _), record in sorted(about.items())}
     benchmarks = {
-        name: {**record["benchmark"], LOWER: int(lower_is_better(record["benchmark"]))}
+        name: {
+            **UNSAID,
+            **record["benchmark"],
+            LOWER: int(lower_is_better(record["benchmark"])),
+        }
         for (_, name), record in sorted(about.items())
     }
     compressors = {

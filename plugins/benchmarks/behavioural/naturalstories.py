@@ -142,6 +142,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "target": "brainpress_plugins.benchmarks.behavioural.naturalstories:NaturalStories",
         "kind": "behavioural",
         "margin": 0.005,
+        "headline_reason": "The value is already what a model adds to a baseline.",
         "licence": "CC-BY-NC-SA-4.0",
         "citation": (
             "Futrell, Gibson, Tily, Blank, Vishnevetsky, Piantadosi & Fedorenko (2021). The Natural"
