@@ -11,6 +11,7 @@ from harness.cli.app import app, console
 from harness.cli.options import (
     Benchmarks,
     Compressors,
+    Controls,
     Device,
     Dtype,
     Models,
@@ -34,6 +35,7 @@ def run(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
+    controls: Controls = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     overwrite: Annotated[
         Overwrite, typer.Option("--overwrite", help="What to compute.")
@@ -103,6 +105,7 @@ def run(
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
         overwrite=overwrite,
         batch_size=batch_size,
@@ -143,6 +146,7 @@ def status(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
+    controls: Controls = None,
     dtype: Dtype = "float32",
     store: StoreOption = None,
 ) -> None:
@@ -157,6 +161,7 @@ def status(
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
         overwrite=Overwrite.NEVER,
         offline=True,

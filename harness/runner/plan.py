@@ -26,6 +26,8 @@ from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
 
+_NOT_COMPRESSED = "controls that --controls adds are not compressed (name one with -m, and it is)"
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -155,7 +157,9 @@ def _made(selection: Selection, place: Place, options: RunOptions, engine: Engin
             variant = Variant(model, compressor)
             for spec in selection.benchmarks:
                 reason = broken.get(spec.name) or unresolved.get(model.name, "")
-                if reason:
+                if model.name in selection.added and compressor.method != "none":
+                    cells.append(Cell(variant, spec, Status.NOT_APPLICABLE, _NOT_COMPRESSED))
+                elif reason:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
                 else:
                     cells.append(planned(variant, draft, spec, store))
@@ -193,8 +197,8 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
     """Return a cell as it stands: done, to do, failed before, or without meaning."""
     loaded = plan.benchmarks[spec.name]
     files = plan.files.get(variant.model.name)
-    packed = files is not None and "quantization_config" in files.config
-    packed = packed and not variant.model.control
+    packed = files is not None and not variant.model.control
+    packed = packed and files is not None and "quantization_config" in files.config
     if reason := not_applicable(variant, loaded.requests, packed=packed):
         return Cell(variant, spec, Status.NOT_APPLICABLE, reason)
     key = cell_key(variant, plan, loaded)

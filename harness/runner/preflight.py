@@ -13,6 +13,7 @@ from harness.record.request import Measure, Request
 from harness.runner.cells import Variant
 from harness.runner.plan import Plan, missing_models
 from harness.runner.status import Status
+from harness.stimuli.neighbours import SMOOTHING, WIDTH
 from harness.store.store import Kind, Store
 
 TOKENS_PER_WORD = 1.35
@@ -136,6 +137,8 @@ def _recording_bytes(request: Request, files: ModelFiles) -> int:
     rows = sum(request.readout.rows(request.stimuli))
     if request.measure is not Measure.HIDDEN:
         return rows * 4
+    if not files.sha256:  # a control without a network
+        return rows * len(SMOOTHING) * WIDTH * 4
     config = files.config
     layers = int(config.get("num_hidden_layers", config.get("n_layer", 12))) + 1
     units = int(config.get("hidden_size", config.get("n_embd", 768)))

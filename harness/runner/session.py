@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import xarray as xr
 
 from harness.errors import ChecksumError, CorruptError
+from harness.lm.controls import AUTOCORRELATION
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.place import Place
@@ -24,6 +25,13 @@ from harness.store.store import Kind, Store
 
 if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
+
+
+class Subject(Protocol):
+    """What answers requests: a language model, or a control that is none."""
+
+    def record_all(self, requests: Sequence[Request]) -> dict[str, xr.DataArray]:
+        """Answer requests, by the key of each."""
 
 
 @dataclass
@@ -120,13 +128,19 @@ class Session:
     def report(self) -> xr.Dataset:
         """Return what the compressor did; the variant is compressed if that is not known."""
         if not self.store.has(Kind.COMPRESSION, self.key):
-            _ = self._loaded
+            self._make_report()
         try:
             return self.store.read(Kind.COMPRESSION, self.key)
         except CorruptError:
             self.close()
-            _ = self._loaded
+            self._make_report()
             return self.store.read(Kind.COMPRESSION, self.key)
+
+    def _make_report(self) -> None:
+        if self.variant.model.control == AUTOCORRELATION:  # there is nothing to weigh
+            self.store.write(Kind.COMPRESSION, self.key, xr.Dataset(attrs={"parameters": 0}))
+        else:
+            _ = self._loaded
 
     def model(self) -> LanguageModel:
         """Return the variant's model, loaded and compressed."""
@@ -141,15 +155,11 @@ class Session:
 
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
-        from harness.record.subject import LanguageSubject
 
-        model = self._loaded
+        subject = self._subject()
         first = requests[0]
         self.progress.stage(
             self.variant, f"recording {first.stimuli.name} ({first.measure}, {first.context})"
-        )
-        subject = LanguageSubject(
-            model, batch_size=self.options.batch_size, progress=self.progress.advance
         )
         with Meter(self.device) as meter:
             answers = subject.record_all(requests)
@@ -168,6 +178,17 @@ class Session:
                 answer.to_dataset(),
                 chunks={"recording": (rows, 1, units)},
             )
+
+    def _subject(self) -> Subject:
+        if self.variant.model.control == AUTOCORRELATION:
+            from harness.record.autocorrelation import AutocorrelationSubject
+
+            return AutocorrelationSubject()
+        from harness.record.subject import LanguageSubject
+
+        return LanguageSubject(
+            self._loaded, batch_size=self.options.batch_size, progress=self.progress.advance
+        )
 
     @cached_property
     def _loaded(self) -> LanguageModel:

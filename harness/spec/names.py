@@ -37,6 +37,16 @@ def split_draw(name: str) -> tuple[str, str]:
     return (base, draw) if mark and draw.isdecimal() else (name, "")
 
 
+def split_draws(pattern: str) -> tuple[str, tuple[int, ...]]:
+    """Part ``NAME#0-4`` at the draws that it names; none where it names none."""
+    base, mark, said = pattern.rpartition("#")
+    found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", said) if mark else None
+    if found is None:
+        return pattern, ()
+    first, last = int(found[1]), int(found[2] or found[1])
+    return base, tuple(range(first, last + 1))
+
+
 def drawn_from(name: str) -> str:
     """Name of what a compressor is a draw of: ``gptq-int4`` of ``gptq-int4#3``; else its own."""
     return split_draw(name)[0]

@@ -245,3 +245,14 @@ def test_every_undecided_and_equivalent_says_what_could_have_been_shown():
 def test_each_measure_has_a_name_and_a_margin(measure):
     assert measure.named
     assert measure.margin_field.startswith("margin")
+
+
+def test_a_compressor_that_is_one_of_its_draws_counts_once():
+    losses = {"gptq-int4": 0.0, "gptq-int4#0": 0.0, "gptq-int4#1": 0.0}
+    board = simulate(Truth({"a-1": ("a", 1e8, 0.25)}, losses))
+    seeds = np.array(["", "seed=0", "seed=0", "seed=1"], object)
+    twice = changed(board, "/compressors", options=("compressor", seeds))
+    assert harness.answer(twice, "robustness", draws=20)["draws"].item() == 2
+    seeds[1] = "another text"
+    third = changed(board, "/compressors", options=("compressor", seeds))
+    assert harness.answer(third, "robustness", draws=20)["draws"].item() == 3

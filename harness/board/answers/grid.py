@@ -58,8 +58,9 @@ def make_grid(board: xr.DataTree, alignment: Alignment, *, partly: bool) -> tupl
     control = controls(board)
     columns = {name: i for i, name in enumerate(alignment.names)}
     lacking, pairs = [], []
+    same = _same_draws(board, list(columns))
     for (model, compressor), column in columns.items():
-        if compressor == BASE or control[model]:
+        if compressor == BASE or control[model] or (model, compressor) in same:
             continue
         if (model, BASE) not in columns:
             lacking.append(f"{model} has no base (compressor {BASE}) to be compared with")
@@ -87,6 +88,14 @@ def make_grid(board: xr.DataTree, alignment: Alignment, *, partly: bool) -> tupl
         for columns in grouped.values()
     ]
     return Grid(models, compressors, rows, changes, alignment.factors), lacking
+
+
+def _same_draws(board: xr.DataTree, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Variants that are one of the numbered draws beside them: ``NAME``, where it is ``NAME#0``."""
+    known = board["compressors"].to_dataset()["options"]
+    options = {c: str(known.sel(compressor=c).item()) for c in {c for _, c in names}}
+    drawn = {(m, drawn_from(c), options[c]) for m, c in names if drawn_from(c) != c}
+    return {(m, c) for m, c in names if (m, c, options[c]) in drawn}
 
 
 def _single_draws(
