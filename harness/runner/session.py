@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 import xarray as xr
 
 from harness.errors import ChecksumError, CorruptError
+from harness.lm.capabilities import COMPRESS
 from harness.lm.controls import AUTOCORRELATION
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
+from harness.place.memory import check_room
 from harness.place.place import Place
 from harness.record.request import Request
+from harness.record.size import recording_bytes
 from harness.runner.cells import NONE, Variant
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
@@ -158,6 +161,11 @@ class Session:
 
         subject = self._subject()
         first = requests[0]
+        check_room(
+            sum(recording_bytes(request, self.files.config) for request in requests),
+            f"recording {first.stimuli.name} ({first.measure}, {first.context})",
+            "benchmarks of fewer words at a time want less",
+        )
         self.progress.stage(
             self.variant, f"recording {first.stimuli.name} ({first.measure}, {first.context})"
         )
@@ -210,6 +218,7 @@ class Session:
         model = self._base()
         compressor = self.variant.compressor
         if compressor.method != "none":
+            self._check_compressible(model)
             self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
@@ -237,6 +246,19 @@ class Session:
             if again.fingerprint != self.files.fingerprint:
                 raise
             return load(again, spec, **how)
+
+    @staticmethod
+    def _check_compressible(model: LanguageModel) -> None:
+        """Refuse a model that is found out, now that it is loaded, to have nothing to compress.
+
+        Raises
+        ------
+        Unsupported
+        """
+        from harness.record.examined import refused
+
+        if COMPRESS not in model.capabilities:
+            raise refused(model, "layer that a compressor changes")
 
     def _reloaded(self, saved: Path) -> LanguageModel:
         from harness.runner.compression import reload
