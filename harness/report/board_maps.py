@@ -27,6 +27,8 @@ LABELS = {
     "unique_r2": "unique R²",
     "joint_r2": "joint R²",
     "nuisance_r2": "nuisance R²",
+    "unique_p": "p of the unique part",
+    "unique_q": "q of the unique part",
     "ceiling": "ceiling on r",
     "normalised": "r / ceiling",
     "layer": "chosen layer",

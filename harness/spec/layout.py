@@ -202,16 +202,22 @@ PROBED_DRAWS = "category_draws"
 PROBED_LEXICAL_DRAWS = "category_lexical_draws"
 
 CURVE = Variable("r", ("layer",), "layer curves", others=True)
-UNIQUE = Variable("unique_r2", (), "contrasts", others=True)
+UNIQUE = Variable("unique_r2", (), "the unique part: a column, and answers", others=True)
+_NORMALISED, _UNIQUE = "answers of `--measure normalised`", "answers of `--measure unique`"
+_PARTS = "intervals that cross participants with parts of the stimulus"
+BY_MEASURE = (
+    Variable("normalised_participant", ("participant",), _NORMALISED),
+    Variable("normalised_by_roi", ("participant", "roi"), _NORMALISED),
+    Variable("unique_participant", ("participant",), _UNIQUE),
+    Variable("unique_by_roi", ("participant", "roi"), _UNIQUE),
+    Variable("fold_r", ("fold", "participant"), _PARTS, others=True),
+    Variable("fold_unique_r2", ("fold", "participant"), _PARTS, others=True),
+)
+"""What answers read of measures other than the value, and of parts of the stimulus."""
 VOXEL = "voxel_"
 """Prefix of what is said of voxels, of all participants one after the other."""
-GROUP = {
-    "unique_r2": "unique R2",
-    "nuisance_r": "nuisance r",
-    "group_r_best": "group r",
-}
-"""Columns of the terminal's board: means over whatever is not a variant. Nuisance and the unique
-part are of participants, as the value beside them is; ``group_…`` is of the group's mean brain."""
+GROUP_R = "group_r_best"
+"""r with the mean brain of the group, a column of the terminal's board."""
 
 VARIABLES = (
     Variable(
@@ -231,6 +237,7 @@ VARIABLES = (
     Variable("gain", ("story",), "paired tests over stories; `value` is its mean"),
     CURVE,
     UNIQUE,
+    *BY_MEASURE,
     Variable("group_r_best", ("roi",), "a column of `brainpress board`", others=True),
     *(
         Variable(

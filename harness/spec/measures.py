@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any, Protocol
 
 
 class ScoreMeasure(StrEnum):
@@ -58,6 +59,23 @@ HEADLINE, WHY = "headline", "headline_reason"
 measure that it is read by, and one sentence why."""
 MARGIN_FIELDS = tuple(m.margin_field for m in ScoreMeasure if m.other)
 """Margins beside that of the value, likewise."""
+
+
+class _Row(Protocol):
+    def __contains__(self, name: Any, /) -> bool: ...
+
+    def __getitem__(self, name: Any, /) -> Any: ...
+
+
+def headline_of(row: _Row) -> ScoreMeasure:
+    """Return the measure that a benchmark is read by, from its row on a board.
+
+    Boards that were made before it was said are read by the value.
+    """
+    said = str(row[HEADLINE].item()) if HEADLINE in row else ""
+    return ScoreMeasure(said) if said in list(ScoreMeasure) else ScoreMeasure.VALUE
+
+
 UNSAID: Mapping[str, str | None] = {
     HEADLINE: str(ScoreMeasure.VALUE),
     WHY: "",

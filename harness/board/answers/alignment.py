@@ -13,7 +13,7 @@ import xarray as xr
 
 from harness.board.answers.measured import measured
 from harness.errors import SelectionError
-from harness.spec.measures import HEADLINE, ScoreMeasure
+from harness.spec.measures import ScoreMeasure, headline_of
 from harness.spec.names import nearest, split_names
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.replicates import Replicate, replicate_of
@@ -238,12 +238,6 @@ def alignments(
     if not found and not gaps:
         gaps.append("none of the selected benchmarks has participants or stories")
     return found, gaps
-
-
-def headline_of(row: xr.Dataset) -> ScoreMeasure:
-    """Return the measure that a benchmark is read by, from its row on a board."""
-    said = str(row[HEADLINE].item()) if HEADLINE in row else ""
-    return ScoreMeasure(said) if said in list(ScoreMeasure) else ScoreMeasure.VALUE
 
 
 def margin_on(row: xr.Dataset, measure: ScoreMeasure) -> float:
