@@ -20,6 +20,7 @@ from harness.place.place import Place
 from harness.record.request import Request
 from harness.record.size import recording_bytes
 from harness.runner.cells import NONE, Variant
+from harness.runner.device_memory import halved
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress
@@ -159,18 +160,23 @@ class Session:
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
 
-        subject = self._subject()
+        if self.variant.model.control != AUTOCORRELATION:
+            _ = self._loaded  # what loading takes is no part of recording
         first = requests[0]
+        what = f"recording {first.stimuli.name} ({first.measure}, {first.context})"
         check_room(
             sum(recording_bytes(request, self.files.config) for request in requests),
-            f"recording {first.stimuli.name} ({first.measure}, {first.context})",
+            what,
             "benchmarks of fewer words at a time want less",
         )
-        self.progress.stage(
-            self.variant, f"recording {first.stimuli.name} ({first.measure}, {first.context})"
-        )
+
+        def record(part: int) -> dict[str, xr.DataArray]:
+            again = f", a batch of 1/{part}" if part > 1 else ""
+            self.progress.stage(self.variant, what + again)
+            return self._subject(part).record_all(requests)
+
         with Meter(self.device) as meter:
-            answers = subject.record_all(requests)
+            answers = halved(record, self.device, what)
         for request in requests:
             answer = answers[request.key]
             answer.attrs |= {
@@ -187,15 +193,20 @@ class Session:
                 chunks={"recording": (rows, 1, units)},
             )
 
-    def _subject(self) -> Subject:
+    def _subject(self, part: int = 1) -> Subject:
+        """Return what answers requests, in batches of a part of the size that was asked for."""
         if self.variant.model.control == AUTOCORRELATION:
             from harness.record.autocorrelation import AutocorrelationSubject
 
             return AutocorrelationSubject()
-        from harness.record.subject import LanguageSubject
+        from harness.record.subject import BATCH_TOKENS, LanguageSubject
 
+        size = self.options.batch_size
         return LanguageSubject(
-            self._loaded, batch_size=self.options.batch_size, progress=self.progress.advance
+            self._loaded,
+            batch_size=size and max(1, size // part),
+            batch_tokens=BATCH_TOKENS // part,
+            progress=self.progress.advance,
         )
 
     @cached_property
