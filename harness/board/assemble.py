@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from harness.board.profile import with_profile
-from harness.errors import CorruptError
+from harness.errors import CorruptError, HarnessError
 from harness.runner.cells import Cell, Variant
 from harness.runner.options import Overwrite
 from harness.runner.plan import Plan
@@ -27,6 +27,8 @@ from harness.store.store import Kind, Store
 SCHEMA = 1
 """Version of the board's layout."""
 
+WIDTH = "width"
+"""Of a model, units of a hidden state."""
 TIMINGS = ("record_seconds", "score_seconds", "peak_memory")
 COMPRESSION = (
     "bits_per_weight",
@@ -290,11 +292,26 @@ def _models(models: list[ModelSpec], plan: Plan) -> xr.Dataset:
     return xr.Dataset(
         {
             "parameters": ("model", np.array([stored(s) for s in models])),
+            WIDTH: ("model", np.array([_width(s, plan) for s in models])),
             "tags": ("model", texts(" ".join(s.tags) for s in models)),
         }
         | {name: ("model", texts(getattr(s, name) for s in models)) for name in fields},
         coords={"model": texts(s.name for s in models)},
     )
+
+
+def _width(spec: ModelSpec, plan: Plan) -> float:
+    """Units of a hidden state, as the model's configuration says; NaN where it is not known."""
+    files = plan.files.get(spec.name)
+    if files is None:
+        return math.nan
+    try:
+        config = files.config
+    except HarnessError:  # of a run that computed nothing: its files have gone
+        return math.nan
+    config = config.get("text_config") or config
+    names = ("hidden_size", "n_embd", "d_model", "dim")
+    return float(next((config[name] for name in names if config.get(name)), math.nan))
 
 
 def _compressors(specs: list[CompressorSpec]) -> xr.Dataset:

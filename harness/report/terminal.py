@@ -16,6 +16,7 @@ from rich.text import Text
 from harness.errors import PluginError
 from harness.lm.examination import last_of
 from harness.runner.status import NOT_COMPUTED, Status
+from harness.spec.measures import ScoreMeasure
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -70,6 +71,10 @@ def spec_page(spec: Spec, origin: str) -> Table:
             value = " ".join(value)
         elif item.name == "parameters":
             value = f"{value:,}"
+        elif item.name == "margins":
+            value = "; ".join(f"{name} {margin:g}" for name, margin in value.items())
+        elif item.name == "headline":
+            value = ScoreMeasure(value).named
         table.add_row(item.name, Text(str(value)))
     table.add_row("from", origin)
     if isinstance(spec, ModelSpec) and (found := last_of(spec.name)):

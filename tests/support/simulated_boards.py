@@ -51,6 +51,8 @@ class Truth:
         Model to its true unique R2; with any, nuisance was fitted jointly, and the unique part is
         the headline. A compressor takes as much from it as from alignment.
     unique_margin : float
+    widths : mapping
+        Model to the units of its hidden states, where they are known.
     """
 
     models: Mapping[str, tuple[str, float, float]]
@@ -72,6 +74,7 @@ class Truth:
     text: float = 0.0
     unique: Mapping[str, float] = field(default_factory=dict)
     unique_margin: float = math.nan
+    widths: Mapping[str, float] = field(default_factory=dict)
 
     def loss(self, compressor: str) -> float:
         return 0.0 if compressor == "none" else self.losses[compressor]
@@ -234,8 +237,9 @@ def _models(truth: Truth, models: Sequence[str], extra: Sequence[str]) -> xr.Dat
         "citation": ["A. Author (2026), A model"] * len(names),
         "notes": ["drawn, not trained"] * len(names),
     }
+    width = [truth.widths.get(m, math.nan) for m in names]
     return xr.Dataset(
-        {"parameters": ("model", np.array(size))}
+        {"parameters": ("model", np.array(size)), "width": ("model", np.array(width))}
         | {name: ("model", _texts(values)) for name, values in texts.items()},
         coords={"model": _texts(names)},
     )

@@ -30,6 +30,7 @@ from harness.board.answers.claims import (
 )
 from harness.board.answers.curves import CURVES, CurveFit, fit_curves
 from harness.board.answers.paired import Paired, paired
+from harness.board.answers.widths import width_gaps
 from harness.spec.measures import ScoreMeasure
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
@@ -103,6 +104,7 @@ def saturation(
     for alignment in found:
         groups, lacking = _groups(board, alignment)
         gaps += [f"{alignment.benchmark}: {text}" for text in lacking]
+        gaps += width_gaps(board, alignment, {g.name: g.models for g in groups})
         scores = alignment.with_regions
         rois = [MEAN, *(str(r) for r in alignment.regions["roi"].values)]
         rows = [_Row.of(g, scores, alignment, alpha, draws, seed) for g in groups]

@@ -13,6 +13,7 @@ import xarray as xr
 
 from harness.board.assemble import (
     SCHEMA,
+    WIDTH,
     compression_columns,
     compression_dataset,
     join_variants,
@@ -30,7 +31,7 @@ from harness.spec.measures import MARGIN_FIELDS, UNSAID
 Verified = Callable[[Entry], str]
 """Says of an entry and thus of its cells: ``verified``, ``unverified`` or ``failed``."""
 
-_NUMERIC = ("parameters", "chance", "margin", *MARGIN_FIELDS, "version", "simulated")
+_NUMERIC = ("parameters", WIDTH, "chance", "margin", *MARGIN_FIELDS, "version", "simulated")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def merge(entries: Sequence[Entry], verified: Verified = lambda _: "unverified")
         "benchmark": sorted({p.benchmark for p in places}),
     }
     about = {(p.model, p.benchmark): p.entry.record for p in places}
-    models = {model: record["model"] for (model, _), record in sorted(about.items())}
+    models = {m: {WIDTH: None, **record["model"]} for (m, _), record in sorted(about.items())}
     benchmarks = {
         name: {
             **UNSAID,

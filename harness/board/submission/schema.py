@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from harness.board.assemble import WIDTH
 from harness.board.submission.entry import SCHEMA
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER
@@ -125,6 +126,7 @@ MODEL: Mapping[str, Rule] = {
     "control": one_of("", "untrained", "static", "autocorrelation"),
     "base": lambda value: "" if value == "" else name(value),
     "parameters": number,
+    WIDTH: number,
     "tags": text(500),
     "licence": text(200),
     "citation": text(),
@@ -163,7 +165,7 @@ CELL: Mapping[str, Rule] = {
     "compression": facts,
     **dict.fromkeys(NUMBERS, number),
 }
-LATER = (LOWER, CALIBRATED, HEADLINE, WHY, *MARGIN_FIELDS)
+LATER = (WIDTH, LOWER, CALIBRATED, HEADLINE, WHY, *MARGIN_FIELDS)
 """Fields that records accepted before they existed do not have."""
 DETAIL: Mapping[str, Rule] = {"bytes": count, "sha256": key}
 
