@@ -118,6 +118,7 @@ REPLICATES = (
         "participants",
         "r_roi",
         "ceiling_roi",
+        folds="fold_r",
         nuisance=("baseline_value",),
     ),
     Replicate("story", "gain", "stories"),
