@@ -256,3 +256,9 @@ def test_a_compressor_that_is_one_of_its_draws_counts_once():
     seeds[1] = "another text"
     third = changed(board, "/compressors", options=("compressor", seeds))
     assert harness.answer(third, "robustness", draws=20)["draws"].item() == 3
+
+
+def test_what_lacks_a_measure_is_said_when_two_are_compared():
+    board = simulate(dataclasses.replace(UNIQUE, unique={}))
+    said = harness.answer(board, "compare", "a-1", "a-2", measure="unique")
+    assert list(said["missing"].values) == ["brain-00: the board has no unique R2 by participant"]

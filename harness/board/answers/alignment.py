@@ -18,6 +18,8 @@ from harness.spec.names import nearest, split_names
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.replicates import Replicate, replicate_of
 
+NOT_THERE = "the board has no"
+"""How a gap begins that says what a board lacks of a measure, behind the benchmark's name."""
 BASE = "none"
 """The compressor that compresses nothing."""
 
@@ -208,7 +210,7 @@ def alignments(
         asked = wanted or headline_of(row)
         read = measured(known, replicate, asked)
         if read is None:
-            lacking = f"the board has no {asked.named} by participant"
+            lacking = f"{NOT_THERE} {asked.named} by participant"
             if wanted is not None:
                 gaps.append(f"{name}: {lacking}")
                 continue

@@ -13,6 +13,7 @@ import xarray as xr
 
 from harness.board.answers.alignment import (
     BASE,
+    NOT_THERE,
     Alignment,
     alignments,
     detail,
@@ -83,11 +84,12 @@ def compare(
     if len(variants) != 2:
         raise SelectionError("compare takes two variants", "as MODEL or MODEL+COMPRESSOR")
     first, second = (_variant(board, name) for name in variants)
-    found, _ = alignments(board, benchmarks, measure)
+    found, lacking = alignments(board, benchmarks, measure)
     by_name = {a.benchmark: a for a in found}
     about, cells = board["benchmarks"].to_dataset(), board["cells"].to_dataset()
     rows: list[dict[str, float | str]] = []
-    gaps = []
+    gaps = [gap for gap in lacking if NOT_THERE in gap]
+    without = {gap.partition(": ")[0] for gap in gaps if measure is not None}
     for name in selected(board, benchmarks):
         values = [
             float(cells["value"].sel(model=m, compressor=c, benchmark=name))
@@ -102,7 +104,7 @@ def compare(
             row |= _over_replicates(alignment, first, second, alpha)
         elif pairs := _over_pairs(board, name, (first, second), margin, alpha, draws, seed):
             row |= pairs
-        else:
+        elif name not in without:
             gaps.append(
                 f"{name}: no participants, stories, pairs, items or probes: nothing can be tested"
             )
