@@ -28,6 +28,14 @@ def answer(
         Path | None, typer.Option("--board", help="A board.", show_default="STORE/board.nc")
     ] = None,
     benchmark: Benchmarks = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            "--measure",
+            help="Of neural scores: value, normalised or unique.",
+            show_default="each benchmark's headline",
+        ),
+    ] = None,
     alpha: Annotated[float, typer.Option("--alpha", min=0.0001, max=0.49)] = 0.05,
     seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = 0,
     partly: Annotated[
@@ -45,10 +53,11 @@ def answer(
 ) -> None:
     """Answer a question from a board: one sentence a claim, and what the board lacks."""
     from harness.board.answers import answer as ask
-    from harness.board.answers import asked
+    from harness.board.answers import asked, measure_of
     from harness.report.answers_view import answer_view
     from harness.store.atomic import writing
 
+    measure_of(measure)
     asked(name, variants or ())  # a mistake in the question is told before a board is looked for
     opened = read_board(board, suite, store)
     said = ask(
@@ -56,6 +65,7 @@ def answer(
         name,
         *(variants or ()),
         benchmarks=benchmark,
+        measure=measure,
         alpha=alpha,
         seed=seed,
         partly=partly,

@@ -12,6 +12,7 @@ from harness.cli.json_out import Json, print_json
 from harness.cli.options import (
     Benchmarks,
     Compressors,
+    Controls,
     Device,
     Dtype,
     Models,
@@ -39,6 +40,7 @@ def run(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
+    controls: Controls = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is fetched.")
     ] = False,
@@ -119,6 +121,7 @@ def run(
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
         overwrite=overwrite,
         batch_size=batch_size,
@@ -165,6 +168,7 @@ def status(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
+    controls: Controls = None,
     dtype: Dtype = "float32",
     store: StoreOption = None,
     as_json: Json = False,
@@ -180,6 +184,7 @@ def status(
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
         fetch=False,
         overwrite=Overwrite.NEVER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,17 +11,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.board.columns import beside_value
 from harness.compress.report.summary import COVERED
 from harness.report.terminal import number
 from harness.runner.status import Status
 from harness.spec.direction import lower_is_better
-from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP, UNIQUE
+from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP_R
+from harness.spec.measures import ScoreMeasure, headline_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 GAP = 2
 """Characters between columns."""
+
+UNIQUE_HEAD, INTERVAL_HEAD, SHARE_HEAD = "unique R2", "unique 95 %", "unique of ceiling"
 
 _STYLES = {str(status): status.style for status in Status}
 
@@ -140,15 +144,18 @@ def board_columns(
     sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
+    headline = headline_of(about)
+    read = f"; read by its {headline.label}" if headline.label else ""
     sizes = board["compression"].to_dataset()
-    return title, rows, _columns(rows, cells, sizes, _extra_columns(detail))
+    return f"{title}{read}", rows, _columns(rows, cells, sizes, _extra_columns(detail), headline)
 
 
 def _columns(
     rows: list[tuple[str, str]],
     cells: xr.Dataset,
     sizes: xr.Dataset,
-    extra: dict[str, dict[str, float]],
+    extra: Mapping[str, Mapping[str, str]],
+    headline: ScoreMeasure,
 ) -> list[Column]:
     def of(dataset: xr.Dataset, name: str, digits: int) -> list[str]:
         if name not in dataset:
@@ -164,20 +171,22 @@ def _columns(
     ]
     low, high = of(cells, "low", 3), of(cells, "high", 3)
     interval = [f"{a} .. {b}" if a else "" for a, b in zip(low, high, strict=True)]
+    # What a benchmark is read by goes last, where room is short.
+    share_rank = 1 if headline is ScoreMeasure.NORMALISED else 5
+    ranks = {
+        UNIQUE_HEAD: 1 if headline is ScoreMeasure.UNIQUE else 2,
+        INTERVAL_HEAD: 3 if headline is ScoreMeasure.UNIQUE else 6,
+        SHARE_HEAD: 6,
+    }
     found = [
         Column(0, "model", [model for model, _ in rows]),
         Column(0, "compressor", [compressor for _, compressor in rows]),
         Column(1, "value", values),
         Column(2, "95 % interval", interval),
         Column(6, "ceiling", of(cells, "ceiling", 3)),
-        Column(5, "of ceiling", of(cells, "normalised", 2)),
+        Column(share_rank, "of ceiling", of(cells, "normalised", 2)),
         *(
-            # The unique part is a headline beside the value: it goes last.
-            Column(
-                2 if head == GROUP[UNIQUE.name] else 4,
-                head,
-                [number(column.get(f"{m}+{c}"), 3) for m, c in rows],
-            )
+            Column(ranks.get(head, 4), head, [column.get(f"{m}+{c}", "") for m, c in rows])
             for head, column in extra.items()
         ),
         Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
@@ -221,24 +230,40 @@ def _detail(board: xr.DataTree, kind: str, name: str) -> xr.Dataset | None:
     return None
 
 
-def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
-    """Columns that one kind of benchmark has: three of the group mean, or the categories."""
+def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, str]]:
+    """Columns that one kind of benchmark has: the unique part and what it is of, or categories."""
     if detail is None:
         return {}
     names = [str(v) for v in detail["variant"].values]
-    columns = {}
-    for variable, head in GROUP.items():
-        if variable in detail:
-            over = [d for d in detail[variable].dims if d != "variant"]
-            means = detail[variable].mean(over).values
-            columns[head] = dict(zip(names, map(float, means), strict=True))
+    beside = beside_value(detail)
+    columns = {
+        UNIQUE_HEAD: _written(beside.get("unique")),
+        INTERVAL_HEAD: _intervals(beside),
+        SHARE_HEAD: _written(beside.get("unique_share"), 2),
+        "nuisance r": _written(beside.get("nuisance")),
+    }
+    columns = {head: column for head, column in columns.items() if column}
+    if GROUP_R in detail:
+        over = [d for d in detail[GROUP_R].dims if d != "variant"]
+        means = detail[GROUP_R].mean(over).values
+        columns["group r"] = _written(dict(zip(names, map(float, means), strict=True)))
     # Minimal pairs and choices count right answers; probes have scores.
     for variable in (CATEGORY_ACCURACY, CATEGORY_SCORE):
         if variable in detail:
             for category in detail["category"].values:
                 column = detail[variable].sel(category=category).values
-                columns[str(category)] = dict(zip(names, map(float, column), strict=True))
+                values = dict(zip(names, map(float, column), strict=True))
+                columns[str(category)] = _written(values)
     return columns
+
+
+def _written(column: Mapping[str, float] | None, digits: int = 3) -> dict[str, str]:
+    return {name: number(value, digits) for name, value in (column or {}).items()}
+
+
+def _intervals(beside: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    low, high = _written(beside.get("unique_low")), _written(beside.get("unique_high"))
+    return {name: f"{low[name]} .. {high[name]}" if low[name] else "" for name in low}
 
 
 def _status(cells: xr.Dataset, row: tuple[str, str]) -> Status:

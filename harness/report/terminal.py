@@ -15,6 +15,7 @@ from rich.text import Text
 from harness.errors import PluginError
 from harness.lm.examination import last_of
 from harness.runner.status import NOT_COMPUTED, Status
+from harness.spec.measures import ScoreMeasure
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -82,6 +83,10 @@ def spec_page(spec: Spec, origin: str) -> Table:
             value = " ".join(value)
         elif name == "parameters":
             value = f"{value:,}"
+        elif name == "margins":
+            value = "; ".join(f"{measure} {margin:g}" for measure, margin in value.items())
+        elif name == "headline":
+            value = ScoreMeasure(value).named
         elif name == "options" and not isinstance(spec, ModelSpec):
             value = "; ".join(f"{option}={chosen}" for option, chosen in value.items())
         elif name == "examined":

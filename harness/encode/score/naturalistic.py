@@ -24,6 +24,7 @@ from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import OneParticipant
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.protocol import Responses, prepare, score_responses
+from harness.encode.score.voxel_parts import by_part
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
 from harness.stats.bootstrap import bootstrap_interval
@@ -200,13 +201,16 @@ def score_stories(
         :func:`harness.encode.voxels.stream.stream_layers`), by (participant,) as means over the
         same
         voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
+        By held-out part of the stimulus ``fold_r`` and ``fold_unique_r2``, and ``voxel_unique_p``
+        and ``voxel_unique_q``: see :func:`harness.encode.score.voxel_parts.by_part`.
         Products with voxels are in float32 here, unless a precision is asked for. With
         ``options.permutations``, ``voxel_p`` and ``voxel_q``.
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
     scores = stream_stories(recording, data, options, folds=folds, scope=scope)
-    return _of_voxels(scores, data, tuple(rois) or data.rois)
+    named = tuple(rois) or data.rois
+    return _of_voxels(scores, data, named).assign(by_part(scores, data.masks, named))
 
 
 def stream_stories(
