@@ -189,6 +189,24 @@ class StoryBenchmark(ABC):
             scope=self.scope,
         )
 
+    def parts(self) -> int:
+        """Return the number of participants, of a score by voxel; regions are one part."""
+        return len(self.data.source.participants) if self.resolution == "voxel" else 1
+
+    def score_part(self, recordings: Recordings, part: int) -> None:
+        """Take the voxels of one participant through all layers, into ``here().unfinished``."""
+        from harness.encode.score.naturalistic import stream_stories
+
+        (recording,) = recordings.values()
+        stream_stories(
+            recording,
+            self.data,
+            self.options,
+            folds=self.folds,
+            scope=self.scope,
+            only=self.data.source.participants[part],
+        )
+
 
 class PublishedStories(StoryBenchmark):
     """Stories whose files are fetched: a subclass says its ``resources``."""

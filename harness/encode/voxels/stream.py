@@ -60,6 +60,7 @@ def stream_layers(
     progress: Callable[[str], None] | None = None,
     drift: Drift | None = None,
     confounds: FloatArray | None = None,
+    only: str = "",
 ) -> dict[str, xr.Dataset]:
     """Score how well each layer predicts each voxel, and the layer chosen on training rows.
 
@@ -98,16 +99,20 @@ def stream_layers(
     confounds : array, shape (n_samples, n_confounds), optional
         What else is taken out of responses, features and nuisance: motion of the one participant of
         this source.
+    only : str
+        A participant of the source whose voxels alone are taken through; what comes of it stays in
+        the folder, from which a call without it goes on.
 
     Returns
     -------
     dict of Dataset
-        By participant. By (layer, voxel): ``r`` and ``r2``, the layer curve, a description. By
-        (fold, voxel): ``layer_best``, the layer chosen on training rows, ``penalty_best``, the
-        index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
-        r. By (voxel,): ``r_best``, ``r2_best``, means over folds at the chosen layers, ``ceiling``,
-        ``normalised`` (``r_best / ceiling``, never clipped) and, with permutations, ``p`` and ``q``
-        (Benjamini-Hochberg over the voxels of the participant). ``grid_ends`` (end, fold, layer):
+        By participant; empty with ``only``. By (layer, voxel): ``r`` and ``r2``, the layer curve, a
+        description. By (fold, voxel): ``layer_best``, the layer chosen on training rows,
+        ``penalty_best``, the index of its penalty, ``inner_best``, their inner score, and
+        ``fold_r_best``, their held-out r. By (voxel,): ``r_best``, ``r2_best``, means over folds at
+        the chosen layers, ``ceiling``, ``normalised`` (``r_best / ceiling``, never clipped)
+        and, with permutations, ``p`` and ``q`` (Benjamini-Hochberg over the voxels of the
+        participant). ``grid_ends`` (end, fold, layer):
         share of voxels whose penalty is the lowest or the highest. With nuisance, by (voxel,):
         ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
         and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
@@ -176,6 +181,8 @@ def stream_layers(
         )
         _check_scope(job)
         for number, name in enumerate(source.participants):
+            if only and name != only:
+                continue
             say(f"reading {name}")
             job.open(number, name, ceilings)
         _alone(job, say)
@@ -201,8 +208,10 @@ def stream_layers(
                 for place, name in undone:
                     take(place, name)
                     job.kept.save(place, job.tallies[name])
-        for place, name in enumerate(source.participants):
+        for place, name in job.opened():
             job.kept.save(place, job.tallies[name], now=True)
+        if only:
+            return {}
         return {
             name: participant_scores(job, name, layers, threshold, say)
             for name in source.participants

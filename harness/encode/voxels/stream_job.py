@@ -72,7 +72,12 @@ class StreamJob:
     def undone(self, layer: int, fold: int) -> list[tuple[int, str]]:
         """Participants whose score of a layer in a fold is still to be made, with their numbers."""
         step = (layer + (self.nuisance is not None)) * len(self.splits) + fold
-        return [(i, name) for i, name in enumerate(self.tallies) if self.tallies[name].done <= step]
+        return [(i, name) for i, name in self.opened() if self.tallies[name].done <= step]
+
+    def opened(self) -> list[tuple[int, str]]:
+        """Participants that are taken through here, with their numbers in the source."""
+        numbered = enumerate(self.source.participants)
+        return [(i, name) for i, name in numbered if name in self.tallies]
 
     def blocks(self, participant: str) -> Iterator[slice]:
         """Slices of a participant's voxels."""

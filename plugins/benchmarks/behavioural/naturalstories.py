@@ -148,6 +148,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "kind": "behavioural",
         "version": 2,
         "margin": 0.005,
+        "headline_reason": "The value is already what a model adds to a baseline.",
         "licence": "CC-BY-NC-SA-4.0",
         "citation": (
             "Futrell, Gibson, Tily, Blank, Vishnevetsky, Piantadosi & Fedorenko (2021). The Natural"

@@ -213,6 +213,12 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "kind": "neural",
         "metric": "Pearson r, mean over voxels and participants",
         "margin": 0.01,
+        "margins": {"normalised": 0.05},
+        "headline": "unique",
+        "headline_reason": (
+            "Every cortical voxel counts, and word rate predicts auditory cortex: what a model adds"
+            " to nuisance is the question."
+        ),
         "licence": "CC0-1.0",
         "citation": (
             "LeBel, Wagner, Jain, Adhikari-Desai, Gupta, Morgenthal, Tang, Xu & Huth (2023). A"

@@ -157,6 +157,12 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.neural.littleprince:LittlePrince",
         "kind": "neural",
+        "margins": {"normalised": 0.05},
+        "headline": "unique",
+        "headline_reason": (
+            "Rates of words and sounds alone predict temporal regions of people who listen: what a"
+            " model adds to them is the question."
+        ),
         "licence": "CC0-1.0",
         "citation": (
             "Li, Bhattasali, Zhang, Franzluebbers, Luh, Spreng, Brennan, Yang, Pallier & Hale"
