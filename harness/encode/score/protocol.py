@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.ceilings.cross_fit import Z_REGION, Ratio, mean_ratio, shared_parts
 from harness.encode.ceilings.estimates import leave_one_out, split_half
 from harness.encode.design.confounds import Confounds
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces
+from harness.encode.score.relative import relative
 from harness.encode.score.responses import Cleaned, Responses, prepare
 from harness.encode.score.unique import unique_part
 from harness.encode.solve.layers import encode_layers
@@ -61,8 +63,10 @@ def score_responses(
     Dataset
         ``value``: held-out Pearson r at the chosen layer, mean over ROIs and participants, with
         ``low`` and ``high`` (95 % bootstrap over participants); ``ceiling``: leave-one-out
-        inter-participant correlation, mean over the same; ``normalised``: their ratio, never
-        clipped. By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
+        inter-participant correlation, mean over the same; ``normalised``: mean r over
+        mean ceiling, of participants and regions whose ceiling is above its null
+        (:func:`harness.encode.score.relative.relative`).
+        By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
         ``r2_best``, ``layer_best``, ``ceiling_loo``; ``nuisance_r``, ``nuisance_r2``, ``joint_r``,
         ``joint_r2`` and ``unique_r2 = joint_r2 - nuisance_r2``; ``p``, of ``r_best`` by permuting
         predictions in blocks of 20 samples, and ``q``, adjusted over the ROIs of a participant
@@ -104,9 +108,11 @@ def score_responses(
         low=float(interval.low),
         high=float(interval.high),
         ceiling=ceiling,
-        normalised=value / ceiling if ceiling > 0 else np.nan,
     )
-    return score.assign_attrs(_said(result, data, clean, options, seed) | permuted.attrs)
+    share = _relative(result, data, clean, seed)
+    score = score.assign(share.data_vars)
+    said = _said(result, data, clean, options, seed) | permuted.attrs | share.attrs
+    return score.assign_attrs(said)
 
 
 def _encoded(
@@ -236,6 +242,29 @@ def _ceilings(clean: Cleaned, seed: int) -> xr.Dataset:
             "group_ceiling": (("roi",), np.asarray(halves.value)),
         }
     )
+
+
+def _relative(result: EncodingResult, data: Responses, clean: Cleaned, seed: int) -> xr.Dataset:
+    """Relate r to what participants have in common, cross-fitted over parts of the stimulus."""
+    n, k = len(data.participants), len(data.rois)
+    if n < 3:
+        nothing = Ratio(math.nan, math.nan, math.nan, f"{n} participants have no ceiling")
+        return relative(dict.fromkeys(data.participants, nothing), seed=seed)
+    tests = [fold.test for fold in result.folds]
+    rows = np.concatenate(tests)
+    held = clean.values[:, rows]
+    lengths = [len(test) for test in tests]
+    each, regions = {}, {}
+    for i, person in enumerate(data.participants):
+        others = (held.sum(axis=0) - held[i]) / (n - 1)
+        predicted = result.predictions[:, i * k : (i + 1) * k]
+        parts = shared_parts(held[i], others, predicted, lengths)
+        each[person] = mean_ratio(parts, Z_REGION)
+        regions[person] = {
+            roi: mean_ratio(parts.of(np.arange(k) == j), Z_REGION)
+            for j, roi in enumerate(data.rois)
+        }
+    return relative(each, regions, seed, together=True)
 
 
 def _said(

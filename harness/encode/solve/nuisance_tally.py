@@ -98,6 +98,7 @@ class NuisanceTally:
         each: dict[str, tuple[Any, FloatArray]] = {
             name: ("voxel", values.mean(axis=0)) for name, values in found.items()
         }
+        each["fold_unique_r2"] = (("fold", "voxel"), self.joint_r2 - self.r2)
         return {**each, "split_r2": (("band", "voxel"), self.split_r2.mean(axis=1))}
 
     def result(self, usable: IntArray, n_targets: int) -> NuisanceResult:

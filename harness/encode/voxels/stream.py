@@ -35,6 +35,7 @@ from harness.encode.solve.scan import Scan
 from harness.encode.solve.shared import plan_shared
 from harness.encode.solve.steps import keep, score_alone, score_joint, score_layer
 from harness.encode.voxels.checkpoint import checkpoint, fingerprint
+from harness.encode.voxels.repeated import has_repeats
 from harness.encode.voxels.stream_job import StreamJob, block_width
 from harness.encode.voxels.stream_options import STREAM, PenaltyScope, StreamOptions
 from harness.encode.voxels.stream_results import participant_scores
@@ -106,9 +107,13 @@ def stream_layers(
         (fold, voxel): ``layer_best``, the layer chosen on training rows, ``penalty_best``, the
         index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
         r. By (voxel,): ``r_best``, ``r2_best``, means over folds at the chosen layers, ``ceiling``,
-        ``normalised`` (``r_best / ceiling``, never clipped) and, with permutations, ``p`` and ``q``
+        ``normalised`` (``r_best / ceiling``, never clipped, of voxels whose repeats agree beyond
+        chance: a description; a mean of it overstates, see
+        :mod:`harness.encode.ceilings.cross_fit`) and, with permutations, ``p`` and ``q``
         (Benjamini-Hochberg over the voxels of the participant). ``grid_ends`` (end, fold, layer):
-        share of voxels whose penalty is the lowest or the highest. With nuisance, by (voxel,):
+        share of voxels whose penalty is the lowest or the highest. With repeats, by (part, voxel):
+        ``part_r`` and ``part_ceiling``, and by (voxel,) ``ceiling_null``: see
+        :class:`harness.encode.ceilings.cross_fit.Parts`. With nuisance, by (voxel,):
         ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
         and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
         ``with_model``, share of folds in which the joint fit took the model in at all; by (band,
@@ -158,7 +163,8 @@ def stream_layers(
         basis = None if cleaning is None else cleaning.basis
         mark = fingerprint(recording, source, splits, ceilings, settings, nuisance, basis)
     crossed = is_crossed(options.metric, stream)
-    with checkpoint(folder, mark, predictions=options.permutations > 0, files=crossed) as kept:
+    keep_predictions = options.permutations > 0 or (ceilings is None and has_repeats(source))
+    with checkpoint(folder, mark, predictions=keep_predictions, files=crossed) as kept:
         n_columns = 0 if beside is None else beside.columns.shape[1]
         width = block_width(labels, recording.sizes["unit"], options, stream, n_columns)
         job = StreamJob(

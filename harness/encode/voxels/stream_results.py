@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.ceilings.cross_fit import Z_VOXEL
 from harness.encode.ceilings.voxel_ceilings import normalised
 from harness.encode.design.kernel import DoubleArray
+from harness.encode.voxels.repeated import voxel_parts
 from harness.encode.voxels.stream_job import StreamJob
 from harness.stats.fdr import benjamini_hochberg
 from harness.stats.permutation import fold_permutation
@@ -55,7 +57,8 @@ def participant_scores(
     layers : array, shape (n_layers,)
         Names of the layers.
     threshold : float
-        Voxels with a lower ceiling have no normalised score.
+        Voxels with a lower ceiling have no normalised score; neither have those whose repeats do
+        not agree beyond chance.
     say : callable
         Is told what is being computed.
 
@@ -66,7 +69,17 @@ def participant_scores(
     """
     tally = job.tallies[name]
     data = tally.dataset(layers)
-    share = normalised(data["r_best"].values, tally.ceiling, threshold)
+    known, parts = tally.ceiling, None
+    if tally.ceiling_kind == "repeats":
+        parts = voxel_parts(job, name)
+    if parts is not None:
+        known = np.where(parts.z > Z_VOXEL, known, np.nan)
+        data = data.assign(
+            part_r=(("part", "voxel"), parts.r.astype(np.float32)),
+            part_ceiling=(("part", "voxel"), parts.ceiling.astype(np.float32)),
+            ceiling_null=("voxel", parts.null.astype(np.float32)),
+        )
+    share = normalised(data["r_best"].values, known, threshold)
     data = data.assign(
         ceiling=("voxel", tally.ceiling.astype(np.float32)),
         normalised=("voxel", share.value.astype(np.float32)),
