@@ -15,7 +15,8 @@ import xarray as xr
 
 from harness.encode.ceilings.cross_fit import Ratio, given_ratio
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
-from harness.encode.design.options import EncodingOptions
+from harness.encode.design.narrowed import narrowed
+from harness.encode.design.options import EncodingOptions, Readout
 from harness.encode.design.splits import Fold
 from harness.encode.score.relative import interval, relative, unique_of
 from harness.encode.solve.layers import encode_layers
@@ -237,6 +238,10 @@ def score_assembly(
     ScoreError
         The recording has not a row for every item.
     """
+    options.only("items", readout=Readout.BEST, partition=False)
+    if options.metric.compares:
+        raise DataError(f"{options.metric} is not for items", "metric=r2 or correlation")
+    recording = narrowed(recording, np.zeros(len(recording)), options.projected)
     if recording.sizes["sample"] != len(data.items):
         raise ScoreError(
             f"the recording has {recording.sizes['sample']} rows for {len(data.items)} items"
@@ -334,8 +339,8 @@ def _reliable(ceilings: NeuroidCeilings, part: int) -> Floats:
     """Ceilings of an experiment without those whose interval reaches 0; given ones as they are."""
     known = ceilings.value[part]
     if np.isnan(ceilings.low[part]).all():
-        return known
-    return np.asarray(np.where(ceilings.low[part] > 0, known, np.nan))
+        return np.asarray(known, np.float64)
+    return np.asarray(np.where(ceilings.low[part] > 0, known, np.nan), np.float64)
 
 
 def _mean(values: Floats) -> float:

@@ -15,11 +15,14 @@ import xarray as xr
 from harness.encode.ceilings.cross_fit import Z_REGION, Ratio, mean_ratio, shared_parts
 from harness.encode.ceilings.estimates import leave_one_out, split_half
 from harness.encode.design.confounds import Confounds
-from harness.encode.design.options import EncodingOptions
+from harness.encode.design.narrowed import narrowed
+from harness.encode.design.options import EncodingOptions, Readout
 from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces
 from harness.encode.score.relative import relative
 from harness.encode.score.responses import Cleaned, Responses, prepare
+from harness.encode.score.similarity import score_similarity
+from harness.encode.score.stacked import stacked
 from harness.encode.score.unique import unique_part
 from harness.encode.solve.layers import encode_layers
 from harness.errors import ScoreError
@@ -91,6 +94,9 @@ def score_responses(
         raise ScoreError(
             f"the recording has {recording.sizes['sample']} samples, the responses {len(data.runs)}"
         )
+    if options.metric.compares:
+        return score_similarity(recording, data, options, seed, folds)
+    recording = narrowed(recording, data.runs, options.projected)
     if folds is None:
         folds = contiguous_folds(data.runs, options.n_outer, options.gap)
     clean = data.cleaned(held_out_pieces(data.runs, folds))
@@ -128,12 +134,23 @@ def _encoded(
     beside = np.column_stack(list(data.nuisance.values())) if data.nuisance else None
 
     def encoded(targets: Floats, groups: list[str], confounds: Confounds | None) -> EncodingResult:
-        return encode_layers(
+        found = encode_layers(
             features,
             targets,
             data.runs,
             options=options,
             target_groups=groups,
+            nuisance=beside,
+            confounds=confounds,
+            folds=folds,
+        )
+        if options.readout is Readout.BEST:
+            return found
+        return stacked(
+            found,
+            features,
+            targets,
+            data.runs,
             nuisance=beside,
             confounds=confounds,
             folds=folds,

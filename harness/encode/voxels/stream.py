@@ -25,7 +25,8 @@ from harness.encode.design.confounds import (
     joined,
 )
 from harness.encode.design.kernel import FloatArray, model_grid, nuisance_grid
-from harness.encode.design.options import EncodingOptions, Precision, Solver
+from harness.encode.design.narrowed import narrowed
+from harness.encode.design.options import EncodingOptions, Precision, Readout, Solver
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import Fold, check_runs, held_out_pieces
 from harness.encode.design.targets import make_splits
@@ -130,12 +131,16 @@ def stream_layers(
         not chosen by voxel.
     """
     options = options.in_precision(Precision.SINGLE)
+    options.only("voxels", readout=Readout.BEST, partition=False)
+    if options.metric.compares:
+        raise DataError(f"{options.metric} predicts no voxels", "metric=r2 or correlation")
     labels = check_runs(source.runs)
     if recording.dims != ("sample", "layer", "unit") or len(recording) != len(labels):
         raise DataError(
             f"the recording has shape {dict(recording.sizes)}, the responses {len(labels)} rows",
             "give (sample, layer, unit) in the time base of the responses",
         )
+    recording = narrowed(recording, labels, options.projected)
     cleaned = drift is not None or confounds is not None
     splits = make_splits(labels, options, folds, cleaned=cleaned)
     slow: Cleaning | None = None
