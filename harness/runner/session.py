@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from harness.errors import ChecksumError, CorruptError
+from harness.lm.capabilities import COMPRESS
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
+from harness.place.memory import check_room
 from harness.place.place import Place
 from harness.record.request import Request
+from harness.record.size import recording_bytes
 from harness.runner.cells import NONE, Variant
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
@@ -145,6 +148,11 @@ class Session:
 
         model = self._loaded
         first = requests[0]
+        check_room(
+            sum(recording_bytes(request, self.files.config) for request in requests),
+            f"recording {first.stimuli.name} ({first.measure}, {first.context})",
+            "benchmarks of fewer words at a time want less",
+        )
         self.progress.stage(
             self.variant, f"recording {first.stimuli.name} ({first.measure}, {first.context})"
         )
@@ -189,6 +197,7 @@ class Session:
         model = self._base()
         compressor = self.variant.compressor
         if compressor.method != "none":
+            self._check_compressible(model)
             self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
@@ -216,6 +225,19 @@ class Session:
             if again.fingerprint != self.files.fingerprint:
                 raise
             return load(again, spec, **how)
+
+    @staticmethod
+    def _check_compressible(model: LanguageModel) -> None:
+        """Refuse a model that is found out, now that it is loaded, to have nothing to compress.
+
+        Raises
+        ------
+        Unsupported
+        """
+        from harness.record.examined import refused
+
+        if COMPRESS not in model.capabilities:
+            raise refused(model, "layer that a compressor changes")
 
     def _reloaded(self, saved: Path) -> LanguageModel:
         from harness.runner.compression import reload

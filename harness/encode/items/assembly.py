@@ -18,6 +18,7 @@ from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.design.narrowed import narrowed
 from harness.encode.design.options import EncodingOptions, Readout
 from harness.encode.design.splits import Fold
+from harness.encode.design.targets import usable_columns
 from harness.encode.score.relative import interval, relative, unique_of
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError, ScoreError
@@ -186,7 +187,7 @@ def group_folds(groups: Sequence[str] | Texts, n_folds: int) -> tuple[Fold, ...]
 
 
 def measured(data: Assembly, part: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Items of an experiment, and the neuroids that have responses to all of them.
+    """Items of an experiment, and the neuroids that were measured on all of them.
 
     Returns
     -------
@@ -194,7 +195,7 @@ def measured(data: Assembly, part: str) -> tuple[npt.NDArray[np.intp], npt.NDArr
     here : array of bool, shape (n_neuroids,)
     """
     rows = np.flatnonzero(data.parts == part)
-    return rows, np.asarray(np.isfinite(data.values[rows]).all(axis=0))
+    return rows, usable_columns(data.values[rows], np.zeros(len(rows), np.int64))
 
 
 def score_assembly(

@@ -16,6 +16,7 @@ from harness.encode.ceilings.cross_fit import Z_VOXEL, Parts, Ratio, mean_ratio
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import array_responses
+from harness.encode.design.targets import usable_columns
 from harness.encode.score.relative import relative, unique_of
 from harness.encode.voxels.stream import stream_layers
 from harness.errors import DataError
@@ -232,7 +233,7 @@ def _from_others(now: Mapping[str, Single], person: str, options: EncodingOption
     """Predict the electrodes of a participant in each fold, (n_folds, n_electrodes)."""
     own = now[person]
     others = np.concatenate([values for p, values in now.items() if p != person], axis=1)
-    usable = np.isfinite(others).all(axis=0) & (np.ptp(others, axis=0) > 0)
+    usable = usable_columns(others, np.zeros(len(others), np.int64))
     if not usable.any():
         return np.full((options.n_outer, own.shape[1]), np.nan)
     recording = xr.DataArray(
