@@ -74,6 +74,8 @@ class Naturalistic:
     confounds : mapping
         By participant, what has nothing to do with the stimulus (motion, aCompCor),
         (n_samples, k), of everybody or of nobody.
+    bands : mapping
+        Further regressors (n_samples,) by name, by band: for the partition of variance.
     """
 
     source: ResponseSource
@@ -83,6 +85,7 @@ class Naturalistic:
     ceilings: Mapping[str, Floats] = field(default_factory=dict)
     cutoff: float | None = None
     confounds: Mapping[str, Floats] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.confounds and set(self.confounds) != set(self.source.participants):
@@ -158,6 +161,7 @@ def region_means(data: Naturalistic, rois: Sequence[str] = ()) -> Responses:
         cutoff=data.cutoff,
         confounds=data.confounds or None,
         nuisance=dict(data.nuisance),
+        bands=data.bands,
     )
     return replace(found, left_out={**left_out, **found.left_out})
 

@@ -19,6 +19,7 @@ from harness.encode.design.narrowed import narrowed
 from harness.encode.design.options import EncodingOptions, Readout
 from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces
+from harness.encode.score.partition import partition, table
 from harness.encode.score.relative import relative
 from harness.encode.score.responses import Cleaned, Responses, prepare
 from harness.encode.score.similarity import score_similarity
@@ -117,6 +118,8 @@ def score_responses(
     )
     share = _relative(result, data, clean, seed)
     score = score.assign(share.data_vars)
+    if options.partition:
+        score = score.merge(_partition(np.asarray(recording.values), result, data, clean, seed))
     said = _said(result, data, clean, options, seed) | permuted.attrs | share.attrs
     return score.assign_attrs(said)
 
@@ -282,6 +285,27 @@ def _relative(result: EncodingResult, data: Responses, clean: Cleaned, seed: int
             for j, roi in enumerate(data.rois)
         }
     return relative(each, regions, seed, together=True)
+
+
+def _partition(
+    features: Floats, result: EncodingResult, data: Responses, clean: Cleaned, seed: int
+) -> xr.Dataset:
+    """Part the variance of every participant and region among bands."""
+    shape = len(data.participants), len(data.rois)
+    lexical = {**data.nuisance, **data.bands.get("lexical", {})}
+    regressors = {**data.bands, "lexical": lexical}
+    bands = {n: np.column_stack(list(own.values())) for n, own in regressors.items() if own}
+    names, unique, joint = partition(
+        features,
+        np.concatenate(list(clean.values), axis=1),
+        data.runs,
+        bands,
+        [int(np.nanmean(fold, axis=1).argmax()) for fold in result.inner_score],
+        options=result.options,
+        confounds=clean.confounds,
+        folds=result.folds,
+    )
+    return table(names, unique.reshape(-1, *shape), joint.reshape(shape), seed)
 
 
 def _said(
