@@ -113,6 +113,8 @@ class EncodingOptions:
     partition : bool
         Whether the variance of regions is parted among bands: model, static embeddings, lexical,
         position, autocorrelation.
+    cross : bool
+        Whether every participant is predicted from fits to the others, besides.
 
     Raises
     ------
@@ -136,6 +138,7 @@ class EncodingOptions:
     projected: int = 0
     readout: Readout = Readout.BEST
     partition: bool = False
+    cross: bool = False
 
     def __post_init__(self) -> None:
         counts = (self.penalties, self.nuisance_penalties)

@@ -239,7 +239,7 @@ def score_assembly(
     ScoreError
         The recording has not a row for every item.
     """
-    options.only("items", readout=Readout.BEST, partition=False)
+    options.only("items", readout=Readout.BEST, partition=False, cross=False)
     if options.metric.compares:
         raise DataError(f"{options.metric} is not for items", "metric=r2 or correlation")
     recording = narrowed(recording, np.zeros(len(recording)), options.projected)

@@ -19,6 +19,7 @@ from harness.encode.design.narrowed import narrowed
 from harness.encode.design.options import EncodingOptions, Readout
 from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces
+from harness.encode.score.across import across_participants
 from harness.encode.score.partition import partition, table
 from harness.encode.score.relative import relative
 from harness.encode.score.responses import Cleaned, Responses, prepare
@@ -118,6 +119,9 @@ def score_responses(
     )
     share = _relative(result, data, clean, seed)
     score = score.assign(share.data_vars)
+    if options.cross:
+        features = np.asarray(recording.values)
+        score = score.merge(across_participants(features, clean, data.runs, options, folds, seed))
     if options.partition:
         score = score.merge(_partition(np.asarray(recording.values), result, data, clean, seed))
     said = _said(result, data, clean, options, seed) | permuted.attrs | share.attrs

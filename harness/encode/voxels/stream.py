@@ -131,7 +131,7 @@ def stream_layers(
         not chosen by voxel.
     """
     options = options.in_precision(Precision.SINGLE)
-    options.only("voxels", readout=Readout.BEST, partition=False)
+    options.only("voxels", readout=Readout.BEST, partition=False, cross=False)
     if options.metric.compares:
         raise DataError(f"{options.metric} predicts no voxels", "metric=r2 or correlation")
     labels = check_runs(source.runs)
