@@ -12,9 +12,8 @@ so are rows whose delays reach back before the start of a run.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,13 @@ from harness.encode.ceilings.cross_fit import Z_REGION, Parts, mean_ratio
 from harness.encode.design.band import ColumnBand, make_band, make_columns
 from harness.encode.design.narrowed import narrowed
 from harness.encode.design.options import EncodingOptions, Metric
-from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces, run_starts
+from harness.encode.design.splits import (
+    Fold,
+    IntArray,
+    contiguous_folds,
+    held_out_pieces,
+    run_starts,
+)
 from harness.encode.score.relative import interval, relative
 from harness.encode.score.responses import Responses
 from harness.errors import DataError, ScoreError
@@ -91,21 +96,25 @@ def score_similarity(
     values = clean.values
     patterns = [values[:, :, [k]] for k in range(len(data.rois))] + [values]
     rois = (*data.rois, "all")
-    places = []
     early = _early(data.runs, max(options.delays))
-    for fold in folds:
-        for part in (fold.train, fold.test):
-            rows = part[~early[part]]
-            maps = _without(beside, fold, rows)
-            pairs = _pairs(data.runs, rows, options.gap)
-            places.append((rows, maps, pairs))
-    n_layers = recording.sizes["layer"]
-    shape = (len(folds), 2, n_layers, len(data.participants), len(rois))
-    found = np.full(shape, np.nan)
-    tops = np.full((len(folds), len(data.participants), len(rois)), np.nan)
-    brains = [_brains(patterns, *place, options.metric) for place in places]
-    for number in range(len(folds)):
-        tops[number] = _others(brains[2 * number + 1], places[2 * number + 1][2], options.metric)
+    places = [
+        _place(beside, fold, part[~early[part]], data.runs, options)
+        for fold in folds
+        for part in (fold.train, fold.test)
+    ]
+    n_layers, n_people = recording.sizes["layer"], len(data.participants)
+    found = np.full((len(folds), n_layers, n_people, len(rois)), np.nan)
+    favour = np.full((len(folds), n_layers, len(rois)), np.nan)
+    tops = np.full((len(folds), n_people, len(rois)), np.nan)
+    # Of training rows only what chooses a layer: the mean over participants.
+    brains = []
+    for number, place in enumerate(places):
+        each = [[place.vector(place.kernel_of(y)) for y in pattern] for pattern in patterns]
+        if number % 2 == 0:
+            brains.append(np.stack([np.mean(people, axis=0) for people in each])[:, None])
+        else:
+            tops[number // 2] = _others(patterns, place)
+            brains.append(np.stack([np.stack(people) for people in each]))
     for layer in range(n_layers):
         band = make_band(
             np.asarray(recording[:, layer].values),
@@ -114,53 +123,85 @@ def score_similarity(
             name=f"layer {layer}",
             confounds=shared,
         )
-        kernel = band.columns @ band.columns.T if isinstance(band, ColumnBand) else band.kernel
-        for place, (rows, maps, pairs) in enumerate(places):
-            own = _geometry(_mapped(np.asarray(kernel, np.float64), maps, rows), options.metric)
-            for k, people in enumerate(brains[place]):
-                for i, brain in enumerate(people):
-                    score = similarity(own, brain, pairs, options.metric)
-                    found[place // 2, place % 2, layer, i, k] = score
-    return _dataset(found, tops, data, rois, recording, options, clean.account, seed)
+        kernel = np.asarray(
+            band.columns @ band.columns.T if isinstance(band, ColumnBand) else band.kernel,
+            np.float64,
+        )
+        for number, (place, brain) in enumerate(zip(places, brains, strict=True)):
+            scores = brain @ place.vector(place.mapped(kernel))  # (roi, participant)
+            if number % 2 == 0:
+                favour[number // 2, layer] = scores[:, 0]
+            else:
+                found[number // 2, layer] = scores.T
+    return _dataset(found, favour, tops, data, rois, recording, options, clean.account, seed)
 
 
-def similarity(one: Floats, other: Floats, pairs: Mask, metric: Metric) -> float:
-    """Compare two geometries over some pairs of rows.
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Rows whose geometry is compared: the training or the held-out ones of a fold.
 
     Parameters
     ----------
-    one, other : array, shape (n_rows, n_rows)
-        Squared distances for RSA; kernels for CKA.
+    rows : array of int, shape (n_rows,)
+    maps : array, shape (n_rows, n_samples), optional
+        From training rows to what nuisance predicts in these.
     pairs : array of bool, shape (n_rows, n_rows)
-        Symmetric, without the diagonal.
     metric : Metric
-
-    Returns
-    -------
-    float
-        Pearson r over pairs for RSA. For CKA the cosine of the kernels after U-centring over pairs:
-        what every row has with the others on average is taken out, without the diagonal.
+    effects : array, shape (n_rows, n_rows), optional
+        From sums over the pairs of a row to additive effects of rows.
     """
-    if metric is Metric.RSA:
-        a, b = one[pairs], other[pairs]
-        a, b = a - a.mean(), b - b.mean()
-    else:
-        a, b = _centred(one, pairs)[pairs], _centred(other, pairs)[pairs]
-    norm = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / norm if norm > 0 else math.nan
+
+    rows: IntArray
+    maps: Floats | None
+    pairs: Mask
+    metric: Metric
+    effects: Floats | None
+
+    def mapped(self, kernel: Floats) -> Floats:
+        """Kernel of the rows without nuisance: ``(E - M) K (E - M)'``, E the rows themselves."""
+        if self.maps is None:
+            return np.asarray(kernel[np.ix_(self.rows, self.rows)])
+        left = kernel[self.rows] - self.maps @ kernel
+        return np.asarray(left[:, self.rows] - left @ self.maps.T)
+
+    def kernel_of(self, pattern: Floats) -> Floats:
+        """Kernel of responses (n_samples, k) in the rows, without nuisance."""
+        own = pattern[self.rows]
+        if self.maps is not None:
+            own = own - self.maps @ pattern
+        return np.asarray(own @ own.T)
+
+    def vector(self, kernel: Floats) -> Floats:
+        """Geometry over pairs, of mean 0 and norm 1, so that a product is the measure."""
+        upper = np.triu(self.pairs, 1)
+        if self.effects is None:
+            own = np.diag(kernel)
+            values = (own[:, None] + own[None] - 2 * kernel)[upper]
+            values = values - values.mean()
+        else:
+            row = self.effects @ np.where(self.pairs, kernel, 0).sum(axis=1)
+            values = (kernel - row[:, None] - row[None])[upper]
+        norm = float(np.sqrt(values @ values))
+        return np.asarray(values / norm if norm > 0 else np.full_like(values, np.nan))
 
 
-def _centred(kernel: Floats, pairs: Mask) -> Floats:
-    """Take additive effects of rows out of a kernel, over the pairs in use, by least squares."""
-    weights = pairs.astype(np.float64)
-    counts = np.diag(weights.sum(axis=1))
-    # k_ij = a_i + a_j: normal equations (D + W) a = row sums.
-    sums = (kernel * weights).sum(axis=1)
-    effects = np.linalg.lstsq(counts + weights, sums, rcond=None)[0]
-    return np.asarray(kernel - effects[:, None] - effects[None])
+def _place(
+    beside: Floats | None,
+    fold: Fold,
+    rows: IntArray,
+    runs: npt.ArrayLike,
+    options: EncodingOptions,
+) -> _Place:
+    pairs = _pairs(runs, rows, options.gap)
+    effects = None
+    if options.metric is Metric.CKA:
+        # k_ij = a_i + a_j over pairs: (D + W) a = row sums, by least squares.
+        weights = pairs.astype(np.float64)
+        effects = np.linalg.pinv(np.diag(weights.sum(axis=1)) + weights, hermitian=True)
+    return _Place(rows, _without(beside, fold, rows), pairs, options.metric, effects)
 
 
-def _pairs(runs: npt.ArrayLike, rows: npt.NDArray[np.intp], gap: int) -> Mask:
+def _pairs(runs: npt.ArrayLike, rows: IntArray, gap: int) -> Mask:
     """Pairs of different rows that are no neighbours in time."""
     labels = np.asarray(runs)[rows]
     apart = np.abs(rows[:, None] - rows[None]) > gap
@@ -175,7 +216,7 @@ def _early(runs: npt.ArrayLike, delay: int) -> Mask:
     return np.asarray(np.arange(len(labels)) - np.repeat(starts, lengths) < delay)
 
 
-def _without(beside: Floats | None, fold: Fold, rows: npt.NDArray[np.intp]) -> Floats | None:
+def _without(beside: Floats | None, fold: Fold, rows: IntArray) -> Floats | None:
     """Map training rows to what nuisance, fitted to them, predicts in some rows."""
     if beside is None:
         return None
@@ -188,53 +229,21 @@ def _without(beside: Floats | None, fold: Fold, rows: npt.NDArray[np.intp]) -> F
     return full
 
 
-def _mapped(kernel: Floats, maps: Floats | None, rows: npt.NDArray[np.intp]) -> Floats:
-    """Kernel of rows without nuisance: ``(E - M) K (E - M)'``, E the rows themselves."""
-    if maps is None:
-        return kernel[np.ix_(rows, rows)]
-    left = kernel[rows] - maps @ kernel
-    return np.asarray(left[:, rows] - left @ maps.T)
-
-
-def _geometry(kernel: Floats, metric: Metric) -> Floats:
-    if metric is Metric.CKA:
-        return kernel
-    own = np.diag(kernel)
-    return np.asarray(own[:, None] + own[None] - 2 * kernel)
-
-
-def _brains(
-    patterns: Sequence[Floats],
-    rows: npt.NDArray[np.intp],
-    maps: Floats | None,
-    pairs: Mask,
-    metric: Metric,
-) -> list[list[Floats]]:
-    """Geometries of rows, by region and participant."""
-    found = []
-    for pattern in patterns:
-        each = []
-        for person in pattern:
-            own = person[rows] if maps is None else person[rows] - maps @ person
-            each.append(_geometry(own @ own.T, metric))
-        found.append(each)
-    return found
-
-
-def _others(brains: Sequence[Sequence[Floats]], pairs: Mask, metric: Metric) -> Floats:
-    """Compare each participant with the mean of the others, (n_participants, n_rois)."""
-    out = np.full((len(brains[0]), len(brains)), np.nan)
-    if len(brains[0]) < 3:
-        return out
-    for k, people in enumerate(brains):
-        total = np.sum(people, axis=0)
-        for i, own in enumerate(people):
-            out[i, k] = similarity(own, total - own, pairs, metric)
+def _others(patterns: Sequence[Floats], place: _Place) -> Floats:
+    """Compare each participant with the mean geometry of the others, (n_participants, n_rois)."""
+    n = len(patterns[0])
+    out = np.full((n, len(patterns)), np.nan)
+    for k, pattern in enumerate(patterns):
+        kernels = np.stack([place.kernel_of(y) for y in pattern])
+        total = kernels.sum(axis=0)
+        for i, own in enumerate(kernels if n > 2 else ()):
+            out[i, k] = place.vector(own) @ place.vector(total - own)
     return out
 
 
 def _dataset(
     found: Floats,
+    favour: Floats,
     tops: Floats,
     data: Responses,
     rois: tuple[str, ...],
@@ -244,9 +253,8 @@ def _dataset(
     seed: int,
 ) -> xr.Dataset:
     # By fold and region, the layer that training rows of all participants favour.
-    best = np.nanmean(found[:, 0], axis=2).argmax(axis=1)  # (fold, roi)
-    heldout = found[:, 1]  # (fold, layer, participant, roi)
-    folds = np.take_along_axis(heldout, best[:, None, None], axis=1)[:, 0]
+    best = favour.argmax(axis=1)  # (fold, roi)
+    folds = np.take_along_axis(found, best[:, None, None], axis=1)[:, 0]
     r = folds.mean(axis=0)
     layers = np.asarray(recording["layer"].values)
     people = r.mean(axis=1)
@@ -270,7 +278,7 @@ def _dataset(
             "low": low,
             "high": high,
             "ceiling": float(tops.mean()),
-            "r": ((*dims, "layer"), np.moveaxis(heldout.mean(axis=0), 0, -1)),
+            "r": ((*dims, "layer"), np.moveaxis(found.mean(axis=0), 0, -1)),
             "r_best": (dims, r),
             "layer_best": ("roi", np.median(layers[best], axis=0)),
             "fold_r": (("fold", *dims), folds),
