@@ -20,7 +20,8 @@ def telling_what_remains(plan: Plan) -> Iterator[None]:
     except Stopped as stopped:
         from harness.runner.plan import still
 
-        cells = [cell for cell in plan.todo if plan.in_shard(cell.variant)]
+        shard = {variant.name for variant in plan.shard()}
+        cells = [cell for cell in plan.todo if cell.variant.name in shard]
         wanted = {(cell.variant.name, cell.benchmark.name) for cell in cells}
         left = sum((c.variant.name, c.benchmark.name) in wanted for c in still(plan).todo)
         done = len(cells) - left

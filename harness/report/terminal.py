@@ -94,9 +94,12 @@ def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
     table.add_column("compressor", no_wrap=True)
     for spec in benchmarks:
         table.add_column(spec.name + (" [dim](simulated)[/]" if spec.simulated else ""))
+    by_variant: dict[str, dict[str, Cell]] = {}
+    for cell in plan.cells:
+        by_variant.setdefault(cell.variant.name, {})[cell.benchmark.name] = cell
     for variant in plan.variants:
         row: list[RenderableType] = [variant.model.name, variant.compressor.name]
-        cells = {c.benchmark.name: c for c in plan.cells if c.variant.name == variant.name}
+        cells = by_variant[variant.name]
         row += [_status(cells[b.name]) for b in benchmarks]
         table.add_row(*row)
     parts: list[RenderableType] = [table, Text(), Text(estimate.sentence())]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from harness.errors import CorruptError, FetchError, HarnessError
+from harness.errors import CorruptError, FetchError, HarnessError, OfflineError
 from harness.lm.capabilities import COMPRESS, allowed, capabilities
 from harness.lm.controls import STATIC
 from harness.lm.examination import Examination, kept
-from harness.lm.files import ModelFiles
+from harness.lm.files import ModelFiles, Unconverted
 from harness.lm.source import resolve
 from harness.place.place import Place, entered
 from harness.record.benchmark import Benchmark
@@ -23,6 +23,7 @@ from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
+from harness.runner.sizes import Size, of_files, of_unconverted, size_of
 from harness.runner.started import mark_of
 from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.extras import not_installed
@@ -58,6 +59,8 @@ class Plan:
     options : RunOptions
     engine : EngineOptions
         Who computes it, and which part of it.
+    sizes : mapping
+        Sizes of the models, as far as they are known, by model name.
     """
 
     cells: tuple[Cell, ...]
@@ -66,6 +69,7 @@ class Plan:
     place: Place
     options: RunOptions = field(default_factory=RunOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
+    sizes: Mapping[str, Size] = field(default_factory=dict, repr=False)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -77,9 +81,12 @@ class Plan:
         """Cells that have to be computed."""
         return tuple(c for c in self.cells if c.status is Status.TODO)
 
-    def todo_of(self, variant: Variant) -> tuple[Cell, ...]:
-        """Cells of one variant that have to be computed."""
-        return tuple(c for c in self.todo if c.variant.name == variant.name)
+    def todo_by_variant(self) -> dict[str, tuple[Cell, ...]]:
+        """Cells that have to be computed, by the name of their variant; others are left out."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.todo:
+            found.setdefault(cell.variant.name, []).append(cell)
+        return {name: tuple(cells) for name, cells in found.items()}
 
     def jobs(self) -> tuple[Job, ...]:
         """Return the jobs of the shard that is to be computed: a variant each.
@@ -87,26 +94,28 @@ class Plan:
         Cells over which a process was killed come last, so that they keep no other from its score.
         """
         texts = tuple(loaded.spec for loaded in self.benchmarks.values())
+        todo = self.todo_by_variant()
         jobs = [
             Job(
                 variant,
-                tuple(sorted(self.todo_of(variant), key=lambda cell: bool(cell.reason))),
+                tuple(sorted(todo[variant.name], key=lambda cell: bool(cell.reason))),
                 self.place,
                 self.options,
                 texts if variant.compressor.calibrated else (),
             )
-            for variant in self.variants
-            if self.in_shard(variant) and self.todo_of(variant)
+            for variant in self.shard()
+            if variant.name in todo
         ]
         return tuple(sorted(jobs, key=lambda job: any(cell.reason for cell in job.cells)))
 
-    def in_shard(self, variant: Variant) -> bool:
-        """Whether a variant belongs to the part that is to be computed.
+    def shard(self) -> tuple[Variant, ...]:
+        """Variants of the part that is to be computed.
 
-        Variants are counted over the whole selection, not over what is left to do, so that shards
-        that start at different times agree.
+        They are counted over the whole selection, not over what is left to do, so that shards that
+        start at different times agree.
         """
-        return self.engine.shard.holds([v.name for v in self.variants].index(variant.name))
+        holds = self.engine.shard.holds
+        return tuple(v for number, v in enumerate(self.variants) if holds(number))
 
     def keys(self, variant: Variant) -> Keys:
         """Keys of what is stored of a variant whose model's files are here."""
@@ -123,31 +132,47 @@ def make_plan(
     place: Place,
     options: RunOptions,
     engine: EngineOptions | None = None,
+    *,
+    fetch: bool = True,
 ) -> Plan:
     """Find out what a selection asks for and what of it is in the store.
 
-    Loads benchmarks' data, but no model; nothing is fetched from a hub.
+    Loads benchmarks' data, but no model; nothing is fetched from a hub. With ``fetch=False``
+    nothing is fetched at all: cells whose data a run would fetch are to do.
     """
-    with entered(place):
-        return _made(selection, place, options, engine or EngineOptions())
+    with entered(place if fetch else replace(place, offline=True)):
+        return _made(selection, place, options, engine or EngineOptions(), fetch)
 
 
-def _made(selection: Selection, place: Place, options: RunOptions, engine: EngineOptions) -> Plan:
+def _made(
+    selection: Selection, place: Place, options: RunOptions, engine: EngineOptions, fetch: bool
+) -> Plan:
+    # A run has the worker convert; who reads the store alone has nobody else.
+    convert = fetch and options.overwrite is Overwrite.NEVER
     store = Store(place.store)
     benchmarks: dict[str, Loaded] = {}
     broken: dict[str, str] = {}
+    later: dict[str, str] = {}
     for spec in selection.benchmarks:
         try:
             benchmarks[spec.name] = load_benchmark(spec)
+        except OfflineError as error:
+            (broken if place.offline else later)[spec.name] = str(error)
         except HarnessError as error:
             broken[spec.name] = str(error)
         except Exception as error:  # a fault of one benchmark is its own
             broken[spec.name] = _fault(error)
     files: dict[str, ModelFiles] = {}
+    sizes: dict[str, Size] = {}
     unresolved: dict[str, str] = {}
     for model in selection.models:
+        if known := size_of(model):
+            sizes[model.name] = known
         try:
-            files[model.name] = resolve(model, offline=True)
+            files[model.name] = resolve(model, offline=True, convert=convert)
+            sizes[model.name] = of_files(files[model.name])
+        except Unconverted as found:
+            sizes[model.name] = of_unconverted(found)
         except FetchError as error:
             if place.offline:
                 unresolved[model.name] = str(error)
@@ -164,9 +189,11 @@ def _made(selection: Selection, place: Place, options: RunOptions, engine: Engin
                 reason = broken.get(spec.name) or unresolved.get(model.name, "")
                 if reason:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
+                elif spec.name in later:
+                    cells.append(Cell(variant, spec, Status.TODO, later[spec.name]))
                 else:
                     cells.append(planned(variant, draft, spec, store))
-    return Plan(tuple(cells), benchmarks, files, place, options, engine)
+    return Plan(tuple(cells), benchmarks, files, place, options, engine, sizes)
 
 
 def load_benchmark(spec: BenchmarkSpec) -> Loaded:

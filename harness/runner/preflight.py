@@ -76,8 +76,9 @@ def estimate(plan: Plan) -> Estimate:
     """Estimate what a plan takes from word counts, sizes and typical speeds."""
     store = Store(plan.place.store)
     seconds, memory, disk, passing = 0.0, 0, 0, 0
+    by_variant = plan.todo_by_variant()
     for variant in plan.variants:
-        todo = plan.todo_of(variant)
+        todo = by_variant.get(variant.name, ())
         if not todo or variant.model.name not in plan.files:
             continue
         files = plan.files[variant.model.name]

@@ -19,6 +19,7 @@ from harness.place.place import Place
 from harness.record.request import Request
 from harness.record.size import recording_bytes
 from harness.runner.cells import NONE, Variant
+from harness.runner.device_memory import halved
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress
@@ -144,23 +145,31 @@ class Session:
 
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
-        from harness.record.subject import LanguageSubject
+        from harness.record.subject import BATCH_TOKENS, LanguageSubject
 
         model = self._loaded
         first = requests[0]
+        what = f"recording {first.stimuli.name} ({first.measure}, {first.context})"
         check_room(
             sum(recording_bytes(request, self.files.config) for request in requests),
-            f"recording {first.stimuli.name} ({first.measure}, {first.context})",
+            what,
             "benchmarks of fewer words at a time want less",
         )
-        self.progress.stage(
-            self.variant, f"recording {first.stimuli.name} ({first.measure}, {first.context})"
-        )
-        subject = LanguageSubject(
-            model, batch_size=self.options.batch_size, progress=self.progress.advance
-        )
+
+        def record(part: int) -> dict[str, xr.DataArray]:
+            again = f", a batch of 1/{part}" if part > 1 else ""
+            self.progress.stage(self.variant, what + again)
+            size = self.options.batch_size
+            subject = LanguageSubject(
+                model,
+                batch_size=size and max(1, size // part),
+                batch_tokens=BATCH_TOKENS // part,
+                progress=self.progress.advance,
+            )
+            return subject.record_all(requests)
+
         with Meter(self.device) as meter:
-            answers = subject.record_all(requests)
+            answers = halved(record, self.device, what)
         for request in requests:
             answer = answers[request.key]
             answer.attrs |= {

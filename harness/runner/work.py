@@ -16,6 +16,7 @@ from harness.place.memory import told_memory
 from harness.place.place import entered
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell
+from harness.runner.device_memory import halved
 from harness.runner.job import Job
 from harness.runner.keys import failure_key
 from harness.runner.options import Overwrite
@@ -156,8 +157,13 @@ class Worker:
                 # A killed run goes on from what it left here.
                 with opened.store.unfinished(key, anew=anew) as folder:
                     place = replace(job.place, device=opened.device, unfinished=folder)
-                    with entered(place):
-                        opened.store.write(Kind.SCORE, key, _score(loaded, opened))
+
+                    def score(part: int) -> xr.Dataset:
+                        with entered(replace(place, memory=place.memory // part)):
+                            return _score(loaded, opened)
+
+                    score_of = halved(score, opened.device, f"scoring {loaded.spec.name}")
+                    opened.store.write(Kind.SCORE, key, score_of)
 
     @contextmanager
     def _marked(self, keys: Sequence[str], opened: Session) -> Iterator[None]:
@@ -207,11 +213,14 @@ class Task:
         The cell to score; without one the job is prepared, which wants the accelerator.
     wait : bool
         Whether to wait for another process that does the same; at first such a task is put last.
+    returned : int
+        How often a worker that had to go has handed it back.
     """
 
     job: Job
     cell: Cell | None = None
     wait: bool = False
+    returned: int = 0
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -10,10 +10,10 @@ import importlib
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, final
+from typing import Any, cast, final
 
 from harness.errors import PluginError
 
@@ -211,7 +211,7 @@ def flaw(spec: Spec) -> str:
 
     Dataclasses check no types, and whoever sorts or searches specs relies on them.
     """
-    for name, kind in _fields(type(spec)).items():
+    for name, kind in _fields(cast(Hashable, type(spec))).items():
         value = getattr(spec, name)
         if not _is_a(value, kind):
             return f"{name} is {value!r}, which is no {_spelled(kind)}"
@@ -221,8 +221,8 @@ def flaw(spec: Spec) -> str:
 
 
 @cache
-def _fields(kind: type[Spec]) -> dict[str, Any]:
-    """Return the types of a spec's fields; their annotations are text, slow to evaluate."""
+def _fields(kind: Hashable) -> dict[str, Any]:
+    """Return the types of a class's fields; their annotations are text, slow to evaluate."""
     return typing.get_type_hints(kind)
 
 
