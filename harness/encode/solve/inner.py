@@ -1,4 +1,4 @@
-"""Inner folds of a plan: solved from one decomposition, or one by one.
+"""Inner folds of few targets: solved from one decomposition, or from one each.
 
 :mod:`harness.encode.solve.leave_out` needs one decomposition in all, a refit one for each fold but
 less work for each target. Which is cheaper depends on sizes only; errors are the same.
@@ -7,17 +7,26 @@ less work for each target. Which is cheaper depends on sizes only; errors are th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
 from harness.encode.design.kernel import (
+    DoubleArray,
+    FloatArray,
     Spectrum,
     decompose_features,
     decompose_kernel,
 )
 from harness.encode.design.options import Precision
-from harness.encode.design.splits import Fold
+from harness.encode.design.splits import Fold, IntArray
+from harness.encode.solve.filters import FilterBank, filter_bank
+from harness.encode.solve.passed import Block, block_of
+
+TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
+"""Of the filters of a refit."""
 
 
 class InnerSolver(StrEnum):
@@ -30,25 +39,10 @@ class InnerSolver(StrEnum):
 def cheaper_solver(
     spectrum: Spectrum, folds: Sequence[Fold], n_penalties: int, n_targets: int
 ) -> InnerSolver:
-    """Choose the solver that needs less time for a number of targets.
+    """Choose the solver that needs less time for a number of targets over all blocks.
 
     The factors were measured on one core with AVX-512; only their ratios matter, and a wrong choice
     costs time, nothing else.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of the training rows.
-    folds : sequence of Fold
-        Inner folds.
-    n_penalties : int
-        Length of the grid.
-    n_targets : int
-        Targets that will go through the plan, over all blocks.
-
-    Returns
-    -------
-    InnerSolver
     """
     n_train, rank = spectrum.basis.shape
     functions = 7.0
@@ -101,3 +95,111 @@ def decomposed_folds(
                 precision,
             )
         yield fold, own
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """One inner fold, decomposed by itself; its basis and held-out rows as products are made."""
+
+    fold: Fold
+    basis: FloatArray
+    heldout: FloatArray
+    bank: FilterBank
+    own: Spectrum | None
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted:
+    """Targets in one inner fold; a :class:`harness.encode.solve.passed.Passed`.
+
+    Parameters
+    ----------
+    train, held : array, shape (n_train, n_targets), (n_test, n_targets)
+        About the mean of the fold's training rows.
+    """
+
+    piece: _Piece
+    penalties: DoubleArray
+    train: FloatArray
+    held: FloatArray
+
+    @property
+    def test(self) -> IntArray:
+        """Held-out rows, as positions among the training rows."""
+        return self.piece.fold.test
+
+    @cached_property
+    def errors(self) -> FloatArray:
+        """Responses minus predictions, (n_penalties, n_test, n_targets)."""
+        piece, n_penalties = self.piece, len(self.penalties)
+        if not piece.bank.blocks:
+            # Features vary in the held-out rows only: nothing can be predicted.
+            return np.broadcast_to(self.held, (n_penalties, *self.held.shape))
+        terms = piece.bank.terms(piece.basis.T @ self.train)
+        return self.held + piece.bank.apply(piece.heldout, terms, -np.ones(n_penalties))
+
+    @cached_property
+    def block(self) -> Block:
+        """The targets in the fold's training rows, in float64."""
+        assert self.piece.own is not None, "the plan was made for no joint fit"
+        return block_of(self.piece.own, self.penalties, self.train)
+
+    def gains(self, x: Refitted) -> DoubleArray:
+        """``X' G y`` over the fold's training rows."""
+        return self.block.gains(x.block)
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Inner folds decomposed one by one. Made by :func:`refit_each`."""
+
+    _penalties: DoubleArray
+    _pieces: tuple[_Piece, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        arrays = {id(a): a.nbytes for p in self._pieces for a in (p.basis, p.heldout)}
+        kept = [p.own for p in self._pieces if p.own is not None]
+        arrays |= {id(a): a.nbytes for own in kept for a in (own.basis, own.heldout)}
+        return sum(arrays.values())
+
+    def each(self, responses: FloatArray) -> Iterator[Refitted]:
+        """Take centred targets, (n_train, n_targets), through the folds."""
+        for piece in self._pieces:
+            train = responses[piece.fold.train]
+            mean = train.mean(axis=0)
+            yield Refitted(piece, self._penalties, train - mean, responses[piece.fold.test] - mean)
+
+
+def refit_each(
+    spectrum: Spectrum,
+    folds: Sequence[Fold],
+    penalties: DoubleArray,
+    precision: Precision,
+    *,
+    decomposed: Precision = Precision.DOUBLE,
+    keep: bool = False,
+) -> Refits:
+    """Decompose every inner fold.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of all training rows.
+    folds : sequence of Fold
+        Inner folds, as positions among the training rows.
+    penalties : array, shape (n_penalties,)
+    precision : Precision
+        Of the products of the scan.
+    decomposed : Precision
+        Of the decompositions.
+    keep : bool
+        Keep decompositions in float64, for joint fits.
+    """
+    kind, pieces = np.dtype(precision.value), []
+    for fold, own in decomposed_folds(spectrum, folds, decomposed):
+        typed = (part.astype(kind, copy=False) for part in (own.basis, own.heldout))
+        bank = filter_bank(own.values, penalties, TOLERANCE[precision], precision)
+        pieces.append(_Piece(fold, *typed, bank, own if keep else None))
+    return Refits(penalties, tuple(pieces))
