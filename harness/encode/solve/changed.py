@@ -22,19 +22,11 @@ from harness.encode.solve.scan import Final, Scan
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """Columns that change a design.
+    """Columns ``V`` that change a design, and the inverse of ``M``."""
 
-    Parameters
-    ----------
-    train, heldout : array, shape (n_train, n_columns), (n_heldout, n_columns)
-        ``V``.
-    inverse : array, shape (n_columns, n_columns)
-        Of ``M``.
-    """
-
-    train: DoubleArray
-    heldout: DoubleArray
-    inverse: DoubleArray
+    train: DoubleArray  # (n_train, n_columns)
+    heldout: DoubleArray  # (n_heldout, n_columns)
+    inverse: DoubleArray  # (n_columns, n_columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +39,8 @@ class _Columns:
     @classmethod
     def of(cls, passed: Fitted, penalties: DoubleArray, inverse: DoubleArray) -> _Columns:
         gram = passed.gains(passed)
-        return cls(passed, np.linalg.inv(gram + penalties[:, None, None] * inverse))
+        equations = gram + penalties[:, None, None] * inverse
+        return cls(passed, np.asarray(np.linalg.inv(equations), np.float64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,22 +61,9 @@ def cheaper_solver(
 def decomposed_folds(
     spectrum: Spectrum, folds: Sequence[Fold], precision: Precision = Precision.DOUBLE
 ) -> Iterator[tuple[Fold, Spectrum]]:
-    """Decompose the training rows of inner folds, one after another.
+    """Decompose the training rows of inner folds one after another, from that of all of them.
 
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of all training rows.
-    folds : sequence of Fold
-        Inner folds, as positions among the training rows.
-    precision : Precision
-        Of the decompositions of kernels.
-
-    Yields
-    ------
-    fold : Fold
-    spectrum : Spectrum
-        Of the fold's own training rows; its rank may be 0.
+    ``precision`` is of the decompositions of kernels; the rank of a fold may be 0.
     """
     # Principal components of the training rows stand in for their features.
     components = spectrum.basis * np.sqrt(spectrum.values)
@@ -110,18 +97,12 @@ class _Piece:
 
 @dataclass(frozen=True, eq=False)
 class Refitted:
-    """Targets in one inner fold; a :class:`harness.encode.solve.passed.Passed`.
-
-    Parameters
-    ----------
-    train, held : array, shape (n_train, n_targets), (n_test, n_targets)
-        About the mean of the fold's training rows.
-    """
+    """Targets in one inner fold; a :class:`harness.encode.solve.passed.Passed`."""
 
     piece: _Piece
     penalties: DoubleArray
-    train: FloatArray
-    held: FloatArray
+    train: FloatArray  # (n_train, n_targets), about the mean of the fold's training rows
+    held: FloatArray  # (n_test, n_targets), about the same mean
 
     @property
     def test(self) -> IntArray:
@@ -181,25 +162,14 @@ def refit_each(
     decomposed: Precision = Precision.DOUBLE,
     keep: bool = False,
 ) -> Refits:
-    """Decompose every inner fold.
+    """Decompose every inner fold; for the rest see :func:`harness.encode.solve.scan.plan_scan`.
 
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of all training rows.
-    folds : sequence of Fold
-        Inner folds, as positions among the training rows.
-    penalties : array, shape (n_penalties,)
-    precision : Precision
-        Of the products of the scan.
-    decomposed : Precision
-        Of the decompositions.
-    keep : bool
-        Keep decompositions in float64, for joint fits.
+    ``precision`` is of the products of the scan, ``decomposed`` of the decompositions; they are
+    kept in float64 for joint fits.
     """
     kind, pieces = np.dtype(precision.value), []
     for fold, own in decomposed_folds(spectrum, folds, decomposed):
-        typed = (part.astype(kind, copy=False) for part in (own.basis, own.heldout))
+        basis, heldout = (part.astype(kind, copy=False) for part in (own.basis, own.heldout))
         bank = filter_bank(own.values, penalties, TOLERANCE[precision], precision)
-        pieces.append(_Piece(fold, *typed, bank, own if keep else None))
+        pieces.append(_Piece(fold, basis, heldout, bank, own if keep else None))
     return Refits(penalties, tuple(pieces))

@@ -91,22 +91,9 @@ def plan_inner_fold(
     scanned: torch.dtype,
     device: str,
 ) -> InnerFold:
-    """Multiply out what voxels share in an inner fold.
+    """Multiply out what voxels share in an inner fold, decomposed by itself.
 
-    Parameters
-    ----------
-    fold : Fold
-        Row numbers are positions among the training rows of the outer fold.
-    own : Spectrum
-        Of the fold's training rows.
-    penalties : array, shape (n_penalties,)
-        Positive, ascending.
-    precision : Precision
-        Of what is multiplied out.
-    scanned : torch.dtype
-        Of products with voxels.
-    device : str
-        Where they are made.
+    ``precision`` is of what is multiplied out, ``scanned`` the type of products with voxels.
     """
     import torch
 

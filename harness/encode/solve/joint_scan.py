@@ -3,14 +3,14 @@
 Banded ridge regression whose second band has few columns needs no decomposition of its own. With
 ``G`` the operator that leaves the residuals of the model's ridge fit, nuisance weights are those of
 generalised least squares, ``w = (X' G X + b)^-1 X' G y``. With ``e`` the held-out errors of
-responses in an inner fold and ``E`` those of the nuisance columns, which pass through the model's fit
-as if they were responses, the joint fit leaves ``e - E w``: scores follow from ``E' e`` and
+responses in an inner fold and ``E`` those of the nuisance columns, which pass through the model's
+fit as if they were responses, the joint fit leaves ``e - E w``: scores follow from ``E' e`` and
 ``E' E``, and no prediction is made for pairs of penalties that are not chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,8 +30,6 @@ from harness.numeric.products import product
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Put = Callable[[npt.NDArray[np.floating]], "Tensor"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,11 +188,14 @@ class JointScan:
     def _scores(self, y: Tensor, inner: DoubleArray) -> DoubleArray:
         """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
         known = self.scan.metric is Metric.R2 and len(inner) > 0
-        grid, total = self.scan.put(self.penalties), 0
+        grid = self.scan.put(self.penalties)
+        scores = np.zeros((len(self.scan.penalties), len(grid), y.shape[1]))
+        if known:
+            scores += inner[:, None]
         for fold, (held, errors, passed) in zip(self._folds, self.scan.each(y), strict=True):
-            total = total + fold.scores(y, held, None if known else errors, passed, grid)
-        scores: DoubleArray = (total / len(self._folds)).double().cpu().numpy()  # type: ignore[attr-defined]
-        return scores + inner[:, None] if known else scores
+            found = fold.scores(y, held, None if known else errors, passed, grid)
+            scores += found.cpu().numpy() / len(self._folds)
+        return scores
 
     def predict(self, responses: FloatArray, chosen: IntArray) -> tuple[FloatArray, FloatArray]:
         """Predict the held-out rows from all training rows.
@@ -233,7 +234,7 @@ class JointScan:
         return weights
 
     def _weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
-        """The same, of many voxels."""
+        """Compute the same for many voxels."""
         import torch
 
         assert self._everywhere is not None
@@ -301,25 +302,28 @@ def plan_joint_scan(
         one = leave_block_out(spectrum, [fold], scan.penalties, Precision.DOUBLE)
         made.extend(_multiplied(scan, spectrum, left, item) for item in one.each(x))
     curvature, rotation = rotated(x.T @ left)
-    everywhere = ((left @ rotation).swapaxes(1, 2), curvature, rotation)
-    shared = tuple(map(scan.put, everywhere))
-    return JointScan(scan, grid, x, held, tuple(made), None, shared)
+    linear = (left @ rotation).swapaxes(1, 2)
+    everywhere = scan.put(linear), scan.put(curvature), scan.put(rotation)
+    return JointScan(scan, grid, x, held, tuple(made), None, everywhere)
 
 
 def _joint_fold(
     scan: Scan,
     curvature: DoubleArray,
-    tested: DoubleArray,
+    tested: FloatArray,
     linear: DoubleArray | None = None,
     columns: tuple[Passed, DoubleArray] | None = None,
 ) -> JointFold:
-    if scan.metric is Metric.CORRELATION:
-        tested = tested - tested.mean(axis=1, keepdims=True)
+    tested = _about(scan, tested)
     moments = (tested.swapaxes(1, 2) @ tested)[:, None]
-    put = scan.put
-    return JointFold(
-        put(curvature), put(tested), put(moments), None if linear is None else put(linear), columns
-    )
+    rows = None if linear is None else scan.put(linear)
+    return JointFold(scan.put(curvature), scan.put(tested), scan.put(moments), rows, columns)
+
+
+def _about(scan: Scan, tested: FloatArray) -> FloatArray:
+    """Held-out errors of columns about their mean, where the metric is blind to it."""
+    blind = scan.metric is Metric.CORRELATION
+    return tested - tested.mean(axis=1, keepdims=True) if blind else tested
 
 
 def _multiplied(
@@ -333,13 +337,10 @@ def _multiplied(
     piece, errors = columns.piece, columns.all_errors
     curvature, rotation = rotated(columns.gains(columns))
     tested = errors[:, : piece.n_test]
-    if scan.metric is Metric.CORRELATION:
-        tested = tested - tested.mean(axis=1, keepdims=True)
-    back = piece.inverse[:, :, : piece.n_test] @ tested
+    back = piece.inverse[:, :, : piece.n_test] @ _about(scan, tested)
     both = np.concatenate([errors, back], axis=2)
-    left_out, together = np.split(
-        residuals(spectrum, scan.penalties, piece.left_out, both), 2, axis=2
-    )
+    spread = residuals(spectrum, scan.penalties, piece.left_out, both)
+    left_out, together = np.split(spread, 2, axis=2)
     linear = np.stack([everywhere - left_out, together]) @ rotation
     rows = linear.swapaxes(2, 3).reshape(-1, spectrum.n_train)
     return _joint_fold(scan, curvature, tested @ rotation, rows)

@@ -94,9 +94,9 @@ class LeaveBlockOut:
         # What no feature reaches is left over whole, whatever the penalty.
         rest = None
         if not self._spectrum.complete:
-            rest = responses - self._spectrum.basis @ block.axes
             # In float32 responses keep a hair of their mean, which small penalties amplify.
-            rest -= rest.mean(axis=0)
+            centred = responses - responses.mean(axis=0, dtype=np.float64)
+            rest = centred - self._spectrum.basis @ block.axes
         for piece in self._pieces:
             residuals = self._bank.apply(piece.rows, terms, self._penalties)
             if rest is not None:

@@ -1,7 +1,7 @@
 """Targets that go through ridge fits with every penalty of a grid.
 
 With ``G`` the operator from responses to the residuals of a fit, two things say what nuisance
-columns ``X`` add to it: ``X' G y``, and errors in held-out rows, which columns have as responses do.
+columns ``X`` add to it: ``X' G y``, and errors in held-out rows, which columns have like responses.
 Inner folds of few targets are solved in one of two ways (:mod:`harness.encode.solve.inner`); either
 gives both.
 """
@@ -54,27 +54,17 @@ class Folds(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Targets about their mean, and on the eigenvectors of the rows that were decomposed.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of these rows.
-    penalties : array, shape (n_penalties,)
-    centred : array, shape (n_rows, n_targets)
-    axes : array, shape (rank, n_targets)
-        Coordinates on the eigenvectors.
-    """
+    """Targets about their mean, and on the eigenvectors of the rows that were decomposed."""
 
     spectrum: Spectrum
     penalties: DoubleArray
-    centred: FloatArray
-    axes: DoubleArray
+    centred: FloatArray  # (n_rows, n_targets)
+    axes: DoubleArray  # (rank, n_targets)
     # Weak: a block's products with itself must not keep it.
     _known: WeakKeyDictionary[Block, DoubleArray] = field(default_factory=WeakKeyDictionary)
 
     def gains(self, x: Block) -> DoubleArray:
-        """``X' G y``, (n_penalties, n_columns, n_targets): all folds of a block ask for the same."""
+        """``X' G y``, (n_penalties, n_columns, n_targets), once for all folds that ask for it."""
         known = self._known.get(x)
         if known is None:
             values = self.spectrum.values

@@ -2,8 +2,8 @@
 
 A plan holds everything that depends on features only; any number of targets (voxels, or regions of
 participants who had the same stimulus) then stream through it. For whole brains what they share is
-multiplied out beforehand (:mod:`harness.encode.solve.inner_fold`); for few targets that takes longer
-than it saves (:mod:`harness.encode.solve.inner`). The same torch code runs on CPUs and GPUs.
+multiplied out beforehand (:mod:`harness.encode.solve.inner_fold`); for few targets that takes
+longer than it saves (:mod:`harness.encode.solve.inner`).
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Scan:
                 f"responses have shape {responses.shape}; the plan has {self.n_train} rows",
                 "give the training rows, shape (n_train, n_targets)",
             )
-        inner = np.empty((0, responses.shape[1]))
+        inner: DoubleArray = np.empty((0, responses.shape[1]))
         if chosen is None:
             inner = self.inner(responses)
             chosen = best_index(inner)
