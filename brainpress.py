@@ -40,12 +40,12 @@ def __dir__() -> list[str]:
 def main() -> None:
     """Run the command line."""
     try:
-        run = _harness("harness.cli").main
+        with _harness("harness.store.stopping").listening():  # also while the rest is imported
+            _harness("harness.cli").main()
     except ImportError as error:
         if "hides brainpress" not in str(error):
             raise
         raise SystemExit(f"error: {error}") from error
-    run()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.runner.cells import Cell
+    from harness.runner.engines.cluster import ClusterName, ClusterOptions
     from harness.runner.engines.options import EngineName, Shard
     from harness.runner.options import Overwrite
     from harness.runner.plan import Plan
@@ -65,6 +66,8 @@ class RunSettings(TypedDict, total=False):
     gpus: str | Sequence[int]
     shard: Shard | str
     scheduler: str
+    cluster: ClusterName | str | None
+    cluster_options: ClusterOptions | Mapping[str, Any] | Path | str | None
     retries: int
 
 
@@ -163,6 +166,11 @@ def run(
         Compute one of several parts only, as ``2/8``; the board has what the others left so far.
     scheduler : str
         Address of a Dask scheduler; without one, Dask workers are started on this machine.
+    cluster : ClusterName or str, optional
+        ``slurm``, ``pbs``, ``sge`` or ``lsf``: Dask workers are submitted as jobs.
+    cluster_options : ClusterOptions, mapping or path, optional
+        What each of these jobs asks for (``cores``, ``memory``, ``walltime``, ``queue``, …), or a
+        TOML file that says so: :class:`harness.runner.engines.cluster.ClusterOptions`.
     retries : int
         How often a worker may die over a task (default: 3) before its cells fail.
 

@@ -20,8 +20,10 @@ from harness.cli import (
 )
 from harness.cli.app import app, stderr
 from harness.cli.notices import hide_pointless_notices
+from harness.cli.output import told_output
 from harness.errors import HarnessError
 from harness.report import terminal
+from harness.store.stopping import listening
 
 __all__ = [
     "answer",
@@ -42,13 +44,14 @@ __all__ = [
 
 
 def main() -> None:
-    """Run the command line. Errors a user can mend are told in two lines; exit code 2."""
+    """Run the command line. Errors a user can mend are told in two lines; exit code 2.
+
+    SIGINT and SIGTERM stop it after what is being written, see :mod:`harness.store.stopping`.
+    """
     hide_pointless_notices()
-    try:
-        app()
-    except HarnessError as error:
-        terminal.say(stderr, error)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        stderr.print("stopped; the same command goes on where it was")
-        sys.exit(130)
+    with listening(), told_output():
+        try:
+            app()
+        except HarnessError as error:
+            terminal.say(stderr, error)
+            sys.exit(2)

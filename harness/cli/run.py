@@ -21,7 +21,9 @@ from harness.cli.options import (
     Tags,
     parse_seeds,
 )
+from harness.cli.remains import telling_what_remains
 from harness.report import terminal
+from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
 
@@ -85,6 +87,14 @@ def run(
             show_default="workers started here",
         ),
     ] = "",
+    cluster: Annotated[
+        ClusterName | None,
+        typer.Option("--cluster", help="Submit the workers as jobs of a cluster."),
+    ] = None,
+    cluster_options: Annotated[
+        Path | None,
+        typer.Option("--cluster-options", help="TOML file: what each job asks for."),
+    ] = None,
     retries: Annotated[
         int, typer.Option("--retries", min=1, help="Workers that may die over a task.")
     ] = 3,
@@ -116,18 +126,24 @@ def run(
         gpus=gpus,
         shard=shard,
         scheduler=scheduler,
+        cluster=cluster,
+        cluster_options=cluster_options,
         retries=retries,
     )
     console.print(terminal.plan_view(made, estimate(made)))
     if dry_run:
         return
-    with Bars(console, sum(len(job.cells) for job in made.jobs())) as bars:
+    with (
+        Bars(console, sum(len(job.cells) for job in made.jobs())) as bars,
+        telling_what_remains(made),
+    ):
         cells, result = carry_out(made, bars)
     where = save_board(result, board or made.place.store / "board.nc")
     console.print()
     console.print(board_view(result, console.width))
     console.print(f"board: {where}", soft_wrap=True)
-    unfinished = [c for c in cells if c.status.tried_again and made.in_shard(c.variant)]
+    mine = {variant.name for variant in made.shard()}
+    unfinished = [c for c in cells if c.status.tried_again and c.variant.name in mine]
     if unfinished:
         console.print(
             f"[red]{len(unfinished)} cells have no score[/]; the same command tries again"

@@ -18,13 +18,18 @@ def weights(
     device: Device = "auto",
     dtype: Dtype = "float32",
     store: StoreOption = None,
+    from_disk: Annotated[
+        bool, typer.Option("--from-disk", help="Block by block: for models larger than memory.")
+    ] = False,
     offline: Offline = False,
 ) -> None:
     """Write a variant as a Hugging Face folder: dense weights, tokenizer and card."""
     from harness.place.place import Place
     from harness.runner.options import RunOptions
     from harness.runner.weights import parse_variant, write_weights
+    from harness.runner.weights_on_disk import write_weights_from_disk
 
     place = Place.make(offline=offline, device=device, store=store)
-    where = write_weights(parse_variant(variant), out, place, RunOptions(dtype=dtype))
+    write = write_weights_from_disk if from_disk else write_weights
+    where = write(parse_variant(variant), out, place, RunOptions(dtype=dtype))
     console.print(f"written: {where}", soft_wrap=True)

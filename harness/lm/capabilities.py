@@ -1,7 +1,8 @@
-"""What can be asked of a model, known before it is loaded."""
+"""What can be asked of a model: by its spec, and by what its examination found."""
 
 from __future__ import annotations
 
+from harness.lm.examination import Examination
 from harness.spec.specs import ModelSpec
 
 HIDDEN, LOGPROB, COMPRESS = "hidden", "logprob", "compress"
@@ -21,3 +22,17 @@ def capabilities(spec: ModelSpec, packed: bool = False) -> frozenset[str]:
     if packed:
         return frozenset({HIDDEN, LOGPROB})
     return frozenset({HIDDEN, LOGPROB, COMPRESS})
+
+
+def allowed(found: Examination, spec: ModelSpec) -> frozenset[str]:
+    """Return what an examination leaves of what a model can do.
+
+    A model that attends to what follows has no log-probabilities, and hidden states only where its
+    spec asks for them; compressors measure it as one that does not, so it is not compressed.
+    """
+    able = {HIDDEN, LOGPROB, COMPRESS}
+    if not found.causal:
+        able = {HIDDEN} if spec.bidirectional else set()
+    if found.hidden:
+        able -= {HIDDEN}
+    return frozenset(able)

@@ -72,6 +72,23 @@ class Examination:
         """Bits per byte with the chosen start."""
         return self.bits_per_byte.get("".join(self.start) or NOTHING)
 
+    @property
+    def reason(self) -> str:
+        """Why a model lacks something that it is asked for; empty where it lacks nothing."""
+        if not self.causal:
+            return (
+                "it attends to what follows (changing a token moves earlier states by "
+                f"{self.causal_error:.2g})"
+            )
+        return self.hidden
+
+    @property
+    def way_out(self) -> str:
+        """What to do where a model attends to what follows."""
+        if self.causal:
+            return ""
+        return "its hidden states are recorded where a plugin's ModelSpec says bidirectional=True"
+
     def lines(self) -> list[str]:
         """Return the findings as sentences, for a reader."""
         see = "no state depends on what follows"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ChecksumError, ModelError
+from harness.errors import ChecksumError, HarnessError, ModelError
 from harness.fetch.checksum import forget, remembered_sha256, sha256_of
 
 CONFIG = "config.json"
@@ -34,6 +34,23 @@ QUANTISATION = ("quantize_config.json", "quant_config.json")
 """Where older quantised checkpoints describe themselves."""
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors library itself
+
+
+class Unconverted(HarnessError):
+    """A model's one file is here, and is not converted yet.
+
+    Parameters
+    ----------
+    path : Path
+    parameters : int
+        Numbers that it stores.
+    states : int
+        Numbers of all hidden states at one position; 0 where its header does not say.
+    """
+
+    def __init__(self, path: Path, parameters: int, states: int) -> None:
+        super().__init__(f"{path} is not converted yet", "a run converts it")
+        self.parameters, self.states = parameters, states
 
 
 @dataclass(frozen=True)

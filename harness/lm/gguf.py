@@ -16,7 +16,14 @@ from filelock import FileLock
 from harness.errors import HarnessError, ModelError
 from harness.fetch.checksum import remembered_sha256
 from harness.fetch.transfer import room_for
-from harness.lm.files import CONFIG, TOKENIZER_CONFIG, WEIGHTS, ModelFiles, inspect_folder
+from harness.lm.files import (
+    CONFIG,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    ModelFiles,
+    Unconverted,
+    inspect_folder,
+)
 from harness.lm.gguf_config import config_from
 from harness.lm.gguf_header import MAGIC, Header, read_header
 from harness.lm.gguf_vocabulary import tokenizer_from
@@ -44,11 +51,19 @@ _VOLATILE = frozenset(
 """What a config says about how it was read: not part of the model."""
 
 
-def converted(gguf: Path) -> ModelFiles:
+def converted(gguf: Path, *, convert: bool = True) -> ModelFiles:
     """Return a GGUF file as a folder of safetensors in the cache, converting it when it is new.
+
+    Parameters
+    ----------
+    gguf : Path
+    convert : bool
+        Whether to convert it; else only a conversion that is there is returned.
 
     Raises
     ------
+    Unconverted
+        There is no conversion, and ``convert`` is not set.
     ModelError
         The file is not GGUF, is one part of several, or holds a model transformers cannot read.
     StoreError
@@ -58,6 +73,8 @@ def converted(gguf: Path) -> ModelFiles:
     folder = cache_folder() / "models" / f"gguf-{remembered_sha256(gguf)[:32]}-v{VERSION}"
     if (files := _kept(folder)) is not None:
         return files
+    if not convert:
+        raise _unconverted(gguf)
     with explained(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
@@ -83,6 +100,15 @@ def converted(gguf: Path) -> ModelFiles:
     if files is None:
         raise ModelError(f"{folder} did not read back after its conversion from {gguf}")
     return files
+
+
+def _unconverted(gguf: Path) -> Unconverted:
+    header = read_header(gguf)
+    kind = str(header.fields.get("general.architecture", ""))
+    layers = header.fields.get(f"{kind}.block_count")
+    units = header.fields.get(f"{kind}.embedding_length")
+    states = (layers + 1) * units if isinstance(layers, int) and isinstance(units, int) else 0
+    return Unconverted(gguf, header.numbers, states)
 
 
 def _check(gguf: Path) -> None:

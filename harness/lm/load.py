@@ -14,7 +14,7 @@ from torch import nn
 from harness.errors import ExtraMissing, HarnessError, ModelError
 from harness.lm import examination
 from harness.lm.anatomy import anatomy
-from harness.lm.capabilities import COMPRESS, HIDDEN, LOGPROB, capabilities
+from harness.lm.capabilities import allowed, capabilities
 from harness.lm.controls import STATIC, UNTRAINED
 from harness.lm.examination import Examination
 from harness.lm.examine import examine
@@ -31,6 +31,7 @@ from harness.lm.weights import (
     read,
     read_packed,
 )
+from harness.place.memory import check_room
 from harness.spec.specs import ModelSpec
 
 DTYPES: Mapping[str, torch.dtype] = {
@@ -38,6 +39,9 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+PASS_BYTES = 160 * 2**20
+"""What a short pass takes beside the weights."""
+_SMALLER = "--dtype bfloat16 halves it; or choose a smaller model, or a machine with more memory"
 _PACKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bitsandbytes": ("bnb", ("bitsandbytes",)),
 }
@@ -129,8 +133,52 @@ def load(
     return model
 
 
+def unexamined(files: ModelFiles, spec: ModelSpec, model: nn.Module) -> LanguageModel:
+    """Put a module that was opened elsewhere beside its tokenizer and limits.
+
+    For models that are not in memory: what an examination finds is not known of them.
+
+    Parameters
+    ----------
+    files : ModelFiles
+        What the module was made from.
+    spec : ModelSpec
+    model : nn.Module
+        Some of its parameters may be on the ``meta`` device.
+
+    Raises
+    ------
+    ModelError
+        The tokenizer cannot be read, or is another model's.
+    """
+    tokenizer = _tokenizer(files, spec)
+    _check_vocabulary(model, tokenizer, spec)
+    return LanguageModel(
+        model=model,
+        tokenizer=tokenizer,
+        spec=spec,
+        files=files,
+        context=_context(_config(files, spec), spec),
+        capabilities=capabilities(spec),
+        notes=tuple(files.notes),
+    )
+
+
+def needed(files: ModelFiles, spec: ModelSpec, dtype: str) -> int:
+    """Return about how many bytes of memory loading a model and a short pass take."""
+    size = files.parameters * DTYPES[dtype].itemsize
+    if spec.control == STATIC:
+        config = files.config
+        rows, units = config.get("vocab_size"), config.get("hidden_size", config.get("n_embd"))
+        if isinstance(rows, int) and isinstance(units, int):
+            size = min(size, rows * units * DTYPES[dtype].itemsize)
+    return size + PASS_BYTES
+
+
 def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
     packing = _packing(files, spec)
+    if not packing:  # packed: what a library unpacks it to is not known before
+        check_room(needed(files, spec, dtype), f"{spec.name} in {dtype}", _SMALLER)
     tokenizer = _tokenizer(files, spec)
     config = language_half(_config(files, spec))
     notes = list(files.notes)
@@ -168,11 +216,6 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     if found is None:
         found = examine(loaded.model, loaded.tokenizer, loaded.context, spec.name)
         examination.keep(files.fingerprint, dtype, found, spec.name)
-    able = set(loaded.capabilities)
-    if not found.causal:
-        able -= {LOGPROB, COMPRESS} if spec.bidirectional else {HIDDEN, LOGPROB, COMPRESS}
-    if found.hidden:
-        able -= {HIDDEN}
     rows = _rows(loaded.model)
     if spec.start:
         start = named_start(spec.start, loaded.tokenizer, rows or len(loaded.tokenizer), spec.name)
@@ -183,7 +226,7 @@ def _examined(loaded: LanguageModel, device: str, dtype: str) -> LanguageModel:
     more = () if found.causal else ("bidirectional: its states depend on what follows",)
     return replace(
         loaded,
-        capabilities=frozenset(able),
+        capabilities=loaded.capabilities & allowed(found, spec),
         start=start,
         examination=found,
         notes=(*loaded.notes, *more),

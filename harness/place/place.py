@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.place.memory import most
 from harness.place.size import parse_size
 
 CACHE_VARIABLE = "BRAINPRESS_CACHE"
@@ -26,6 +27,8 @@ OFFLINE_VARIABLE = "BRAINPRESS_OFFLINE"
 STORE_VARIABLE = "BRAINPRESS_STORE"
 MEMORY = 8 * 2**30
 """Bytes that scoring voxels may take, where nothing else is said."""
+SCORING = 0.6
+"""Share of all memory that scoring voxels may take at most."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,16 @@ class Place:
             memory=MEMORY if memory is None else parse_size(str(memory)),
             device=device,
         )
+
+    @property
+    def scoring_memory(self) -> int:
+        """Bytes that scoring voxels may take here: ``memory``, or less where there is less.
+
+        The limits of the machine, of the cgroup and of the process count; the libraries and a
+        recording want their part of it.
+        """
+        limit = most()
+        return min(self.memory, int(SCORING * limit)) if limit else self.memory
 
     def found_device(self) -> str:
         """Return the device asked for; for ``auto``, the one found on this machine."""

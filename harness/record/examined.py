@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import RecordingError
+from harness.errors import RecordingError, Unsupported
 from harness.lm.anatomy import anatomy
+from harness.lm.examination import Examination
 from harness.lm.starts import tokenizer_start
 from harness.record.context import Context, Start
 from harness.record.packs import Shown
@@ -54,25 +55,11 @@ def check_rows(shown: Sequence[Shown], model: Any) -> None:
             )
 
 
-def why(model: Any) -> str:
-    """Say why a model lacks what it is asked for; nothing where its examination does not know."""
-    found = getattr(model, "examination", None)
-    if found is None:
-        return ""
-    if not found.causal:
-        return (
-            ": it attends to what follows (changing a token moves earlier states by "
-            f"{found.causal_error:.2g})"
-        )
-    return f": {found.hidden}" if found.hidden else ""
-
-
-def way_out(model: Any) -> str:
-    """Say what to do where a model attends to what follows."""
-    found = getattr(model, "examination", None)
-    if found is None or found.causal:
-        return ""
-    return "its hidden states are recorded where a plugin's ModelSpec says bidirectional=True"
+def refused(model: Any, what: str) -> Unsupported:
+    """Return the error that a model has no answer of a kind, with the reason where it is known."""
+    found: Examination | None = getattr(model, "examination", None)
+    reason, hint = (found.reason, found.way_out) if found is not None else ("", "")
+    return Unsupported(f"{model.spec.name} has no {what}{reason and f': {reason}'}", hint)
 
 
 def start_tokens(context: Context, tokenizer: Any, start: tuple[int, ...] | None = None) -> Ints:

@@ -27,11 +27,14 @@ class Measure(StrEnum):
     BOUNDARY = "boundary"
     """The same of a word's end behind the token: that what follows begins with a space, or is
     nothing (see :mod:`harness.record.boundary`)."""
+    TOKENS = "tokens"
+    """One for each token: what the tokenizer counts. Nothing goes through the model."""
 
     @property
     def capability(self) -> str:
-        """What a model must be able to do."""
-        return str(Measure.LOGPROB if self is Measure.BOUNDARY else self)
+        """What a model must be able to do; every model has hidden states."""
+        instead = {Measure.BOUNDARY: Measure.LOGPROB, Measure.TOKENS: Measure.HIDDEN}
+        return str(instead.get(self, self))
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 import xarray as xr
 
-from harness.errors import RecordingError, Unsupported
+from harness.errors import RecordingError
 from harness.lm.states import hidden_states, mass_of, n_layers, token_logprobs
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
 from harness.record.boundary import beginnings
 from harness.record.context import Context
-from harness.record.examined import check_rows, reads_alone, start_tokens, told, way_out, why
+from harness.record.examined import check_rows, reads_alone, refused, start_tokens, told
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
 from harness.record.tokens import Tokens, tokenise
@@ -106,15 +106,17 @@ class _Pass:
     def run(self) -> dict[str, xr.DataArray]:
         request, model = self.requests[0], self.subject.language_model
         if request.measure.capability not in model.capabilities:
-            raise Unsupported(
-                f"{model.spec.name} has no {_NAMES[request.measure]}, which"
-                f" {request.stimuli.name} asks for{why(model)}",
-                way_out(model),
-            )
+            what = f"{_NAMES[request.measure]}, which {request.stimuli.name} asks for"
+            raise refused(model, what)
         passages = request.stimuli.passages
         tokens = [tokenise(p, model.tokenizer) for p in passages]
-        shown = self._shown(passages, tokens)
         readouts = [_Rows.of(r, tokens) for r in self.requests]
+        if request.measure is Measure.TOKENS:
+            return {
+                r.key: _recording(r, rows, rows.counted(), request.measure).assign_attrs(tokens=0)
+                for r, rows in zip(self.requests, readouts, strict=True)
+            }
+        shown = self._shown(passages, tokens)
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
         outs = [_Sum(r, layers) for r in readouts]
         passed, seconds = self._forward(shown, outs, request)
@@ -211,6 +213,11 @@ class _Rows:
         ]
         return cls(matrices, [0, *np.cumsum(counts)[:-1].tolist()], counts)
 
+    def counted(self) -> Floats:
+        """Read out ones, (rows, 1, 1): with a sum over items, how many tokens each has."""
+        counts = np.concatenate([np.asarray(m.sum(axis=1)) for m in self.matrices])
+        return np.asarray(counts[:, None, None], np.float32)
+
 
 class _Sum:
     """The recording as it grows: each batch adds its tokens' part to the rows it touches."""
@@ -297,6 +304,7 @@ _NAMES = {
     Measure.HIDDEN: "hidden states",
     Measure.LOGPROB: "log-probabilities",
     Measure.BOUNDARY: "log-probabilities of word ends",
+    Measure.TOKENS: "tokens",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from harness.errors import PluginError
 from harness.lm.examination import last_of
-from harness.runner.status import Status
+from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -93,14 +94,20 @@ def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
     table.add_column("compressor", no_wrap=True)
     for spec in benchmarks:
         table.add_column(spec.name + (" [dim](simulated)[/]" if spec.simulated else ""))
+    by_variant: dict[str, dict[str, Cell]] = {}
+    for cell in plan.cells:
+        by_variant.setdefault(cell.variant.name, {})[cell.benchmark.name] = cell
     for variant in plan.variants:
         row: list[RenderableType] = [variant.model.name, variant.compressor.name]
-        cells = {c.benchmark.name: c for c in plan.cells if c.variant.name == variant.name}
+        cells = by_variant[variant.name]
         row += [_status(cells[b.name]) for b in benchmarks]
         table.add_row(*row)
     parts: list[RenderableType] = [table, Text(), Text(estimate.sentence())]
     for reason in dict.fromkeys(c.reason for c in plan.cells if c.status is Status.FAILED):
         parts.append(Text(f"! {reason}", style="red"))
+    begun = Counter(c.reason for c in plan.todo if c.reason and c.reason != NOT_COMPUTED)
+    for reason, count in begun.items():
+        parts.append(Text(f"{count} cell{'s' * (count > 1)} {reason}", style="yellow"))
     return Group(*parts)
 
 

@@ -84,7 +84,7 @@ def make_engine(plan: Plan) -> Engine:
         case EngineName.DASK:
             from harness.runner.engines.dask import dask
 
-            return dask(options)
+            return dask(options, plan.place)
 
 
 def _name(cell: Cell) -> tuple[str, str]:

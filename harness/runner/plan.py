@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from harness.errors import CorruptError, FetchError, HarnessError
-from harness.lm.capabilities import capabilities
-from harness.lm.files import ModelFiles
+from harness.errors import CorruptError, FetchError, HarnessError, OfflineError
+from harness.lm.capabilities import COMPRESS, allowed, capabilities
+from harness.lm.controls import STATIC
+from harness.lm.examination import Examination, kept
+from harness.lm.files import ModelFiles, Unconverted
 from harness.lm.source import resolve
 from harness.place.place import Place, entered
 from harness.record.benchmark import Benchmark
@@ -21,7 +23,9 @@ from harness.runner.keys import Keys, failure_key
 from harness.runner.options import Overwrite, RunOptions
 from harness.runner.resources import unpinned_content
 from harness.runner.select import Selection
-from harness.runner.status import Status
+from harness.runner.sizes import Size, of_files, of_unconverted, size_of
+from harness.runner.started import mark_of
+from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
@@ -55,6 +59,8 @@ class Plan:
     options : RunOptions
     engine : EngineOptions
         Who computes it, and which part of it.
+    sizes : mapping
+        Sizes of the models, as far as they are known, by model name.
     """
 
     cells: tuple[Cell, ...]
@@ -63,6 +69,7 @@ class Plan:
     place: Place
     options: RunOptions = field(default_factory=RunOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
+    sizes: Mapping[str, Size] = field(default_factory=dict, repr=False)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -74,32 +81,41 @@ class Plan:
         """Cells that have to be computed."""
         return tuple(c for c in self.cells if c.status is Status.TODO)
 
-    def todo_of(self, variant: Variant) -> tuple[Cell, ...]:
-        """Cells of one variant that have to be computed."""
-        return tuple(c for c in self.todo if c.variant.name == variant.name)
+    def todo_by_variant(self) -> dict[str, tuple[Cell, ...]]:
+        """Cells that have to be computed, by the name of their variant; others are left out."""
+        found: dict[str, list[Cell]] = {}
+        for cell in self.todo:
+            found.setdefault(cell.variant.name, []).append(cell)
+        return {name: tuple(cells) for name, cells in found.items()}
 
     def jobs(self) -> tuple[Job, ...]:
-        """Return the jobs of the shard that is to be computed: a variant each."""
+        """Return the jobs of the shard that is to be computed: a variant each.
+
+        Cells over which a process was killed come last, so that they keep no other from its score.
+        """
         texts = tuple(loaded.spec for loaded in self.benchmarks.values())
-        return tuple(
+        todo = self.todo_by_variant()
+        jobs = [
             Job(
                 variant,
-                self.todo_of(variant),
+                tuple(sorted(todo[variant.name], key=lambda cell: bool(cell.reason))),
                 self.place,
                 self.options,
                 texts if variant.compressor.calibrated else (),
             )
-            for variant in self.variants
-            if self.in_shard(variant) and self.todo_of(variant)
-        )
+            for variant in self.shard()
+            if variant.name in todo
+        ]
+        return tuple(sorted(jobs, key=lambda job: any(cell.reason for cell in job.cells)))
 
-    def in_shard(self, variant: Variant) -> bool:
-        """Whether a variant belongs to the part that is to be computed.
+    def shard(self) -> tuple[Variant, ...]:
+        """Variants of the part that is to be computed.
 
-        Variants are counted over the whole selection, not over what is left to do, so that shards
-        that start at different times agree.
+        They are counted over the whole selection, not over what is left to do, so that shards that
+        start at different times agree.
         """
-        return self.engine.shard.holds([v.name for v in self.variants].index(variant.name))
+        holds = self.engine.shard.holds
+        return tuple(v for number, v in enumerate(self.variants) if holds(number))
 
     def keys(self, variant: Variant) -> Keys:
         """Keys of what is stored of a variant whose model's files are here."""
@@ -116,31 +132,47 @@ def make_plan(
     place: Place,
     options: RunOptions,
     engine: EngineOptions | None = None,
+    *,
+    fetch: bool = True,
 ) -> Plan:
     """Find out what a selection asks for and what of it is in the store.
 
-    Loads benchmarks' data, but no model; nothing is fetched from a hub.
+    Loads benchmarks' data, but no model; nothing is fetched from a hub. With ``fetch=False``
+    nothing is fetched at all: cells whose data a run would fetch are to do.
     """
-    with entered(place):
-        return _made(selection, place, options, engine or EngineOptions())
+    with entered(place if fetch else replace(place, offline=True)):
+        return _made(selection, place, options, engine or EngineOptions(), fetch)
 
 
-def _made(selection: Selection, place: Place, options: RunOptions, engine: EngineOptions) -> Plan:
+def _made(
+    selection: Selection, place: Place, options: RunOptions, engine: EngineOptions, fetch: bool
+) -> Plan:
+    # A run has the worker convert; who reads the store alone has nobody else.
+    convert = fetch and options.overwrite is Overwrite.NEVER
     store = Store(place.store)
     benchmarks: dict[str, Loaded] = {}
     broken: dict[str, str] = {}
+    later: dict[str, str] = {}
     for spec in selection.benchmarks:
         try:
             benchmarks[spec.name] = load_benchmark(spec)
+        except OfflineError as error:
+            (broken if place.offline else later)[spec.name] = str(error)
         except HarnessError as error:
             broken[spec.name] = str(error)
         except Exception as error:  # a fault of one benchmark is its own
             broken[spec.name] = _fault(error)
     files: dict[str, ModelFiles] = {}
+    sizes: dict[str, Size] = {}
     unresolved: dict[str, str] = {}
     for model in selection.models:
+        if known := size_of(model):
+            sizes[model.name] = known
         try:
-            files[model.name] = resolve(model, offline=True)
+            files[model.name] = resolve(model, offline=True, convert=convert)
+            sizes[model.name] = of_files(files[model.name])
+        except Unconverted as found:
+            sizes[model.name] = of_unconverted(found)
         except FetchError as error:
             if place.offline:
                 unresolved[model.name] = str(error)
@@ -157,9 +189,11 @@ def _made(selection: Selection, place: Place, options: RunOptions, engine: Engin
                 reason = broken.get(spec.name) or unresolved.get(model.name, "")
                 if reason:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
+                elif spec.name in later:
+                    cells.append(Cell(variant, spec, Status.TODO, later[spec.name]))
                 else:
                     cells.append(planned(variant, draft, spec, store))
-    return Plan(tuple(cells), benchmarks, files, place, options, engine)
+    return Plan(tuple(cells), benchmarks, files, place, options, engine, sizes)
 
 
 def load_benchmark(spec: BenchmarkSpec) -> Loaded:
@@ -195,20 +229,25 @@ def planned(variant: Variant, plan: Plan, spec: BenchmarkSpec, store: Store) -> 
     files = plan.files.get(variant.model.name)
     packed = files is not None and "quantization_config" in files.config
     packed = packed and not variant.model.control
-    if reason := not_applicable(variant, loaded.requests, packed=packed):
+    found = None if files is None else kept(files.fingerprint, plan.options.dtype)
+    if reason := not_applicable(variant, loaded.requests, packed=packed, found=found):
         return Cell(variant, spec, Status.NOT_APPLICABLE, reason)
     key = cell_key(variant, plan, loaded)
     overwrite = plan.options.overwrite
     if overwrite is not Overwrite.ALWAYS and key and store.has(Kind.SCORE, key):
         return Cell(variant, spec, Status.DONE, key=key)
-    cell = Cell(variant, spec, Status.TODO, key=key)
+    failure = failure_key(variant, spec)
+    mark = mark_of(store, failure)
+    cell = Cell(variant, spec, Status.TODO, str(mark or ""), key)
     if overwrite is Overwrite.NEVER:
-        failure = failure_key(variant, spec)
+        if mark is not None:
+            return replace(cell, status=Status.FAILED if mark.gone else Status.TODO)
         if store.has(Kind.FAILURE, failure):
             with suppress(CorruptError):  # why it failed is lost, and no more
-                reason = str(store.read(Kind.FAILURE, failure).attrs["reason"])
-                return Cell(variant, spec, Status.FAILED, reason, key)
-        return Cell(variant, spec, Status.TODO, "not computed", key)
+                told = store.read(Kind.FAILURE, failure).attrs
+                status = Status.read(told.get("status", Status.FAILED))
+                return Cell(variant, spec, status, str(told["reason"]), key)
+        return Cell(variant, spec, Status.TODO, NOT_COMPUTED, key)
     if reason := not_installed(variant.compressor.extra):
         return Cell(variant, spec, Status.FAILED, reason, key)
     return cell
@@ -221,7 +260,13 @@ def cell_key(variant: Variant, plan: Plan, loaded: Loaded) -> str:
     return plan.keys(variant).score(loaded.spec, loaded.requests, loaded.content)
 
 
-def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: bool = False) -> str:
+def not_applicable(
+    variant: Variant,
+    requests: Iterable[Request],
+    *,
+    packed: bool = False,
+    found: Examination | None = None,
+) -> str:
     """Say why a variant has no answer to some requests, or nothing.
 
     Parameters
@@ -230,15 +275,20 @@ def not_applicable(variant: Variant, requests: Iterable[Request], *, packed: boo
     requests : iterable of Request
     packed : bool
         Whether the model's checkpoint was published packed.
+    found : Examination, optional
+        What was found when the model was first loaded; before that, nothing is known.
     """
-    able = capabilities(variant.model)
+    able, why = capabilities(variant.model), ""
+    if found is not None and variant.model.control != STATIC:
+        able &= allowed(found, variant.model)
+        why = found.reason and f": {found.reason}"
     for request in requests:
         if request.measure.capability not in able:
-            return f"{variant.model.name} has no {request.measure} to record"
+            return f"{variant.model.name} has no {request.measure} to record{why}"
     if variant.compressor.method != "none" and packed:
         return f"{variant.model.name} is packed already; compress the model it was made from"
-    if variant.compressor.method != "none" and "compress" not in able:
-        return f"{variant.model.name} has no layer that a compressor changes"
+    if variant.compressor.method != "none" and COMPRESS not in able:
+        return f"{variant.model.name} has no layer that a compressor changes{why}"
     return ""
 
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.lm.files import ModelFiles
+from harness.place.memory import Room, available
 from harness.place.place import Place
-from harness.record.request import Measure, Request
+from harness.record.request import Request
+from harness.record.size import recording_bytes
 from harness.runner.cells import Variant
 from harness.runner.plan import Plan, missing_models
 from harness.runner.status import Status
@@ -40,6 +42,8 @@ class Estimate:
         Bytes of recordings, and of compressed weights that are kept.
     free : int
         Bytes free on the store's disk.
+    room : Room, optional
+        Memory that is left here; None where the system does not say.
     fetch : tuple of str
         Models that have to be fetched first; nothing is known of their size or time.
     """
@@ -50,6 +54,7 @@ class Estimate:
     disk: int
     free: int
     fetch: tuple[str, ...]
+    room: Room | None = None
 
     def sentence(self) -> str:
         """Say it in words."""
@@ -57,8 +62,9 @@ class Estimate:
         counted = [s.counted(self.counts[s]) for s in Status if s in always or self.counts[s]]
         said = ", ".join(counted)
         if self.counts[Status.TODO]:
+            left = f" ({_bytes(self.room.size)} left)" if self.room else ""
             said += (
-                f"; about {_time(self.seconds)}, {self.memory / 2**30:.1f} GiB of memory,"
+                f"; about {_time(self.seconds)}, {self.memory / 2**30:.1f} GiB of memory{left},"
                 f" {_bytes(self.disk)} of disk ({_bytes(self.free)} free)"
             )
         if self.fetch:
@@ -70,8 +76,9 @@ def estimate(plan: Plan) -> Estimate:
     """Estimate what a plan takes from word counts, sizes and typical speeds."""
     store = Store(plan.place.store)
     seconds, memory, disk, passing = 0.0, 0, 0, 0
+    by_variant = plan.todo_by_variant()
     for variant in plan.variants:
-        todo = plan.todo_of(variant)
+        todo = by_variant.get(variant.name, ())
         if not todo or variant.model.name not in plan.files:
             continue
         files = plan.files[variant.model.name]
@@ -86,7 +93,7 @@ def estimate(plan: Plan) -> Estimate:
         # Recordings of one pass are made together; those of different passes one after the other.
         recorded: Counter[str] = Counter()
         for request in missing:
-            recorded[request.pass_key] += _recording_bytes(request, files)
+            recorded[request.pass_key] += recording_bytes(request, files.config)
         disk += recorded.total()
         memory = max(memory, weights + ACTIVATION_BYTES + 2 * max(recorded.values(), default=0))
     return Estimate(
@@ -96,6 +103,7 @@ def estimate(plan: Plan) -> Estimate:
         disk=disk + passing,
         free=store.free_bytes(),
         fetch=tuple(m.name for m in missing_models(plan)),
+        room=available(),
     )
 
 
@@ -130,16 +138,6 @@ def _tokens(request: Request) -> float:
 
 def _parameters(files: ModelFiles, variant: Variant) -> float:
     return 0.0 if variant.model.control == "static" else float(files.parameters)
-
-
-def _recording_bytes(request: Request, files: ModelFiles) -> int:
-    rows = sum(request.readout.rows(request.stimuli))
-    if request.measure is not Measure.HIDDEN:
-        return rows * 4
-    config = files.config
-    layers = int(config.get("num_hidden_layers", config.get("n_layer", 12))) + 1
-    units = int(config.get("hidden_size", config.get("n_embd", 768)))
-    return rows * layers * units * 4
 
 
 def _speed(place: Place) -> float:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from harness.errors import ChecksumError, CorruptError
+from harness.lm.capabilities import COMPRESS
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
+from harness.place.memory import check_room
 from harness.place.place import Place
 from harness.record.request import Request
+from harness.record.size import recording_bytes
 from harness.runner.cells import NONE, Variant
+from harness.runner.device_memory import halved
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress
@@ -141,18 +145,31 @@ class Session:
 
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
-        from harness.record.subject import LanguageSubject
+        from harness.record.subject import BATCH_TOKENS, LanguageSubject
 
         model = self._loaded
         first = requests[0]
-        self.progress.stage(
-            self.variant, f"recording {first.stimuli.name} ({first.measure}, {first.context})"
+        what = f"recording {first.stimuli.name} ({first.measure}, {first.context})"
+        check_room(
+            sum(recording_bytes(request, self.files.config) for request in requests),
+            what,
+            "benchmarks of fewer words at a time want less",
         )
-        subject = LanguageSubject(
-            model, batch_size=self.options.batch_size, progress=self.progress.advance
-        )
+
+        def record(part: int) -> dict[str, xr.DataArray]:
+            again = f", a batch of 1/{part}" if part > 1 else ""
+            self.progress.stage(self.variant, what + again)
+            size = self.options.batch_size
+            subject = LanguageSubject(
+                model,
+                batch_size=size and max(1, size // part),
+                batch_tokens=BATCH_TOKENS // part,
+                progress=self.progress.advance,
+            )
+            return subject.record_all(requests)
+
         with Meter(self.device) as meter:
-            answers = subject.record_all(requests)
+            answers = halved(record, self.device, what)
         for request in requests:
             answer = answers[request.key]
             answer.attrs |= {
@@ -189,6 +206,7 @@ class Session:
         model = self._base()
         compressor = self.variant.compressor
         if compressor.method != "none":
+            self._check_compressible(model)
             self.progress.stage(self.variant, "compressing")
         report = compress(
             model,
@@ -216,6 +234,19 @@ class Session:
             if again.fingerprint != self.files.fingerprint:
                 raise
             return load(again, spec, **how)
+
+    @staticmethod
+    def _check_compressible(model: LanguageModel) -> None:
+        """Refuse a model that is found out, now that it is loaded, to have nothing to compress.
+
+        Raises
+        ------
+        Unsupported
+        """
+        from harness.record.examined import refused
+
+        if COMPRESS not in model.capabilities:
+            raise refused(model, "layer that a compressor changes")
 
     def _reloaded(self, saved: Path) -> LanguageModel:
         from harness.runner.compression import reload

@@ -7,6 +7,9 @@ from typing import assert_never
 
 from harness.errors import DataError
 
+NOT_COMPUTED = "not computed"
+"""Reason of a cell of a board that nobody has begun."""
+
 
 class Status(StrEnum):
     """Where a cell stands. Its value is what boards, bundles and tables say.

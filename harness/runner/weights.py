@@ -20,6 +20,7 @@ from harness.store.store import Store
 if TYPE_CHECKING:
     import xarray as xr
 
+    from harness.lm.files import ModelFiles
     from harness.lm.load import LanguageModel
 
 SAME = 1e-5
@@ -82,8 +83,7 @@ def write_weights(
         layers), or what was written does not read back as what was scored.
     """
     folder = folder.expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CompressionError(f"{folder} is not empty", "name a folder that is not there yet")
+    check_empty(folder)
     opened = Session(
         variant, Store(place.store), place, options or RunOptions(), progress or Silent()
     )
@@ -93,7 +93,7 @@ def write_weights(
         _check_weights_alone(variant, model)
         model.model.save_pretrained(folder)  # type: ignore[operator]
         model.tokenizer.save_pretrained(folder)
-        (folder / "README.md").write_text(card(variant, model, report), encoding="utf-8")
+        (folder / "README.md").write_text(card(variant, model.files, report), encoding="utf-8")
         apart = _apart(model, folder)
     if not apart <= SAME:
         raise CompressionError(
@@ -101,6 +101,18 @@ def write_weights(
             "do not use it: this architecture does not save what it runs",
         )
     return folder
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises
+    ------
+    CompressionError
+        It does, or is a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CompressionError(f"{folder} is not empty", "name a folder that is not there yet")
 
 
 def _check_weights_alone(variant: Variant, model: LanguageModel) -> None:
@@ -134,13 +146,14 @@ def _apart(model: LanguageModel, folder: Path) -> float:
     return float((first - second).abs().max() / first.abs().max())
 
 
-def card(variant: Variant, model: LanguageModel, report: xr.Dataset) -> str:
+def card(variant: Variant, files: ModelFiles, report: xr.Dataset) -> str:
     """Return the card of a folder: what was done to which model, on which text, and how far.
 
     Parameters
     ----------
     variant : Variant
-    model : LanguageModel
+    files : ModelFiles
+        Of the model before.
     report : Dataset
         What the compressor did.
     """
@@ -151,7 +164,7 @@ def card(variant: Variant, model: LanguageModel, report: xr.Dataset) -> str:
     calibration = str(said.get("calibration_sha256", "")) or "none"
     rows: list[tuple[str, Any]] = [
         ("variant", f"{spec.name}+{compressor.name}"),
-        ("made from", f"{spec.source}, files {model.files.fingerprint}"),
+        ("made from", f"{spec.source}, files {files.fingerprint}"),
         ("licence", licence),
         ("compressor", f"{compressor.target} {canonical_json(dict(compressor.options))}"),
         ("citation", compressor.citation),
@@ -159,9 +172,11 @@ def card(variant: Variant, model: LanguageModel, report: xr.Dataset) -> str:
         ("bits a weight, whole model, as packed", f"{float(said['bits_per_weight_model']):.3f}"),
         ("bits a weight, compressed layers", f"{float(said['bits_per_weight']):.3f}"),
         ("share of the blocks' weights compressed", "all" if share != share else f"{share:.3f}"),
-        ("perplexity on the embedded story, before and after",
-         f"{float(said['perplexity_before']):.2f}, {float(said['perplexity']):.2f}"),
     ]  # fmt: skip
+    after = float(said["perplexity"])
+    if after == after:
+        before = f"{float(said['perplexity_before']):.2f}, "
+        rows.append(("perplexity on the embedded story, before and after", f"{before}{after:.2f}"))
     lines = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return (
         f"# {spec.name}, {compressor.name}\n\nWritten by brainpress. The weights are dense: the "

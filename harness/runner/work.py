@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import xarray as xr
 
-from harness.errors import CorruptError, HarnessError, StoreError
+from harness.errors import CorruptError, HarnessError, StoreError, Unsupported
+from harness.place.memory import told_memory
 from harness.place.place import entered
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell
+from harness.runner.device_memory import halved
 from harness.runner.job import Job
 from harness.runner.keys import failure_key
 from harness.runner.options import Overwrite
@@ -21,6 +24,7 @@ from harness.runner.plan import Loaded, Plan, cell_key, load_benchmark, planned
 from harness.runner.progress import Progress
 from harness.runner.provenance import provenance
 from harness.runner.session import Session
+from harness.runner.started import marked, withdraw
 from harness.runner.status import Status
 from harness.store.keys import content_key
 from harness.store.lock import Held
@@ -66,7 +70,10 @@ class Worker:
             cells = [failure_key(cell.variant, cell.benchmark) for cell in job.cells]
             mark = content_key(cells=cells, options=job.options)
             try:
-                with opened.store.lock("preparing", mark, wait=wait):
+                with (
+                    opened.store.lock("preparing", mark, wait=wait),
+                    self._marked(cells, opened),
+                ):
                     return tuple(self._prepared(job, opened))
             finally:
                 opened.close()
@@ -102,8 +109,10 @@ class Worker:
     def _prepared(self, job: Job, opened: Session) -> list[Cell]:
         try:
             cells = [self._keyed(cell, job, opened) for cell in job.cells]
-            opened.report()
             todo = [cell for cell in cells if cell.status is Status.TODO]
+            if not todo:  # none has a meaning, which shows with the model's files
+                return cells
+            opened.report()
             asked = {c.benchmark.name: self._loaded(c.benchmark.name, job).requests for c in todo}
             every = [request for requests in asked.values() for request in requests]
             if job.options.overwrite is Overwrite.ALWAYS:
@@ -143,12 +152,27 @@ class Worker:
         with opened.store.lock(Kind.SCORE, key, wait=wait):
             if not anew and opened.store.has(Kind.SCORE, key):
                 return
-            self.progress.stage(cell.variant, f"scoring {cell.benchmark.name}")
-            # A killed run goes on from what it left here.
-            with opened.store.unfinished(key, anew=anew) as folder:
-                place = replace(job.place, device=opened.device, unfinished=folder)
-                with entered(place):
-                    opened.store.write(Kind.SCORE, key, _score(loaded, opened))
+            with self._marked([failure_key(cell.variant, cell.benchmark)], opened):
+                opened.progress.stage(cell.variant, f"scoring {cell.benchmark.name}")
+                # A killed run goes on from what it left here.
+                with opened.store.unfinished(key, anew=anew) as folder:
+                    place = replace(job.place, device=opened.device, unfinished=folder)
+
+                    def score(part: int) -> xr.Dataset:
+                        with entered(replace(place, memory=place.memory // part)):
+                            return _score(loaded, opened)
+
+                    score_of = halved(score, opened.device, f"scoring {loaded.spec.name}")
+                    opened.store.write(Kind.SCORE, key, score_of)
+
+    @contextmanager
+    def _marked(self, keys: Sequence[str], opened: Session) -> Iterator[None]:
+        """Mark cells as begun while open, and note the stages of the session in the marks."""
+        with marked(opened.store, keys, self.progress) as opened.progress:
+            try:
+                yield
+            finally:
+                opened.progress = self.progress
 
     def _known(self, cell: Cell, job: Job, opened: Session) -> Plan:
         """Return a plan of one cell, whose model is here."""
@@ -189,11 +213,14 @@ class Task:
         The cell to score; without one the job is prepared, which wants the accelerator.
     wait : bool
         Whether to wait for another process that does the same; at first such a task is put last.
+    returned : int
+        How often a worker that had to go has handed it back.
     """
 
     job: Job
     cell: Cell | None = None
     wait: bool = False
+    returned: int = 0
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -220,7 +247,7 @@ class Task:
 
 
 def failed(cell: Cell, error: Exception, store: Store) -> Cell:
-    """Return a cell that failed, with the reason, which the store remembers.
+    """Return a cell that failed or proved without meaning, with the reason, which is remembered.
 
     Raises
     ------
@@ -229,13 +256,16 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
     """
     if isinstance(error, StoreError) and not isinstance(error, CorruptError):
         raise error
+    error = told_memory(error)
     if isinstance(error, HarnessError):
         reason, trace = str(error), ""
     else:
         reason = f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
+    status = Status.NOT_APPLICABLE if isinstance(error, Unsupported) else Status.FAILED
     remembered = xr.Dataset(
         attrs={
+            "status": str(status),
             "reason": reason,
             "traceback": trace,
             "model": cell.variant.model.name,
@@ -243,8 +273,10 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
             "benchmark": cell.benchmark.name,
         }
     )
-    store.write(Kind.FAILURE, failure_key(cell.variant, cell.benchmark), remembered)
-    return replace(cell, status=Status.FAILED, reason=reason)
+    key = failure_key(cell.variant, cell.benchmark)
+    store.write(Kind.FAILURE, key, remembered)
+    withdraw(store, [key])  # of a worker that died over it
+    return replace(cell, status=status, reason=reason)
 
 
 def _score(loaded: Loaded, opened: Session) -> xr.Dataset:

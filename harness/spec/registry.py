@@ -173,6 +173,10 @@ _KINDS: tuple[tuple[str, type[Any]], ...] = (
 )
 
 
+NOBODY = "unknown"
+"""Distribution of a plugin in a folder that nobody installed."""
+
+
 def discover(points: Iterable[EntryPoint]) -> Registry:
     """Load entry points one by one and collect their specs.
 
@@ -200,7 +204,7 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
             broken.append(BrokenPlugin(point.name, origin, reason))
             continue
         for kind, spec_type in _KINDS:
-            for reason in _collect(manager, shelves[kind], spec_type, point):
+            for reason in _collect(manager, shelves[kind], spec_type, owner, version):
                 broken.append(BrokenPlugin(point.name, origin, reason))
     for shelf in shelves.values():
         ordered = dict(sorted(shelf.specs.items()))
@@ -210,13 +214,17 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
 
 
 def _collect(
-    manager: pluggy.PluginManager, shelf: Shelf[Any], spec_type: type[Any], point: EntryPoint
+    manager: pluggy.PluginManager,
+    shelf: Shelf[Any],
+    spec_type: type[Any],
+    owner: str,
+    version: str,
 ) -> list[str]:
     """Put a plugin's specs of one kind on the shelf; return what was wrong."""
-    origin = " ".join(_origin(point))
+    origin = f"{owner} {version}"
     hook = getattr(manager.hook, f"brainpress_{shelf.kind}s")
     try:
-        offered = [_registered(spec, point) for answer in hook() for spec in answer]
+        offered = [_registered(spec, owner) for answer in hook() for spec in answer]
     except Exception as error:  # likewise
         return [f"brainpress_{shelf.kind}s: {type(error).__name__}: {error}"]
     wrong = []
@@ -229,8 +237,8 @@ def _collect(
         elif problem := flaw(spec):
             wrong.append(f"the {shelf.kind} {spec.name!r} says nonsense: {problem}")
         elif spec.name in shelf.specs:
-            owner = shelf.origins[spec.name]
-            wrong.append(f"the {shelf.kind} name {spec.name!r} is taken by {owner}")
+            holder = shelf.origins[spec.name]
+            wrong.append(f"the {shelf.kind} name {spec.name!r} is taken by {holder}")
         elif twin := _twin(spec, shelf):
             wrong.append(
                 f"the {shelf.kind} {spec.name!r} has the identity {spec.identity!r} of {twin!r}, "
@@ -242,10 +250,10 @@ def _collect(
     return wrong
 
 
-def _registered(spec: Spec, point: EntryPoint) -> Spec:
+def _registered(spec: Spec, owner: str) -> Spec:
     """Give a spec its identity; a plugin in a folder that nobody installed has none yet."""
-    known = isinstance(spec, CompressorSpec | BenchmarkSpec) and point.dist is not None
-    return registered(spec, point.dist.name) if known and point.dist else spec
+    known = isinstance(spec, CompressorSpec | BenchmarkSpec) and owner != NOBODY
+    return registered(spec, owner) if known else spec
 
 
 def _twin(spec: Spec, shelf: Shelf[Any]) -> str:
@@ -270,7 +278,7 @@ def _elsewhere(point: EntryPoint, error: BaseException) -> str:
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
     dist = point.dist
-    return (dist.name, dist.version) if dist is not None else ("unknown", "")
+    return (dist.name, dist.version) if dist is not None else (NOBODY, "")
 
 
 @cache

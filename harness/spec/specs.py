@@ -10,9 +10,10 @@ import importlib
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from functools import cache
+from typing import Any, cast, final
 
 from harness.errors import PluginError
 
@@ -210,13 +211,19 @@ def flaw(spec: Spec) -> str:
 
     Dataclasses check no types, and whoever sorts or searches specs relies on them.
     """
-    for name, kind in typing.get_type_hints(type(spec)).items():
+    for name, kind in _fields(cast(Hashable, type(spec))).items():
         value = getattr(spec, name)
         if not _is_a(value, kind):
             return f"{name} is {value!r}, which is no {_spelled(kind)}"
     if isinstance(spec, BenchmarkSpec) and (strange := set(spec.stages) - set(SCORING)):
         return f"stages names {', '.join(sorted(strange))}; there are {', '.join(SCORING)}"
     return "" if spec.name.isprintable() and spec.name.strip() else f"no name: {spec.name!r}"
+
+
+@cache
+def _fields(kind: Hashable) -> dict[str, Any]:
+    """Return the types of a class's fields; their annotations are text, slow to evaluate."""
+    return typing.get_type_hints(kind)
 
 
 def registered(spec: Spec, distribution: str) -> Spec:

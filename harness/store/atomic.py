@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.store.leftovers import SHOWN, stale, temporary_name
+from harness.store.stopping import unhurried
 
 _REASONS = {
     errno.ENOSPC: "no space is left on the device",
@@ -18,6 +19,7 @@ _REASONS = {
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
+    errno.ENAMETOOLONG: "a name in the path is too long",
     errno.ENOTDIR: "a part of the path is a file",
     errno.EEXIST: "a part of the path is a file",
 }
@@ -37,7 +39,7 @@ def writing(path: Path) -> Iterator[Path]:
     StoreError
         The folder is read-only, full or not a folder.
     """
-    with temporary(path) as beside, explained(path.parent):
+    with unhurried(), temporary(path) as beside, explained(path.parent):
         yield beside
         os.replace(beside, path)
 

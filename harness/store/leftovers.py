@@ -24,7 +24,7 @@ _DAY = 86400.0
 
 def temporary_name(path: Path) -> str:
     """Return a name for a file or folder that this process writes beside ``path``."""
-    return f".{path.name[:SHOWN]}.~{_machine()}-{os.getpid()}"
+    return f".{path.name[:SHOWN]}.~{machine()}-{os.getpid()}"
 
 
 def sweep(root: Path) -> list[Path]:
@@ -60,15 +60,16 @@ def _left(path: Path) -> bool:
     found = _NAME.fullmatch(path.name)
     if found is None and not _EARLIER.fullmatch(path.name):
         return False
-    if found is not None and found["machine"] == _machine():
-        return not _alive(int(found["process"]))
+    if found is not None and found["machine"] == machine():
+        return not alive(int(found["process"]))
     try:
         return time.time() - path.lstat().st_mtime > _DAY
     except FileNotFoundError:
         return False
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine is there."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -79,7 +80,7 @@ def _alive(process: int) -> bool:
 
 
 @cache
-def _machine() -> str:
+def machine() -> str:
     """Return what tells apart where process numbers mean the same: host, boot and namespace."""
     said = platform.node()
     with suppress(OSError):  # Linux alone has them

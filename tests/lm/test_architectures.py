@@ -14,7 +14,7 @@ import torch
 from harness.errors import ModelError, RecordingError, Unsupported
 from harness.lm.controls import static, untrained
 from harness.lm.examination import kept, last_of
-from harness.lm.load import LanguageModel, load
+from harness.lm.load import load
 from harness.lm.source import resolve, spec_from_address
 from harness.lm.starts import candidates
 from harness.record.context import Context, Start
@@ -22,49 +22,25 @@ from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Items, Pool
-from tests.support.tiny_configs import READ, REFUSED
-
-WORDS = (
-    ["the", "otter", "swam"],
-    ["a", "boat", "on", "another", "shore", "ran", "there", "then", "on", "and", "on"],
-    ["here", "it", "is"],
-    ["the", "otter", "slept", "on"],
+from tests.support.oracle import (
+    STIMULI,
+    WORDS,
+    alone,
+    differences,
+    of_type,
+    opened,
+    request,
+    word_ends,
 )
-STIMULI = Stimuli("s", tuple(Passage.from_words(str(i), words) for i, words in enumerate(WORDS)))
+from tests.support.oracle import write as write_model
+from tests.support.tiny_configs import LAYERS, READ, REFUSED
 
 
 def write(folder: Path, name: str, options: Mapping[str, Any], tokenizer: Any) -> Path:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.for_model(name, **options)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return write_model(folder, of_type(name, options), tokenizer)
 
 
-def opened(folder: Path, **changes: Any) -> LanguageModel:
-    spec = replace(spec_from_address(f"file:{folder}"), **changes)
-    return load(resolve(spec), spec)
-
-
-def request(measure: Measure, pool: Pool, start: Start = Start.BOS) -> Request:
-    return Request(STIMULI, measure, Context("prefix", start=start), Items(pool))
-
-
-def alone(model: LanguageModel, text: str) -> Any:
-    """Read one text by itself, as a user of transformers would."""
-    tokens = model.tokenizer(text, add_special_tokens=False)
-    ids = torch.tensor([[*(model.start or ()), *tokens["input_ids"]]])
-    with torch.inference_mode():
-        out = model.model(input_ids=ids, output_hidden_states=True, use_cache=False)
-    return ids[0], len(model.start or ()), tokens, out
-
-
-def word_ends(model: LanguageModel, words: list[str]) -> list[int]:
-    joined = [" ".join(words[: i + 1]) for i in range(len(words))]
-    return [len(model.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in joined]
+LEAVE_OUT_EMBEDDING = ("Mamba", "Falcon Mamba", "Mamba-2", "RWKV")
 
 
 @pytest.mark.parametrize("title", READ)
@@ -74,31 +50,10 @@ def test_recordings_are_transformers_own(
     name, options = READ[title]
     model = opened(write(tmp_path / "model", name, options, subword_tokenizer()))
     assert model.capabilities == {"hidden", "logprob", "compress"}
-    subject = LanguageSubject(model)
-    hidden = subject.record(request(Measure.HIDDEN, Pool.LAST))
-    sums = subject.record(request(Measure.LOGPROB, Pool.SUM))
-    n_layers = hidden.sizes["layer"]
-    row = 0
-    for words in WORDS:
-        ids, lead, _, out = alone(model, " ".join(words))
-        ends = word_ends(model, words)
-        own = [states[0] for states in out.hidden_states]
-        if title in ("Mamba", "Falcon Mamba", "Mamba-2", "RWKV"):  # they leave the embedding out
-            own = [model.model.get_input_embeddings()(ids), *own[:-2], own[-1]]
-        assert len(own) == n_layers
-        logprobs = torch.log_softmax(out.logits[0].float(), -1)
-        each = logprobs[torch.arange(len(ids) - 1), ids[1:]].numpy()
-        for i, end in enumerate(ends):
-            for layer, states in enumerate(own):
-                if states.shape[-1] != hidden.sizes["unit"]:  # projected behind the last block
-                    continue
-                found = hidden.values[row + i, layer]
-                scale = float(states.abs().max())
-                np.testing.assert_allclose(found, states[lead + end - 1], atol=1e-5 * scale)
-            begin = ends[i - 1] if i else 0
-            expected = each[lead + begin - 1 : lead + end - 1].sum()
-            assert float(sums.values[row + i, 0, 0]) == pytest.approx(expected, abs=1e-4)
-        row += len(words)
+    found = differences(model, no_embedding=title in LEAVE_OUT_EMBEDDING)
+    assert found.layers == LAYERS + 1
+    assert found.hidden < 1e-5
+    assert found.logprob < 1e-4
 
 
 @pytest.mark.parametrize("title", ["Gemma 3", "gpt-oss", "Mamba", "GPT-Neo", "Zamba2", "Qwen3.5"])

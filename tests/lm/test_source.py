@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,6 +73,28 @@ def test_a_pinned_gguf_file_is_what_it_was(gguf_file: Any) -> None:
     assert not resolve(ModelSpec("tiny", f"file:{path}")).pinned
     with pytest.raises(ChecksumError, match=f"{sha256} where {'0' * 64}"):
         resolve(ModelSpec("tiny", f"file:{path}", "0" * 64))
+
+
+def test_a_pinned_release_is_taken_from_a_data_folder_where_there_is_no_network(
+    gguf_file: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = gguf_file("F32")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setenv("BRAINPRESS_DATA", str(tmp_path / "data"))
+    there = tmp_path / "data" / "models" / "tiny.gguf"
+    there.parent.mkdir(parents=True)
+    spec = ModelSpec("tiny", "https://host.org/some/other-name.gguf", sha256)
+    with pytest.raises(OfflineError, match=r"models/tiny\.gguf"):
+        resolve(spec, offline=True)
+    shutil.copy(path, there)
+    files = resolve(spec, offline=True)
+    assert files.pinned
+    assert files.revision == sha256
+    with pytest.raises(OfflineError):  # nothing says that a file of this name is the one
+        resolve(ModelSpec("tiny", spec.source), offline=True)
+    there.write_bytes(path.read_bytes()[:-1] + b"\0\0")
+    with pytest.raises(ChecksumError, match=f"where {sha256} is expected"):
+        resolve(spec, offline=True)
 
 
 @pytest.mark.parametrize(

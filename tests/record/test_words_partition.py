@@ -236,3 +236,22 @@ def test_a_tokenizer_without_spaces_has_no_word_ends(tokenizers: Any) -> None:
     bare = Tokenizer(models.WordLevel({"<unk>": 0, "the": 1}, unk_token="<unk>"))
     with pytest.raises(Unsupported, match="no token that begins with a space"):
         beginnings(PreTrainedTokenizerFast(tokenizer_object=bare), 2)
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "SentencePiece", "digits split off"])
+def test_tokens_are_counted(speaker: Any, tokenizers: Any, kind: str) -> None:
+    """Counts of the words sum to the tokens of the text, and no model is asked."""
+    subject = speaker(context=512)
+    tokenizer = subject.tokenizer = tokenizers[kind]
+    subject.model = None
+    words = [word for word in WORDS if word.isascii()]
+    stimuli = Stimuli("s", (Passage.from_words("p", words), Passage.from_words("q", words[:4])))
+    request = Request(stimuli, Measure.TOKENS, Context("prefix"), Items(Pool.SUM))
+    found = LanguageSubject(subject).record(request)
+    counts = found.values[:, 0, 0]
+    for name, text in (("p", " ".join(words)), ("q", " ".join(words[:4]))):
+        whole = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        assert counts[found["passage"].values == name].sum() == whole
+    assert counts[-4:].tolist() == counts[:4].tolist()
+    assert (counts >= 1).all()
+    assert "forward_seconds" not in found.attrs

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from harness.check.mocks import write_mock_model
+from harness.compress.layers.workspace import Workspace
 from harness.compress.text.calibration import CalibrationSpec
+from harness.compress.text.sources import SELF
 from harness.errors import CompressionError, SelectionError
 from harness.place.place import Place, entered
 from harness.runner.cells import Variant
@@ -17,6 +20,7 @@ from harness.runner.options import RunOptions
 from harness.runner.progress import Silent
 from harness.runner.session import Session
 from harness.runner.weights import parse_variant, write_weights
+from harness.runner.weights_on_disk import write_weights_from_disk
 from harness.spec.registry import registry
 from harness.store.store import Store
 
@@ -26,12 +30,12 @@ def place(tmp_path: Path) -> Place:
     return Place(cache=tmp_path / "cache", store=tmp_path / "store", offline=True, device="cpu")
 
 
-def variant(folder: Path, name: str) -> Variant:
+def variant(folder: Path, name: str, source: str = SELF) -> Variant:
     from dataclasses import replace
 
     spec = registry().compressors.specs[name]
     if spec.calibrated:
-        text = CalibrationSpec(samples=8, length=32)
+        text = CalibrationSpec(source, samples=8, length=32)
         spec = replace(spec, options={**spec.options, "calibration": text})
     return Variant(write_mock_model(folder), spec)
 
@@ -71,3 +75,71 @@ def test_one_variant_is_named() -> None:
     assert parse_variant("smollm2-135m+rtn-int4").compressor.name == "rtn-int4"
     with pytest.raises(SelectionError, match="name one variant"):
         parse_variant("smollm2-135m+rtn-*")
+
+
+@pytest.mark.parametrize("name", ["rtn-int4", "gptq-int4", "svd-80", "mxfp4"])
+def test_from_disk_is_as_from_memory(name: str, tmp_path: Path, place: Place) -> None:
+    chosen = variant(tmp_path / "mock", name)
+    whole = write_weights(chosen, tmp_path / "whole", place)
+    parts = write_weights_from_disk(chosen, tmp_path / "parts", place)
+    first, second = tensors(whole), tensors(parts)
+    assert first.keys() == second.keys()
+    for key, tensor in first.items():
+        assert torch.equal(tensor, second[key]), key
+    assert f"+{name}" in (parts / "README.md").read_text()
+    assert "perplexity" not in (parts / "README.md").read_text()
+    assert not list((place.store / "blocks").glob("*"))
+
+
+def test_from_disk_goes_on_after_a_kill(
+    tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = variant(tmp_path / "mock", "gptq-int4")
+    whole = write_weights(chosen, tmp_path / "whole", place)
+    keep, kept = Workspace.keep, []
+
+    def dying(self: Workspace, name: str, *rest: Any) -> None:
+        keep(self, name, *rest)
+        kept.append(name)
+        if len(kept) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workspace, "keep", dying)
+    with pytest.raises(KeyboardInterrupt):
+        write_weights_from_disk(chosen, tmp_path / "parts", place)
+    parts = write_weights_from_disk(chosen, tmp_path / "parts", place)
+    assert len(kept) == len(set(kept))
+    second = tensors(parts)
+    assert all(torch.equal(tensor, second[key]) for key, tensor in tensors(whole).items())
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("none", "nothing would change"),
+        ("depth-25", "takes blocks out"),
+        ("fp8-token", "rounds what goes into layers"),
+    ],
+)
+def test_what_weights_alone_do_not_say_needs_the_model_in_memory(
+    name: str, problem: str, tmp_path: Path, place: Place
+) -> None:
+    text = tmp_path / "prose.txt"
+    text.write_text("The ferry left the harbour before the fog came in. " * 80)
+    chosen = variant(tmp_path / "mock", name, f"file:{text}")
+    with pytest.raises(CompressionError, match=problem):
+        write_weights_from_disk(chosen, tmp_path / "out", place)
+
+
+def test_a_model_on_disk_does_not_write_its_own_calibration_text(
+    tmp_path: Path, place: Place
+) -> None:
+    with pytest.raises(CompressionError, match="cannot write its own calibration text there"):
+        write_weights_from_disk(variant(tmp_path / "mock", "gptq-int4"), tmp_path / "out", place)
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = {}
+    for path in folder.glob("*.safetensors"):
+        found |= load_file(path)
+    return found

@@ -68,5 +68,5 @@ def test_another_machine_has_a_day(tmp_path, monkeypatch, age):
     path = tmp_path / ".score.nc.~01234567-1.abcd"
     path.touch()
     os.utime(path, (time.time() - age,) * 2)
-    assert leftovers._machine() != "01234567"
+    assert leftovers.machine() != "01234567"
     assert sweep(tmp_path) == ([path] if age else [])

@@ -2,9 +2,8 @@
 
 Parameters of the blocks live on torch's ``meta`` device, which holds shapes and no values. A
 :class:`~harness.compress.layers.workspace.Workspace` with a ``source`` reads a block when it is
-visited
-and lets it go afterwards, so a model is compressed in the memory of one block and of the hidden
-states of the calibration text.
+visited and lets it go afterwards, so a model is compressed in the memory of one block and of the
+hidden states of the calibration text.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import ModelError
+from harness.errors import CompressionError, ModelError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 
 
@@ -86,7 +86,7 @@ def read_tensors(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
     files = tensor_files(folder)
     found = {}
     for name in names:
-        key = next((key for key in _names_on_disk(name) if key in files), None)
+        key = _name_on_disk(name, files)
         if key is None:
             raise ModelError(
                 f"{folder} has no tensor {name}: looked in {len(set(files.values()))} files of "
@@ -98,11 +98,20 @@ def read_tensors(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
     return found
 
 
-def _names_on_disk(name: str) -> tuple[str, ...]:
-    """Return what checkpoints may call a tensor of the model."""
+def _name_on_disk(name: str, files: Mapping[str, Path]) -> str | None:
+    """Return what a checkpoint calls a tensor of the model; None where it has no such tensor."""
     # GPT-NeoX calls its head embed_out on disk; a checkpoint of the backbone alone (GPT-2) leaves
     # out its name.
-    return name, name.partition(".")[2], name.replace("lm_head.", "embed_out.")
+    known = name, name.partition(".")[2], name.replace("lm_head.", "embed_out.")
+    return next((key for key in known if key in files), None)
+
+
+def _tensors(path: Path, names: Iterable[str], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        found = {name: file.get_tensor(name) for name in names}
+    return {k: t.to(dtype) if t.is_floating_point() and dtype else t for k, t in found.items()}
 
 
 def tensor_files(folder: Path) -> dict[str, Path]:
@@ -117,7 +126,11 @@ def tensor_files(folder: Path) -> dict[str, Path]:
 
 
 def write_checkpoint(
-    source: Path, finished: Path, block_names: Iterable[str], target: Path
+    source: Path,
+    finished: Path,
+    block_names: Iterable[str],
+    target: Path,
+    dtype: torch.dtype | None = None,
 ) -> None:
     """Put finished blocks and the rest of a model together as a Hugging Face folder.
 
@@ -130,10 +143,14 @@ def write_checkpoint(
     block_names : iterable of str
         Path of each block in the model.
     target : Path
-        The folder to write: config and tokenizer of the source, a file a block, one for the rest.
+        The folder to write: config and tokenizer of the source, a file a block, and the rest.
+    dtype : torch.dtype, optional
+        What the blocks were opened in: all else is written in it, too. Default: as it is.
 
     Raises
     ------
+    CompressionError
+        A block has a tensor that the source has not.
     StoreError
         The target is full or cannot be written.
     """
@@ -141,19 +158,35 @@ def write_checkpoint(
 
     from harness.store.atomic import writing
 
-    names = tuple(block_names)
+    files = tensor_files(source)
     place: dict[str, str] = {}
-    for name in names:
-        tensors = load_file(finished / f"{name}.safetensors")
-        _write(target, {f"{name}.{key}": tensor for key, tensor in tensors.items()}, name, place)
-    inside = tuple(f"{name}." for name in names)
-    rest = [name for name in tensor_files(source) if not name.startswith(inside)]
-    _write(target, read_tensors(source, rest), "rest", place)
+    done: set[str] = set()
+    for name in block_names:
+        block = load_file(finished / f"{name}.safetensors")
+        tensors = {_name_on_disk(f"{name}.{key}", files): tensor for key, tensor in block.items()}
+        if None in tensors:
+            raise CompressionError(
+                f"{name} has other tensors than {source} holds",
+                "a method that changes what a block is made of needs the whole model in memory",
+            )
+        _write(target, {str(key): tensor for key, tensor in tensors.items()}, name, place)
+        done |= {str(key) for key in tensors}
+    by_file: dict[Path, list[str]] = {}
+    for key, path in files.items():
+        if key not in done:
+            by_file.setdefault(path, []).append(key)
+    for i, (path, keys) in enumerate(by_file.items()):  # a file at a time: none may fit twice
+        _write(target, _tensors(path, keys, dtype), f"rest-{i + 1}", place)
     with writing(target / INDEX) as beside:
         beside.write_text(json.dumps({"metadata": {}, "weight_map": place}, indent=1))
     for path in source.iterdir():
         if path.is_file() and path.suffix != ".safetensors" and path.name != INDEX:
             shutil.copy(path, target / path.name)
+    if dtype is not None:
+        config = json.loads((target / CONFIG).read_text(encoding="utf-8"))
+        config = {k: v for k, v in config.items() if k != "torch_dtype"}
+        config["dtype"] = str(dtype).removeprefix("torch.")
+        (target / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
 
 
 def _write(target: Path, tensors: Mapping[str, Tensor], name: str, place: dict[str, str]) -> None:

@@ -176,6 +176,11 @@ def _make(model: LanguageModel, spec: CalibrationSpec, offline: bool) -> Tensor:
     if spec.text == SELF:
         from harness.compress.text.sampling import sample_text
 
+        if any(parameter.is_meta for parameter in model.model.parameters()):
+            raise CompressionError(
+                f"{model.spec.name} is on disk, and cannot write its own calibration text there",
+                "name a text: calibration=wikitext2, or calibration=file:prose.txt",
+            )
         return sample_text(model, spec.samples, spec.length, spec.seed)
     import torch
 

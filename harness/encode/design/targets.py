@@ -20,6 +20,10 @@ from harness.encode.design.splits import (
     piece_folds,
 )
 
+FLAT = 10
+"""Rows in sequence with one value that nobody measured: a scan that stopped, padded with zeros or a
+fill value. Three volumes of one value can happen where signals are whole numbers."""
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -89,8 +93,8 @@ def unusable_targets(
     splits : sequence of Split
         The folds.
     runs : array, shape (n_samples,)
-        Run label of every row. A target that is constant in a run was not measured there: zeros or
-        a fill value.
+        Run label of every row. A target that is constant in a run, or for long in one, was not
+        measured there: zeros or a fill value.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def unusable_targets(
 
 
 def usable_columns(responses: FloatArray, runs: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Find columns that are finite and vary in every run.
+    """Find columns that are finite and were measured throughout every run.
 
     Parameters
     ----------
@@ -115,10 +119,36 @@ def usable_columns(responses: FloatArray, runs: npt.ArrayLike) -> npt.NDArray[np
     array of bool, shape (n_columns,)
     """
     labels = np.asarray(runs)
-    usable = np.isfinite(responses).all(axis=0)
+    usable = np.isfinite(responses).all(axis=0) & (flat_from(responses, labels) < 0)
     for label in np.unique(labels):
         usable &= np.ptp(responses[labels == label], axis=0) > 0
     return np.asarray(usable)
+
+
+def flat_from(responses: FloatArray, runs: npt.ArrayLike) -> IntArray:
+    """Find where columns stand still for ``FLAT`` rows of a run or more.
+
+    Parameters
+    ----------
+    responses : array, shape (n_samples, n_columns)
+    runs : array, shape (n_samples,)
+        Run label of every row.
+
+    Returns
+    -------
+    array of int, shape (n_columns,)
+        Row at which the first such stretch begins; -1 where there is none.
+    """
+    labels, values = np.asarray(runs), np.asarray(responses)
+    first = np.full(values.shape[1], -1, np.intp)
+    if len(values) < FLAT:
+        return first
+    same = (values[1:] == values[:-1]) & (labels[1:] == labels[:-1])[:, None]
+    counts = np.cumsum(np.concatenate([np.zeros((1, same.shape[1]), bool), same]), axis=0)
+    still = counts[FLAT - 1 :] - counts[: 1 - FLAT] == FLAT - 1
+    found = still.any(axis=0)
+    first[found] = still[:, found].argmax(axis=0)
+    return first
 
 
 def _reasons(
@@ -141,4 +171,7 @@ def _reasons(
         part = responses[rows]
         for target in np.flatnonzero((part == part[0]).all(axis=0)):
             reasons.setdefault(int(target), f"constant in {where}")
+    flat = flat_from(responses, runs)
+    for target in np.flatnonzero(flat >= 0):
+        reasons.setdefault(int(target), f"constant for {FLAT} rows or more from row {flat[target]}")
     return reasons

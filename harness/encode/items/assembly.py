@@ -16,6 +16,7 @@ import xarray as xr
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.splits import Fold
+from harness.encode.design.targets import usable_columns
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError, ScoreError
 from harness.stats.bootstrap import bootstrap_interval
@@ -184,7 +185,7 @@ def group_folds(groups: Sequence[str] | Texts, n_folds: int) -> tuple[Fold, ...]
 
 
 def measured(data: Assembly, part: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Items of an experiment, and the neuroids that have responses to all of them.
+    """Items of an experiment, and the neuroids that were measured on all of them.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def measured(data: Assembly, part: str) -> tuple[npt.NDArray[np.intp], npt.NDArr
     here : array of bool, shape (n_neuroids,)
     """
     rows = np.flatnonzero(data.parts == part)
-    return rows, np.asarray(np.isfinite(data.values[rows]).all(axis=0))
+    return rows, usable_columns(data.values[rows], np.zeros(len(rows), np.int64))
 
 
 def score_assembly(

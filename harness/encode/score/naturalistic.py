@@ -141,7 +141,9 @@ def region_means(data: Naturalistic, rois: Sequence[str] = ()) -> Responses:
             continue
         means, counts = _summed(data.source, participant, [masks[r] for r in names])
         if empty := [roi for roi, n in zip(names, counts, strict=True) if n == 0]:
-            left_out[participant] = f"no usable voxel in {', '.join(empty)}"
+            left_out[participant] = (
+                f"no usable voxel in {', '.join(empty)}: all are constant for long, or not finite"
+            )
             continue
         values[participant] = means / counts
     if not values:

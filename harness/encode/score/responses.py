@@ -17,6 +17,7 @@ from harness.encode.design.confounds import (
     confound_basis,
 )
 from harness.encode.design.features import zscore_by_run
+from harness.encode.design.targets import FLAT, flat_from
 from harness.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -158,8 +159,8 @@ def prepare(
     Returns
     -------
     Responses
-        Without the participants whose responses are not finite, or constant in a run: zeros and
-        fill values stand for runs that are missing.
+        Without the participants whose responses are not finite, or constant in a run or for long
+        in one: zeros and fill values stand for what is missing.
 
     Raises
     ------
@@ -206,4 +207,8 @@ def _unusable(response: Floats, rois: tuple[str, ...], labels: npt.NDArray[Any])
             if np.ptp(part) == 0:
                 where = "" if len(part) == len(column) else f" in run {run}"
                 return f"{roi} is constant ({part[0]:g}){where}"
+    flat = flat_from(response, labels)
+    for start, column, roi in zip(flat, response.T, rois, strict=True):
+        if start >= 0:
+            return f"{roi} is constant ({column[start]:g}) for {FLAT} samples or more from {start}"
     return ""

@@ -24,7 +24,7 @@ from harness.encode.solve.choice import best_index, checked_grid
 from harness.encode.solve.held_out import HeldOut, Slabs
 from harness.encode.solve.leave_out import LeftOut, leave_block_out
 from harness.encode.solve.passed import Fitted, Passed
-from harness.encode.solve.placed import blocks, size
+from harness.encode.solve.placed import blocks
 from harness.encode.solve.scan import Scan
 from harness.numeric.products import product
 
@@ -61,12 +61,6 @@ class JointFold:
     # the columns with the fold's rows left out, and the rotation.
     linear: Tensor | None
     columns: tuple[Passed, DoubleArray] | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held, in bytes."""
-        linear = () if self.linear is None else (self.linear,)
-        return size(self.curvature, self.tested, self.moments, *linear)
 
     def scores(
         self,
@@ -143,11 +137,6 @@ class JointScan:
     # n_columns, n_train), its diagonal and the rotation.
     _fitted: Fitted | None
     _everywhere: tuple[Tensor, Tensor, Tensor] | None
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held beside the scan's, in bytes."""
-        return size(*self._everywhere or ()) + sum(fold.nbytes for fold in self._folds)
 
     def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
         """Fit targets jointly, where that does better than nuisance alone.

@@ -20,7 +20,7 @@ from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import IntArray
-from harness.encode.design.targets import Split, unusable_targets
+from harness.encode.design.targets import Split, unusable_targets, usable_columns
 from harness.encode.solve.tally import Tally
 from harness.encode.voxels.checkpoint import Checkpoint
 from harness.encode.voxels.stream_options import StreamOptions
@@ -140,12 +140,16 @@ class StreamJob:
     def _repeats(self, name: str, block: slice) -> FloatArray | None:
         """Read the repeats of a block's voxels, without drift, where there are any."""
         values = self.source.repeats(name, block.start, block.stop)
-        if values is None or self.drift is None:
-            return values
-        slow = self.drift.projection(np.zeros(values.shape[1], np.int64))
-        finite = np.isfinite(values).all(axis=(0, 1))
+        if values is None:
+            return None
+        one_run = np.zeros(values.shape[1], np.int64)
+        # A presentation that is missing, as zeros or a fill value, would count as noise.
+        usable = np.all([usable_columns(repeat, one_run) for repeat in values], axis=0)
         cleaned = np.full(values.shape, np.nan)
-        cleaned[:, :, finite] = [slow.rows(repeat[:, finite]) for repeat in values]
+        cleaned[:, :, usable] = values[:, :, usable]
+        if self.drift is not None:
+            slow = self.drift.projection(one_run)
+            cleaned[:, :, usable] = [slow.rows(repeat) for repeat in cleaned[:, :, usable]]
         return cleaned
 
 
@@ -162,7 +166,7 @@ def block_width(
     regressors. A ScoreError where nothing is left.
     """
     n = len(labels)
-    memory = here().memory if stream.memory is None else stream.memory
+    memory = here().scoring_memory if stream.memory is None else stream.memory
     # Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices.
     side = min(n, n_units * len(options.delays))
     plan = 8 * (8 * n * side + 2 * n * n_units)

@@ -7,6 +7,7 @@ libraries print goes to standard error, which is the worker's log.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from queue import SimpleQueue
@@ -14,7 +15,9 @@ from threading import Lock, Thread
 from typing import IO
 
 from harness.runner.cells import Cell, Variant
-from harness.runner.engines.crew import Advance, Broken, Ended, Postponed, Stage
+from harness.runner.engines.crew import Advance, Broken, Ended, Postponed, Returned, Stage
+from harness.runner.engines.hand_back import CODE, HandedBack
+from harness.runner.engines.memory import peak
 from harness.runner.engines.messages import Memory, Message, receive, send
 from harness.runner.work import Task, Worker
 from harness.store.lock import Held
@@ -43,7 +46,7 @@ class Teller:
         """Tell that a stage begins."""
         self._last = 0.0
         print(f"{time.strftime('%F %T')} {variant.name}: {what}", file=sys.stderr, flush=True)
-        self.tell(Memory(_memory()))
+        self.tell(Memory(peak()))
         self.tell(Stage(self._name, variant, what))
 
     def advance(self, done: int, total: int | None) -> None:
@@ -72,16 +75,26 @@ def main(name: str, cores: list[int]) -> None:
     Thread(target=_read, args=(tasks,), daemon=True).start()
     Thread(target=_beat, args=(teller,), daemon=True).start()
     worker = Worker(teller)
+    signal.signal(signal.SIGTERM, _leave)
     while True:
         task = tasks.get()
         try:
             cells = task.done_by(worker)
+        except HandedBack:
+            teller.tell(Returned(task))
+            os._exit(CODE)
         except Held:
             teller.tell(Postponed(task))
         except Exception as error:  # the store: a failure of a cell is a cell
             teller.tell(Broken(error))
         else:
             teller.tell(Ended(task, cells))
+
+
+def _leave(*_: object) -> None:
+    """Let go of the task; a second signal ends the process at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise HandedBack
 
 
 def _read(tasks: SimpleQueue[Task]) -> None:
@@ -96,17 +109,7 @@ def _read(tasks: SimpleQueue[Task]) -> None:
 def _beat(teller: Teller) -> None:
     while True:
         time.sleep(BEAT)
-        teller.tell(Memory(_memory()))
-
-
-def _memory() -> int:
-    """Return the bytes that this process has had at most; 0 where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        teller.tell(Memory(peak()))
 
 
 if __name__ == "__main__":

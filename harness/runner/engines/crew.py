@@ -53,6 +53,14 @@ class Postponed:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """A worker had to go, and handed its task back."""
+
+    task: Task
+    stage: str = ""
+
+
+@dataclass(frozen=True)
 class Lost:
     """A task was given to as many workers as allowed, and all of them died."""
 
@@ -67,7 +75,10 @@ class Broken:
     error: Exception
 
 
-Event = Stage | Advance | Ended | Postponed | Lost | Broken
+Event = Stage | Advance | Ended | Postponed | Returned | Lost | Broken
+
+RETURNS = 20
+"""How often a task is handed back before it is one that no worker lives long enough for."""
 
 
 class Crew(Protocol):
@@ -120,14 +131,36 @@ class Crewed:
                         yield from (cell for cell in cells if cell not in left)
                     case Postponed(task):
                         crew.submit(replace(task, wait=True))
+                    case Returned(task, stage) if task.returned + 1 < RETURNS:
+                        crew.submit(replace(task, returned=task.returned + 1))
+                    case Returned(task, stage):
+                        waiting -= 1
+                        yield from lost(task, _too_long(task.returned + 1, stage))
                     case Lost(task, reason):
                         waiting -= 1
-                        store = Store(task.job.place.store)
-                        for cell in task.cells:
-                            yield failed(cell, WorkerLost(reason), store)
+                        yield from lost(task, reason)
                     case Broken(error):
                         raise error
                     case _:
                         assert_never(event)
         finally:
             crew.close()
+
+
+def died(times: int, how: str, stage: str, memory: str, where: str) -> str:
+    """Say why a task is given up: ``worker killed 3 times (SIGKILL); last stage: …``."""
+    often = "once" if times == 1 else f"{times} times"
+    signal = f" ({how})" if how else ""
+    return f"worker killed {often}{signal}; last stage: {stage}; {memory}; {where}"
+
+
+def lost(task: Task, reason: str) -> Iterator[Cell]:
+    """Give the cells of a task that no worker has finished, as failed."""
+    store = Store(task.job.place.store)
+    for cell in task.cells:
+        yield failed(cell, WorkerLost(reason), store)
+
+
+def _too_long(times: int, stage: str) -> str:
+    last = f"; last stage: {stage}" if stage else ""
+    return f"handed back {times} times by workers that had to go{last}; give a longer walltime"

@@ -1,4 +1,4 @@
-"""A Dask cluster: an existing scheduler, or workers that are started on this machine.
+"""A Dask cluster: an existing scheduler, workers of this machine, or jobs of a batch scheduler.
 
 Tasks go through the scheduler, scores through the store: what travels are specs one way and
 statuses the other. Where workers offer the resource ``GPU``, preparing asks for it; scoring never
@@ -8,8 +8,8 @@ does. A worker needs brainpress and the folders of the job's place: a shared dis
 from __future__ import annotations
 
 import importlib
+import os
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
@@ -18,32 +18,32 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import ExtraMissing, HarnessError
-from harness.runner.cells import Cell, Variant
+from harness.place.place import Place
+from harness.runner.cells import Variant
+from harness.runner.engines import jobqueue
 from harness.runner.engines.crew import (
     Advance,
     Broken,
     Crewed,
-    Ended,
     Event,
     Lost,
-    Postponed,
+    Returned,
     Stage,
+    died,
 )
+from harness.runner.engines.dask_worker import NAME, Desk, do
+from harness.runner.engines.memory import share
 from harness.runner.engines.options import EngineOptions
-from harness.runner.work import Task, Worker
+from harness.runner.work import Task
 from harness.spec.extras import not_installed
-from harness.store.lock import Held
 
-NAME = "brainpress"
-BEAT = 0.5
-"""Seconds, at least, between two words about how far a stage is."""
 TIMEOUT = 10.0
 """Seconds that a scheduler has to answer."""
 PULSE = 5.0
 """Seconds, at most, between two looks at which workers there are."""
 
 
-def dask(options: EngineOptions) -> Crewed:
+def dask(options: EngineOptions, place: Place) -> Crewed:
     """Return the engine.
 
     Raises
@@ -53,7 +53,7 @@ def dask(options: EngineOptions) -> Crewed:
     """
     if reason := not_installed("dask"):
         raise ExtraMissing(reason)
-    return Crewed(lambda events: DaskCrew(options, events))
+    return Crewed(lambda events: DaskCrew(options, place, events))
 
 
 @dataclass(frozen=True)
@@ -86,18 +86,32 @@ class DaskCrew:
     every task that a worker has with its death, those that only wait there, too.
     """
 
-    def __init__(self, options: EngineOptions, events: SimpleQueue[Event]) -> None:
+    def __init__(self, options: EngineOptions, place: Place, events: SimpleQueue[Event]) -> None:
         self._events, self._retries = events, options.retries
+        self._logs = place.store / "logs"
         self._waiting: list[Given] = []
         self._futures: dict[Any, Given] = {}
         self._guard, self._changed = threading.Lock(), threading.Event()
         self._left: set[str] = set()  # addresses of workers that have gone
         self._killed: set[str] = set()  # keys of what ran on those that died
+        self._leaving: set[str] = set()  # addresses of workers that have to go
+        self._memory: dict[str, tuple[int, int]] = {}  # bytes had at most, and allowed
         self._variants: dict[str, Variant] = {}
         self._stages: dict[str, str] = {}
-        self._closing = False
-        desk = type("Desk", (Desk, _distributed().WorkerPlugin), {})()
-        self._cluster = None if options.scheduler else _local(options)
+        self._closing = self._queueing = False
+        self._jobs: jobqueue.Jobs | None = None
+        self._cluster: Any = None
+        lifetime = None
+        if options.cluster and options.cluster_options:
+            lifetime = jobqueue.lifetime(options.cluster, options.cluster_options)
+            self._jobs = jobqueue.Jobs(
+                options.cluster, options.cluster_options, options.workers or 1, self._logs
+            )
+            self._cluster = self._jobs.cluster
+        elif not options.scheduler:
+            self._cluster = _local(options)
+        elsewhere = options.scheduler or self._jobs
+        logs = "" if elsewhere else str(self._logs / str(os.getpid()))
         try:
             self._client: Any = _distributed().Client(
                 options.scheduler or self._cluster, timeout=TIMEOUT
@@ -107,6 +121,7 @@ class DaskCrew:
                 f"no Dask scheduler answers at {options.scheduler}: {error}",
                 "start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
             ) from error
+        desk = type("Desk", (Desk, _distributed().WorkerPlugin), {})(logs, lifetime)
         self._client.register_plugin(desk, name=NAME)
         self._client.subscribe_topic(NAME, self._heard)
         self._client.subscribe_topic("all", self._heard_of_workers)
@@ -139,13 +154,27 @@ class DaskCrew:
             try:
                 if self._waiting or self._futures:
                     self._take_back()
-                    self._give_to(self._client.scheduler_info(n_workers=-1)["workers"])
+                    workers = self._client.scheduler_info(n_workers=-1)["workers"]
+                    if self._jobs is not None:
+                        self._jobs.keep(str(worker["name"]) for worker in workers.values())
+                        self._tell_of_queue(workers)
+                    self._give_to(workers)
             except Exception as error:  # it belongs to the run, not to this thread
                 if not self._closing:
                     self._events.put(Broken(error))
                 return
             self._changed.wait(PULSE)
             self._changed.clear()
+
+    def _tell_of_queue(self, workers: Mapping[str, Any]) -> None:
+        """Say, once, that nothing goes on until the cluster lets a job start."""
+        with self._guard:
+            first = self._waiting[0].task.job.variant if self._waiting else None
+        if workers or first is None or self._queueing:
+            self._queueing = self._queueing and not workers
+            return
+        self._queueing = True
+        self._events.put(Stage("cluster", first, "waiting in the cluster's queue"))
 
     def _give_to(self, workers: Mapping[str, Any]) -> None:
         cards = any(_cards(worker) for worker in workers.values())
@@ -155,13 +184,15 @@ class DaskCrew:
 
     def _given(self, address: str, worker: Mapping[str, Any], cards: bool) -> bool:
         with self._guard:
+            if address in self._leaving:
+                return False
             here = [given for given in self._futures.values() if given.address == address]
             chosen = choose(self._waiting, worker, here, cards=cards)
             if chosen is None:
                 return False
             self._waiting.remove(chosen)
             future = self._client.submit(
-                _do,
+                do,
                 chosen.task,
                 workers=[address],
                 resources={"GPU": 1} if cards and chosen.prepares else {},
@@ -186,16 +217,24 @@ class DaskCrew:
             return self._futures.pop(future, None)
 
     def _again(self, given: Given, *, died: bool) -> None:
+        if given.address in self._leaving:
+            self._events.put(Returned(given.task, self._stage(given.task)))
+            return
         lost = given.lost + died
         if lost < self._retries:
             self._wait(Given(given.task, lost))
             return
-        stage = (
-            f"scoring {given.task.cell.benchmark.name}"
-            if given.task.cell is not None
-            else self._stages.get(given.task.job.variant.name, "starting")
-        )
-        self._events.put(Lost(given.task, _reason(lost, given.address, stage)))
+        self._events.put(Lost(given.task, self._reason(lost, given)))
+
+    def _stage(self, task: Task) -> str:
+        if task.cell is not None:
+            return f"scoring {task.cell.benchmark.name}"
+        return self._stages.get(task.job.variant.name, "starting")
+
+    def _reason(self, times: int, given: Given) -> str:
+        memory = share(*self._memory.get(given.address, (0, 0)))
+        where = f"last on {given.address}" if self._cluster is None else f"logs: {self._logs}"
+        return died(times, "", self._stage(given.task), memory, where)
 
     def _heard(self, event: tuple[float, Mapping[str, Any]]) -> None:
         _, said = event
@@ -205,6 +244,10 @@ class DaskCrew:
             self._events.put(Stage(said["worker"], variant, said["what"]))
         elif "done" in said:
             self._events.put(Advance(said["worker"], said["done"], said["total"]))
+        elif "memory" in said:
+            self._memory[said["address"]] = (said["memory"], said["of"])
+        elif "leaves" in said:
+            self._leaving.add(said["address"])
 
     def _heard_of_workers(self, event: tuple[float, Any]) -> None:
         _, said = event
@@ -273,11 +316,6 @@ def _cards(worker: Mapping[str, Any]) -> float:
     return found
 
 
-def _reason(times: int, address: str, stage: str) -> str:
-    often = "once" if times == 1 else f"{times} times"
-    return f"worker killed {often}; last stage: {stage}; last on {address}"
-
-
 def _local(options: EngineOptions) -> Any:
     settings: Any = importlib.import_module("dask.config")
     # Deaths are counted here; the scheduler reads that it tries nothing again when it starts.
@@ -289,63 +327,6 @@ def _local(options: EngineOptions) -> Any:
             dashboard_address=None,
             host="127.0.0.1",
         )
-
-
-class Desk:
-    """What a Dask worker keeps from task to task, for each of its threads: a worker plugin."""
-
-    def setup(self, worker: Any) -> None:
-        """Begin, as Dask calls it in each worker."""
-        self._threads = threading.local()
-        self._teller = Teller(worker)
-
-    def teardown(self, worker: Any) -> None:
-        """End; nothing is left to do."""
-
-    def worker(self) -> Worker:
-        """Return the worker of the calling thread."""
-        if not hasattr(self._threads, "worker"):
-            self._threads.worker = Worker(self._teller)
-        found: Worker = self._threads.worker
-        return found
-
-
-def _do(task: Task) -> Ended | Postponed:
-    """Do a task in a Dask worker."""
-    worker: Worker = _distributed().get_worker().plugins[NAME].worker()
-    try:
-        return Ended(task, task.done_by(worker))
-    except Held:
-        return Postponed(task)
-
-
-class Teller:
-    """A listener that logs events, which the scheduler passes on to the client."""
-
-    def __init__(self, worker: Any) -> None:
-        self._worker, self._last = worker, 0.0
-
-    def stage(self, variant: Variant, what: str) -> None:
-        """Tell that a stage begins."""
-        self._last = 0.0
-        self._tell(variant=variant.name, what=what)
-
-    def advance(self, done: int, total: int | None) -> None:
-        """Tell how far the stage is, from time to time."""
-        now = time.monotonic()
-        if now - self._last >= BEAT or done == total:
-            self._last = now
-            self._tell(done=done, total=total)
-
-    def finished(self, cell: Cell) -> None:
-        """Tell nothing: the client knows."""
-
-    def worker(self, name: str) -> Teller:
-        """Return itself."""
-        return self
-
-    def _tell(self, **said: Any) -> None:
-        self._worker.log_event(NAME, {"worker": f"worker {self._worker.name}", **said})
 
 
 def _distributed() -> Any:

@@ -6,7 +6,7 @@ import pickle
 from dataclasses import dataclass
 from typing import IO, Any
 
-from harness.runner.engines.crew import Advance, Broken, Ended, Postponed, Stage
+from harness.runner.engines.crew import Advance, Broken, Ended, Postponed, Returned, Stage
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Memory:
     size: int
 
 
-Message = Stage | Advance | Ended | Postponed | Broken | Memory
+Message = Stage | Advance | Ended | Postponed | Returned | Broken | Memory
 
 
 def send(stream: IO[bytes], thing: object) -> None:

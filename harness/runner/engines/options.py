@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.errors import SelectionError
+from harness.runner.engines.cluster import ClusterName, ClusterOptions
 
 
 class EngineName(StrEnum):
@@ -18,7 +19,7 @@ class EngineName(StrEnum):
     PROCESSES = "processes"
     """Processes of this machine, each with its own cores, and with a GPU where GPUs are named."""
     DASK = "dask"
-    """Workers of a Dask scheduler."""
+    """Workers of a Dask scheduler, or jobs of a cluster."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ class EngineOptions:
     scheduler : str
         Address of a Dask scheduler, as ``tcp://node1:8786``; without one, Dask workers are started
         on this machine.
+    cluster : ClusterName or str, optional
+        Scheduler of a cluster that workers are submitted to as jobs; the engine is Dask then.
+    cluster_options : ClusterOptions, mapping or path, optional
+        What each job asks for, or a TOML file of it.
     retries : int
         How often a task is given to another worker after its worker died, before it is a failure.
 
@@ -97,10 +102,13 @@ class EngineOptions:
     gpus: tuple[int, ...] = ()
     shard: Shard = Shard()
     scheduler: str = ""
+    cluster: ClusterName | None = None
+    cluster_options: ClusterOptions | None = None
     retries: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", _engine(self.engine))
+        self._check_cluster()
         object.__setattr__(self, "gpus", _gpus(self.gpus))
         shard = Shard.parse(self.shard) if isinstance(self.shard, str) else self.shard
         object.__setattr__(self, "shard", shard or Shard())
@@ -113,6 +121,11 @@ class EngineOptions:
             raise SelectionError(
                 "Dask workers get their GPUs where they are started",
                 "`CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --resources GPU=1`, one for each GPU",
+            )
+        if self.cluster and self.scheduler:
+            raise SelectionError(
+                "a cluster's jobs have a Dask scheduler of their own",
+                "leave --scheduler out, or --cluster",
             )
         if self.scheduler and (self.engine is not EngineName.DASK or self.workers):
             raise SelectionError(
@@ -128,6 +141,32 @@ class EngineOptions:
             raise SelectionError(
                 f"{self.retries} retries: a task is given to a worker once at least"
             )
+
+    def _check_cluster(self) -> None:
+        if not self.cluster:
+            object.__setattr__(self, "cluster", None)
+            if self.cluster_options is not None:
+                raise SelectionError(
+                    "cluster options are of a cluster", f"--cluster {'|'.join(ClusterName)}"
+                )
+            return
+        try:
+            object.__setattr__(self, "cluster", ClusterName(self.cluster))
+        except ValueError:
+            raise SelectionError(
+                f"no cluster {self.cluster!r}", f"one of {', '.join(ClusterName)}"
+            ) from None
+        if self.engine is EngineName.PROCESSES:
+            raise SelectionError(
+                "the engine `processes` is of this machine", "leave --engine out, or --cluster"
+            )
+        object.__setattr__(self, "engine", EngineName.DASK)
+        if self.cluster_options is None:
+            raise SelectionError(
+                f"what a job of {self.cluster} asks for is not said",
+                'give --cluster-options FILE.toml, with cores = 8 and memory = "60GiB" at least',
+            )
+        object.__setattr__(self, "cluster_options", ClusterOptions.read(self.cluster_options))
 
 
 def _engine(name: str) -> EngineName:

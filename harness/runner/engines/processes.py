@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Lock, Thread
@@ -29,8 +29,11 @@ from harness.runner.engines.crew import (
     Event,
     Lost,
     Postponed,
+    Returned,
     Stage,
+    died,
 )
+from harness.runner.engines.memory import share, total
 from harness.runner.engines.messages import Memory, Message, receive, send
 from harness.runner.engines.options import EngineOptions
 from harness.runner.work import Task
@@ -201,6 +204,10 @@ class Slot(Thread):
                 match message:
                     case Memory(size):
                         memory = max(memory, size)
+                    case Returned(task):  # its process ends
+                        self._events.put(replace(message, stage=last))
+                        process.wait()
+                        return
                     case Ended() | Postponed() | Broken():
                         self._events.put(message)
                         return
@@ -218,7 +225,9 @@ class Slot(Thread):
         if lost + 1 < self._retries:
             self._waiting.put(task, lost + 1)
             return
-        self._events.put(Lost(task, _reason(lost + 1, code, last, memory, self._desk.log)))
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        reason = died(lost + 1, how, last, share(memory, total()), f"log: {self._desk.log}")
+        self._events.put(Lost(task, reason))
 
     def _running(self) -> subprocess.Popen[bytes]:
         with self._guard:
@@ -239,19 +248,6 @@ class Slot(Thread):
                     start_new_session=True,  # Ctrl-C is ours to hear
                 )
             return self._process
-
-
-def _reason(times: int, code: int, stage: str, memory: int, log: Path) -> str:
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    often = "once" if times == 1 else f"{times} times"
-    return (
-        f"worker killed {often} ({how}); last stage: {stage};"
-        f" memory {memory / 2**30:.1f} of {_machine_memory() / 2**30:.1f} GiB; log: {log}"
-    )
-
-
-def _machine_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _cores() -> list[int]:

@@ -41,8 +41,8 @@ class NaturalStories:
     Parameters
     ----------
     linking : str
-        ``surprisal``, ``whole-words`` (surprisal corrected for where words end) or ``states``
-        (hidden states of the layer that training stories favour).
+        ``whole-words`` (surprisal corrected for where words end), ``surprisal`` (as tokens have it)
+        or ``states`` (hidden states of the layer that training stories favour).
     context : str
         Context policy of the recording.
 
@@ -52,7 +52,7 @@ class NaturalStories:
         There is no such linking, or the reading times do not sit on their words.
     """
 
-    linking: str = "surprisal"
+    linking: str = "whole-words"
     context: str = "strided(256,128)"
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class NaturalStories:
         )
 
     def requests(self) -> tuple[Request, ...]:
-        """Ask for the log-probability of every word, or for its hidden states."""
+        """Ask for the log-probability of every word, or its hidden states; and for its tokens."""
         from harness.record.context import Context, Start
         from harness.record.request import Measure, Request
         from harness.stimuli.passages import Stimuli
@@ -87,24 +87,26 @@ class NaturalStories:
 
         stimuli = Stimuli("natural-stories", self.passages)
         context = Context.parse(self.context, start=Start.BOS)
-        logprobs = Request(stimuli, Measure.LOGPROB, context, Items(Pool.SUM))
+
+        def asked(measure: Measure, pool: Pool) -> Request:
+            return Request(stimuli, measure, context, Items(pool))
+
+        tokens = asked(Measure.TOKENS, Pool.SUM)
+        if self.linking == Linking.STATES:
+            return asked(Measure.HIDDEN, Pool.MEAN), tokens
+        logprobs = asked(Measure.LOGPROB, Pool.SUM)
         if self.linking == Linking.SURPRISAL:
-            return (logprobs,)
-        if self.linking == Linking.WHOLE_WORDS:
-            return (logprobs, Request(stimuli, Measure.BOUNDARY, context, Items(Pool.LAST)))
-        return (Request(stimuli, Measure.HIDDEN, context, Items(Pool.MEAN)),)
+            return logprobs, tokens
+        return logprobs, tokens, asked(Measure.BOUNDARY, Pool.LAST)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
-        """Score what the model adds to frequency, length and position.
+        """Score what the model adds to form, frequency and place of words, and to their tokens.
 
         See :func:`brainpress_plugins.benchmarks.behavioural.naturalstories_times.score_times`.
         """
-        from .naturalstories_times import (
-            check_alignment,
-            score_times,
-        )
+        from .naturalstories_times import check_alignment, score_times
 
-        recording, *ends = recordings.values()
+        recording, tokens, *ends = (recordings[request] for request in self.requests())
         if ends:
             from harness.record.boundary import whole_word_surprisal
 
@@ -112,7 +114,10 @@ class NaturalStories:
             values = -whole_word_surprisal(*words, recording["passage"].values.tolist())
             recording = recording.copy(data=values[:, None, None].astype("float32"))
         check_alignment(self.times)
-        return score_times(recording, self.times, surprisal=self.linking != Linking.STATES)
+        counted = tokens.values[:, 0, 0]
+        states = self.linking == Linking.STATES
+        score = score_times(recording, self.times, counted, surprisal=not states)
+        return score.assign_attrs(linking=self.linking)
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
@@ -141,6 +146,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.behavioural.naturalstories:NaturalStories",
         "kind": "behavioural",
+        "version": 2,
         "margin": 0.005,
         "licence": "CC-BY-NC-SA-4.0",
         "citation": (
@@ -152,9 +158,12 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "data": "10 stories, 10,256 words, self-paced reading, 62 to 97 readers a word",
         "notes": (
             "Value: held-out log-likelihood per word (nats) that the model adds to a regression on"
-            " frequency, length and punctuation of the word and the two before it (spill-over), and"
-            " position; whole stories are held out, two at a time. The file is the one before the"
-            " realignment of May 2025: each time belongs to the next word and is moved there, which"
+            " smooth terms of frequency and length, punctuation, unigram surprisal and number of"
+            " the model's own tokens, of the word and the two before it (spill-over), and on"
+            " position; whole stories are held out, two at a time. Surprisal is of whole words:"
+            " that a word ends where it does is counted with it, not with the next one. The file is"
+            " the one before the realignment of May 2025: each time belongs to the next word and is"
+            " moved there, which"
             " every score checks: with two earlier words accounted for, the word itself must matter"
             " and the word after it must not. (Comparing the word with the next one is not enough:"
             " spill-over lets even the misaligned file pass.) Times are means of log times over"
@@ -162,7 +171,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             " remains, which counts differences in speed between readers as error: it is low."
         ),
     }
-    gain = "log-likelihood per word beyond frequency, length and position (nats)"
+    gain = "log-likelihood per word beyond frequency, length, tokens and position (nats)"
     return [
         BenchmarkSpec(
             "naturalstories",

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +19,13 @@ from harness.errors import DataError, ScoreError
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.permutation import block_permutation
 
+from .reading_baseline import SAID, SPILL, baseline, lexical
+
 Floats = npt.NDArray[np.float64]
 
-SPILL = 2
-"""Words before the current one whose properties still matter: lags 0, 1, 2."""
 LEAKAGE = 0.1
 """Largest unique variance of the next word, relative to the current one's, in aligned data. It is
 .01 in Natural Stories; a shift by one word makes it .45 or more."""
-BASELINE = (
-    *(f"{name} {lag}" for name in ("log frequency", "length", "punctuation") for lag in range(3)),
-    "position in story",
-    "log position in story",
-    "log position in sentence",
-)
 _FIELDS = ("word", "zone", "item", "nItem", "gmeanItemRT", "gsdItemRT")
 
 
@@ -132,7 +127,7 @@ def sign_test(times: ReadingTimes) -> SignTest:
     parts: dict[int, list[Floats]] = {lag: [] for lag in lags}
     response = []
     for story, words in times.stories.items():
-        known = _lexical(words)[:, :2]
+        known = lexical(words)[:, :2]
         rows = np.arange(SPILL, len(words) - 1)
         rows = rows[np.isfinite(times.log_time[story][rows])]
         for lag in lags:
@@ -170,7 +165,13 @@ def check_alignment(times: ReadingTimes) -> SignTest:
     return test
 
 
-def score_times(recording: xr.DataArray, times: ReadingTimes, *, surprisal: bool) -> xr.Dataset:
+def score_times(
+    recording: xr.DataArray,
+    times: ReadingTimes,
+    tokens: npt.NDArray[np.floating[Any]],
+    *,
+    surprisal: bool,
+) -> xr.Dataset:
     """Score what a model adds to the baseline.
 
     Parameters
@@ -178,6 +179,8 @@ def score_times(recording: xr.DataArray, times: ReadingTimes, *, surprisal: bool
     recording : DataArray (sample, layer, unit)
         A row a word, story after story: log-probabilities, or hidden states.
     times : ReadingTimes
+    tokens : array, shape (n_words,)
+        How many tokens the model makes of each word; they are in the baseline.
     surprisal : bool
         Whether the recording is of log-probabilities: they are entered without a penalty.
 
@@ -197,9 +200,12 @@ def score_times(recording: xr.DataArray, times: ReadingTimes, *, surprisal: bool
         The recording has not a row for every word.
     """
     n_words = sum(map(len, times.stories.values()))
-    if recording.sizes["sample"] != n_words:
-        raise ScoreError(f"the recording has {recording.sizes['sample']} rows for {n_words} words")
-    table = _table(recording.values, times)
+    if recording.sizes["sample"] != n_words or len(tokens) != n_words:
+        raise ScoreError(
+            f"the recordings have {recording.sizes['sample']} and {len(tokens)} rows for"
+            f" {n_words} words"
+        )
+    table = _table(recording.values, times, np.asarray(tokens, np.float64))
     penalties = UNPENALISED if surprisal else RIDGE
     gain = likelihood_gain(
         table.predictors, table.baseline, table.response, table.story, penalties=penalties
@@ -238,7 +244,7 @@ def score_times(recording: xr.DataArray, times: ReadingTimes, *, surprisal: bool
     return score.assign_attrs(
         ceiling_kind="nothing left but the sampling error of each word's mean over readers",
         interval_kind="95 % bootstrap over stories",
-        baseline=", ".join(BASELINE),
+        baseline=SAID,
         penalties=", ".join(f"{p:g}" for p in gain.penalty),
         warnings=_warnings(gain, penalties),
     )
@@ -260,52 +266,28 @@ class _Table:
         return float(np.mean(np.concatenate([(g - g.mean()) ** 2 for g in groups])))
 
 
-def _table(values: npt.NDArray[np.float32], times: ReadingTimes) -> _Table:
-    predictors, baseline, response, error, story = [], [], [], [], []
+def _table(values: npt.NDArray[np.float32], times: ReadingTimes, tokens: Floats) -> _Table:
+    predictors, known, response, error, story = [], [], [], [], []
     start = 0
     for number, words in times.stories.items():
         own = values[start : start + len(words)]
+        counted = tokens[start : start + len(words)]
         start += len(words)
         rows = np.arange(SPILL, len(words))
         rows = rows[np.isfinite(times.log_time[number][rows])]
         lagged = [own[rows - lag] for lag in range(SPILL + 1)]
         predictors.append(np.concatenate(lagged, axis=2))
-        baseline.append(_baseline(words, rows))
+        known.append(baseline(words, counted, rows))
         response.append(times.log_time[number][rows])
         error.append(times.error[number][rows])
         story.append(np.full(len(rows), number))
     return _Table(
         np.concatenate(predictors),
-        np.concatenate(baseline),
+        np.concatenate(known),
         np.concatenate(response),
         np.concatenate(error),
         np.concatenate(story),
     )
-
-
-def _baseline(words: tuple[str, ...], rows: npt.NDArray[np.int64]) -> Floats:
-    lexical = _lexical(words)
-    ends = lexical[:, 2] == 2
-    start = np.r_[True, ends[:-1]]
-    in_sentence = np.arange(len(words)) - np.maximum.accumulate(
-        np.where(start, np.arange(len(words)), 0)
-    )
-    lagged = [lexical[rows - lag, k] for k in range(3) for lag in range(SPILL + 1)]
-    position = [rows / len(words), np.log1p(rows), np.log1p(in_sentence[rows])]
-    return np.column_stack([*lagged, *position])
-
-
-def _lexical(words: tuple[str, ...]) -> Floats:
-    """Log frequency (Zipf), letters, punctuation after it (0 none, 1 within, 2 at the end)."""
-    import wordfreq
-
-    rows = []
-    for word in words:
-        bare = word.strip(".,;:!?'\"()-")
-        tail = word.rstrip("'\")")
-        end = 2.0 if tail.endswith((".", "!", "?")) else float(tail.endswith((",", ";", ":", "-")))
-        rows.append((wordfreq.zipf_frequency(bare, "en"), sum(c.isalnum() for c in word), end))
-    return np.array(rows)
 
 
 def _slopes(table: _Table) -> Floats:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from harness.encode.design.features import highpass, zscore_by_run
 from harness.encode.design.sources import Part, PartedResponses
+from harness.encode.design.targets import usable_columns
 from harness.encode.score.naturalistic import Resolution
 from harness.errors import DataError
 
@@ -165,7 +166,7 @@ def voxel_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]
         each = []
         for person in people:
             block = np.asarray(source.block(person, start, stop), np.float64)
-            usable = np.isfinite(block).all(axis=0) & (np.ptp(block, axis=0) > 0)
+            usable = usable_columns(block, source.runs)
             each.append(zscore_by_run(np.where(usable, block, 0.0), source.runs))
         z = np.nan_to_num(np.stack(each))
         others = z.sum(axis=0) - z

@@ -15,6 +15,7 @@ import xarray as xr
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import array_responses
+from harness.encode.design.targets import usable_columns
 from harness.encode.voxels.stream import stream_layers
 from harness.errors import DataError
 from harness.place.locate import cache_folder
@@ -213,7 +214,7 @@ def _from_others(now: Mapping[str, Single], person: str, options: EncodingOption
     """Predict the electrodes of a participant, (n_electrodes,)."""
     own = now[person]
     others = np.concatenate([values for p, values in now.items() if p != person], axis=1)
-    usable = np.isfinite(others).all(axis=0) & (np.ptp(others, axis=0) > 0)
+    usable = usable_columns(others, np.zeros(len(others), np.int64))
     if not usable.any():
         return np.full(own.shape[1], np.nan)
     recording = xr.DataArray(

@@ -12,6 +12,7 @@ from brainpress_plugins.compressors.depth import DropBlocks
 from brainpress_plugins.compressors.gptq import GPTQ
 from brainpress_plugins.compressors.rtn import RoundToNearest
 from brainpress_plugins.compressors.smoothquant import SmoothQuant
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from harness.compress.layers.offload import (
@@ -93,6 +94,32 @@ def test_a_checkpoint_of_the_result_loads_like_any_other(
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
     tokens = torch.arange(20)[None]
     assert torch.equal(loaded(input_ids=tokens).logits, expected(input_ids=tokens).logits)
+
+
+def test_a_block_of_other_tensors_is_refused(folder: Callable[..., Path], tmp_path: Path) -> None:
+    path = folder("llama")
+    model = open_on_disk(path, torch.float32)
+    RoundToNearest(4).compress(model, None, Workspace(folder=tmp_path / "blocks", source=path))
+    names = anatomy(model).block_names
+    save_file({"left": torch.ones(2)}, tmp_path / "blocks" / f"{names[0]}.safetensors")
+    with pytest.raises(CompressionError, match=r"model\.layers\.0 has other tensors than"):
+        write_checkpoint(path, tmp_path / "blocks", names, tmp_path / "out")
+
+
+def test_a_checkpoint_of_the_backbone_alone_keeps_its_names(
+    folder: Callable[..., Path], tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    path = folder("gpt2")
+    whole = {k: t for p in path.glob("*.safetensors") for k, t in load_file(p).items()}
+    for file in path.glob("*.safetensors*"):
+        file.unlink()
+    bare = {key.removeprefix("transformer."): tensor for key, tensor in whole.items()}
+    save_file(bare, path / "model.safetensors", {"format": "pt"})
+    model = open_on_disk(path, torch.float32)
+    RoundToNearest(4).compress(model, None, Workspace(folder=tmp_path / "blocks", source=path))
+    write_checkpoint(path, tmp_path / "blocks", anatomy(model).block_names, tmp_path / "out")
+    written = {k for p in (tmp_path / "out").glob("*.safetensors") for k in load_file(p)}
+    assert written == bare.keys()
 
 
 def test_dropping_blocks_reads_them_once(

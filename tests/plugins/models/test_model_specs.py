@@ -74,6 +74,20 @@ def gpt2(width: int, layers: int, heads: int) -> Any:
     return GPT2Config(n_embd=width, n_layer=layers, n_head=heads)
 
 
+def gemma3(width: int, inner: int, layers: int, heads: int, groups: int, vocabulary: int) -> Any:
+    from transformers import Gemma3TextConfig
+
+    return Gemma3TextConfig(
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=groups,
+        vocab_size=vocabulary,
+        head_dim=256,
+    )
+
+
 # Shapes from each model's published config.json; the flag says whether embedding and head are one.
 ARCHITECTURES = {
     "qwen2.5-0.5b": (qwen2, (896, 4864, 24, 14, 2, 151936), True),
@@ -81,6 +95,10 @@ ARCHITECTURES = {
     "qwen2.5-3b": (qwen2, (2048, 11008, 36, 16, 2, 151936), True),
     "qwen2.5-7b": (qwen2, (3584, 18944, 28, 28, 4, 152064), False),
     "qwen2.5-14b": (qwen2, (5120, 13824, 48, 40, 8, 152064), False),
+    "qwen2.5-coder-0.5b": (qwen2, (896, 4864, 24, 14, 2, 151936), False),
+    "qwen2.5-coder-1.5b": (qwen2, (1536, 8960, 28, 12, 2, 151936), False),
+    "gemma3-270m": (gemma3, (640, 2048, 18, 4, 1, 262144), True),
+    "gemma3-270m-bf16": (gemma3, (640, 2048, 18, 4, 1, 262144), True),
     "deepseek-r1-distill-qwen-1.5b": (qwen2, (1536, 8960, 28, 12, 2, 151936), False),
     "deepseek-r1-distill-qwen-7b": (qwen2, (3584, 18944, 28, 28, 4, 152064), False),
     "deepseek-r1-distill-qwen-14b": (qwen2, (5120, 13824, 48, 40, 8, 152064), False),
@@ -162,7 +180,8 @@ def test_the_study_is_whole() -> None:
 
 def test_gated_models_say_so() -> None:
     assert {s.name for s in SPECS.values() if s.gated} == {
-        s.name for s in SPECS.values() if "llama3" in s.tags
+        "gemma3-270m-bf16",
+        *(s.name for s in SPECS.values() if "llama3" in s.tags),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError, ScoreError
 
+ONE = np.ones(2400)
+FIRST = (340.566, 339.746, 310.338)
+"""``gmeanItemRT`` of the rows ``If``, ``you`` and ``were`` of story 1, which belong one word on."""
 HEADER = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT\tgmeanItemRT\tgsdItemRT\n"
 
 
@@ -41,15 +45,16 @@ def made_up(seed=0, n_words=400, effect=0.05, noise=0.05, shift=0):
     return ReadingTimes(stories, times, errors), np.concatenate(surprisals)
 
 
-def as_recording(surprisal):
+def as_recording(surprisal, passage=None):
     values = -surprisal.astype(np.float32)[:, None, None]
-    return xr.DataArray(values, dims=("sample", "layer", "unit"), coords={"layer": [0]})
+    coords = {"layer": [0]} | ({} if passage is None else {"passage": ("sample", passage)})
+    return xr.DataArray(values, dims=("sample", "layer", "unit"), coords=coords)
 
 
 class TestScore:
     def test_a_known_effect_comes_back_at_its_lag(self):
         times, surprisal = made_up()
-        score = score_times(as_recording(surprisal), times, surprisal=True)
+        score = score_times(as_recording(surprisal), times, ONE, surprisal=True)
         slopes = score["slope"].sel(lag=[0, 1, 2]).values
         np.testing.assert_allclose(slopes, [0, 0.05, 0], atol=0.002)
         variance = (0.05**2 * 8, 0.05**2)  # of a gamma variable with shape 2 and scale 2; of noise
@@ -63,7 +68,7 @@ class TestScore:
     def test_noise_adds_nothing(self):
         times, _ = made_up(effect=0.0)
         other = np.random.default_rng(9).gamma(2.0, 2.0, 6 * 400)
-        score = score_times(as_recording(other), times, surprisal=True)
+        score = score_times(as_recording(other), times, ONE, surprisal=True)
         assert abs(float(score["value"])) < 0.01
         assert float(score["p"]) > 0.02
 
@@ -73,7 +78,7 @@ class TestScore:
         states = rng.normal(size=(len(surprisal), 2, 5)).astype(np.float32)
         states[:, 1, 0] = surprisal
         recording = xr.DataArray(states, dims=("sample", "layer", "unit"), coords={"layer": [0, 1]})
-        score = score_times(recording, times, surprisal=False)
+        score = score_times(recording, times, ONE, surprisal=False)
         assert float(score["layer_best"]) == 1
         assert float(score["value"]) > 0.5
         assert score["gain_by_layer"].sizes == {"layer": 2}
@@ -81,8 +86,25 @@ class TestScore:
 
     def test_a_recording_of_another_text(self):
         times, surprisal = made_up()
-        with pytest.raises(ScoreError, match="2399 rows for 2400 words"):
-            score_times(as_recording(surprisal[:-1]), times, surprisal=True)
+        with pytest.raises(ScoreError, match="2399 and 2400 rows for 2400 words"):
+            score_times(as_recording(surprisal[:-1]), times, ONE, surprisal=True)
+        with pytest.raises(ScoreError, match="2400 and 2399 rows for 2400 words"):
+            score_times(as_recording(surprisal), times, ONE[1:], surprisal=True)
+
+    def test_what_the_tokenizer_counts_is_not_what_the_model_knows(self):
+        """Readers slow down with the number of tokens: a sum over tokens gains nothing by it."""
+        times, _ = made_up(effect=0.0)
+        counts = np.random.default_rng(3).integers(1, 5, 2400).astype(float)
+        slowed = {
+            story: log_time + 0.05 * counts[400 * i : 400 * (i + 1)]
+            for i, (story, log_time) in enumerate(times.log_time.items())
+        }
+        times = replace(times, log_time=slowed)
+        summed = as_recording(2.5 * counts + np.random.default_rng(4).normal(size=2400))
+        known = float(score_times(summed, times, counts, surprisal=True)["value"])
+        unknown = float(score_times(summed, times, ONE, surprisal=True)["value"])
+        assert abs(known) < 0.005
+        assert unknown > 0.1
 
 
 class TestAlignment:
@@ -137,7 +159,7 @@ def benchmark():
 @pytest.mark.needs_data("natural_stories")
 class TestRealTimes:
     def test_ten_stories(self, benchmark):
-        (request,) = benchmark.requests()
+        request, _, _ = benchmark.requests()
         passages = request.stimuli.passages
         assert len(passages) == 10
         assert sum(len(p.items) for p in passages) == 10256
@@ -159,8 +181,12 @@ class TestRealTimes:
         words = [w for story in benchmark.times.stories.values() for w in story]
         bare = [w.strip(".,;:!?'\"()-") for w in words]
         known = np.array([wordfreq.zipf_frequency(w, "en") for w in bare])
-        (request,) = benchmark.requests()
-        score = benchmark.score({request: as_recording(10 - known)})
+        asked = benchmark.requests()
+        stories = benchmark.times.stories
+        names = np.repeat(list(stories), [len(story) for story in stories.values()])
+        nothing = as_recording(np.zeros(len(words)))
+        answers = (as_recording(10 - known, names), nothing, nothing)
+        score = benchmark.score(dict(zip(asked, answers, strict=True)))
         assert abs(float(score["value"])) < 1e-3
         assert 0.4 < float(score["baseline_r2"]) < 0.6
         assert 0.3 < float(score["ceiling"]) < 0.6
@@ -172,8 +198,20 @@ class TestRealTimes:
         assert (first.target, first.options) == (second.target, second.options)
 
     def test_states_are_asked_for_every_layer(self):
-        (request,) = naturalstories.NaturalStories("states").requests()
-        assert str(request.measure) == "hidden"
+        states, tokens = naturalstories.NaturalStories("states").requests()
+        assert (str(states.measure), str(tokens.measure)) == ("hidden", "tokens")
+
+    def test_whole_words_are_the_default(self, benchmark):
+        assert [str(r.measure) for r in benchmark.requests()] == ["logprob", "tokens", "boundary"]
+        plain = naturalstories.NaturalStories("surprisal")
+        assert [str(r.measure) for r in plain.requests()] == ["logprob", "tokens"]
+
+    def test_the_first_times_are_those_of_the_first_words(self, benchmark):
+        """Mean log times of ``If you were to``, as the file has them one word early."""
+        times = benchmark.times
+        assert times.stories[1][:4] == ("If", "you", "were", "to")
+        assert np.isnan(times.log_time[1][0])
+        np.testing.assert_allclose(np.exp(times.log_time[1][1:4]), FIRST, atol=0.01)
 
     def test_another_version_of_the_file(self, tmp_path, monkeypatch, benchmark):
         folder = tmp_path / "natural_stories"

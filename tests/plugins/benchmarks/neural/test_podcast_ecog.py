@@ -120,7 +120,7 @@ class TestStimuli:
     def test_lags(self, lab):
         lags = build().lags
         assert len(lags) == 21
-        assert lags[0], lags[-1] == (-2.0, 2.0)
+        assert (lags[0], lags[-1]) == (-2.0, 2.0)
         np.testing.assert_allclose(np.diff(lags), 0.2)
         assert build(earliest=0, latest=0.45, step=0.1).lags == (0, 0.1, 0.2, 0.3, 0.4)
         assert build(earliest="-0.5", latest="0.5", step="0.5").lags == (-0.5, 0, 0.5)
