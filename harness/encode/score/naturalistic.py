@@ -209,7 +209,8 @@ def score_stories(
         same
         voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
         Products with voxels are in float32 here, unless a precision is asked for. With
-        ``options.permutations``, ``voxel_p`` and ``voxel_q``.
+        ``options.permutations``, ``voxel_p`` and ``voxel_q``, and ``voxel_unique_p`` and
+        ``voxel_unique_q`` of unique R2.
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
@@ -276,7 +277,7 @@ def _of_voxels(
     people = tuple(scores)
     first = next(iter(scores.values()))
     beyond = [name for name in BEYOND if name in first]
-    tested = [name for name in ("p", "q") if name in first]
+    tested = [name for name in ("p", "q", "unique_p", "unique_q") if name in first]
     each: dict[str, list[Any]] = {name: [] for name in ("value", "r", "r2", *beyond)}
     shares: dict[str, Ratio] = {}
     by_region: dict[str, dict[str, Ratio]] = {}

@@ -193,11 +193,12 @@ def _place(
     options: EncodingOptions,
 ) -> _Place:
     pairs = _pairs(runs, rows, options.gap)
-    effects = None
+    effects: Floats | None = None
     if options.metric is Metric.CKA:
         # k_ij = a_i + a_j over pairs: (D + W) a = row sums, by least squares.
         weights = pairs.astype(np.float64)
-        effects = np.linalg.pinv(np.diag(weights.sum(axis=1)) + weights, hermitian=True)
+        moments = np.diag(weights.sum(axis=1)) + weights
+        effects = np.asarray(np.linalg.pinv(moments, hermitian=True), np.float64)
     return _Place(rows, _without(beside, fold, rows), pairs, options.metric, effects)
 
 

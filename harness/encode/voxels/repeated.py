@@ -71,15 +71,7 @@ def voxel_parts(job: StreamJob, name: str) -> Parts | None:
     if not np.array_equal(tests[found], rows):
         return None
     whole: Parts | None = None
-    for block in job.blocks(name):
-        usable = tally.usable(block)
-        repeats = job.repeats(name, block)
-        assert repeats is not None
-        repeats = repeats[:, :, usable - block.start]
-        finite = np.isfinite(repeats).all(axis=(0, 1))
-        usable, repeats = usable[finite], repeats[:, :, finite]
-        if not len(usable):
-            continue
+    for usable, repeats in job.repeats(name):
         own = repeated_parts(repeats, tally.predicted(usable)[found])
         if whole is None:
             shape = (len(own.r), job.source.n_voxels(name))

@@ -1,4 +1,4 @@
-"""Scores of a streamed analysis as xarray, with p-values and ceilings."""
+"""What a streamed analysis found of a participant: scores, normalised scores, p and q."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from harness.encode.voxels.repeated import voxel_parts
 from harness.encode.voxels.stream_job import StreamJob
 from harness.stats.fdr import benjamini_hochberg
 from harness.stats.permutation import fold_permutation
+from harness.stats.sign_flips import sign_flips
 
 
 def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
@@ -26,9 +27,7 @@ def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
     p = np.full(job.source.n_voxels(name), np.nan)
     tests = [split.outer.test for split in job.splits]
     rows = np.concatenate(tests)
-    for block in job.blocks(name):
-        usable = tally.usable(block)
-        y = job.responses(name, block, usable)
+    for usable, y in job.blocks(name):
         p[usable] = fold_permutation(
             y[rows],
             tally.predicted(usable),
@@ -49,23 +48,7 @@ def participant_scores(
 ) -> xr.Dataset:
     """Lay out what a tally holds, with normalised scores and, where asked for, p and q.
 
-    Parameters
-    ----------
-    job : StreamJob
-    name : str
-        The participant.
-    layers : array, shape (n_layers,)
-        Names of the layers.
-    threshold : float
-        Voxels with a lower ceiling have no normalised score; neither have those whose repeats do
-        not agree beyond chance.
-    say : callable
-        Is told what is being computed.
-
-    Returns
-    -------
-    Dataset
-        See :func:`harness.encode.voxels.stream.stream_layers`.
+    ``layers`` are their names; see :func:`harness.encode.voxels.stream.stream_layers`.
     """
     tally = job.tallies[name]
     data = tally.dataset(layers)
@@ -88,6 +71,10 @@ def participant_scores(
         say(f"permuting {name}")
         p, q = _p_values(job, name)
         data = data.assign(p=("voxel", p), q=("voxel", q))
+        if tally.nuisance is not None:
+            p = sign_flips(tally.nuisance.gains, job.options.permutations, job.stream.seed)
+            q = benjamini_hochberg(p)
+            data = data.assign(unique_p=("voxel", p), unique_q=("voxel", q))
     said = {
         "participant": name,
         "encoding_options": json.dumps(asdict(job.options), default=str),
