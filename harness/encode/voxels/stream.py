@@ -107,7 +107,8 @@ def stream_layers(
         :mod:`harness.encode.ceilings.cross_fit`) and, with permutations, ``p`` and ``q``
         (Benjamini-Hochberg over the voxels of the participant), and ``unique_p`` and ``unique_q``
         of unique R2 (:func:`harness.stats.sign_flips.sign_flips` over stretches of 20 rows).
-        ``grid_ends`` (end, fold, layer): share of voxels whose penalty is the lowest or the highest. With repeats, by (part, voxel):
+        ``grid_ends`` (end, fold, layer): share of voxels whose penalty is the lowest or the
+        highest. With repeats, by (part, voxel):
         ``part_r`` and ``part_ceiling``, and by (voxel,) ``ceiling_null``: see
         :class:`harness.encode.ceilings.cross_fit.Parts`. With nuisance, by (voxel,):
         ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
