@@ -28,18 +28,7 @@ Grid = Callable[[EncodingOptions, Spectrum], DoubleArray]
 class Plan:
     """Everything about a band in an outer fold that does not depend on responses.
 
-    Made by :func:`make_plan`.
-
-    Parameters
-    ----------
-    split : Split
-        The fold.
-    options : EncodingOptions
-        Choices.
-    spectrum : Spectrum
-        Of the training rows.
-    ridge : Scan or HimalayaRidge
-        Takes targets: ``ridge.fit(responses)``.
+    Made by :func:`make_plan`. ``ridge`` takes targets: ``ridge.fit(responses)``.
     """
 
     split: Split
@@ -107,7 +96,6 @@ def make_plan(
     split : Split
         The fold.
     options : EncodingOptions
-        Penalty grid, metric, precision, solver.
     n_targets : int
         About how many targets will go through the plan.
     device : str
