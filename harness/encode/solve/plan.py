@@ -15,7 +15,7 @@ from harness.encode.design.kernel import (
 )
 from harness.encode.design.options import EncodingOptions, Solver
 from harness.encode.design.targets import Split
-from harness.encode.solve.changed import Change, changed_scan
+from harness.encode.solve.changed import changed_scan
 from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
 from harness.encode.solve.joint_scan import JointScan, plan_joint_scan
 from harness.encode.solve.scan import Scan, plan_scan
@@ -73,8 +73,8 @@ class Plan:
         if not isinstance(self.ridge, Scan):
             raise ScoreError("only our own plans share decompositions", "plan the changed band")
         rows = self.split.outer
-        change = Change(columns[rows.train], columns[rows.test], inverse)
-        return replace(self, ridge=changed_scan(self.ridge, change))
+        parts = columns[rows.train], columns[rows.test]
+        return replace(self, ridge=changed_scan(self.ridge, *parts, inverse))
 
 
 def make_plan(
