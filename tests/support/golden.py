@@ -58,6 +58,8 @@ def benchmarks() -> Numbers:
     return {
         name: {
             "margin": spec.margin,
+            "margins": dict(spec.margins),
+            "headline": spec.headline,
             "chance": spec.chance,
             "better": "lower" if spec.lower_is_better else "higher",
             "stages": list(spec.scored_by),
