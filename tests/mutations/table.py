@@ -335,6 +335,12 @@ SCORE_SLIPS = (
     ),
     Slip(
         f"{SCORE}/stories.py",
+        "folds=self.folds,\n            rois=self.regions,",
+        "folds=None,\n            rois=self.regions,",
+        f"{NEURAL}/test_lebel2023.py -k test_story",
+    ),
+    Slip(
+        f"{SCORE}/stories.py",
         "lexical_nuisance(p, c, self.language)",
         "lexical_nuisance(p, c)",
         f"{NEURAL}/test_littleprince.py -k language",
