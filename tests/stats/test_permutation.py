@@ -128,3 +128,13 @@ def test_folds_must_be_those_of_the_rows() -> None:
         fold_permutation(
             smooth(99, 1), smooth(99, 1), np.zeros(100), [np.arange(50), np.arange(50, 100)]
         )
+
+
+def test_no_block_straddles_two_folds_that_follow_each_other() -> None:
+    """130 rows hold six blocks of 20, twice; 260 rows would hold thirteen."""
+    rng = np.random.default_rng(0)
+    tests = [np.arange(0, 130), np.arange(130, 260)]
+    y, x = rng.normal(size=(2, 260, 1))
+    found = fold_permutation(y, x, np.zeros(260), tests, n=50)
+    assert found.n_blocks == 12
+    assert found.rows.tolist() == [*range(120), *range(130, 250)]
