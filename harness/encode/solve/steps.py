@@ -78,6 +78,7 @@ def score_alone(
     kept.inner[at] = fit.best
     kept.r[at] = pearson(measured, fit.predictions)
     kept.r2[at] = r_squared(measured, fit.predictions)
+    kept.errors[fold, :, voxels] = kept.add_up(measured - fit.predictions).T
     kept.share[at] = product_measure(measured, (fit.predictions - offset)[None], offset)[0]
 
 
@@ -100,6 +101,7 @@ def score_joint(
     kept.joint_r[at], kept.joint_r2[at] = kept.r[at], kept.r2[at]
     kept.split_r2[0][at], kept.split_r2[1][at] = 0, kept.share[at]
     kept.with_model[at] = 0
+    kept.joint_errors[fold, :, voxels] = kept.errors[fold, :, voxels]
     train, measured = responses[split.outer.train], responses[split.outer.test]
     fit = joint.fit(train, inner, kept.inner[at])
     if not fit.better.any():
@@ -112,4 +114,5 @@ def score_joint(
     kept.joint_r[at] = pearson(measured, predicted)
     kept.joint_r2[at] = r_squared(measured, predicted)
     kept.split_r2[:, fold, at[1]] = product_measure(measured, parts, offset)
+    kept.joint_errors[fold, :, at[1]] = kept.add_up(measured - predicted).T
     kept.with_model[at] = 1

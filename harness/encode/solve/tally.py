@@ -21,6 +21,11 @@ from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
 from harness.encode.solve.choice import GridEnds, grid_ends
 
+STRETCH = 20
+"""Rows whose squared errors are added up: long enough to be independent, as blocks that are
+permuted."""
+_ASIDE = ("inner", "share", "errors", "joint_errors")
+
 Small = npt.NDArray[np.int16]
 Single = npt.NDArray[np.float32]
 
@@ -35,7 +40,7 @@ _ARRAYS = (
 class NuisanceTally:
     """Scores of nuisance alone, and of nuisance and the best layer so far; NaN before there are.
 
-    By (fold, voxel), but for ``split_r2``.
+    By (fold, voxel), but for ``split_r2`` and the squared errors.
     """
 
     inner: DoubleArray  # of nuisance alone, which a joint fit must beat
@@ -46,14 +51,37 @@ class NuisanceTally:
     joint_r2: FloatArray
     split_r2: FloatArray  # (2, fold, voxel), product measure of model and nuisance
     with_model: FloatArray  # 1 where the model is taken in, 0 where it is left out
+    errors: FloatArray  # (fold, stretch of held-out rows, voxel), squared and added up
+    joint_errors: FloatArray  # none of either where unique R2 is not tested
 
     @classmethod
-    def empty(cls, n_folds: int, n_voxels: int, kind: type[np.floating[Any]]) -> NuisanceTally:
+    def empty(
+        cls, n_folds: int, n_voxels: int, kind: type[np.floating[Any]], n_stretches: int = 0
+    ) -> NuisanceTally:
         """Make one with nothing in it."""
         shape = (n_folds, n_voxels)
         arrays = {f.name: np.full(shape, np.nan, kind) for f in fields(cls)}
         arrays |= {"inner": np.full(shape, np.nan), "split_r2": np.full((2, *shape), np.nan, kind)}
+        for name in ("errors", "joint_errors"):
+            arrays[name] = np.zeros((n_folds, n_stretches, n_voxels), kind)
         return cls(**arrays)
+
+    @property
+    def gains(self) -> FloatArray:
+        """Squared error that the joint fit saves in each stretch, (n_stretches, n_voxels)."""
+        saved = self.errors - self.joint_errors
+        gains = saved.reshape(-1, saved.shape[-1])
+        gains[:, np.isnan(self.joint_r2).any(axis=0)] = np.nan
+        return gains
+
+    def add_up(self, errors: FloatArray) -> FloatArray:
+        """Add up squares of errors (n_rows, n_voxels) over stretches, (n_stretches, n_voxels)."""
+        n_stretches = self.errors.shape[1]
+        if not n_stretches:
+            return errors[:0]
+        starts = np.arange(0, len(errors), STRETCH)
+        sums = np.add.reduceat(np.square(errors), starts, axis=0)
+        return np.pad(sums, [(0, n_stretches - len(sums)), (0, 0)])
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -62,17 +90,18 @@ class NuisanceTally:
 
     def _means(self) -> dict[str, FloatArray]:
         """Means over folds, by name."""
-        found = {n: v.mean(axis=-2) for n, v in self.arrays.items() if n not in ("inner", "share")}
+        found = {n: v.mean(axis=-2) for n, v in self.arrays.items() if n not in _ASIDE}
         unique = (self.joint_r2 - self.r2).mean(axis=0)
         return found | {"unique_r2": unique}
 
     def variables(self) -> dict[str, tuple[Any, FloatArray]]:
         """Means over folds, as variables of a Dataset."""
         named = {"r": "nuisance_r", "r2": "nuisance_r2"}
-        return {
+        found: dict[str, tuple[Any, FloatArray]] = {
             named.get(name, name): (("band", "voxel") if name == "split_r2" else "voxel", values)
             for name, values in self._means().items()
         }
+        return found | {"fold_unique_r2": (("fold", "voxel"), self.joint_r2 - self.r2)}
 
     def result(self, usable: IntArray, n_targets: int) -> NuisanceResult:
         """Put what was found of usable targets among all of them; NaN for the others."""
@@ -121,6 +150,7 @@ class Tally:
         file: Path | None = None,
         *,
         nuisance: bool = False,
+        tested: bool = False,
         groups: IntArray | None = None,
     ) -> Tally:
         """Make one with nothing in it.
@@ -138,6 +168,8 @@ class Tally:
         elif whole:
             predictions = np.zeros((n_voxels, ends[-1]), np.float32)
         kind = np.float64 if whole else np.float32
+        longest = max(len(split.outer.test) for split in splits)
+        n_stretches = -(-longest // STRETCH) if tested else 0
         return cls(
             r=np.zeros(curves, kind),
             r2=np.zeros(curves, kind),
@@ -150,7 +182,7 @@ class Tally:
             ends=np.zeros((2, n_folds, n_layers)),
             ceiling=np.full(n_voxels, np.nan),
             predictions=predictions,
-            nuisance=NuisanceTally.empty(*each, kind) if nuisance else None,
+            nuisance=NuisanceTally.empty(*each, kind, n_stretches) if nuisance else None,
             rows=tuple(slice(a, b) for a, b in itertools.pairwise(ends)),
             inner=np.full(curves, np.nan) if whole else None,
             penalties=np.full(curves, -1, np.int16) if whole else None,

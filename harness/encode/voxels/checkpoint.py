@@ -56,7 +56,9 @@ class Checkpoint:
         if file is not None and not whole:
             with explained(file.parent):
                 _allocate(file, size)
-        found = Tally.empty(splits, n_layers, n_voxels, file, nuisance=nuisance)
+        found = Tally.empty(
+            splits, n_layers, n_voxels, file, nuisance=nuisance, tested=self.predictions
+        )
         if whole and self.lasting and self._fits(number) and found.restore(self._path(number)):
             self._saved[number] = time.monotonic()
         return found

@@ -19,7 +19,8 @@ from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.design.band import Band, make_band, make_columns
 from harness.encode.design.confounds import Drift, confound_basis, joined
 from harness.encode.design.kernel import DoubleArray, FloatArray, model_grid, nuisance_grid
-from harness.encode.design.options import EncodingOptions, Metric, Precision, Solver
+from harness.encode.design.narrowed import narrowed
+from harness.encode.design.options import EncodingOptions, Metric, Precision, Readout, Solver
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import Fold, IntArray, check_runs, held_out_pieces
 from harness.encode.design.targets import make_splits
@@ -29,7 +30,9 @@ from harness.encode.solve.scan import Scan, ScanFit
 from harness.encode.solve.shared import CrossProducts, SharedPlan, plan_shared
 from harness.encode.solve.steps import keep, score_alone, score_joint
 from harness.encode.voxels.checkpoint import checkpoint, fingerprint
-from harness.encode.voxels.stream_job import StreamJob, block_width, participant_scores
+from harness.encode.voxels.outcome import participant_scores
+from harness.encode.voxels.repeated import has_repeats
+from harness.encode.voxels.stream_job import StreamJob, block_width
 from harness.encode.voxels.stream_options import STREAM, PenaltyScope, StreamOptions
 from harness.errors import DataError, ScoreError
 from harness.place.place import here
@@ -55,6 +58,7 @@ def stream_layers(
     progress: Callable[[str], None] | None = None,
     drift: Drift | None = None,
     confounds: FloatArray | None = None,
+    only: str = "",
 ) -> dict[str, xr.Dataset]:
     """Score how well each layer predicts each voxel, and the layer chosen on training rows.
 
@@ -91,17 +95,26 @@ def stream_layers(
     confounds : array, shape (n_samples, n_confounds), optional
         What else is taken out of responses, features and nuisance: motion of the one participant of
         this source.
+    only : str
+        A participant of the source whose voxels alone are taken through; what comes of it stays in
+        the folder, from which a call without it goes on.
 
     Returns
     -------
     dict of Dataset
-        By participant. By (layer, voxel): ``r`` and ``r2``, the layer curve, a description. By
-        (fold, voxel): ``layer_best``, the layer chosen on training rows, ``penalty_best``, the
-        index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
+        By participant; empty with ``only``. By (layer, voxel): ``r`` and ``r2``, the layer curve, a
+        description. By (fold, voxel): ``layer_best``, the layer chosen on training rows,
+        ``penalty_best``, the index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
         r. By (voxel,): ``r_best``, ``r2_best``, means over folds at the chosen layers, ``ceiling``,
-        ``normalised`` (``r_best / ceiling``, never clipped) and, with permutations, ``p`` and ``q``
-        (Benjamini-Hochberg over the voxels of the participant). ``grid_ends`` (end, fold, layer):
-        share of voxels whose penalty is the lowest or the highest. With nuisance, by (voxel,):
+        ``normalised`` (``r_best / ceiling``, never clipped, of voxels whose repeats agree beyond
+        chance: a description; a mean of it overstates, see
+        :mod:`harness.encode.ceilings.cross_fit`) and, with permutations, ``p`` and ``q``
+        (Benjamini-Hochberg over the voxels of the participant), and ``unique_p`` and ``unique_q``
+        of unique R2 (:func:`harness.stats.sign_flips.sign_flips` over stretches of 20 rows).
+        ``grid_ends`` (end, fold, layer): share of voxels whose penalty is the lowest or the
+        highest. With repeats, by (part, voxel):
+        ``part_r`` and ``part_ceiling``, and by (voxel,) ``ceiling_null``: see
+        :class:`harness.encode.ceilings.cross_fit.Parts`. With nuisance, by (voxel,):
         ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
         and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
         ``with_model``, share of folds in which the joint fit took the model in at all; by (band,
@@ -118,12 +131,16 @@ def stream_layers(
         not chosen by voxel.
     """
     options = options.in_precision(Precision.SINGLE)
+    options.only("voxels", readout=Readout.BEST, partition=False, cross=False)
+    if options.metric.compares:
+        raise DataError(f"{options.metric} predicts no voxels", "metric=r2 or correlation")
     labels = check_runs(source.runs)
     if recording.dims != ("sample", "layer", "unit") or len(recording) != len(labels):
         raise DataError(
             f"the recording has shape {dict(recording.sizes)}, the responses {len(labels)} rows",
             "give (sample, layer, unit) in the time base of the responses",
         )
+    recording = narrowed(recording, labels, options.projected)
     _check_scope(options, stream.scope, nuisance)
     cleaned = drift is not None or confounds is not None
     splits = make_splits(labels, options, folds, cleaned=cleaned)
@@ -149,7 +166,8 @@ def stream_layers(
         settings = [kept_for, stream.scope]
         mark = fingerprint(recording, source, splits, ceilings, settings, nuisance, basis)
     crossed = is_crossed(options.metric, stream)
-    with checkpoint(folder, mark, predictions=options.permutations > 0, files=crossed) as kept:
+    keep_predictions = options.permutations > 0 or (ceilings is None and has_repeats(source))
+    with checkpoint(folder, mark, predictions=keep_predictions, files=crossed) as kept:
         n_columns = 0 if beside is None else beside.columns.shape[1]
         job = StreamJob(
             source,
@@ -165,6 +183,8 @@ def stream_layers(
             cleaning,
         )
         for name in source.participants:
+            if only and name != only:
+                continue
             say(f"reading {name}")
             job.open(name, ceilings)
         _alone(job, say)
@@ -186,8 +206,10 @@ def stream_layers(
                 if undone := job.undone(number, fold):
                     say(f"layer {layer}, fold {fold + 1} of {len(splits)}")
                     _score(job, band, fold, number, undone)
-        for name in source.participants:
+        for name in job.tallies:
             job.save(name, now=True)
+        if only:
+            return {}
         return {
             name: participant_scores(job, name, layers, threshold, say)
             for name in source.participants

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
-from harness.encode.ceilings.voxel_ceilings import normalised, repeat_ceiling
+from harness.encode.ceilings.voxel_ceilings import repeat_ceiling
 from harness.encode.design.band import ColumnBand
 from harness.encode.design.confounds import Drift, Projection
 from harness.encode.design.features import zscore_by_run
@@ -26,8 +24,6 @@ from harness.encode.voxels.checkpoint import Checkpoint
 from harness.encode.voxels.stream_options import StreamOptions
 from harness.errors import DataError, ScoreError
 from harness.place.place import here
-from harness.stats.fdr import benjamini_hochberg
-from harness.stats.permutation import fold_permutation
 
 WIDEST = 8192
 """Voxels of a block: more are not faster."""
@@ -125,6 +121,25 @@ class StreamJob:
             usable = self.tallies[name].usable(block)
             yield usable, self._read(name, block, usable)
 
+    def repeats(self, name: str) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Read what was repeated, in blocks, of usable voxels whose repeats are all usable.
+
+        Yields
+        ------
+        voxels : array of int, shape (n_voxels,)
+        repeats : array, shape (n_repeats, n_rows, n_voxels)
+            Without drift.
+        """
+        for block in self._slices(name):
+            usable = self.tallies[name].usable(block)
+            values = self._repeats(name, block)
+            if values is None:
+                return
+            own = values[:, :, usable - block.start]
+            known = np.isfinite(own).all(axis=(0, 1))
+            if known.any():
+                yield usable[known], own[:, :, known]
+
     def _read(self, name: str, block: slice, usable: IntArray) -> FloatArray:
         values = self.source.block(name, block.start, block.stop)
         wanted = values[:, usable - block.start]
@@ -186,59 +201,3 @@ def block_width(
             f"allow at least {math.ceil((plan + 256 * voxel) / 2**29) / 2} GiB",
         )
     return min(width, WIDEST)
-
-
-def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
-    """Compute p of every voxel's score at its chosen layer, and q over the participant's voxels."""
-    tally = job.tallies[name]
-    p = np.full(job.source.n_voxels(name), np.nan)
-    tests = [split.outer.test for split in job.splits]
-    rows = np.concatenate(tests)
-    for usable, y in job.blocks(name):
-        p[usable] = fold_permutation(
-            y[rows],
-            tally.predicted(usable),
-            job.runs,
-            tests,
-            n=job.options.permutations,
-            seed=job.stream.seed,
-        ).p
-    return p, benjamini_hochberg(p)
-
-
-def participant_scores(
-    job: StreamJob,
-    name: str,
-    layers: npt.NDArray[Any],
-    threshold: float,
-    say: Callable[[str], None],
-) -> xr.Dataset:
-    """Lay out what a tally holds, with normalised scores and, where asked for, p and q.
-
-    ``layers`` are their names; see :func:`harness.encode.voxels.stream.stream_layers`.
-    """
-    tally = job.tallies[name]
-    data = tally.dataset(layers)
-    share = normalised(data["r_best"].values, tally.ceiling, threshold)
-    data = data.assign(
-        ceiling=("voxel", tally.ceiling.astype(np.float32)),
-        normalised=("voxel", share.value.astype(np.float32)),
-    )
-    if job.options.permutations:
-        say(f"permuting {name}")
-        p, q = _p_values(job, name)
-        data = data.assign(p=("voxel", p), q=("voxel", q))
-    said = {
-        "participant": name,
-        "encoding_options": json.dumps(asdict(job.options), default=str),
-        "penalty_scope": str(job.stream.scope),
-        "scan": str(job.options.speed),
-        "ceiling_kind": tally.ceiling_kind,
-        "ceiling_threshold": threshold,
-        "excluded_share": share.excluded,
-        "permutations": job.options.permutations,
-        "unusable": len(tally.unusable),
-        "unusable_reasons": json.dumps(tally.reasons()),
-        "warnings": "; ".join(tally.warnings()),
-    }
-    return data.assign_attrs(said)
