@@ -26,6 +26,7 @@ from harness.encode.design.sources import OneParticipant
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.protocol import Responses, prepare, score_responses
 from harness.encode.score.relative import of_units, relative, unique_of
+from harness.encode.score.voxel_parts import by_part
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
 from harness.stats.bootstrap import bootstrap_interval
@@ -208,12 +209,44 @@ def score_stories(
         :func:`harness.encode.voxels.stream.stream_layers`), by (participant,) as means over the
         same
         voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
+        By held-out part of the stimulus ``fold_r`` and ``fold_unique_r2``, and ``voxel_unique_p``
+        and ``voxel_unique_q``: see :func:`harness.encode.score.voxel_parts.by_part`.
         Products with voxels are in float32 here, unless a precision is asked for. With
         ``options.permutations``, ``voxel_p`` and ``voxel_q``, and ``voxel_unique_p`` and
-        ``voxel_unique_q`` of unique R2.
+        ``voxel_unique_q`` of unique R2 by sign flips.
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
+    scores = stream_stories(recording, data, options, folds=folds, scope=scope)
+    named = tuple(rois) or data.rois
+    found = _of_voxels(scores, data, named)
+    parts = by_part(scores, data.masks, named)  # permutations, where asked for, come before t
+    return found.assign({name: made for name, made in parts.items() if name not in found})
+
+
+def stream_stories(
+    recording: xr.DataArray,
+    data: Naturalistic,
+    options: EncodingOptions,
+    *,
+    folds: Sequence[Fold] | None = None,
+    scope: PenaltyScope = PenaltyScope.VOXEL,
+    only: str = "",
+) -> dict[str, xr.Dataset]:
+    """Encode the voxels of all participants, or do one participant's share of it.
+
+    Parameters
+    ----------
+    recording, data, options, folds, scope
+        As for :func:`score_stories`.
+    only : str
+        A participant: their voxels alone are taken through, into ``here().unfinished``.
+
+    Returns
+    -------
+    dict of Dataset
+        By participant, see :func:`harness.encode.voxels.stream.stream_layers`; none with ``only``.
+    """
     from harness.encode.voxels.stream import StreamOptions, stream_layers
 
     beside = None
@@ -222,6 +255,8 @@ def score_stories(
     ceilings = {p: c for p, c in data.ceilings.items() if p in data.source.participants}
     scores: dict[str, xr.Dataset] = {}
     for source, own in _streams(data):
+        if only and only not in source.participants:
+            continue
         scores |= stream_layers(
             recording,
             source,
@@ -232,8 +267,9 @@ def score_stories(
             stream=StreamOptions(scope=scope),
             drift=None if data.cutoff is None else Drift(data.tr, data.cutoff),
             confounds=own,
+            only=only,
         )
-    return _of_voxels(scores, data, tuple(rois) or data.rois)
+    return scores
 
 
 def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Floats | None]]:

@@ -21,15 +21,6 @@ from harness.encode.solve.scan import Final, Scan
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
-    """Columns ``V`` that change a design, and the inverse of ``M``."""
-
-    train: DoubleArray  # (n_train, n_columns)
-    heldout: DoubleArray  # (n_heldout, n_columns)
-    inverse: DoubleArray  # (n_columns, n_columns)
-
-
-@dataclass(frozen=True, eq=False)
 class _Columns:
     """``V`` in the rows of a fit, and ``inv(V' G V + a inv(M))`` for each penalty ``a``."""
 
@@ -119,17 +110,29 @@ class _Final:
         return np.asarray(rest + self.heldout @ weights + mean)
 
 
-def changed_scan(scan: Scan, change: Change) -> Scan:
-    """Plan the changed design from the plan of the shared one, which is of few targets."""
+def changed_scan(
+    scan: Scan, train: DoubleArray, heldout: DoubleArray, inverse: DoubleArray
+) -> Scan:
+    """Plan the changed design from the plan of the shared one, which is of few targets.
+
+    Parameters
+    ----------
+    scan : Scan
+        Of the shared design.
+    train, heldout : array, shape (n_train, n_columns), (n_heldout, n_columns)
+        ``V``.
+    inverse : array, shape (n_columns, n_columns)
+        Of ``M``.
+    """
     assert scan.folds is not None
-    mean = change.train.mean(axis=0)
-    train = change.train - mean
+    mean = train.mean(axis=0)
+    train = train - mean
 
     def columns(passed: Fitted) -> _Columns:
-        return _Columns.of(passed, scan.penalties, change.inverse)
+        return _Columns.of(passed, scan.penalties, inverse)
 
     return replace(
         scan,
         folds=_Folds(scan.folds, tuple(map(columns, scan.folds.each(train)))),
-        final=_Final(scan.final, columns(scan.final.fitted(train)), train, change.heldout - mean),
+        final=_Final(scan.final, columns(scan.final.fitted(train)), train, heldout - mean),
     )

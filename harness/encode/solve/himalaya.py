@@ -27,23 +27,11 @@ BATCH = 1000
 
 @dataclass(frozen=True, eq=False)
 class HimalayaRidge:
-    """Kernel ridge regression by ``KernelRidgeCV``.
-
-    Parameters
-    ----------
-    kernels : Kernels
-        Of the training and held-out rows, not centred.
-    folds : sequence of Fold
-        Inner folds; row numbers are positions among the training rows.
-    penalties : array, shape (n_penalties,)
-        Ascending.
-    metric : Metric
-        What inner cross-validation maximises.
-    """
+    """Kernel ridge regression by ``KernelRidgeCV``."""
 
     kernels: Kernels
-    folds: Sequence[Fold]
-    penalties: DoubleArray
+    folds: Sequence[Fold]  # inner ones, as positions among the training rows
+    penalties: DoubleArray  # ascending
     metric: Metric
 
     @property
@@ -97,20 +85,11 @@ class HimalayaJoint:
 
     Its random search is given the candidates: every pair of penalties. A pair is the mixture
     ``K_model / a + K_nuisance / b`` at a penalty of 1.
-
-    Parameters
-    ----------
-    model : HimalayaRidge
-        Of the model band.
-    nuisance : Kernels
-        Of the nuisance band, not centred.
-    penalties : array, shape (n_nuisance_penalties,)
-        Of the nuisance band, ascending.
     """
 
     model: HimalayaRidge
     nuisance: Kernels
-    penalties: DoubleArray
+    penalties: DoubleArray  # of the nuisance band, ascending
 
     def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
         """Fit targets jointly: see :meth:`harness.encode.solve.joint_scan.JointScan.fit`.

@@ -36,18 +36,13 @@ if TYPE_CHECKING:
 class JointFit:
     """What a joint plan found for a block of targets.
 
-    Parameters
-    ----------
-    better : array of bool, shape (n_targets,)
-        Targets for which a pair of penalties does better on inner folds than nuisance alone.
-    model, nuisance : array, shape (n_heldout, n_better)
-        Parts of the predictions of the held-out rows for these targets, without the mean of the
-        responses.
+    ``better`` are those for which a pair of penalties does better on inner folds than nuisance
+    alone; the rest is of them. Predictions have two parts, and the mean of the responses.
     """
 
-    better: npt.NDArray[np.bool_]
-    model: FloatArray
-    nuisance: FloatArray
+    better: npt.NDArray[np.bool_]  # (n_targets,)
+    model: FloatArray  # (n_heldout, n_better)
+    nuisance: FloatArray  # (n_heldout, n_better)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +67,9 @@ class JointFold:
     ) -> Tensor:
         """Score each pair of penalties, (n_penalties, n_nuisance_penalties, n_voxels).
 
-        Parameters
-        ----------
-        y : Tensor, shape (n_train, n_voxels)
-            Centred responses.
-        held, errors, passed
-            These in the fold, see :meth:`harness.encode.solve.scan.Scan.each`. Without ``errors``
-            scores are those beyond the model's own.
-        grid : Tensor, shape (n_nuisance_penalties,)
+        ``y`` are centred responses, (n_train, n_voxels); for these in the fold see
+        :meth:`harness.encode.solve.scan.Scan.each`. Without ``errors`` scores are those beyond the
+        model's own.
         """
         along, with_errors = self._along(y, passed)
         # Memory is reused where it can be: this is bound by it.
@@ -119,17 +109,10 @@ class JointScan:
     """Everything about joint fits that does not depend on responses.
 
     Made by :func:`plan_joint_scan`.
-
-    Parameters
-    ----------
-    scan : Scan
-        Of the model band.
-    penalties : array, shape (n_nuisance_penalties,)
-        Of the nuisance band, ascending.
     """
 
-    scan: Scan
-    penalties: DoubleArray
+    scan: Scan  # of the model band
+    penalties: DoubleArray  # of the nuisance band, ascending
     _columns: FloatArray  # (n_train, n_columns), centred
     _heldout: FloatArray  # (n_heldout, n_columns)
     _folds: tuple[JointFold, ...]
@@ -199,7 +182,7 @@ class JointScan:
         Returns
         -------
         model, nuisance : array, shape (n_heldout, n_voxels)
-            Parts of the predictions, without the mean of the responses.
+            Without the mean of the responses.
         """
         centred = responses - responses.mean(axis=0, dtype=np.float64)
         few = self._everywhere is None

@@ -15,7 +15,7 @@ from harness.encode.design.kernel import (
 )
 from harness.encode.design.options import EncodingOptions, Solver
 from harness.encode.design.targets import Split
-from harness.encode.solve.changed import Change, changed_scan
+from harness.encode.solve.changed import changed_scan
 from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
 from harness.encode.solve.joint_scan import JointScan, plan_joint_scan
 from harness.encode.solve.scan import Scan, plan_scan
@@ -28,18 +28,7 @@ Grid = Callable[[EncodingOptions, Spectrum], DoubleArray]
 class Plan:
     """Everything about a band in an outer fold that does not depend on responses.
 
-    Made by :func:`make_plan`.
-
-    Parameters
-    ----------
-    split : Split
-        The fold.
-    options : EncodingOptions
-        Choices.
-    spectrum : Spectrum
-        Of the training rows.
-    ridge : Scan or HimalayaRidge
-        Takes targets: ``ridge.fit(responses)``.
+    Made by :func:`make_plan`. ``ridge`` takes targets: ``ridge.fit(responses)``.
     """
 
     split: Split
@@ -84,8 +73,8 @@ class Plan:
         if not isinstance(self.ridge, Scan):
             raise ScoreError("only our own plans share decompositions", "plan the changed band")
         rows = self.split.outer
-        change = Change(columns[rows.train], columns[rows.test], inverse)
-        return replace(self, ridge=changed_scan(self.ridge, change))
+        parts = columns[rows.train], columns[rows.test]
+        return replace(self, ridge=changed_scan(self.ridge, *parts, inverse))
 
 
 def make_plan(
@@ -107,7 +96,6 @@ def make_plan(
     split : Split
         The fold.
     options : EncodingOptions
-        Penalty grid, metric, precision, solver.
     n_targets : int
         About how many targets will go through the plan.
     device : str

@@ -51,20 +51,13 @@ FEW = 1000
 class ScanFit:
     """What a scan found for a block of voxels.
 
-    Parameters
-    ----------
-    inner : array, shape (n_penalties, n_voxels)
-        Inner cross-validation score of each penalty, averaged over inner folds; NaN where a voxel
-        does not vary in one of them.
-    chosen : array of int, shape (n_voxels,)
-        Index of the penalty; the larger one where two are equal.
-    predictions : array, shape (n_heldout, n_voxels)
-        Of the held-out rows.
+    Inner scores of each penalty, (n_penalties, n_voxels), are averaged over inner folds; NaN where
+    a voxel does not vary in one of them.
     """
 
     inner: DoubleArray
-    chosen: IntArray
-    predictions: FloatArray
+    chosen: IntArray  # (n_voxels,), index of the penalty; the larger one where two are equal
+    predictions: FloatArray  # (n_heldout, n_voxels)
 
     @property
     def best(self) -> DoubleArray:
@@ -91,36 +84,17 @@ class Final(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A plan whose voxels stream through a device. Made by :func:`plan_scan`.
+    """A plan whose voxels stream through a device. Made by :func:`plan_scan`."""
 
-    Parameters
-    ----------
-    penalties : array, shape (n_penalties,)
-        Ascending.
-    metric : Metric
-        What inner cross-validation maximises.
-    n_train : int
-        Training rows.
-    width : int
-        Voxels worked on at a time.
-    device : str
-        Where the products are made.
-    dtype : torch.dtype
-        Of the products.
-    folds : Folds, optional
-        Inner folds of few targets. None: they are multiplied out for many.
-    final : Final
-    """
-
-    penalties: DoubleArray
+    penalties: DoubleArray  # ascending
     metric: Metric
     n_train: int
-    width: int
-    device: str
-    dtype: torch.dtype
-    folds: Folds | None
+    width: int  # voxels worked on at a time
+    device: str  # where products are made
+    dtype: torch.dtype  # of products
+    folds: Folds | None  # inner folds of few targets
     final: Final
-    _multiplied: tuple[InnerFold, ...]
+    _multiplied: tuple[InnerFold, ...]  # inner folds of many voxels
 
     @property
     def nbytes(self) -> int:
@@ -212,17 +186,10 @@ def _whole(passed: Passed) -> Iterator[tuple[slice, FloatArray]]:
 
 @dataclass(frozen=True, eq=False)
 class FinalFit:
-    """All training rows to the held-out rows; a :class:`Final`.
-
-    Parameters
-    ----------
-    spectrum : Spectrum, optional
-        Of the training rows, for joint fits of few targets.
-    penalties : array, shape (n_penalties,)
-    """
+    """All training rows to the held-out rows; a :class:`Final`."""
 
     device: str
-    spectrum: Spectrum | None
+    spectrum: Spectrum | None  # for joint fits of few targets
     penalties: DoubleArray
     heldout: Tensor  # (n_heldout, rank)
     values: Tensor
@@ -235,12 +202,12 @@ class FinalFit:
         return size(self.basis, self.heldout, *(() if self.hats is None else (self.hats,)))
 
     def fitted(self, centred: DoubleArray) -> Fitted:
-        """Take few centred targets, (n_train, n_targets), to the fit's eigenvectors."""
+        """See :class:`Final`."""
         assert self.spectrum is not None, "the plan is of many voxels"
         return block_of(self.spectrum, self.penalties, centred)
 
     def predict(self, responses: FloatArray, chosen: IntArray, width: int) -> FloatArray:
-        """Predict held-out rows, (n_heldout, n_voxels), each voxel with its penalty."""
+        """See :class:`Final`."""
         # As the products are.
         dtype = self.basis.new_empty(0).cpu().numpy().dtype
         predictions = np.empty((len(self.heldout), responses.shape[1]), dtype)

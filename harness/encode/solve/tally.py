@@ -33,39 +33,26 @@ _ARRAYS = (
     *("r", "r2", "inner_best", "r_best", "r2_best", "layer_best", "penalty_best"),
     *("penalty", "ends", "ceiling"),
 )
+"""What a tally saves."""
 
 
 @dataclass(eq=False)
 class NuisanceTally:
     """Scores of nuisance alone, and of nuisance and the best layer so far; NaN before there are.
 
-    Parameters
-    ----------
-    inner : array, shape (n_folds, n_voxels)
-        Inner score of nuisance alone, which a joint fit must beat.
-    r, r2, share : array, shape (n_folds, n_voxels)
-        Of nuisance alone; its product measure.
-    joint_r, joint_r2 : array, shape (n_folds, n_voxels)
-        Of the joint fit; of nuisance alone where the model is left out.
-    split_r2 : array, shape (2, n_folds, n_voxels)
-        Product measure of the model and of nuisance in the joint fit.
-    with_model : array, shape (n_folds, n_voxels)
-        1 where the model is taken in, 0 where it is left out.
-    errors, joint_errors : array, shape (n_folds, n_stretches, n_voxels)
-        Squared errors of both, added up over stretches of held-out rows; none where no test of
-        unique R2 was asked for.
+    By (fold, voxel), but for ``split_r2`` and the squared errors.
     """
 
-    inner: DoubleArray
+    inner: DoubleArray  # of nuisance alone, which a joint fit must beat
     r: FloatArray
     r2: FloatArray
-    share: FloatArray
-    joint_r: FloatArray
+    share: FloatArray  # product measure of nuisance alone
+    joint_r: FloatArray  # of the joint fit; of nuisance alone where the model is left out
     joint_r2: FloatArray
-    split_r2: FloatArray
-    with_model: FloatArray
-    errors: FloatArray
-    joint_errors: FloatArray
+    split_r2: FloatArray  # (2, fold, voxel), product measure of model and nuisance
+    with_model: FloatArray  # 1 where the model is taken in, 0 where it is left out
+    errors: FloatArray  # (fold, stretch of held-out rows, voxel), squared and added up
+    joint_errors: FloatArray  # none of either where unique R2 is not tested
 
     @classmethod
     def empty(
@@ -129,57 +116,29 @@ class NuisanceTally:
 class Tally:
     """Scores of one participant's voxels, or of any targets; they fill up as layers are scored.
 
-    Parameters
-    ----------
-    r, r2 : array, shape (n_curves, n_layers, n_voxels)
-        Of each fold; of voxels only the mean over folds, as one curve.
-    inner_best, r_best, r2_best : array, shape (n_folds, n_voxels)
-        Of the layer with the highest inner score so far.
-    layer_best, penalty_best : array of int, shape (n_folds, n_voxels)
-        Number of that layer, and index of its penalty; -1 before there is one.
-    penalty : array of int, shape (n_voxels,)
-        Penalties of the layer and fold that were scored last.
-    ends : array, shape (2, n_folds, n_layers)
-        Share of voxels at the low and at the high end of the grid.
-    ceiling : array, shape (n_voxels,)
-    predictions : array, shape (n_voxels, n_heldout), optional
-        At the best layer so far; a file.
-    nuisance : NuisanceTally, optional
-        Fits with nuisance regressors.
-    rows : tuple of slice
-        Where each fold's held-out rows are among those of all folds.
-    inner, penalties : array, shape (n_folds, n_layers, n_voxels), optional
-        Best inner score, and index of the penalty, where curves are kept by fold.
-    groups : array of int, shape (n_voxels,), optional
-        Targets of one number choose their layer together, by their mean inner score; all are then
-        added at once. By default each chooses its own.
-    ceiling_kind : str
-        Where ceilings come from.
-    unusable : dict
-        Voxels that cannot be scored, and why.
-    done : int
-        Steps (layers times folds, in this order; nuisance alone comes before the first layer) that
-        it holds.
+    Targets of one number in ``groups`` choose their layer together, by their mean inner score; all
+    are then added at once. By default each chooses its own. ``done`` counts steps: layers times
+    folds, in this order; nuisance alone comes before the first layer.
     """
 
-    r: FloatArray
+    r: FloatArray  # (fold, layer, voxel); of voxels only the mean over folds, as one curve
     r2: FloatArray
-    inner_best: DoubleArray
+    inner_best: DoubleArray  # (fold, voxel), of the layer with the highest inner score so far
     r_best: DoubleArray
     r2_best: DoubleArray
-    layer_best: Small
-    penalty_best: Small
-    penalty: Small
-    ends: DoubleArray
-    ceiling: DoubleArray
-    predictions: Single | None
+    layer_best: Small  # its number; -1 before there is one
+    penalty_best: Small  # index of its penalty
+    penalty: Small  # (voxel,), of the layer and fold that were scored last
+    ends: DoubleArray  # (2, fold, layer), share of voxels at the low and high end of the grid
+    ceiling: DoubleArray  # (voxel,)
+    predictions: Single | None  # (voxel, held-out row), at the best layer so far; a file
     nuisance: NuisanceTally | None
-    rows: tuple[slice, ...]
-    inner: DoubleArray | None = None
+    rows: tuple[slice, ...]  # where each fold's held-out rows are among those of all folds
+    inner: DoubleArray | None = None  # (fold, layer, voxel), where curves are kept by fold
     penalties: Small | None = None
     groups: IntArray | None = None
-    ceiling_kind: str = "none"
-    unusable: dict[int, str] = field(default_factory=dict)
+    ceiling_kind: str = "none"  # where ceilings come from
+    unusable: dict[int, str] = field(default_factory=dict)  # voxels without scores, and why
     done: int = 0
 
     @classmethod
@@ -196,20 +155,8 @@ class Tally:
     ) -> Tally:
         """Make one with nothing in it.
 
-        Parameters
-        ----------
-        splits : sequence of Split
-            Outer folds.
-        n_layers, n_voxels : int
-        file : Path, optional
-            Takes the predictions; it has its size already. None: they are not kept.
-        nuisance : bool
-            Whether there are fits with nuisance regressors.
-        tested : bool
-            Whether unique R2 is to be tested.
-        groups : array of int, shape (n_voxels,), optional
-            Responses are in memory: everything is kept, in float64, and targets of a group choose
-            their layer together.
+        Predictions are kept in a file, which has its size already, if anywhere. With ``groups``
+        responses are in memory: everything is kept, in float64.
         """
         ends = np.cumsum([0, *(len(split.outer.test) for split in splits)]).tolist()
         n_folds, whole = len(splits), groups is not None
@@ -296,10 +243,7 @@ class Tally:
     ) -> npt.NDArray[np.bool_]:
         """Add some voxels' scores of a layer in a fold; the best layer is the earlier of equals.
 
-        Returns
-        -------
-        array of bool
-            Voxels that the layer suits better than those before.
+        Returns which voxels, (n_voxels,), the layer suits better than those before.
         """
         if self.inner is not None and self.penalties is not None:
             self.r[fold, layer, voxels], self.r2[fold, layer, voxels] = r, r2

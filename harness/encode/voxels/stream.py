@@ -58,6 +58,7 @@ def stream_layers(
     progress: Callable[[str], None] | None = None,
     drift: Drift | None = None,
     confounds: FloatArray | None = None,
+    only: str = "",
 ) -> dict[str, xr.Dataset]:
     """Score how well each layer predicts each voxel, and the layer chosen on training rows.
 
@@ -94,13 +95,16 @@ def stream_layers(
     confounds : array, shape (n_samples, n_confounds), optional
         What else is taken out of responses, features and nuisance: motion of the one participant of
         this source.
+    only : str
+        A participant of the source whose voxels alone are taken through; what comes of it stays in
+        the folder, from which a call without it goes on.
 
     Returns
     -------
     dict of Dataset
-        By participant. By (layer, voxel): ``r`` and ``r2``, the layer curve, a description. By
-        (fold, voxel): ``layer_best``, the layer chosen on training rows, ``penalty_best``, the
-        index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
+        By participant; empty with ``only``. By (layer, voxel): ``r`` and ``r2``, the layer curve, a
+        description. By (fold, voxel): ``layer_best``, the layer chosen on training rows,
+        ``penalty_best``, the index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
         r. By (voxel,): ``r_best``, ``r2_best``, means over folds at the chosen layers, ``ceiling``,
         ``normalised`` (``r_best / ceiling``, never clipped, of voxels whose repeats agree beyond
         chance: a description; a mean of it overstates, see
@@ -179,6 +183,8 @@ def stream_layers(
             cleaning,
         )
         for name in source.participants:
+            if only and name != only:
+                continue
             say(f"reading {name}")
             job.open(name, ceilings)
         _alone(job, say)
@@ -200,8 +206,10 @@ def stream_layers(
                 if undone := job.undone(number, fold):
                     say(f"layer {layer}, fold {fold + 1} of {len(splits)}")
                     _score(job, band, fold, number, undone)
-        for name in source.participants:
+        for name in job.tallies:
             job.save(name, now=True)
+        if only:
+            return {}
         return {
             name: participant_scores(job, name, layers, threshold, say)
             for name in source.participants
