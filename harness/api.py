@@ -72,12 +72,17 @@ class RunSettings(TypedDict, total=False):
     retries: int
 
 
-def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
-    """Find out what a run would do. Takes the settings of :func:`run`; loads no model."""
+def plan(suite: str | None = None, *, fetch: bool = True, **settings: Unpack[RunSettings]) -> Plan:
+    """Find out what a run would do. Takes the settings of :func:`run`; loads no model.
+
+    With ``fetch=False`` nothing is fetched and nothing converted. A cell whose model is larger than
+    the memory that it would be loaded into has failed, with the numbers.
+    """
     from harness.place.place import Place
     from harness.runner.engines.options import EngineOptions
     from harness.runner.options import RunOptions
     from harness.runner.plan import make_plan
+    from harness.runner.preflight import fitting
     from harness.runner.select import SEEDS, select
 
     if unknown := sorted(set(settings) - set(RunSettings.__annotations__)):
@@ -92,9 +97,8 @@ def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
     selection = select(
         _chosen(suite, settings), registry(), SEEDS if seeds is None else tuple(seeds)
     )
-    return make_plan(
-        selection, place, _given(RunOptions, settings), _given(EngineOptions, settings)
-    )
+    options, engine = _given(RunOptions, settings), _given(EngineOptions, settings)
+    return fitting(make_plan(selection, place, options, engine, fetch=fetch))
 
 
 def _chosen(suite: str | None, settings: RunSettings) -> Suite:
@@ -228,8 +232,9 @@ def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell,
 
 def open_store(store: Store | Path | str | None = None) -> Store:
     """Return a store: as given, at a path, or the default one."""
+    from harness.place.place import folder
     from harness.store.store import Store
 
     if isinstance(store, Store):
         return store
-    return Store.default() if store is None else Store(Path(store).expanduser())
+    return Store.default() if store is None else Store(folder(str(store), "the store"))

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.app import app, console
+from harness.cli.app import app, console, stderr
 from harness.cli.boards import SuiteOption, read_board
+from harness.cli.json_out import Json, print_json
 from harness.cli.options import Benchmarks, StoreOption
 
 
@@ -48,6 +49,7 @@ def answer(
     ] = None,
     suite: SuiteOption = None,
     store: StoreOption = None,
+    as_json: Json = False,
 ) -> None:
     """Answer a question from a board: one sentence a claim, and what the board lacks."""
     from harness.board.answers import answer as ask
@@ -68,8 +70,14 @@ def answer(
         seed=seed,
         partly=partly,
     )
-    console.print(answer_view(said))
+    if as_json:
+        names = ("subject", "sentence", "verdict")
+        columns = (said[name].values for name in names)
+        claims = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        print_json({**said.attrs, "claims": claims, "missing": said["missing"].values})
+    else:
+        console.print(answer_view(said))
     if out is not None:
         with writing(out) as beside:
             said.to_netcdf(beside, engine="netcdf4")
-        console.print(f"written: {out}", soft_wrap=True)
+        stderr.print(f"written: {out}", soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app, console
+from harness.cli.json_out import Json, print_json
 from harness.cli.options import (
     Benchmarks,
     Compressors,
@@ -24,9 +25,11 @@ from harness.cli.options import (
 )
 from harness.cli.remains import telling_what_remains
 from harness.report import terminal
+from harness.runner.cells import Cell
 from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
+from harness.runner.status import Status
 
 
 @app.command()
@@ -38,7 +41,9 @@ def run(
     tag: Tags = None,
     seeds: Seeds = None,
     controls: Controls = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is fetched.")
+    ] = False,
     overwrite: Annotated[
         Overwrite, typer.Option("--overwrite", help="What to compute.")
     ] = Overwrite.MISSING,
@@ -110,6 +115,7 @@ def run(
 
     made = plan(
         suite,
+        fetch=not dry_run,
         models=model,
         compressors=compressor,
         benchmarks=benchmark,
@@ -135,7 +141,7 @@ def run(
     )
     console.print(terminal.plan_view(made, estimate(made)))
     if dry_run:
-        return
+        raise typer.Exit(1 if made.count(Status.FAILED) else 0)
     with (
         Bars(console, sum(len(job.cells) for job in made.jobs())) as bars,
         telling_what_remains(made),
@@ -165,6 +171,7 @@ def status(
     controls: Controls = None,
     dtype: Dtype = "float32",
     store: StoreOption = None,
+    as_json: Json = False,
 ) -> None:
     """Show which cells of a run are done, to do, or failed and why. Computes nothing."""
     from harness.api import plan
@@ -179,8 +186,23 @@ def status(
         seeds=parse_seeds(seeds),
         controls=controls,
         dtype=dtype,
+        fetch=False,
         overwrite=Overwrite.NEVER,
         offline=True,
         store=store,
     )
+    if as_json:
+        print_json([_facts(cell) for cell in made.cells])
+        return
     console.print(terminal.plan_view(made, estimate(made)))
+
+
+def _facts(cell: Cell) -> dict[str, str]:
+    return {
+        "model": cell.variant.model.name,
+        "compressor": cell.variant.compressor.name,
+        "benchmark": cell.benchmark.name,
+        "status": str(cell.status),
+        "reason": cell.reason,
+        "key": cell.key,
+    }

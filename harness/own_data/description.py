@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
+from harness.place.place import folder
 from harness.spec.specs import BenchmarkSpec
 
 PREFIX = "data:"
@@ -232,7 +233,7 @@ def spec_from_data(address: str) -> BenchmarkSpec:
     DataError
         The description is wrong, or a file it names is not there.
     """
-    path = Path(address.removeprefix(PREFIX)).expanduser().resolve()
+    path = folder(address.removeprefix(PREFIX), "a data set").resolve()
     if path.is_dir():
         path = path / "benchmark.toml"
     said = read_description(path)

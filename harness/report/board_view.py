@@ -31,7 +31,7 @@ _STYLES = {str(status): status.style for status in Status}
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """A column: how soon it is left out where room is short, its head, and its cells."""
 
     rank: int
@@ -40,6 +40,7 @@ class _Column:
 
     @property
     def width(self) -> int:
+        """Characters it takes, with the gap behind it."""
         return max(len(text) for text in (self.head, *self.cells)) + GAP
 
 
@@ -82,13 +83,57 @@ def _benchmark(
     board: xr.DataTree, cells: xr.Dataset, name: str, width: int
 ) -> tuple[list[RenderableType], list[str]]:
     """Show one benchmark; return what is shown, and the columns for which there is no room."""
-    about = board["benchmarks"].to_dataset().sel(benchmark=name)
-    simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
-    headline = headline_of(about)
-    read = f"; read by its {headline.label}" if headline.label else ""
-    title = Text(f"{name}{simulated}: {about['metric'].item()}{read}", style="italic")
+    title, rows, columns = board_columns(board, cells, name)
     # Not the table's own title: that would be broken into lines as narrow as the table.
     table = Table(box=None, padding=(0, GAP, 0, 0))
+    kept = _fitting(columns, width)
+    fits = sum(column.width for column in kept) <= width
+    for column in kept:
+        # Where not even the value fits beside the names, the names go over several lines.
+        table.add_column(
+            column.head,
+            justify="left" if column.rank == 0 else "right",
+            no_wrap=fits or column.rank > 0,
+            overflow="fold",
+        )
+    for i in range(len(rows)):
+        texts = (column.cells[i] for column in kept)
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
+    parts: list[RenderableType] = [Text(title, style="italic")]
+    if rows:
+        parts.append(table)
+    every = cells.sizes["model"] * cells.sizes["compressor"]
+    if len(rows) < every:
+        count = f"{every - len(rows)} of {every} variants"
+        parts.append(Text(f"no result yet: {count}", style="dim"))
+    heads = {column.head for column in kept}
+    return parts, [column.head for column in columns if column.head not in heads]
+
+
+def board_columns(
+    board: xr.DataTree, cells: xr.Dataset, name: str
+) -> tuple[str, list[tuple[str, str]], list[Column]]:
+    """Return what a benchmark's table says.
+
+    Parameters
+    ----------
+    board : DataTree
+    cells : Dataset
+        The benchmark's cells.
+    name : str
+        Of the benchmark.
+
+    Returns
+    -------
+    title : str
+    rows : list of tuple of str
+        Model and compressor of each row, best first.
+    columns : list of Column
+        As many cells as there are rows, in each.
+    """
+    about = board["benchmarks"].to_dataset().sel(benchmark=name)
+    simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
+    title = f"{name}{simulated}: {about['metric'].item()}"
     every = [
         (str(model), str(compressor))
         for model in cells["model"].values
@@ -99,23 +144,10 @@ def _benchmark(
     sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
-    columns = _columns(
-        rows, cells, board["compression"].to_dataset(), _extra_columns(detail), headline
-    )
-    kept = _fitting(columns, width)
-    for column in kept:
-        table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
-    for i in range(len(rows)):
-        texts = (column.cells[i] for column in kept)
-        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
-    parts: list[RenderableType] = [title]
-    if rows:
-        parts.append(table)
-    if len(rows) < len(every):
-        count = f"{len(every) - len(rows)} of {len(every)} variants"
-        parts.append(Text(f"no result yet: {count}", style="dim"))
-    heads = {column.head for column in kept}
-    return parts, [column.head for column in columns if column.head not in heads]
+    headline = headline_of(about)
+    read = f"; read by its {headline.label}" if headline.label else ""
+    sizes = board["compression"].to_dataset()
+    return f"{title}{read}", rows, _columns(rows, cells, sizes, _extra_columns(detail), headline)
 
 
 def _columns(
@@ -124,7 +156,7 @@ def _columns(
     sizes: xr.Dataset,
     extra: Mapping[str, Mapping[str, str]],
     headline: ScoreMeasure,
-) -> list[_Column]:
+) -> list[Column]:
     def of(dataset: xr.Dataset, name: str, digits: int) -> list[str]:
         if name not in dataset:
             return [""] * len(rows)
@@ -147,21 +179,21 @@ def _columns(
         SHARE_HEAD: 6,
     }
     found = [
-        _Column(0, "model", [model for model, _ in rows]),
-        _Column(0, "compressor", [compressor for _, compressor in rows]),
-        _Column(1, "value", values),
-        _Column(2, "95 % interval", interval),
-        _Column(6, "ceiling", of(cells, "ceiling", 3)),
-        _Column(share_rank, "of ceiling", of(cells, "normalised", 2)),
+        Column(0, "model", [model for model, _ in rows]),
+        Column(0, "compressor", [compressor for _, compressor in rows]),
+        Column(1, "value", values),
+        Column(2, "95 % interval", interval),
+        Column(6, "ceiling", of(cells, "ceiling", 3)),
+        Column(share_rank, "of ceiling", of(cells, "normalised", 2)),
         *(
-            _Column(ranks.get(head, 4), head, [column.get(f"{m}+{c}", "") for m, c in rows])
+            Column(ranks.get(head, 4), head, [column.get(f"{m}+{c}", "") for m, c in rows])
             for head, column in extra.items()
         ),
-        _Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
-        _Column(3, "covered", _covered(rows, sizes)),
-        _Column(3, "perplexity", of(sizes, "perplexity", 1)),
-        _Column(3, "verified", _words(rows, cells, "verified")),
-        _Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
+        Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
+        Column(3, "covered", _covered(rows, sizes)),
+        Column(3, "perplexity", of(sizes, "perplexity", 1)),
+        Column(3, "verified", _words(rows, cells, "verified")),
+        Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
     ]
     return [column for column in found if column.rank < 2 or any(column.cells)]
 
@@ -183,7 +215,7 @@ def _words(rows: list[tuple[str, str]], cells: xr.Dataset, name: str) -> list[st
     return [str(cells[name].sel(model=m, compressor=c).item()) for m, c in rows]
 
 
-def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+def _fitting(columns: list[Column], width: int) -> list[Column]:
     """Leave out the least important columns until the rest fits."""
     kept = list(columns)
     while sum(c.width for c in kept) > width and max(c.rank for c in kept) > 1:

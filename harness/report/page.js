@@ -178,7 +178,9 @@
   const turn = () => { [state.key, state.down] = ["value", !about.benchmarks[wanted().benchmark].lower]; };
 
   // ---- downloads
-  const quoted = (v) => (v === null || v === undefined ? "" : /[",\n\r]/.test(String(v)) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
+  // An apostrophe keeps a spreadsheet from taking a stranger's text for a formula.
+  const inert = (v) => (typeof v === "string" && /^[=+\-@\t\r]/.test(v) ? `'${v}` : v);
+  const quoted = (v) => (v === null || v === undefined ? "" : /[",\n\r]/.test(String(inert(v))) ? `"${String(inert(v)).replaceAll('"', '""')}"` : String(inert(v)));
   const download = (name, found) => {
     const names = found.length ? Object.keys(found[0]) : [];
     const text = [names.join(","), ...found.map((r) => names.map((n) => quoted(r[n])).join(","))].join("\n");

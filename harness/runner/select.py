@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
@@ -71,10 +72,7 @@ def load_suite(name: str) -> Suite:
         There is no such suite, it is not TOML, or it says something a suite does not say.
     """
     if name.endswith(".toml"):
-        source = Path(name)
-        if not source.is_file():
-            raise SelectionError(f"no suite file {name!r}")
-        text = source.read_text(encoding="utf-8")
+        text = _suite_text(name)
     elif name in suite_names():
         text = (files("harness.runner") / "suites" / f"{name}.toml").read_text(encoding="utf-8")
     else:
@@ -87,7 +85,7 @@ def load_suite(name: str) -> Suite:
         )
     try:
         said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SelectionError(f"suite {name} is not TOML: {error}") from error
     known = {f.name for f in fields(Suite)}
     if unknown := sorted(set(said) - known):
@@ -100,6 +98,24 @@ def load_suite(name: str) -> Suite:
             raise SelectionError(f"suite {name}: {axis} must be a list of names")
     axes = {axis: tuple(value) for axis, value in said.items()}
     return Suite(**axes, controls=controls, description=description)
+
+
+def _suite_text(name: str) -> str:
+    """Read a suite's file; Windows' Notepad writes UTF-16 where it is asked for Unicode."""
+    try:
+        if not Path(name).is_file():
+            raise SelectionError(f"no suite file {name[:200]!r}")
+        raw = Path(name).read_bytes()
+    except (OSError, ValueError) as error:  # a name too long, one with NUL, no permission
+        why = getattr(error, "strerror", None) or error
+        raise SelectionError(f"suite {name[:200]!r} cannot be read: {why}") from error
+    encoding = "utf-16" if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise SelectionError(
+            f"suite {name} is not written in UTF-8: {error}", "save it as UTF-8"
+        ) from error
 
 
 def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Selection:
@@ -194,6 +210,12 @@ def _models(
         return [only]
     if colon and head in ("untrained", "static"):
         name, _, seed = rest.partition("#")
+        if name.startswith(("untrained:", "static:")):
+            raise SelectionError(
+                f"{pattern[:60]!r} is a control of a control", "name the model that was trained"
+            )
+        if len(seed) > 9:
+            raise SelectionError(f"{head}:{name[:60]}#{seed[:9]}...: a seed has at most 9 digits")
         bases = _models(name, tags, registry, seeds)
         if head == "static":
             return [controls.static(base) for base in bases]

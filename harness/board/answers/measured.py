@@ -105,5 +105,5 @@ def _as_shares(known: xr.Dataset, replicate: Replicate, each: xr.DataArray) -> x
     )
     # By least squares over variants: the ratio of one variant's two scores is noise where r is
     # near 0, and a ceiling is nobody's but the participant's.
-    scale = (share * own).sum("variant") / np.square(own).sum("variant")
+    scale: xr.DataArray = (share * own).sum("variant") / (own * own).sum("variant")
     return folds * scale

@@ -104,12 +104,24 @@ def check(sources: Sequence[Path], leaderboard: Path, registry: Registry) -> Rep
     pool = [*accepted.values(), *fresh]
     remarks: list[Problem] = []
     for entry in fresh:
-        problems += _entry_problems(entry, registry)
-        problems += _company(entry, pool)
-        problems += _like_the_others(entry, pool)
-        remarks += _remarks(entry, pool, registry)
+        problems += _survived(entry, _entry_problems(entry, registry))
+        problems += _survived(entry, _company(entry, pool))
+        problems += _survived(entry, _like_the_others(entry, pool))
+        remarks += _survived(entry, _remarks(entry, pool, registry))
     changes, overwritten = _changes(fresh, list(accepted.values()))
     return Report(tuple(fresh), _unique([*problems, *overwritten]), _unique(remarks), changes)
+
+
+def _survived(entry: Entry, found: Iterator[Problem]) -> list[Problem]:
+    """List what a check finds; one that a stranger's entry brings down is a problem of it."""
+    problems: list[Problem] = []
+    try:
+        for problem in found:
+            problems.append(problem)
+    except (Exception, RecursionError) as error:
+        what = f"cannot be checked: {type(error).__name__}: {str(error)[:200]}"
+        problems.append(Problem(entry.name, what))
+    return problems
 
 
 def _open(source: Path) -> Opened:

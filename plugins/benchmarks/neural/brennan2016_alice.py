@@ -122,6 +122,7 @@ class Alice:
 
         from harness.encode.score.protocol import prepare
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
+        from harness.stimuli.position import bands
 
         values = {p: _columns(f, VOLUMES, len(ROIS)) for p, f in _timecourses(self.radius)}
         motion = {p: _motion(p) for p in values}
@@ -135,6 +136,7 @@ class Alice:
             cutoff=HIGH_PASS,
             confounds=motion if self.motion else None,
             nuisance={**dict(zip(LEXICAL, lexical.T, strict=True)), "sound power": power},
+            bands=bands(self.passage, _times()),
         )
 
 

@@ -199,7 +199,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             ),
             BenchmarkSpec(
                 f"littleprince-{language}-voxels",
-                version=3,
+                version=4,
                 options={**options, "resolution": "voxel"},
                 metric="Pearson r, mean over the voxels of 6 regions and participants",
                 margin=0.01,

@@ -242,7 +242,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         ),
         BenchmarkSpec(
             "narratives-voxels",
-            version=3,
+            version=4,
             options={"resolution": "voxel"},
             metric="Pearson r, mean over the voxels of 6 regions and participants",
             margin=0.01,

@@ -112,6 +112,7 @@ class SimulatedListening:
 
         from harness.encode.score.protocol import prepare
         from harness.stimuli.nuisance import LEXICAL, lexical_nuisance
+        from harness.stimuli.position import bands, joined
 
         from .simulated_story.listeners import REGIONS, TR
         from .simulated_story.story import passages
@@ -127,6 +128,7 @@ class SimulatedListening:
             tr=TR,
             cutoff=None,  # nothing drifts in a simulation
             nuisance=dict(zip(LEXICAL, np.concatenate(heard).T, strict=True)),
+            bands=joined([bands(p, t) for p, t in zip(passages(), data.times, strict=True)]),
         )
 
 
