@@ -106,8 +106,8 @@ def stream_layers(
         description. By (fold, voxel): ``layer_best``, the layer chosen on training rows,
         ``penalty_best``, the index of its penalty, ``inner_best``, their inner score, and
         ``fold_r_best``, their held-out r. By (voxel,): ``r_best``, ``r2_best``, means over folds at
-        the chosen layers, ``ceiling``, ``normalised`` (``r_best / ceiling``, never clipped, of voxels whose repeats agree beyond
-        chance: a description; a mean of it overstates, see
+        the chosen layers, ``ceiling``, ``normalised`` (``r_best / ceiling``, never clipped, of
+        voxels whose repeats agree beyond chance: a description; a mean of it overstates, see
         :mod:`harness.encode.ceilings.cross_fit`) and, with permutations, ``p`` and ``q``
         (Benjamini-Hochberg over the voxels of the participant), and ``unique_p`` and ``unique_q``
         of unique R2 (:func:`harness.stats.sign_flips.sign_flips` over stretches of 20 rows).
