@@ -73,6 +73,7 @@ class RunSettings(TypedDict, total=False):
 
 def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
     """Find out what a run would do. Takes the settings of :func:`run`; loads no model."""
+    from harness.place.memory import check_libraries
     from harness.place.place import Place
     from harness.runner.engines.options import EngineOptions
     from harness.runner.options import RunOptions
@@ -81,6 +82,7 @@ def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
 
     if unknown := sorted(set(settings) - set(RunSettings.__annotations__)):
         raise TypeError(f"unexpected keyword argument {unknown[0]!r}")
+    check_libraries()
     seeds = settings.get("seeds")
     place = Place.make(
         offline=settings.get("offline", False),
