@@ -53,6 +53,7 @@ class RunSettings(TypedDict, total=False):
     benchmarks: Names
     tags: Names
     seeds: Sequence[int] | None
+    controls: bool | None
     dtype: str
     overwrite: Overwrite | str
     batch_size: int | None
@@ -71,13 +72,18 @@ class RunSettings(TypedDict, total=False):
     retries: int
 
 
-def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
-    """Find out what a run would do. Takes the settings of :func:`run`; loads no model."""
+def plan(suite: str | None = None, *, fetch: bool = True, **settings: Unpack[RunSettings]) -> Plan:
+    """Find out what a run would do. Takes the settings of :func:`run`; loads no model.
+
+    With ``fetch=False`` nothing is fetched and nothing converted. A cell whose model is larger than
+    the memory that it would be loaded into has failed, with the numbers.
+    """
     from harness.place.memory import check_libraries
     from harness.place.place import Place
     from harness.runner.engines.options import EngineOptions
     from harness.runner.options import RunOptions
     from harness.runner.plan import make_plan
+    from harness.runner.preflight import fitting
     from harness.runner.select import SEEDS, select
 
     if unknown := sorted(set(settings) - set(RunSettings.__annotations__)):
@@ -93,9 +99,8 @@ def plan(suite: str | None = None, **settings: Unpack[RunSettings]) -> Plan:
     selection = select(
         _chosen(suite, settings), registry(), SEEDS if seeds is None else tuple(seeds)
     )
-    return make_plan(
-        selection, place, _given(RunOptions, settings), _given(EngineOptions, settings)
-    )
+    options, engine = _given(RunOptions, settings), _given(EngineOptions, settings)
+    return fitting(make_plan(selection, place, options, engine, fetch=fetch))
 
 
 def _chosen(suite: str | None, settings: RunSettings) -> Suite:
@@ -109,7 +114,9 @@ def _chosen(suite: str | None, settings: RunSettings) -> Suite:
         "tags": split_names(settings.get("tags")),
     }
     named = {axis: names for axis, names in given.items() if names}
-    return replace(load_suite(suite) if suite else Suite(), **named)  # type: ignore[arg-type]
+    found = replace(load_suite(suite) if suite else Suite(), **named)  # type: ignore[arg-type]
+    controls = settings.get("controls")
+    return found if controls is None else replace(found, controls=controls)
 
 
 def _given(cls: type[T], settings: Mapping[str, Any]) -> T:
@@ -133,14 +140,17 @@ def run(
     progress : Progress, optional
         Hears what is going on.
     models : str or sequence of str, optional
-        Names, globs, ``hf:org/name@revision``, ``file:PATH``, ``untrained:NAME``, ``static:NAME``.
-        A string may hold several, separated by commas.
+        Names, globs, ``hf:org/name@revision``, ``file:PATH``, ``untrained:NAME``, ``static:NAME``,
+        ``control:autocorrelation``. A string may hold several, separated by commas.
     compressors, benchmarks : str or sequence of str, optional
         Names and globs. Default: no compression; the embedded benchmarks.
     tags : str or sequence of str, optional
         Tags that the models must carry.
     seeds : sequence of int, optional
         Seeds of untrained controls whose seed is not named. Default: 0, 1, 2.
+    controls : bool, optional
+        Whether every model has its controls beside it, uncompressed: untrained (three seeds),
+        static, and autocorrelation alone. Default: as the suite says, else not.
     dtype : str
         ``float32`` (default), ``bfloat16`` or ``float16``.
     overwrite : Overwrite or str

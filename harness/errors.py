@@ -47,6 +47,10 @@ class OfflineError(FetchError):
     """A file is not on this machine and the network is off."""
 
 
+class NotFetchedError(OfflineError):
+    """Data are not on this machine, and no run fetches them by itself."""
+
+
 class ChecksumError(FetchError):
     """A file is not the file it should be."""
 

@@ -7,6 +7,7 @@ import sys
 from harness.cli import (
     answer,
     board,
+    card,
     check,
     fetch,
     guards,
@@ -29,6 +30,7 @@ __all__ = [
     "answer",
     "app",
     "board",
+    "card",
     "check",
     "fetch",
     "guards",

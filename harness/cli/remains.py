@@ -20,8 +20,8 @@ def telling_what_remains(plan: Plan) -> Iterator[None]:
     except Stopped as stopped:
         from harness.runner.plan import still
 
-        shard = {variant.name for variant in plan.shard()}
-        cells = [cell for cell in plan.todo if cell.variant.name in shard]
+        mine = {variant.name for variant in plan.shard()}
+        cells = [cell for cell in plan.todo if cell.variant.name in mine]
         wanted = {(cell.variant.name, cell.benchmark.name) for cell in cells}
         left = sum((c.variant.name, c.benchmark.name) in wanted for c in still(plan).todo)
         done = len(cells) - left

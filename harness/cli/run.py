@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app, console
+from harness.cli.json_out import Json, print_json
 from harness.cli.options import (
     Benchmarks,
     Compressors,
+    Controls,
     Device,
     Dtype,
     Models,
@@ -23,9 +25,11 @@ from harness.cli.options import (
 )
 from harness.cli.remains import telling_what_remains
 from harness.report import terminal
+from harness.runner.cells import Cell
 from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
+from harness.runner.status import Status
 
 
 @app.command()
@@ -36,7 +40,10 @@ def run(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    controls: Controls = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is fetched.")
+    ] = False,
     overwrite: Annotated[
         Overwrite, typer.Option("--overwrite", help="What to compute.")
     ] = Overwrite.MISSING,
@@ -108,11 +115,13 @@ def run(
 
     made = plan(
         suite,
+        fetch=not dry_run,
         models=model,
         compressors=compressor,
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
         overwrite=overwrite,
         batch_size=batch_size,
@@ -132,7 +141,7 @@ def run(
     )
     console.print(terminal.plan_view(made, estimate(made)))
     if dry_run:
-        return
+        raise typer.Exit(1 if made.count(Status.FAILED) else 0)
     with (
         Bars(console, sum(len(job.cells) for job in made.jobs())) as bars,
         telling_what_remains(made),
@@ -159,8 +168,10 @@ def status(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
+    controls: Controls = None,
     dtype: Dtype = "float32",
     store: StoreOption = None,
+    as_json: Json = False,
 ) -> None:
     """Show which cells of a run are done, to do, or failed and why. Computes nothing."""
     from harness.api import plan
@@ -173,9 +184,25 @@ def status(
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
+        fetch=False,
         overwrite=Overwrite.NEVER,
         offline=True,
         store=store,
     )
+    if as_json:
+        print_json([_facts(cell) for cell in made.cells])
+        return
     console.print(terminal.plan_view(made, estimate(made)))
+
+
+def _facts(cell: Cell) -> dict[str, str]:
+    return {
+        "model": cell.variant.model.name,
+        "compressor": cell.variant.compressor.name,
+        "benchmark": cell.benchmark.name,
+        "status": str(cell.status),
+        "reason": cell.reason,
+        "key": cell.key,
+    }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
-
-from filelock import FileLock
 
 from harness.errors import ChecksumError, OfflineError
 from harness.fetch.checksum import remembered_digest
@@ -15,6 +14,7 @@ from harness.fetch.wheel import fetch_member
 from harness.place.locate import DATA_VARIABLE, cache_folder, candidates
 from harness.place.place import here
 from harness.store.atomic import explained
+from harness.store.lock import held
 
 
 def fetch(
@@ -57,11 +57,10 @@ def fetch(
     if offline or here().offline:
         raise OfflineError(*_absence(resource, target))
     room_for(target.parent, resource.size)
-    with explained(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target.with_name(f"{target.name}.lock"))
-        lock.acquire()
-    try:
+    with ExitStack() as holding:
+        with explained(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            holding.enter_context(held(target.with_name(f"{target.name}.lock")))
         # Another process may have fetched it while this one waited.
         if (present := located(resource)) is not None:
             return present
@@ -81,8 +80,6 @@ def fetch(
                 f"{resource.address} gave a file with {problem}",
                 "the file at this address has changed, or something on the way rewrites it",
             )
-    finally:
-        lock.release()
     return target
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import OfflineError
+from harness.errors import NotFetchedError
 from harness.fetch.download import located
 from harness.fetch.resource import Resource
 from harness.place.locate import DATA_VARIABLE
@@ -21,14 +21,14 @@ def present(resource: Resource, benchmark: str) -> Path:
 
     Raises
     ------
-    OfflineError
+    NotFetchedError
         It is not here.
     ChecksumError
         A data folder has another file in its place.
     """
     found = located(resource)
     if found is None:
-        raise OfflineError(
+        raise NotFetchedError(
             f"{benchmark} needs {resource.where or resource.name}, which is not on this machine",
             f"run `brainpress fetch {benchmark}`, which shows sizes first, or put the file at"
             f" {resource.where} in a folder of {DATA_VARIABLE}",

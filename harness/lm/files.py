@@ -85,11 +85,13 @@ class ModelFiles:
     sizes: Mapping[str, int] = field(repr=False)
     parameters: int = 0
     notes: tuple[str, ...] = ()
+    described: Mapping[str, Any] | None = None
+    """Configuration of a control without a network, which has no folder."""
 
     @property
     def config(self) -> dict[str, Any]:
         """The model's configuration, as it stands in the folder."""
-        return read_config(self.folder)
+        return read_config(self.folder) if self.described is None else dict(self.described)
 
 
 def inspect_folder(folder: Path, *, revision: str = "", pinned: bool = False) -> ModelFiles:

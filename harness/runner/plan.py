@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from harness.errors import CorruptError, FetchError, HarnessError, OfflineError
+from harness.errors import (
+    CorruptError,
+    FetchError,
+    HarnessError,
+    NotFetchedError,
+    OfflineError,
+)
 from harness.lm.capabilities import COMPRESS, allowed, capabilities
 from harness.lm.controls import STATIC
 from harness.lm.examination import Examination, kept
@@ -29,6 +35,8 @@ from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
+
+_NOT_COMPRESSED = "controls that --controls adds are not compressed (name one with -m, and it is)"
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Plan:
     engine : EngineOptions
         Who computes it, and which part of it.
     sizes : mapping
-        Sizes of the models, as far as they are known, by model name.
+        Sizes of models that are not here, or not converted, as far as they are known.
     """
 
     cells: tuple[Cell, ...]
@@ -70,6 +78,11 @@ class Plan:
     options: RunOptions = field(default_factory=RunOptions)
     engine: EngineOptions = field(default_factory=EngineOptions)
     sizes: Mapping[str, Size] = field(default_factory=dict, repr=False)
+
+    def size(self, model: ModelSpec) -> Size | None:
+        """Return how large a model is; None where nothing says so."""
+        files = self.files.get(model.name)
+        return self.sizes.get(model.name) if files is None else of_files(files)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -157,7 +170,8 @@ def _made(
         try:
             benchmarks[spec.name] = load_benchmark(spec)
         except OfflineError as error:
-            (broken if place.offline else later)[spec.name] = str(error)
+            fetched = not place.offline and not isinstance(error, NotFetchedError)
+            (later if fetched else broken)[spec.name] = str(error)
         except HarnessError as error:
             broken[spec.name] = str(error)
         except Exception as error:  # a fault of one benchmark is its own
@@ -170,7 +184,6 @@ def _made(
             sizes[model.name] = known
         try:
             files[model.name] = resolve(model, offline=True, convert=convert)
-            sizes[model.name] = of_files(files[model.name])
         except Unconverted as found:
             sizes[model.name] = of_unconverted(found)
         except FetchError as error:
@@ -187,7 +200,9 @@ def _made(
             variant = Variant(model, compressor)
             for spec in selection.benchmarks:
                 reason = broken.get(spec.name) or unresolved.get(model.name, "")
-                if reason:
+                if model.name in selection.added and compressor.method != "none":
+                    cells.append(Cell(variant, spec, Status.NOT_APPLICABLE, _NOT_COMPRESSED))
+                elif reason:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
                 elif spec.name in later:
                     cells.append(Cell(variant, spec, Status.TODO, later[spec.name]))
@@ -293,6 +308,7 @@ def not_applicable(
 
 
 def missing_models(plan: Plan) -> tuple[ModelSpec, ...]:
-    """Models of cells to do that have to be fetched first."""
+    """Models of cells to do that have to be fetched first; those to convert are here."""
     names = {c.variant.model.name: c.variant.model for c in plan.todo}
-    return tuple(m for name, m in names.items() if name not in plan.files)
+    here = {name for name, size in plan.sizes.items() if size.convert and not size.fetch}
+    return tuple(m for name, m in names.items() if name not in plan.files and name not in here)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from harness.place.memory import most
 from harness.place.place import Place
-from harness.runner.engines.memory import total
 from harness.runner.engines.options import EngineOptions
 
 
@@ -54,7 +54,7 @@ def room(place: Place, engine: EngineOptions) -> Room:
         return Room(None, None, "a worker")
     sizes = cards() if place.device == "auto" or place.device.startswith("cuda") else ()
     chosen = [sizes[i] for i in _wanted(place, engine) if i < len(sizes)]
-    return Room(total(), min(chosen, default=None), "this machine")
+    return Room(most() or None, min(chosen, default=None), "this machine")
 
 
 def cards() -> tuple[int, ...]:

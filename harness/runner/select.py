@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +30,9 @@ class Suite:
         Names, globs, addresses (models) or controls (models).
     tags : tuple of str
         Tags that the models must carry.
+    controls : bool
+        Whether every model has its controls beside it, uncompressed: untrained, static, and
+        autocorrelation alone.
     description : str
     """
 
@@ -37,16 +40,21 @@ class Suite:
     compressors: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    controls: bool = False
     description: str = ""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The specs of a run; their product is the matrix."""
+    """The specs of a run; their product is the matrix.
+
+    ``added`` are the names of controls that nobody named: they are not compressed.
+    """
 
     models: tuple[ModelSpec, ...]
     compressors: tuple[CompressorSpec, ...]
     benchmarks: tuple[BenchmarkSpec, ...]
+    added: frozenset[str] = frozenset()
 
 
 def suite_names() -> list[str]:
@@ -82,11 +90,14 @@ def load_suite(name: str) -> Suite:
     known = {f.name for f in fields(Suite)}
     if unknown := sorted(set(said) - known):
         raise SelectionError(f"suite {name} says {unknown}", f"a suite says {sorted(known)}")
-    description = said.pop("description", "")
+    description, controls = said.pop("description", ""), said.pop("controls", False)
+    if not isinstance(controls, bool):
+        raise SelectionError(f"suite {name}: controls must be true or false")
     for axis, value in said.items():
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise SelectionError(f"suite {name}: {axis} must be a list of names")
-    return Suite(**{axis: tuple(value) for axis, value in said.items()}, description=description)
+    axes = {axis: tuple(value) for axis, value in said.items()}
+    return Suite(**axes, controls=controls, description=description)
 
 
 def _suite_text(name: str) -> str:
@@ -129,7 +140,28 @@ def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Se
             models[spec.name] = spec
     benchmarks = select_benchmarks(suite.benchmarks, registry)
     compressors = registry.compressors.select(suite.compressors or ("none",))
-    return Selection(tuple(models.values()), tuple(compressors), tuple(benchmarks))
+    if not suite.controls:
+        return Selection(tuple(models.values()), tuple(compressors), tuple(benchmarks))
+    added = {c.name: c for c in controls_of(models.values(), seeds) if c.name not in models}
+    if not any(c.method == "none" for c in compressors):  # what controls are compared with
+        compressors = [*registry.compressors.select(["none"]), *compressors]
+    return Selection(
+        (*models.values(), *added.values()),
+        tuple(compressors),
+        tuple(benchmarks),
+        frozenset(added),
+    )
+
+
+def controls_of(models: Iterable[ModelSpec], seeds: Sequence[int] = SEEDS) -> Iterator[ModelSpec]:
+    """Yield the controls of every model: untrained, by seed; static; autocorrelation alone."""
+    from harness.lm import controls
+
+    for model in models:
+        if not model.control:
+            yield from (controls.untrained(model, seed) for seed in seeds)
+            yield controls.static(model)
+    yield controls.autocorrelation()
 
 
 def select_benchmarks(patterns: Sequence[str], registry: Registry) -> list[BenchmarkSpec]:
@@ -171,6 +203,11 @@ def _models(
     from harness.lm.source import spec_from_address
 
     head, colon, rest = pattern.partition(":")
+    if colon and head == controls.PREFIX:
+        only = controls.autocorrelation()
+        if pattern != only.name:
+            raise SelectionError(f"no control is called {pattern!r}", f"did you mean {only.name}?")
+        return [only]
     if colon and head in ("untrained", "static"):
         name, _, seed = rest.partition("#")
         if name.startswith(("untrained:", "static:")):

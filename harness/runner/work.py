@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import xarray as xr
 from harness.errors import CorruptError, HarnessError, StoreError, Unsupported
 from harness.place.memory import told_memory
 from harness.place.place import entered
+from harness.record.benchmark import HasParts
 from harness.record.request import Recordings, Request
 from harness.runner.cells import Cell
 from harness.runner.device_memory import halved
@@ -106,6 +108,49 @@ class Worker:
             opened.store.remove(Kind.FAILURE, failure_key(cell.variant, cell.benchmark))
             return replace(cell, status=Status.DONE, reason="")
 
+    def parts(self, job: Job, cell: Cell) -> int:
+        """Return how many parts a prepared cell's score has; 1 where it is one piece of work."""
+        if cell.status is not Status.TODO or job.options.overwrite is Overwrite.ALWAYS:
+            return 1
+        with entered(job.place):
+            benchmark = self._loaded(cell.benchmark.name, job).benchmark
+            return benchmark.parts() if isinstance(benchmark, HasParts) else 1
+
+    def score_part(self, job: Job, cell: Cell, part: int, *, wait: bool = True) -> None:
+        """Do a part of a prepared cell's score; scoring goes on from what it leaves.
+
+        What goes wrong is left to scoring, which tries the part again, and tells.
+
+        Raises
+        ------
+        Held
+            Another process does the same, and ``wait`` is not set.
+        """
+        with entered(job.place):
+            opened = self._opened(job)
+            try:
+                loaded = self._loaded(cell.benchmark.name, job)
+                key = cell_key(cell.variant, self._known(cell, job, opened), loaded)
+                with opened.store.lock("part", content_key(score=key, part=part), wait=wait):
+                    if not opened.store.has(Kind.SCORE, key):
+                        self._part_scored(loaded, part, key, opened)
+            except Held:
+                raise
+            except Exception as error:
+                print(f"part {part} of {cell.benchmark.name}: {error}", file=sys.stderr)
+            finally:
+                opened.close()
+
+    def _part_scored(self, loaded: Loaded, part: int, key: str, opened: Session) -> None:
+        benchmark = loaded.benchmark
+        assert isinstance(benchmark, HasParts)
+        of = benchmark.parts()
+        what = f"scoring {loaded.spec.name}, part {part + 1} of {of}"
+        self.progress.stage(opened.variant, what)
+        folder = opened.store.unfinished_path(key)
+        with entered(replace(opened.place, device=opened.device, unfinished=folder)):
+            benchmark.score_part(Recordings(loaded.requests, opened.recording), part)
+
     def _prepared(self, job: Job, opened: Session) -> list[Cell]:
         try:
             cells = [self._keyed(cell, job, opened) for cell in job.cells]
@@ -162,8 +207,8 @@ class Worker:
                         with entered(replace(place, memory=place.memory // part)):
                             return _score(loaded, opened)
 
-                    score_of = halved(score, opened.device, f"scoring {loaded.spec.name}")
-                    opened.store.write(Kind.SCORE, key, score_of)
+                    found = halved(score, opened.device, f"scoring {loaded.spec.name}")
+                    opened.store.write(Kind.SCORE, key, found)
 
     @contextmanager
     def _marked(self, keys: Sequence[str], opened: Session) -> Iterator[None]:
@@ -215,12 +260,15 @@ class Task:
         Whether to wait for another process that does the same; at first such a task is put last.
     returned : int
         How often a worker that had to go has handed it back.
+    part : int, optional
+        The part of the cell's score to do, see :class:`harness.record.benchmark.HasParts`.
     """
 
     job: Job
     cell: Cell | None = None
     wait: bool = False
     returned: int = 0
+    part: int | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -237,7 +285,16 @@ class Task:
         """
         if self.cell is None:
             return worker.prepare(self.job, wait=self.wait)
+        if self.part is not None:
+            worker.score_part(self.job, self.cell, self.part, wait=self.wait)
+            return ()
         return (worker.score(self.job, self.cell, wait=self.wait),)
+
+    def parts_of(self, cells: tuple[Cell, ...], worker: Worker) -> tuple[int, ...]:
+        """Return, of each cell that it has prepared, how many parts its score has."""
+        if self.cell is not None:
+            return ()
+        return tuple(worker.parts(self.job, cell) for cell in cells)
 
     def followed_by(self, cells: tuple[Cell, ...]) -> tuple[Task, ...]:
         """Return the tasks that its cells, as it left them, ask for."""

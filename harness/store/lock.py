@@ -29,6 +29,8 @@ BEAT = 20.0
 """Seconds between two signs of life."""
 LIMIT = 300.0
 """Seconds without one after which a lock is taken over."""
+DAY = 86400.0
+"""Seconds after which the note of a holder on another host is swept."""
 POLL = 2.0
 """Seconds between two looks at who holds a lock."""
 
@@ -134,6 +136,22 @@ def held(path: Path, *, wait: bool = True, limit: float = LIMIT) -> Iterator[Non
         if Holder.read(note) == mine:
             note.unlink(missing_ok=True)
         lock.release()
+
+
+def sweep_notes(folder: Path) -> list[Path]:
+    """Remove the notes of holders that have gone; return what was removed.
+
+    The system lets go of a dead process' lock, and nobody may ever want the same one again.
+    """
+    swept = []
+    for note in folder.glob("*.holder"):
+        holder = Holder.read(note)
+        with suppress(OSError):
+            still = time.time() - note.stat().st_mtime
+            if (holder is not None and holder.gone) or still > DAY:
+                note.unlink()
+                swept.append(note)
+    return swept
 
 
 class _Seen:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import CorruptError, StoreError
 from harness.store.atomic import explained, writing
 from harness.store.leftovers import sweep
-from harness.store.lock import held
+from harness.store.lock import held, sweep_notes
 from harness.store.netcdf import write_netcdf
 from harness.store.seal import fault
 
@@ -236,11 +236,15 @@ class Store:
         Path
             The same for the same key; it may not exist yet.
         """
-        folder = self.root / "unfinished" / key[:32]
+        folder = self.unfinished_path(key)
         if anew:
             shutil.rmtree(folder, ignore_errors=True)
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
+
+    def unfinished_path(self, key: str) -> Path:
+        """Where work in progress is, or would be."""
+        return self.root / "unfinished" / key[:32]
 
     def check_writable(self) -> None:
         """Fail now rather than after an hour, and sweep what killed writes have left.
@@ -255,6 +259,7 @@ class Store:
         (self.root / ".probe").unlink(missing_ok=True)
         with explained(self.root):
             sweep(self.root)
+            sweep_notes(self.root / "locks")
 
     def free_bytes(self) -> int:
         """Bytes free on the store's disk."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -147,16 +145,7 @@ def test_who_is_not_warned_hands_back_before_the_walltime() -> None:
     assert jobqueue.lifetime(ClusterName.SGE, short) == 240
 
 
-def test_memory_of_this_process_and_its_limit(tmp_path: Path) -> None:
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert 2**20 < memory.peak() < memory.total() <= machine
-    job = tmp_path / "cgroup" / "slurm" / "job_1"
-    job.mkdir(parents=True)
-    (job / "memory.max").write_text("max\n")
-    (job.parent / "memory.max").write_text("16106127360\n")
-    process = tmp_path / "self"
-    process.write_text("1:name=systemd:/\n0::/slurm/job_1\n")
-    assert list(memory._limits(tmp_path / "cgroup", process)) == [15 * 2**30]
+def test_memory_of_a_worker() -> None:
+    assert memory.peak() > 2**20
     assert memory.share(14 * 2**30, 15 * 2**30) == "memory 14.0 of 15.0 GiB"
     assert memory.share(0, 0) == "memory unknown"
-    assert sys.platform != "linux" or memory.total() > 0

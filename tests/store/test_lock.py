@@ -96,3 +96,21 @@ def test_a_holder_that_lives_is_waited_for_beyond_the_limit(
         assert seen.still(note) < 0.1
         time.sleep(0.2)
     assert seen.still(note) > 0.1
+
+
+def test_notes_of_holders_that_have_gone_are_swept(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here, there = Holder.me(), "node-17"
+    holders = {
+        "dead": Holder(here.host, ended.pid, here.since),
+        "alive": here,
+        "elsewhere": Holder(there, 4711, here.since),
+        "long-ago": Holder(there, 4712, here.since),
+    }
+    for name, holder in holders.items():
+        (tmp_path / f"{name}.holder").write_text(json.dumps(vars(holder)))
+    os.utime(tmp_path / "long-ago.holder", (0, 0))
+    swept = module.sweep_notes(tmp_path)
+    assert sorted(path.stem for path in swept) == ["dead", "long-ago"]
+    assert sorted(path.stem for path in tmp_path.glob("*.holder")) == ["alive", "elsewhere"]

@@ -19,6 +19,7 @@ from harness.board.submission.shelf import read_shelf
 from harness.errors import SubmissionError
 from harness.runner.status import Status
 from harness.spec.direction import lower_is_better, was_calibrated
+from harness.spec.measures import HEADLINE, ScoreMeasure
 from harness.spec.registry import Registry
 
 
@@ -186,6 +187,9 @@ def _benchmark_faults(entry: Entry, registry: Registry) -> Iterator[str]:
     }
     if lower_is_better(said) != spec.lower_is_better:
         yield f"of {spec.name} the other end of the scale is the better one here"
+    later: dict[str, Any] = {m.margin_field: spec.margin_of(m) for m in ScoreMeasure if m.other}
+    later |= {HEADLINE: spec.headline}
+    ours |= {field: value for field, value in later.items() if field in said}
     for field, value in ours.items():
         if said[field] != value:
             yield f"{field} of {spec.name} is {said[field]!r}; here it is {value!r}"

@@ -13,6 +13,7 @@ import xarray as xr
 
 from harness.board.assemble import (
     SCHEMA,
+    WIDTH,
     compression_columns,
     compression_dataset,
     join_variants,
@@ -25,11 +26,12 @@ from harness.errors import SubmissionError
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER, lower_is_better, was_calibrated
 from harness.spec.layout import NUMBERS as VALUES
+from harness.spec.measures import MARGIN_FIELDS, UNSAID
 
 Verified = Callable[[Entry, str], str]
 """Says of a cell, by entry and compressor: ``verified``, ``unverified`` or ``failed``."""
 
-_NUMERIC = ("parameters", "chance", "margin", "version", "simulated")
+_NUMERIC = ("parameters", WIDTH, "chance", "margin", *MARGIN_FIELDS, "version", "simulated")
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,13 @@ def merge(entries: Sequence[Entry], verified: Verified = lambda *_: "unverified"
         "benchmark": sorted({p.benchmark for p in places}),
     }
     about = {(p.model, p.benchmark): p.entry.record for p in places}
-    models = {model: record["model"] for (model, _), record in sorted(about.items())}
+    models = {m: {WIDTH: None, **record["model"]} for (m, _), record in sorted(about.items())}
     benchmarks = {
-        name: {**record["benchmark"], LOWER: int(lower_is_better(record["benchmark"]))}
+        name: {
+            **UNSAID,
+            **record["benchmark"],
+            LOWER: int(lower_is_better(record["benchmark"])),
+        }
         for (_, name), record in sorted(about.items())
     }
     compressors = {

@@ -87,6 +87,11 @@ class StoryBenchmark(ABC):
         return {}
 
     @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions that are scored, by name; none: all that every participant has."""
+        return ()
+
+    @property
     def ceilings(self) -> Mapping[str, Floats]:
         """By participant, ceilings that were published, (n_voxels,)."""
         return {}
@@ -122,6 +127,13 @@ class StoryBenchmark(ABC):
         pairs = zip(self.passages, self.clocks, strict=True)
         columns = np.concatenate([lexical_nuisance(p, c, self.language) for p, c in pairs])
         return dict(zip(LEXICAL, columns.T, strict=True))
+
+    def bands(self) -> dict[str, dict[str, Floats]]:
+        """Regressors of further bands, for the partition of variance: where a word stands."""
+        from harness.stimuli.position import bands, joined
+
+        pairs = zip(self.passages, self.clocks, strict=True)
+        return joined([bands(passage, clock) for passage, clock in pairs])
 
     def __post_init__(self) -> None:
         """Look at everything that is needed.
@@ -163,6 +175,7 @@ class StoryBenchmark(ABC):
             self.ceilings,
             cutoff=self.cutoff,
             confounds=self.confounds,
+            bands=self.bands() if self.options.partition else {},
         )
 
     def score(self, recordings: Recordings) -> xr.Dataset:
@@ -180,7 +193,26 @@ class StoryBenchmark(ABC):
             self.options,
             resolution=Resolution(self.resolution),
             folds=self.folds,
+            rois=self.regions,
             scope=self.scope,
+        )
+
+    def parts(self) -> int:
+        """Return the number of participants, of a score by voxel; regions are one part."""
+        return len(self.data.source.participants) if self.resolution == "voxel" else 1
+
+    def score_part(self, recordings: Recordings, part: int) -> None:
+        """Take the voxels of one participant through all layers, into ``here().unfinished``."""
+        from harness.encode.score.naturalistic import stream_stories
+
+        (recording,) = recordings.values()
+        stream_stories(
+            recording,
+            self.data,
+            self.options,
+            folds=self.folds,
+            scope=self.scope,
+            only=self.data.source.participants[part],
         )
 
 

@@ -79,7 +79,7 @@ def main(name: str, cores: list[int]) -> None:
     while True:
         task = tasks.get()
         try:
-            cells = task.done_by(worker)
+            ended = Ended.of(task, task.done_by(worker), worker)
         except HandedBack:
             teller.tell(Returned(task))
             os._exit(CODE)
@@ -88,7 +88,7 @@ def main(name: str, cores: list[int]) -> None:
         except Exception as error:  # the store: a failure of a cell is a cell
             teller.tell(Broken(error))
         else:
-            teller.tell(Ended(task, cells))
+            teller.tell(ended)
 
 
 def _leave(*_: object) -> None:

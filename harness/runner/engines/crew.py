@@ -13,9 +13,10 @@ from typing import Protocol, assert_never
 
 from harness.errors import HarnessError
 from harness.runner.cells import Cell, Variant
+from harness.runner.engines.parts import Parts
 from harness.runner.job import Job
 from harness.runner.progress import Progress
-from harness.runner.work import Task, failed
+from harness.runner.work import Task, Worker, failed
 from harness.store.store import Store
 
 
@@ -39,10 +40,24 @@ class Advance:
 
 @dataclass(frozen=True)
 class Ended:
-    """A task ended."""
+    """A task ended.
+
+    Parameters
+    ----------
+    task : Task
+    cells : tuple of Cell
+    parts : tuple of int
+        Of each cell that it has prepared, how many parts the score has.
+    """
 
     task: Task
     cells: tuple[Cell, ...]
+    parts: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, task: Task, cells: tuple[Cell, ...], worker: Worker) -> Ended:
+        """Return the event for a task that a worker has done."""
+        return cls(task, cells, task.parts_of(cells, worker))
 
 
 @dataclass(frozen=True)
@@ -103,13 +118,17 @@ class Crewed:
     ----------
     hire : callable
         Makes the crew, given the queue that events go into.
+    several : bool
+        Whether there are several workers: then scores that have parts are made part by part.
     """
 
     hire: Callable[[SimpleQueue[Event]], Crew]
+    several: bool = True
 
     def run(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Cell]:
         """Prepare every job; score each of its cells as soon as the job is prepared."""
         events: SimpleQueue[Event] = SimpleQueue()
+        parts = Parts(self.several)
         crew = self.hire(events)
         try:
             for job in jobs:
@@ -122,8 +141,8 @@ class Crewed:
                         progress.worker(worker).stage(variant, what)
                     case Advance(worker, done, total):
                         progress.worker(worker).advance(done, total)
-                    case Ended(task, cells):
-                        following = task.followed_by(cells)
+                    case Ended(task, cells, counts):
+                        following = parts.following(task, cells, counts)
                         for further in following:
                             crew.submit(further)
                         waiting += len(following) - 1
@@ -135,9 +154,11 @@ class Crewed:
                         crew.submit(replace(task, returned=task.returned + 1))
                     case Returned(task, stage):
                         waiting -= 1
+                        parts.lost(task)
                         yield from lost(task, _too_long(task.returned + 1, stage))
                     case Lost(task, reason):
                         waiting -= 1
+                        parts.lost(task)
                         yield from lost(task, reason)
                     case Broken(error):
                         raise error

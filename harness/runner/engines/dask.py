@@ -53,7 +53,7 @@ def dask(options: EngineOptions, place: Place) -> Crewed:
     """
     if reason := not_installed("dask"):
         raise ExtraMissing(reason)
-    return Crewed(lambda events: DaskCrew(options, place, events))
+    return Crewed(lambda events: DaskCrew(options, place, events), several=options.workers != 1)
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,8 @@ class DaskCrew:
 
     def _stage(self, task: Task) -> str:
         if task.cell is not None:
-            return f"scoring {task.cell.benchmark.name}"
+            part = "" if task.part is None else f", part {task.part + 1}"
+            return f"scoring {task.cell.benchmark.name}{part}"
         return self._stages.get(task.job.variant.name, "starting")
 
     def _reason(self, times: int, given: Given) -> str:
@@ -317,10 +318,11 @@ def _cards(worker: Mapping[str, Any]) -> float:
 
 
 def _local(options: EngineOptions) -> Any:
+    library = _distributed()  # first: its defaults would go when the settings below do
     settings: Any = importlib.import_module("dask.config")
     # Deaths are counted here; the scheduler reads that it tries nothing again when it starts.
     with settings.set({"distributed.scheduler.allowed-failures": 0}):
-        return _distributed().LocalCluster(
+        return library.LocalCluster(
             n_workers=options.workers,
             threads_per_worker=1,
             processes=True,

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from harness.place.memory import most
 from harness.runner.cells import Cell, Variant
 from harness.runner.engines.crew import Ended, Postponed, Returned
 from harness.runner.engines.hand_back import Busy, HandedBack, on_sigterm
-from harness.runner.engines.memory import peak, total
+from harness.runner.engines.memory import peak
 from harness.runner.work import Task, Worker
 from harness.store.lock import Held
 
@@ -72,7 +73,7 @@ class Desk:
         while True:
             if (used := peak()) > GROWN * told:
                 told = used
-                self._teller.memory(used, total())
+                self._teller.memory(used, most())
             time.sleep(BEAT)
 
 
@@ -82,7 +83,8 @@ def do(task: Task) -> Ended | Postponed | Returned:
     desk: Desk = library.get_worker().plugins[NAME]
     try:
         with desk.busy:
-            return Ended(task, task.done_by(desk.worker()))
+            worker = desk.worker()
+            return Ended.of(task, task.done_by(worker), worker)
     except Held:
         return Postponed(task)
     except HandedBack:

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from threading import Condition, Lock, Thread
 
 from harness.errors import HarnessError
+from harness.place.memory import most
 from harness.place.place import Place
 from harness.runner.engines.crew import (
     Advance,
@@ -33,7 +34,7 @@ from harness.runner.engines.crew import (
     Stage,
     died,
 )
-from harness.runner.engines.memory import share, total
+from harness.runner.engines.memory import share
 from harness.runner.engines.messages import Memory, Message, receive, send
 from harness.runner.engines.options import EngineOptions
 from harness.runner.started import withdraw_process
@@ -47,7 +48,8 @@ PATIENCE = 5.0
 
 def processes(options: EngineOptions, place: Place) -> Crewed:
     """Return the engine."""
-    return Crewed(lambda events: Processes(options, place, events))
+    count = _count(options)
+    return Crewed(lambda events: Processes(options, place, events), several=count > 1)
 
 
 class Waiting:
@@ -93,8 +95,7 @@ class Processes:
 
     def __init__(self, options: EngineOptions, place: Place, events: SimpleQueue[Event]) -> None:
         self._waiting = Waiting(reserved=bool(options.gpus))
-        cores = _cores()
-        count = options.workers or len(options.gpus) or len(cores)
+        cores, count = _cores(), _count(options)
         self._slots = [
             Slot(
                 Desk(
@@ -231,7 +232,7 @@ class Slot(Thread):
             self._waiting.put(task, lost + 1)
             return
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        reason = died(lost + 1, how, last, share(memory, total()), f"log: {self._desk.log}")
+        reason = died(lost + 1, how, last, share(memory, most()), f"log: {self._desk.log}")
         self._events.put(Lost(task, reason))
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -253,6 +254,10 @@ class Slot(Thread):
                     start_new_session=True,  # Ctrl-C is ours to hear
                 )
             return self._process
+
+
+def _count(options: EngineOptions) -> int:
+    return options.workers or len(options.gpus) or len(_cores())
 
 
 def _cores() -> list[int]:
