@@ -27,8 +27,8 @@ def test_a_killed_client_and_a_killed_worker_cost_no_score(
 
 
 def test_what_is_left_over_and_what_differs_is_found(tmp_path: Path) -> None:
-    (tmp_path / "started").mkdir(parents=True)
-    (tmp_path / "started" / "key").touch()
+    (tmp_path / "started" / "ke").mkdir(parents=True)
+    (tmp_path / "started" / "ke" / "key.json").touch()
     (tmp_path / "scores" / "ab").mkdir(parents=True)
     (tmp_path / "scores" / "ab" / "abc.nc").touch()
     (tmp_path / "scores" / "ab" / ".abc.nc.~12345678-1").touch()
