@@ -45,13 +45,14 @@ def main(names: list[str]) -> int:
     classes = dict(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
     print(f"transformers {transformers.__version__}, {len(names or classes)} types\n")
     print("| type | hidden states | log-probabilities | |\n|---|---|---|---|")
-    counted: dict[str, int] = {}
+    counted: dict[str, list[str]] = {}
     for name in names or classes:
         outcome, cells = tried(name)
-        counted[outcome] = counted.get(outcome, 0) + 1
+        counted.setdefault(outcome, []).append(name)
         print("| " + " | ".join([name, *cells]) + " |", flush=True)
-    print("\n" + ", ".join(f"{count} {outcome}" for outcome, count in counted.items()))
-    return counted.get("WRONG", 0)
+    for outcome, found in counted.items():
+        print(f"\n{len(found)} {outcome}: {', '.join(found)}")
+    return len(counted.get("WRONG", []))
 
 
 def tried(name: str) -> tuple[str, list[str]]:
@@ -65,12 +66,14 @@ def tried(name: str) -> tuple[str, list[str]]:
         signal.alarm(0)
 
 
-def _read(name: str, folder: Path) -> tuple[str, list[str]]:
+def _read(name: str, folder: Path, **changes: Any) -> tuple[str, list[str]]:
     import torch
     from transformers import AutoModelForCausalLM
 
     try:
         config = tiny_config(name)
+        for key, value in changes.items():
+            setattr(config, key, value)
         with torch.device("meta"):
             size = sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
         if size > PARAMETERS:
@@ -91,6 +94,10 @@ def _read(name: str, folder: Path) -> tuple[str, list[str]]:
     if "WRONG" in "".join(cells):
         return "WRONG", [*cells, reason]
     if not model.capabilities:
+        if getattr(model.model.config, "is_decoder", None) is False:
+            outcome, cells = _read(name, folder.with_name("decoder"), is_decoder=True)
+            if outcome == "read":
+                return "read as decoders", [*cells[:2], f"with is_decoder=True; without, {reason}"]
         return "refused", ["", "", reason]
     return ("read" if not reason else "read in part"), [*cells, reason]
 

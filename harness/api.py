@@ -53,6 +53,7 @@ class RunSettings(TypedDict, total=False):
     benchmarks: Names
     tags: Names
     seeds: Sequence[int] | None
+    controls: bool | None
     dtype: str
     overwrite: Overwrite | str
     batch_size: int | None
@@ -111,7 +112,9 @@ def _chosen(suite: str | None, settings: RunSettings) -> Suite:
         "tags": split_names(settings.get("tags")),
     }
     named = {axis: names for axis, names in given.items() if names}
-    return replace(load_suite(suite) if suite else Suite(), **named)  # type: ignore[arg-type]
+    found = replace(load_suite(suite) if suite else Suite(), **named)  # type: ignore[arg-type]
+    controls = settings.get("controls")
+    return found if controls is None else replace(found, controls=controls)
 
 
 def _given(cls: type[T], settings: Mapping[str, Any]) -> T:
@@ -135,14 +138,17 @@ def run(
     progress : Progress, optional
         Hears what is going on.
     models : str or sequence of str, optional
-        Names, globs, ``hf:org/name@revision``, ``file:PATH``, ``untrained:NAME``, ``static:NAME``.
-        A string may hold several, separated by commas.
+        Names, globs, ``hf:org/name@revision``, ``file:PATH``, ``untrained:NAME``, ``static:NAME``,
+        ``control:autocorrelation``. A string may hold several, separated by commas.
     compressors, benchmarks : str or sequence of str, optional
         Names and globs. Default: no compression; the embedded benchmarks.
     tags : str or sequence of str, optional
         Tags that the models must carry.
     seeds : sequence of int, optional
         Seeds of untrained controls whose seed is not named. Default: 0, 1, 2.
+    controls : bool, optional
+        Whether every model has its controls beside it, uncompressed: untrained (three seeds),
+        static, and autocorrelation alone. Default: as the suite says, else not.
     dtype : str
         ``float32`` (default), ``bfloat16`` or ``float16``.
     overwrite : Overwrite or str
@@ -226,8 +232,9 @@ def carry_out(made: Plan, progress: Progress | None = None) -> tuple[tuple[Cell,
 
 def open_store(store: Store | Path | str | None = None) -> Store:
     """Return a store: as given, at a path, or the default one."""
+    from harness.place.place import folder
     from harness.store.store import Store
 
     if isinstance(store, Store):
         return store
-    return Store.default() if store is None else Store(Path(store).expanduser())
+    return Store.default() if store is None else Store(folder(str(store), "the store"))

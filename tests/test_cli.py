@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -194,3 +195,38 @@ def test_doctor_is_content_with_itself(brainpress):
     assert done.returncode == 0, done.stdout
     for word in ("torch", "store", "brennan2016-alice", "missing", "minimal-pairs", "found"):
         assert word in done.stdout
+
+
+def test_programs_are_answered_in_json(brainpress, tiny_release):
+    found = json.loads(brainpress("list", "compressors", "--json").stdout)
+    assert {"none", "rtn-int8", "round"} <= {spec["name"] for spec in found["compressors"]}
+    (spec,) = json.loads(brainpress("show", "rtn-int8", "--json").stdout)
+    assert spec["type"] == "compressor"
+    assert spec["options"] == {"bits": "8", "group": "channel", "symmetric": "true"}  # as typed
+    select = arguments_for(tiny_release())
+    told = json.loads(brainpress("status", *select[1:], "--json").stdout)
+    assert [cell["status"] for cell in told] == ["to do"] * 3
+    assert brainpress(*select).returncode == 0
+    told = json.loads(brainpress("status", *select[1:], "--json").stdout)
+    assert [cell["status"] for cell in told] == ["done"] * 3
+    said = json.loads(brainpress("answer", "robustness", "--json").stdout)
+    assert said["answer"] == "robustness"
+    assert {"claims", "missing"} <= set(said)
+    cells = json.loads(brainpress("board", "--format", "json").stdout)
+    assert [cell["compressor"] for cell in cells] == ["none", "rtn-int8", "round"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"), [("--version", "brainpress 0"), ("-h", "language model")]
+)
+def test_what_every_program_answers(brainpress, asked, word):
+    done = brainpress(asked)
+    assert done.returncode == 0
+    assert word in done.stdout
+
+
+def test_what_libraries_log_is_shown_where_asked(brainpress):
+    quiet, loud = brainpress("doctor"), brainpress("--log-level", "debug", "doctor")
+    assert "DEBUG" not in quiet.stderr
+    assert loud.returncode == quiet.returncode
+    assert brainpress("--log-level", "chatty", "list").returncode == 2

@@ -13,19 +13,22 @@ import pandas as pd
 import xarray as xr
 
 from harness.board.profile import with_profile
-from harness.errors import CorruptError
+from harness.errors import CorruptError, HarnessError
 from harness.runner.cells import Cell, Variant
 from harness.runner.options import Overwrite
 from harness.runner.plan import Plan
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER
 from harness.spec.layout import NUMBERS
+from harness.spec.measures import HEADLINE, WHY, ScoreMeasure
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 from harness.store.store import Kind, Store
 
 SCHEMA = 1
 """Version of the board's layout."""
 
+WIDTH = "width"
+"""Of a model, units of a hidden state."""
 TIMINGS = ("record_seconds", "score_seconds", "peak_memory")
 COMPRESSION = (
     "bits_per_weight",
@@ -289,11 +292,26 @@ def _models(models: list[ModelSpec], plan: Plan) -> xr.Dataset:
     return xr.Dataset(
         {
             "parameters": ("model", np.array([stored(s) for s in models])),
+            WIDTH: ("model", np.array([_width(s, plan) for s in models])),
             "tags": ("model", texts(" ".join(s.tags) for s in models)),
         }
         | {name: ("model", texts(getattr(s, name) for s in models)) for name in fields},
         coords={"model": texts(s.name for s in models)},
     )
+
+
+def _width(spec: ModelSpec, plan: Plan) -> float:
+    """Units of a hidden state, as the model's configuration says; NaN where it is not known."""
+    files = plan.files.get(spec.name)
+    if files is None:
+        return math.nan
+    try:
+        config = files.config
+    except HarnessError:  # of a run that computed nothing: its files have gone
+        return math.nan
+    config = config.get("text_config") or config
+    names = ("hidden_size", "n_embd", "d_model", "dim")
+    return float(next((config[name] for name in names if config.get(name)), math.nan))
 
 
 def _compressors(specs: list[CompressorSpec]) -> xr.Dataset:
@@ -313,19 +331,26 @@ def _compressors(specs: list[CompressorSpec]) -> xr.Dataset:
 
 
 def _benchmarks(specs: list[BenchmarkSpec]) -> xr.Dataset:
-    margins = [math.nan if s.margin is None else s.margin for s in specs]
-    fields = ("kind", "metric", "licence", "citation", "data", "notes")
+    fields = ("kind", "metric", "licence", "citation", "data", "notes", HEADLINE, WHY)
     return xr.Dataset(
         {
             "version": ("benchmark", np.array([s.version for s in specs])),
             "chance": ("benchmark", np.array([s.chance for s in specs], float)),
-            "margin": ("benchmark", np.array(margins, float)),
             "simulated": ("benchmark", np.array([int(s.simulated) for s in specs])),
             LOWER: ("benchmark", np.array([int(s.lower_is_better) for s in specs])),
         }
+        | {m.margin_field: ("benchmark", _margins(specs, m)) for m in ScoreMeasure}
         | {name: ("benchmark", texts(getattr(s, name) for s in specs)) for name in fields},
         coords={"benchmark": texts(s.name for s in specs)},
     )
+
+
+def _margins(
+    specs: list[BenchmarkSpec], measure: ScoreMeasure
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Margins of equivalence; NaN where a benchmark states none."""
+    stated = [spec.margin_of(measure) for spec in specs]
+    return np.array([math.nan if margin is None else margin for margin in stated], np.float64)
 
 
 def _compression(

@@ -16,6 +16,8 @@ from harness.store.netcdf import write_netcdf
 
 LARGE = 2**16
 """Bytes of a variable from which it is packed: smaller ones take longer to unpack than to read."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet computes."""
 PACKED = {"zlib": True, "complevel": 1, "shuffle": True}
 """Higher levels take several times as long for a few percent."""
 
@@ -101,6 +103,17 @@ def table(board: xr.DataTree) -> pd.DataFrame:
     return cells.merge(simulated, on="benchmark", how="left")
 
 
+def inert(value: Any) -> Any:
+    """Return a cell of a CSV file that no spreadsheet takes for a formula.
+
+    A text that begins as one does gets an apostrophe before it, as spreadsheets write it
+    themselves; numbers stay numbers.
+    """
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return value
+
+
 def export(board: xr.DataTree, path: Path) -> Path:
     """Write a board's cells as ``.csv`` or ``.parquet``, by the ending of the name.
 
@@ -114,7 +127,7 @@ def export(board: xr.DataTree, path: Path) -> Path:
         raise StoreError(f"cannot export to {path.name}", "the name must end in .csv or .parquet")
     with writing(path) as beside:
         if path.suffix == ".csv":
-            table(board).to_csv(beside, index=False)
+            table(board).map(inert).to_csv(beside, index=False)
         else:
             table(board).to_parquet(beside, index=False)
     return path

@@ -28,6 +28,7 @@ from harness.encode.solve.layers import encode_layers
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.equivalence import tost
 from harness.stats.permutation import block_permutation, fold_permutation
+from harness.stimuli.neighbours import rows_in_order
 
 SCORE_LIMIT = 0.02
 """Guard 1: largest mean |r| of noise."""
@@ -89,6 +90,7 @@ def findings(seed: int = 0) -> Iterator[Rate]:
     Rate
     """
     yield from noise_scores(seed)
+    yield from order_scores(seed)
     yield from permutation_rates(seed)
     yield from equivalence_rates(seed)
     yield from recovery(seed)
@@ -140,6 +142,22 @@ def noise_scores(seed: int = 0, draws: int = 100) -> Iterator[Rate]:
         yield Rate(1, f"mean r of smooth noise, {name}", mean, -SCORE_LIMIT, SCORE_LIMIT)
     for name, rate in rates.items():
         yield Rate(2, f"scores of noise with p < .05, {name}", rate, 0, FALSE_POSITIVES)
+
+
+def order_scores(seed: int = 0, targets: int = 1000) -> Iterator[Rate]:
+    """Guard 1 of the control without a network: the order of rows predicts nothing of noise.
+
+    Each row has a unit of its own, smoothed over its neighbours; responses are as smooth as those
+    of fMRI. Where held-out rows had neighbours among the training rows, it would predict them.
+    Features are the same for all, so that many targets are needed to tell the mean from 0.
+    """
+    for name, runs in _LAYOUTS.items():
+        folds: tuple[Fold, ...] | None = held_out_run(runs, 3) if name == "a held-out run" else None
+        counts = np.unique(runs, return_counts=True)[1].tolist()
+        y = smooth_noise(np.random.default_rng([seed, 5]), runs, targets)
+        found = encode_layers(rows_in_order(counts), y, runs, options=_OPTIONS, folds=folds)
+        mean = float(np.mean(found.r_best))
+        yield Rate(1, f"mean r of order alone, {name}", mean, -SCORE_LIMIT, SCORE_LIMIT)
 
 
 def permutation_rates(seed: int = 0) -> Iterator[Rate]:

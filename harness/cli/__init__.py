@@ -7,6 +7,7 @@ import sys
 from harness.cli import (
     answer,
     board,
+    card,
     check,
     fetch,
     guards,
@@ -20,7 +21,7 @@ from harness.cli import (
 )
 from harness.cli.app import app, stderr
 from harness.cli.notices import hide_pointless_notices
-from harness.cli.output import told_output
+from harness.cli.output import path_error, told_output
 from harness.errors import HarnessError
 from harness.report import terminal
 from harness.store.stopping import listening
@@ -29,6 +30,7 @@ __all__ = [
     "answer",
     "app",
     "board",
+    "card",
     "check",
     "fetch",
     "guards",
@@ -54,4 +56,9 @@ def main() -> None:
             app()
         except HarnessError as error:
             terminal.say(stderr, error)
+            sys.exit(2)
+        except (OSError, ValueError) as error:
+            if (told := path_error(error)) is None:
+                raise
+            terminal.say(stderr, told)
             sys.exit(2)

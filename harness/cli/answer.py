@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.app import app, console
+from harness.cli.app import app, console, stderr
 from harness.cli.boards import SuiteOption, read_board
+from harness.cli.json_out import Json, print_json
 from harness.cli.options import Benchmarks, StoreOption
 
 
@@ -27,6 +28,14 @@ def answer(
         Path | None, typer.Option("--board", help="A board.", show_default="STORE/board.nc")
     ] = None,
     benchmark: Benchmarks = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            "--measure",
+            help="Of neural scores: value, normalised or unique.",
+            show_default="each benchmark's headline",
+        ),
+    ] = None,
     alpha: Annotated[float, typer.Option("--alpha", min=0.0001, max=0.49)] = 0.05,
     seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = 0,
     partly: Annotated[
@@ -40,13 +49,15 @@ def answer(
     ] = None,
     suite: SuiteOption = None,
     store: StoreOption = None,
+    as_json: Json = False,
 ) -> None:
     """Answer a question from a board: one sentence a claim, and what the board lacks."""
     from harness.board.answers import answer as ask
-    from harness.board.answers import asked
+    from harness.board.answers import asked, measure_of
     from harness.report.answers_view import answer_view
     from harness.store.atomic import writing
 
+    measure_of(measure)
     asked(name, variants or ())  # a mistake in the question is told before a board is looked for
     opened = read_board(board, suite, store)
     said = ask(
@@ -54,12 +65,19 @@ def answer(
         name,
         *(variants or ()),
         benchmarks=benchmark,
+        measure=measure,
         alpha=alpha,
         seed=seed,
         partly=partly,
     )
-    console.print(answer_view(said))
+    if as_json:
+        names = ("subject", "sentence", "verdict")
+        columns = (said[name].values for name in names)
+        claims = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        print_json({**said.attrs, "claims": claims, "missing": said["missing"].values})
+    else:
+        console.print(answer_view(said))
     if out is not None:
         with writing(out) as beside:
             said.to_netcdf(beside, engine="netcdf4")
-        console.print(f"written: {out}", soft_wrap=True)
+        stderr.print(f"written: {out}", soft_wrap=True)

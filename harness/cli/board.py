@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from harness.cli.app import app, console, print_next
+from harness.cli.app import app, console, print_next, stderr
 from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import Benchmarks, Device, Offline, StoreOption
 from harness.errors import SelectionError
+from harness.report.board_text import Format
 from harness.spec.names import nearest, split_names
 
 if TYPE_CHECKING:
@@ -65,17 +66,22 @@ def show(
     benchmark: Benchmarks = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the cells here, too.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Likewise.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.TABLE,
     suite: SuiteOption = None,
     store: StoreOption = None,
 ) -> None:
     """Show a board, and export it."""
     from harness.board.files import export
+    from harness.report.board_text import board_text
     from harness.report.board_view import board_view
 
     result = read_board(path, suite, store)
     for target in (csv, parquet):
         if target is not None:
-            console.print(f"written: {export(result, target)}", soft_wrap=True)
+            stderr.print(f"written: {export(result, target)}", soft_wrap=True)
+    if form is not Format.TABLE:
+        typer.echo(board_text(result, form, benchmark))
+        return
     console.print(board_view(result, console.width, benchmark))
 
 
@@ -147,6 +153,7 @@ def verify(
         for finding in verification.findings:
             where = f"{verification.entry.name}, {finding.compressor}"
             console.print(Text(f"{where}: {finding.outcome}. {_numbers(finding)}"), soft_wrap=True)
+        console.print(Text(verification.sentence()), soft_wrap=True)
     for path in record(found, bundles, leaderboard, sample=sample, seed=seed):
         console.print(f"written: {path}", soft_wrap=True)
     raise typer.Exit(1 if any(v.outcome == "failed" for v in found) else 0)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.app import app, console, print_next
+from harness.cli.json_out import Json, print_json
 
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "note": "dim"}
 
@@ -22,6 +23,7 @@ def check(
             " NAME:option=value."
         ),
     ],
+    as_json: Json = False,
 ) -> None:
     """Try everything that a plugin must do. Exit code 1 if it does not."""
     from harness.check.contract import check_plugin
@@ -29,6 +31,10 @@ def check(
     from harness.scaffold.next_steps import after_check
 
     findings = check_plugin(plugin)
+    failed = sum(f.outcome is Outcome.FAILED for f in findings)
+    if as_json:
+        print_json(findings)
+        raise typer.Exit(1 if failed else 0)
     table = Table(box=None)
     for column in ("", "rule", "", "found"):
         table.add_column(column, overflow="fold")
@@ -39,7 +45,6 @@ def check(
             found.append(f"\n-> {f.hint}", style="bold")
         table.add_row(Text(f.subject), Text(f.rule), outcome, found)
     console.print(table)
-    failed = sum(f.outcome is Outcome.FAILED for f in findings)
     skipped = sum(f.outcome is Outcome.SKIPPED for f in findings)
     said = f"{failed} of {len(findings)} rules are broken" if failed else "no rule is broken"
     console.print(said + (f"; {skipped} could not be tried on this machine" if skipped else ""))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.app import app, console, stderr
+from harness.cli.json_out import Json, print_json
 from harness.cli.options import StoreOption, Tags
 from harness.report import terminal
 from harness.spec.registry import Shelf, registry
@@ -26,6 +27,7 @@ class What(StrEnum):
 def list_command(
     what: Annotated[What | None, typer.Argument(help="Everything, if left out.")] = None,
     tag: Tags = None,
+    as_json: Json = False,
 ) -> None:
     """List models, compressors, benchmarks and suites."""
     found = registry()
@@ -34,26 +36,47 @@ def list_command(
         What.COMPRESSORS: found.compressors,
         What.BENCHMARKS: found.benchmarks,
     }
+    chosen = {
+        kind: [s for s in shelf.specs.values() if set(tag or ()) <= set(s.tags)]
+        for kind, shelf in shelves.items()
+        if what in (None, kind)
+    }
+    if as_json:
+        said: dict[str, Any] = dict(chosen)
+        if what in (None, What.SUITES):
+            said["suites"] = _suites()
+        print_json(said)
+        return
     for kind, shelf in shelves.items():
-        if what in (None, kind):
-            specs = [s for s in shelf.specs.values() if set(tag or ()) <= set(s.tags)]
+        if kind in chosen:
+            specs = chosen[kind]
             console.print(terminal.spec_table(shelf, specs))
             console.print()
     if what in (None, What.SUITES):
-        from harness.runner.select import load_suite, suite_names
-
         console.print("[italic]suites[/]")
-        for name in suite_names():
-            console.print(f" {name}  [dim]{load_suite(name).description}[/]")
+        for name, description in _suites().items():
+            console.print(f" {name}  [dim]{description}[/]")
     if found.broken:
         count = len(found.broken)
         said = "1 plugin is" if count == 1 else f"{count} plugins are"
         stderr.print(f"{said} broken: see `brainpress doctor`")
 
 
+def _suites() -> dict[str, str]:
+    from harness.runner.select import load_suite, suite_names
+
+    return {name: load_suite(name).description for name in suite_names()}
+
+
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="Of a model, compressor or benchmark.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="Of a model, compressor or benchmark.")],
+    as_json: Json = False,
+) -> None:
     """Show everything known about one model, compressor or benchmark."""
+    if as_json:
+        print_json([terminal.spec_facts(spec, origin) for spec, origin in registry().find(name)])
+        return
     for spec, origin in registry().find(name):
         console.print(terminal.spec_page(spec, origin))
 

@@ -35,7 +35,7 @@ def map_command(
         typer.Option("-v", "--variant", help="MODEL+COMPRESSOR, or globs of it; all without any."),
     ] = None,
     what: Annotated[
-        str, typer.Option("--what", help="r, unique_r2, ceiling, normalised, layer, …")
+        str, typer.Option("--what", help="r, unique_r2, unique_q, ceiling, normalised, layer, …")
     ] = "r",
     participants: Annotated[
         str | None,
@@ -50,6 +50,15 @@ def map_command(
     ] = None,
     threshold: Annotated[
         float | None, typer.Option("--threshold", help="What lies below is not drawn.")
+    ] = None,
+    q: Annotated[
+        float | None,
+        typer.Option(
+            "--q",
+            min=0,
+            max=1,
+            help="Leave out voxels that are not significant at this rate of false discoveries.",
+        ),
     ] = None,
     ending: Annotated[
         Ending, typer.Option("--as", help="HTML is one file to turn around, without a network.")
@@ -84,6 +93,7 @@ def map_command(
         what=what,
         variants=split_names(variants),
         participants=split_names(participants),
+        q=q,
     )
     for each in found:
         count = len(each.participants)

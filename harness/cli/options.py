@@ -18,11 +18,15 @@ Models = Annotated[
     typer.Option(
         "-m",
         "--model",
-        help="Names, globs, hf:org/name@revision, file:PATH, untrained:NAME, static:NAME.",
+        help="Names, globs, hf:org/name@revision, file:PATH, untrained:NAME, static:NAME, "
+        "control:autocorrelation.",
     ),
 ]
 Compressors = Annotated[
-    Many, typer.Option("-c", "--compressor", help="Names, globs, NAME:option=value;other=value.")
+    Many,
+    typer.Option(
+        "-c", "--compressor", help="Names, globs, NAME:option=value;other=value, NAME#0-4 (draws)."
+    ),
 ]
 Benchmarks = Annotated[
     Many,
@@ -33,6 +37,14 @@ Benchmarks = Annotated[
 Tags = Annotated[Many, typer.Option("--tag", help="Tags that the models must carry.")]
 Seeds = Annotated[
     str | None, typer.Option("--seeds", help="Seeds of untrained controls, as 0,1,2.")
+]
+Controls = Annotated[
+    bool | None,
+    typer.Option(
+        "--controls/--no-controls",
+        help="Beside every model, untrained (three seeds), static, autocorrelation alone.",
+        show_default="as the suite says",
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")]

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app, console
+from harness.cli.json_out import Json, print_json
 from harness.cli.options import (
     Benchmarks,
     Compressors,
+    Controls,
     Device,
     Dtype,
     Models,
@@ -23,6 +25,7 @@ from harness.cli.options import (
 )
 from harness.cli.remains import telling_what_remains
 from harness.report import terminal
+from harness.runner.cells import Cell
 from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
 from harness.runner.options import Overwrite
@@ -37,6 +40,7 @@ def run(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
+    controls: Controls = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is fetched.")
     ] = False,
@@ -117,6 +121,7 @@ def run(
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
         overwrite=overwrite,
         batch_size=batch_size,
@@ -163,8 +168,10 @@ def status(
     benchmark: Benchmarks = None,
     tag: Tags = None,
     seeds: Seeds = None,
+    controls: Controls = None,
     dtype: Dtype = "float32",
     store: StoreOption = None,
+    as_json: Json = False,
 ) -> None:
     """Show which cells of a run are done, to do, or failed and why. Computes nothing."""
     from harness.api import plan
@@ -177,10 +184,25 @@ def status(
         benchmarks=benchmark,
         tags=tag,
         seeds=parse_seeds(seeds),
+        controls=controls,
         dtype=dtype,
         fetch=False,
         overwrite=Overwrite.NEVER,
         offline=True,
         store=store,
     )
+    if as_json:
+        print_json([_facts(cell) for cell in made.cells])
+        return
     console.print(terminal.plan_view(made, estimate(made)))
+
+
+def _facts(cell: Cell) -> dict[str, str]:
+    return {
+        "model": cell.variant.model.name,
+        "compressor": cell.variant.compressor.name,
+        "benchmark": cell.benchmark.name,
+        "status": str(cell.status),
+        "reason": cell.reason,
+        "key": cell.key,
+    }

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ChecksumError, FetchError, GatedError, HarnessError, OfflineError
+from harness.fetch.allowance import Allowance
 from harness.fetch.checksum import git_blob_sha1, remembered_sha256
 from harness.fetch.hub_shelf import Choose, Kind, Shelf
 from harness.fetch.transfer import Progress, room_for
@@ -155,12 +156,14 @@ def _bring(
 ) -> dict[str, str]:
     """Download and check the files, one after the other; return their sha256."""
     total = sum(file.size for file in files)
+    allowance = Allowance.here()
+    allowance.check(total)
     folder = shelf.folder(commit)
     missing = sum(file.size for file in files if not (folder / file.name).exists())
     room_for(shelf.cache, missing, "HF_HOME")
     done, checksums = 0, {}
     for file in files:
-        report = None if progress is None else _reporter(progress, done, file.size, total)
+        report = _reporter(progress, allowance, done, file.size, total)
         path = _download(shelf, commit, file.name, report, again=False)
         if _wrong(path, file):
             # It may lie in the shared cache since long ago: once more, from the hub.
@@ -291,8 +294,15 @@ def _named_errors(repo: str, revision: str, kind: Kind) -> Iterator[None]:
         raise
 
 
-def _reporter(progress: Progress, before: int, size: int, total: int) -> Callable[[int], None]:
-    return lambda count: progress(before + min(count, size), total)
+def _reporter(
+    progress: Progress | None, allowance: Allowance, before: int, size: int, total: int
+) -> Callable[[int], None]:
+    def report(count: int) -> None:
+        allowance.check(before + count)
+        if progress is not None:
+            progress(before + min(count, size), total)
+
+    return report
 
 
 def _bar(report: Callable[[int], None] | None) -> Any:

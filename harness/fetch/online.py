@@ -34,6 +34,9 @@ class Head:
         In bytes, where the host tells it.
     moved : str
         The host that answered, where it is another one.
+    proved : bool
+        Whether size or checksum of the file were known before it was asked for. What is not proved
+        stands at an address that was composed from documentation.
     """
 
     sets: tuple[str, ...]
@@ -41,6 +44,7 @@ class Head:
     fault: str
     size: int | None = None
     moved: str = ""
+    proved: bool = True
 
 
 def representatives(
@@ -112,6 +116,7 @@ def _head(session: requests.Session, resource: Resource, sets: tuple[str, ...]) 
     import requests
 
     address = resource.address
+    proved = bool(resource.digest) or resource.size is not None
     try:
         # Without packing, Content-Length is the size of the file.
         answer = session.head(
@@ -121,7 +126,7 @@ def _head(session: requests.Session, resource: Resource, sets: tuple[str, ...]) 
             headers={"Accept-Encoding": "identity"},
         )
     except requests.exceptions.RequestException as error:
-        return Head(sets, address, f"no answer: {type(error).__name__}")
+        return Head(sets, address, f"no answer: {type(error).__name__}", proved=proved)
     host = urlsplit(answer.url).netloc
     moved = host if host != urlsplit(address).netloc else ""
     length = answer.headers.get("Content-Length", "")
@@ -131,4 +136,4 @@ def _head(session: requests.Session, resource: Resource, sets: tuple[str, ...]) 
         fault = f"HTTP {answer.status_code} {answer.reason}"
     elif resource.size is not None and size is not None and size != resource.size:
         fault = f"{size} bytes where {resource.size} are listed"
-    return Head(sets, address, fault, size, moved)
+    return Head(sets, address, fault, size, moved, proved)

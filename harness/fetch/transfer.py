@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from harness.errors import ChecksumError, FetchError, GatedError, StoreError
+from harness.fetch.allowance import Allowance
 from harness.fetch.checksum import sha256_of
 from harness.place.place import here
 from harness.store.atomic import explained
@@ -161,12 +162,12 @@ def _download(
 
     failures = 0
     furthest = part.done
-    guarded = here().most_bytes is not None
+    guarded, allowance = here().most_bytes is not None, Allowance.here()
     with guarded_session() if guarded else requests.Session() as session:
         while True:
             asked = None
             try:
-                _one_answer(session, address, part, size, progress)
+                _one_answer(session, address, part, size, progress, allowance)
                 return
             except _Unwell as error:
                 reason, asked = str(error), error.asked
@@ -209,6 +210,7 @@ def _one_answer(
     part: _Part,
     size: int | None,
     progress: Progress | None,
+    allowance: Allowance,
 ) -> None:
     """Ask once for what is missing, and append it."""
     done = part.done
@@ -238,14 +240,28 @@ def _one_answer(
             from harness.fetch.guarded import check_length
 
             check_length(total if length else None, most)
+        # What has come is looked at as it comes: a host may send a byte a minute.
+        blocks = answer.iter_content(_BLOCK) if most is None else _as_they_come(answer)
         with part.path.open("ab") as stream:
-            for block in answer.iter_content(_BLOCK):
+            for block in blocks:
                 stream.write(block)
                 done += len(block)
+                allowance.check(done)
                 if progress is not None:
                     progress(done, total)
                 if size is not None and done > size:
                     break  # more than there should be: the check says so
+
+
+def _as_they_come(answer: requests.Response) -> Iterator[bytes]:
+    import requests
+    import urllib3
+
+    try:
+        while block := answer.raw.read1(_BLOCK):
+            yield block
+    except urllib3.exceptions.HTTPError as error:  # as requests calls it itself
+        raise requests.exceptions.ConnectionError(error) from error
 
 
 def _refuse_failures(answer: requests.Response, address: str) -> None:

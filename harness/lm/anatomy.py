@@ -28,6 +28,8 @@ _FINAL_NORMS = (
     "ln_out",  # RWKV
     "embedding_norm",  # LFM2
     "layer_norm",  # XGLM, BioGPT
+    "layernorm",  # CTRL
+    "out_norm",  # xLSTM
 )
 """What the norm after the last block is called, beside the list of blocks."""
 

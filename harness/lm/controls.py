@@ -1,8 +1,9 @@
-"""What a trained model is compared with: the same one untrained, and its word embeddings alone.
+"""What a trained model is compared with: itself untrained, its word embeddings, and no network.
 
 *Untrained* keeps the architecture and the tokenizer and draws the weights anew: what it predicts
 comes from the shape of the network and of the text. *Static* keeps the input embedding and drops
 everything after it: what it predicts comes from the words without their context.
+*Autocorrelation* is no network at all: what it predicts comes from the order of rows in time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from harness.store.keys import content_key
 
 UNTRAINED = "untrained"
 STATIC = "static"
+AUTOCORRELATION = "autocorrelation"
+PREFIX = "control"
+"""Scheme of controls that are made from no model."""
 VERSION = 1
 """Stage version of the controls: bumped when the same spec comes to mean other weights."""
 
@@ -65,6 +69,29 @@ def static(spec: ModelSpec) -> ModelSpec:
     return _control(spec, STATIC, f"static:{spec.name}", notes)
 
 
+def autocorrelation() -> ModelSpec:
+    """Return the control without a network (:mod:`harness.record.autocorrelation`).
+
+    Returns
+    -------
+    ModelSpec
+        Named ``control:autocorrelation``, of no base.
+    """
+    name = f"{PREFIX}:{AUTOCORRELATION}"
+    return ModelSpec(
+        name,
+        source=name,
+        parameters=0,
+        control=AUTOCORRELATION,
+        tags=("control", AUTOCORRELATION),
+        citation=(
+            "Feghhi, Hadidi, Song, Blank & Kao (2024). What are large language models mapping to in"
+            " the brain? A case against over-reliance on brain scores. arXiv 2406.01538."
+        ),
+        notes="no network: each row of the stimulus is a unit, smoothed over its neighbours",
+    )
+
+
 def control_fingerprint(spec: ModelSpec, files: ModelFiles) -> str:
     """Return the fingerprint of a control made from a model's files.
 
@@ -83,8 +110,11 @@ def control_fingerprint(spec: ModelSpec, files: ModelFiles) -> str:
             transformers=version("transformers"),
             torch=version("torch").partition("+")[0],
         )
+    if spec.control == AUTOCORRELATION:
+        return files.fingerprint
     raise ModelError(
-        f"{spec.name}: {spec.control!r} is not a control", f"there are {UNTRAINED} and {STATIC}"
+        f"{spec.name}: {spec.control!r} is not a control",
+        f"there are {UNTRAINED}, {STATIC} and {AUTOCORRELATION}",
     )
 
 

@@ -59,6 +59,7 @@ def examine(model: nn.Module, tokenizer: Any, context: int | None, name: str) ->
     with torch.inference_mode():
         try:
             seen = _causal_error(model, ids, rows)
+            drift = _drift(model, [i for i in _ids(tokenizer, PROSE[0]) if i < rows][:context])
         except Exception as error:  # whatever an architecture raises when called with tokens alone
             first = (str(error).strip().splitlines() or [""])[0]
             raise ModelError(
@@ -66,6 +67,12 @@ def examine(model: nn.Module, tokenizer: Any, context: int | None, name: str) ->
                 f"{type(error).__name__}: {first}",
                 "its architecture wants more than a text (pictures, sound, a second text)",
             ) from error
+        if drift > limit:
+            raise ModelError(
+                f"{name} draws random numbers as it reads: two readings of one text differ by "
+                f"{drift:.1g}",
+                "a number of such a model is of one reading, and not of the model",
+            )
         beside = _batch_error(model, ids)
         hidden = _hidden(model, ids, limit)
         causal = seen <= _SEEING * limit
@@ -125,6 +132,11 @@ def _causal_error(model: nn.Module, ids: list[int], rows: int) -> float:
     return _error(_logits(model, [other])[:, before], _logits(model, [ids])[:, before])
 
 
+def _drift(model: nn.Module, ids: list[int]) -> float:
+    """Read a paragraph twice, and return by how much its logits move."""
+    return _error(_logits(model, [ids]), _logits(model, [ids])) if ids else 0.0
+
+
 def _batch_error(model: nn.Module, ids: list[int]) -> float:
     """Read a text beside a longer one, padded, and return by how much its logits move."""
     short = ids[:_SHORT]
@@ -135,8 +147,11 @@ def _batch_error(model: nn.Module, ids: list[int]) -> float:
 def _hidden(model: Any, ids: list[int], limit: float) -> str:
     """Compare the states that are read with those that transformers returns."""
     read: dict[int, torch.Tensor] = {}
+    again: set[int] = set()
 
     def keep(layer: int, states: torch.Tensor) -> None:
+        if layer in read:
+            again.add(layer)
         read[layer] = states.float()
 
     body = getattr(model, "base_model", model)
@@ -152,6 +167,11 @@ def _hidden(model: Any, ids: list[int], limit: float) -> str:
         return f"they cannot be read ({type(error).__name__}: {str(error).splitlines()[:1]})"
     if any(states.ndim != 3 for states in read.values()):
         return "its blocks pass on several streams of states, of which none is the hidden state"
+    if any(states.shape[1] != len(ids) for states in read.values()):
+        places = {states.shape[1] for states in read.values()}
+        return f"its blocks pass on {max(places)} places where the text has {len(ids)} tokens"
+    if again:
+        return f"block {min(again)} is run more than once for a text"
     if own is None:
         return ""
     own = [states.float() for states in own]
@@ -262,7 +282,7 @@ def _notes(
         if number is not None and number >= rows:
             token = getattr(tokenizer, f"{role}_token")
             notes.append(f"{role} {token!r} ({number}) is past the {rows:,} rows of the embedding")
-    declared = model.config.get_text_config().eos_token_id
+    declared = getattr(model.config.get_text_config(), "eos_token_id", None)
     declared = [declared] if isinstance(declared, int) else list(declared or [])
     if tokenizer.eos_token_id is not None and declared and tokenizer.eos_token_id not in declared:
         notes.append(

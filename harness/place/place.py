@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.place.memory import most
 from harness.place.size import parse_size
 
@@ -51,8 +52,10 @@ class Place:
         A torch device (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or ``auto``: CUDA where there is
         one.
     most_bytes : int, optional
-        Set where strangers' addresses are fetched: over https, from public hosts, and no file
-        larger than this (:mod:`harness.fetch.guarded`).
+        Set where strangers' addresses are fetched: over https, from public hosts, and no file or
+        repository larger than this (:mod:`harness.fetch.guarded`).
+    most_seconds : float, optional
+        Likewise: how long a file or a repository may take.
     unfinished : Path, optional
         Folder of work in progress, from which a killed run goes on; set for one cell at a time.
     """
@@ -64,6 +67,7 @@ class Place:
     memory: int = MEMORY
     device: str = "auto"
     most_bytes: int | None = None
+    most_seconds: float | None = None
     unfinished: Path | None = None
 
     @classmethod
@@ -90,14 +94,15 @@ class Place:
         Raises
         ------
         HarnessError
-            ``memory`` is not a size.
+            ``memory`` is not a size, a path cannot be one, or ``BRAINPRESS_OFFLINE`` says neither
+            yes nor no.
         """
         cache = _cache()
         return cls(
             cache=cache,
-            store=_store(cache) if store is None else Path(store).expanduser(),
+            store=_store(cache) if store is None else folder(str(store), "the store"),
             data=_data(),
-            offline=offline or os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0"),
+            offline=offline or _switched_on(OFFLINE_VARIABLE),
             memory=MEMORY if memory is None else parse_size(str(memory)),
             device=device,
         )
@@ -139,10 +144,44 @@ def here() -> Place:
     return _entered.get() or Place.make(device="cpu")
 
 
+def folder(text: str, what: str) -> Path:
+    """Return the path that a user means, ``~`` replaced.
+
+    Parameters
+    ----------
+    text : str
+    what : str
+        Names the folder in messages.
+
+    Raises
+    ------
+    HarnessError
+        No path can be so.
+    """
+    try:
+        os.stat(path := Path(text).expanduser())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return path  # said where it is used
+    except (RuntimeError, ValueError, OSError) as error:
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        why = getattr(error, "strerror", None) or error
+        raise HarnessError(f"{what} cannot be at {shown!r}: {why}", "name another folder") from None
+    return path
+
+
+def _switched_on(variable: str) -> bool:
+    said = os.environ.get(variable, "").strip().lower()
+    if said in ("1", "true", "yes", "on"):
+        return True
+    if said in ("", "0", "false", "no", "off"):
+        return False
+    raise HarnessError(f"{variable}={said[:40]!r} is neither yes nor no", "write 1 or 0")
+
+
 def _cache() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE, "").strip()
     if chosen:
-        return Path(chosen).expanduser()
+        return folder(chosen, CACHE_VARIABLE)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("brainpress", appauthor=False))
@@ -150,9 +189,9 @@ def _cache() -> Path:
 
 def _data() -> tuple[Path, ...]:
     entries = os.environ.get(DATA_VARIABLE, "").split(os.pathsep)
-    return tuple(Path(entry).expanduser() for entry in entries if entry.strip())
+    return tuple(folder(entry, DATA_VARIABLE) for entry in entries if entry.strip())
 
 
 def _store(cache: Path) -> Path:
     chosen = os.environ.get(STORE_VARIABLE, "").strip()
-    return Path(chosen).expanduser() if chosen else cache / "store"
+    return folder(chosen, STORE_VARIABLE) if chosen else cache / "store"

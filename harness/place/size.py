@@ -24,7 +24,10 @@ def parse_size(text: str) -> int:
         It is something else, or not above 0.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?)B?\s*", text)
-    size = int(float(match[1]) * _UNITS[match[2]]) if match and match[2] != "i" else 0
+    # Of 400 digits none is a size, and Python's floats end before.
+    known = match and match[2] != "i" and len(match[1]) < 30
+    size = int(float(match[1]) * _UNITS[match[2]]) if match and known else 0
     if size <= 0:
+        text = text if len(text) <= 40 else f"{text[:37]}..."
         raise HarnessError(f"{text!r} is not a size", "write a number with its unit: 8GiB, 500MB")
     return size

@@ -29,12 +29,22 @@ class Measure(StrEnum):
     nothing (see :mod:`harness.record.boundary`)."""
     TOKENS = "tokens"
     """One for each token: what the tokenizer counts. Nothing goes through the model."""
+    UNIGRAM = "unigram"
+    """Minus the logarithm of the token's share of all tokens of the stimuli (add-one smoothing over
+    the vocabulary): what a model without context would be surprised by. Nothing goes through the
+    model."""
 
     @property
     def capability(self) -> str:
         """What a model must be able to do; every model has hidden states."""
-        instead = {Measure.BOUNDARY: Measure.LOGPROB, Measure.TOKENS: Measure.HIDDEN}
-        return str(instead.get(self, self))
+        if self is Measure.BOUNDARY:
+            return str(Measure.LOGPROB)
+        return str(Measure.HIDDEN if self.of_tokens else self)
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether tokens alone say it, and no model is asked."""
+        return self in (Measure.TOKENS, Measure.UNIGRAM)
 
 
 @dataclass(frozen=True)

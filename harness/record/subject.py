@@ -20,7 +20,7 @@ from harness.record.context import Context
 from harness.record.examined import check_rows, reads_alone, refused, start_tokens, told
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
-from harness.record.tokens import Tokens, tokenise
+from harness.record.tokens import Doubles, Tokens, of_tokens, tokenise
 from harness.record.windows import windows
 from harness.stimuli.passages import Passage
 
@@ -111,9 +111,12 @@ class _Pass:
         passages = request.stimuli.passages
         tokens = [tokenise(p, model.tokenizer) for p in passages]
         readouts = [_Rows.of(r, tokens) for r in self.requests]
-        if request.measure is Measure.TOKENS:
+        if request.measure.of_tokens:
+            values = of_tokens(request.measure, tokens, len(model.tokenizer))
             return {
-                r.key: _recording(r, rows, rows.counted(), request.measure).assign_attrs(tokens=0)
+                r.key: _recording(r, rows, rows.read(values), request.measure).assign_attrs(
+                    tokens=0
+                )
                 for r, rows in zip(self.requests, readouts, strict=True)
             }
         shown = self._shown(passages, tokens)
@@ -213,10 +216,10 @@ class _Rows:
         ]
         return cls(matrices, [0, *np.cumsum(counts)[:-1].tolist()], counts)
 
-    def counted(self) -> Floats:
-        """Read out ones, (rows, 1, 1): with a sum over items, how many tokens each has."""
-        counts = np.concatenate([np.asarray(m.sum(axis=1)) for m in self.matrices])
-        return np.asarray(counts[:, None, None], np.float32)
+    def read(self, values: Sequence[Doubles]) -> Floats:
+        """Read out a value for each token of each passage, (rows, 1, 1)."""
+        rows = [matrix @ own for matrix, own in zip(self.matrices, values, strict=True)]
+        return np.asarray(np.concatenate(rows)[:, None, None], np.float32)
 
 
 class _Sum:
@@ -305,6 +308,7 @@ _NAMES = {
     Measure.LOGPROB: "log-probabilities",
     Measure.BOUNDARY: "log-probabilities of word ends",
     Measure.TOKENS: "tokens",
+    Measure.UNIGRAM: "shares of tokens",
 }
 
 

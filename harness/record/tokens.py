@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import StimulusError
+from harness.record.request import Measure
 from harness.stimuli.passages import Passage
 
 Ints = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,25 @@ def tokenise(passage: Passage, tokenizer: Any) -> Tokens:
     offsets = whole_characters(passage.text, encoded["offset_mapping"])
     spans = np.array([_trim(passage.text, a, b) for a, b in offsets], np.int64)
     return Tokens(ids, spans, _owners(passage, spans))
+
+
+def of_tokens(measure: Measure, texts: Sequence[Tokens], n_vocabulary: int) -> list[Doubles]:
+    """Return what tokens say without a model, (n_tokens,) for each text.
+
+    Parameters
+    ----------
+    measure : Measure
+        ``TOKENS``: 1. ``UNIGRAM``: minus the log of ``(count + 1) / (n_tokens + n_vocabulary)``,
+        counted over all texts (Laplace 1814).
+    texts : sequence of Tokens
+    n_vocabulary : int
+    """
+    if measure is Measure.TOKENS:
+        return [np.ones(len(text)) for text in texts]
+    ids = np.concatenate([text.ids for text in texts])
+    counts = np.bincount(ids, minlength=n_vocabulary)
+    surprisal = -np.log((counts + 1) / (len(ids) + n_vocabulary))
+    return [surprisal[text.ids] for text in texts]
 
 
 def whole_characters(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

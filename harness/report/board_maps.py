@@ -27,6 +27,8 @@ LABELS = {
     "unique_r2": "unique R²",
     "joint_r2": "joint R²",
     "nuisance_r2": "nuisance R²",
+    "unique_p": "p of the unique part",
+    "unique_q": "q of the unique part",
     "ceiling": "ceiling on r",
     "normalised": "r / ceiling",
     "layer": "chosen layer",
@@ -65,6 +67,7 @@ def brain_maps(
     what: str = "r",
     variants: Sequence[str] = (),
     participants: Sequence[str] = (),
+    q: float | None = None,
 ) -> Iterator[BrainMap]:
     """Bring scores by voxel to the surface.
 
@@ -82,6 +85,9 @@ def brain_maps(
     participants : sequence of str
         Whose maps; without any the mean over all participants, each vertex over those who have a
         voxel there.
+    q : float, optional
+        Rate of false discoveries: voxels whose own q is not below it are left out, of the unique
+        part (``unique_q``) where that is drawn, else of r (``q``).
 
     Yields
     ------
@@ -96,6 +102,9 @@ def brain_maps(
         No benchmark of the board, variant or participant is called so.
     """
     known = _voxels(board, benchmark, what)
+    tested = "unique_q" if what.startswith("unique") else "q"
+    if q is not None:
+        _voxels(board, benchmark, tested)  # or says that the board has none
     names = [str(name) for name in known["variant"].values]
     chosen = [n for n in names if not variants or any(fnmatchcase(n, glob) for glob in variants)]
     if not chosen:
@@ -114,6 +123,8 @@ def brain_maps(
         own = known.sel(variant=variant)
         owner = own[f"{VOXEL}participant"].values
         values = own[f"{VOXEL}{what}"].values.astype(np.float64)
+        if q is not None:
+            values = np.where(own[f"{VOXEL}{tested}"].values < q, values, np.nan)
         maps = {
             person: from_voxels(values[owner == people.index(person)], mappers[person])
             for person in wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.board.columns import beside_value
 from harness.compress.report.summary import COVERED
 from harness.report.terminal import number
 from harness.runner.status import Status
 from harness.spec.direction import lower_is_better
-from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP, UNIQUE
+from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP_R
+from harness.spec.measures import ScoreMeasure, headline_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 GAP = 2
 """Characters between columns."""
 
+UNIQUE_HEAD, INTERVAL_HEAD, SHARE_HEAD = "unique R2", "unique 95 %", "unique of ceiling"
+
 _STYLES = {str(status): status.style for status in Status}
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """A column: how soon it is left out where room is short, its head, and its cells."""
 
     rank: int
@@ -36,6 +40,7 @@ class _Column:
 
     @property
     def width(self) -> int:
+        """Characters it takes, with the gap behind it."""
         return max(len(text) for text in (self.head, *self.cells)) + GAP
 
 
@@ -78,11 +83,57 @@ def _benchmark(
     board: xr.DataTree, cells: xr.Dataset, name: str, width: int
 ) -> tuple[list[RenderableType], list[str]]:
     """Show one benchmark; return what is shown, and the columns for which there is no room."""
-    about = board["benchmarks"].to_dataset().sel(benchmark=name)
-    simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
-    title = Text(f"{name}{simulated}: {about['metric'].item()}", style="italic")
+    title, rows, columns = board_columns(board, cells, name)
     # Not the table's own title: that would be broken into lines as narrow as the table.
     table = Table(box=None, padding=(0, GAP, 0, 0))
+    kept = _fitting(columns, width)
+    fits = sum(column.width for column in kept) <= width
+    for column in kept:
+        # Where not even the value fits beside the names, the names go over several lines.
+        table.add_column(
+            column.head,
+            justify="left" if column.rank == 0 else "right",
+            no_wrap=fits or column.rank > 0,
+            overflow="fold",
+        )
+    for i in range(len(rows)):
+        texts = (column.cells[i] for column in kept)
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
+    parts: list[RenderableType] = [Text(title, style="italic")]
+    if rows:
+        parts.append(table)
+    every = cells.sizes["model"] * cells.sizes["compressor"]
+    if len(rows) < every:
+        count = f"{every - len(rows)} of {every} variants"
+        parts.append(Text(f"no result yet: {count}", style="dim"))
+    heads = {column.head for column in kept}
+    return parts, [column.head for column in columns if column.head not in heads]
+
+
+def board_columns(
+    board: xr.DataTree, cells: xr.Dataset, name: str
+) -> tuple[str, list[tuple[str, str]], list[Column]]:
+    """Return what a benchmark's table says.
+
+    Parameters
+    ----------
+    board : DataTree
+    cells : Dataset
+        The benchmark's cells.
+    name : str
+        Of the benchmark.
+
+    Returns
+    -------
+    title : str
+    rows : list of tuple of str
+        Model and compressor of each row, best first.
+    columns : list of Column
+        As many cells as there are rows, in each.
+    """
+    about = board["benchmarks"].to_dataset().sel(benchmark=name)
+    simulated = " (SIMULATED DATA)" if int(about["simulated"]) else ""
+    title = f"{name}{simulated}: {about['metric'].item()}"
     every = [
         (str(model), str(compressor))
         for model in cells["model"].values
@@ -93,29 +144,19 @@ def _benchmark(
     sign = 1 if lower_is_better(about) else -1
     rows.sort(key=lambda row: (math.isnan(values[row]), sign * values[row]))
     detail = _detail(board, str(about["kind"].item()), name)
-    columns = _columns(rows, cells, board["compression"].to_dataset(), _extra_columns(detail))
-    kept = _fitting(columns, width)
-    for column in kept:
-        table.add_column(column.head, justify="left" if column.rank == 0 else "right", no_wrap=True)
-    for i in range(len(rows)):
-        texts = (column.cells[i] for column in kept)
-        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
-    parts: list[RenderableType] = [title]
-    if rows:
-        parts.append(table)
-    if len(rows) < len(every):
-        count = f"{len(every) - len(rows)} of {len(every)} variants"
-        parts.append(Text(f"no result yet: {count}", style="dim"))
-    heads = {column.head for column in kept}
-    return parts, [column.head for column in columns if column.head not in heads]
+    headline = headline_of(about)
+    read = f"; read by its {headline.label}" if headline.label else ""
+    sizes = board["compression"].to_dataset()
+    return f"{title}{read}", rows, _columns(rows, cells, sizes, _extra_columns(detail), headline)
 
 
 def _columns(
     rows: list[tuple[str, str]],
     cells: xr.Dataset,
     sizes: xr.Dataset,
-    extra: dict[str, dict[str, float]],
-) -> list[_Column]:
+    extra: Mapping[str, Mapping[str, str]],
+    headline: ScoreMeasure,
+) -> list[Column]:
     def of(dataset: xr.Dataset, name: str, digits: int) -> list[str]:
         if name not in dataset:
             return [""] * len(rows)
@@ -130,27 +171,29 @@ def _columns(
     ]
     low, high = of(cells, "low", 3), of(cells, "high", 3)
     interval = [f"{a} .. {b}" if a else "" for a, b in zip(low, high, strict=True)]
+    # What a benchmark is read by goes last, where room is short.
+    share_rank = 1 if headline is ScoreMeasure.NORMALISED else 5
+    ranks = {
+        UNIQUE_HEAD: 1 if headline is ScoreMeasure.UNIQUE else 2,
+        INTERVAL_HEAD: 3 if headline is ScoreMeasure.UNIQUE else 6,
+        SHARE_HEAD: 6,
+    }
     found = [
-        _Column(0, "model", [model for model, _ in rows]),
-        _Column(0, "compressor", [compressor for _, compressor in rows]),
-        _Column(1, "value", values),
-        _Column(2, "95 % interval", interval),
-        _Column(6, "ceiling", of(cells, "ceiling", 3)),
-        _Column(5, "of ceiling", of(cells, "normalised", 2)),
+        Column(0, "model", [model for model, _ in rows]),
+        Column(0, "compressor", [compressor for _, compressor in rows]),
+        Column(1, "value", values),
+        Column(2, "95 % interval", interval),
+        Column(6, "ceiling", of(cells, "ceiling", 3)),
+        Column(share_rank, "of ceiling", of(cells, "normalised", 2)),
         *(
-            # The unique part is a headline beside the value: it goes last.
-            _Column(
-                2 if head == GROUP[UNIQUE.name] else 4,
-                head,
-                [number(column.get(f"{m}+{c}"), 3) for m, c in rows],
-            )
+            Column(ranks.get(head, 4), head, [column.get(f"{m}+{c}", "") for m, c in rows])
             for head, column in extra.items()
         ),
-        _Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
-        _Column(3, "covered", _covered(rows, sizes)),
-        _Column(3, "perplexity", of(sizes, "perplexity", 1)),
-        _Column(3, "verified", _words(rows, cells, "verified")),
-        _Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
+        Column(3, "bits/weight", of(sizes, "bits_per_weight_model", 2)),
+        Column(3, "covered", _covered(rows, sizes)),
+        Column(3, "perplexity", of(sizes, "perplexity", 1)),
+        Column(3, "verified", _words(rows, cells, "verified")),
+        Column(7, "tokens/s", of(sizes, "tokens_per_second", 0)),
     ]
     return [column for column in found if column.rank < 2 or any(column.cells)]
 
@@ -172,7 +215,7 @@ def _words(rows: list[tuple[str, str]], cells: xr.Dataset, name: str) -> list[st
     return [str(cells[name].sel(model=m, compressor=c).item()) for m, c in rows]
 
 
-def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+def _fitting(columns: list[Column], width: int) -> list[Column]:
     """Leave out the least important columns until the rest fits."""
     kept = list(columns)
     while sum(c.width for c in kept) > width and max(c.rank for c in kept) > 1:
@@ -187,24 +230,40 @@ def _detail(board: xr.DataTree, kind: str, name: str) -> xr.Dataset | None:
     return None
 
 
-def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, float]]:
-    """Columns that one kind of benchmark has: three of the group mean, or the categories."""
+def _extra_columns(detail: xr.Dataset | None) -> dict[str, dict[str, str]]:
+    """Columns that one kind of benchmark has: the unique part and what it is of, or categories."""
     if detail is None:
         return {}
     names = [str(v) for v in detail["variant"].values]
-    columns = {}
-    for variable, head in GROUP.items():
-        if variable in detail:
-            over = [d for d in detail[variable].dims if d != "variant"]
-            means = detail[variable].mean(over).values
-            columns[head] = dict(zip(names, map(float, means), strict=True))
+    beside = beside_value(detail)
+    columns = {
+        UNIQUE_HEAD: _written(beside.get("unique")),
+        INTERVAL_HEAD: _intervals(beside),
+        SHARE_HEAD: _written(beside.get("unique_share"), 2),
+        "nuisance r": _written(beside.get("nuisance")),
+    }
+    columns = {head: column for head, column in columns.items() if column}
+    if GROUP_R in detail:
+        over = [d for d in detail[GROUP_R].dims if d != "variant"]
+        means = detail[GROUP_R].mean(over).values
+        columns["group r"] = _written(dict(zip(names, map(float, means), strict=True)))
     # Minimal pairs and choices count right answers; probes have scores.
     for variable in (CATEGORY_ACCURACY, CATEGORY_SCORE):
         if variable in detail:
             for category in detail["category"].values:
                 column = detail[variable].sel(category=category).values
-                columns[str(category)] = dict(zip(names, map(float, column), strict=True))
+                values = dict(zip(names, map(float, column), strict=True))
+                columns[str(category)] = _written(values)
     return columns
+
+
+def _written(column: Mapping[str, float] | None, digits: int = 3) -> dict[str, str]:
+    return {name: number(value, digits) for name, value in (column or {}).items()}
+
+
+def _intervals(beside: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    low, high = _written(beside.get("unique_low")), _written(beside.get("unique_high"))
+    return {name: f"{low[name]} .. {high[name]}" if low[name] else "" for name in low}
 
 
 def _status(cells: xr.Dataset, row: tuple[str, str]) -> Status:

@@ -39,6 +39,8 @@ def examine_hosts(console: Console, found: Registry) -> bool:
         size = "" if head.size is None else size_text(head.size)
         moved = f", from {head.moved}" if head.moved else ""
         state = Text(head.fault, style="red") if head.fault else Text(f"ok {size}{moved}")
+        if not head.proved:
+            state.append(" (unproved: neither size nor checksum is published)")
         table.add_row(state, head.address, ", ".join(head.sets))
     console.print(table)
     failed = sum(bool(head.fault) for head in heads)

@@ -53,7 +53,7 @@
   const choices = (id, values) => values.forEach((v) => $(id).append(element("option", v, { value: v })));
 
   // ---- ranking
-  const digits = { value: 3, normalised: 2, bits: 2, parameters: 0, perplexity: 1 };
+  const digits = { value: 3, unique: 4, nuisance: 3, normalised: 2, bits: 2, parameters: 0, perplexity: 1 };
   const shown = (name, value) => {
     if (value === null || value === undefined) return "";
     if (name === "parameters") return value >= 1e9 ? `${(value / 1e9).toPrecision(3)} B`
@@ -105,12 +105,13 @@
       drawn.append(bar(row, scale));
       line.append(drawn);
       if (about.verified) line.append(element("td", row.verified || "", { class: row.verified || "" }));
-      for (const name of ["normalised", "parameters", "bits", "perplexity"]) line.append(element("td", shown(name, row[name])));
+      for (const name of ["unique", "nuisance", "normalised", "parameters", "bits", "perplexity"]) line.append(element("td", shown(name, row[name])));
       body.append(line);
     }
     $("ranking").tBodies[0].replaceChildren(body);
     const facts = about.benchmarks[wanted().benchmark];
-    $("count").textContent = `${found.length} of ${table("cells", wanted().benchmark).length} variants on ${facts.name}: ${facts.metric}.`;
+    $("count").textContent = `${found.length} of ${table("cells", wanted().benchmark).length} variants on ${facts.name}: ${facts.metric}.` +
+      (facts.headline ? ` It is read by its ${facts.headline}.` : "");
     $("simulated").hidden = !facts.simulated;
     for (const head of $("ranking").tHead.rows[0].cells) {
       const key = head.dataset.key;
@@ -177,7 +178,9 @@
   const turn = () => { [state.key, state.down] = ["value", !about.benchmarks[wanted().benchmark].lower]; };
 
   // ---- downloads
-  const quoted = (v) => (v === null || v === undefined ? "" : /[",\n\r]/.test(String(v)) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
+  // An apostrophe keeps a spreadsheet from taking a stranger's text for a formula.
+  const inert = (v) => (typeof v === "string" && /^[=+\-@\t\r]/.test(v) ? `'${v}` : v);
+  const quoted = (v) => (v === null || v === undefined ? "" : /[",\n\r]/.test(String(inert(v))) ? `"${String(inert(v)).replaceAll('"', '""')}"` : String(inert(v)));
   const download = (name, found) => {
     const names = found.length ? Object.keys(found[0]) : [];
     const text = [names.join(","), ...found.map((r) => names.map((n) => quoted(r[n])).join(","))].join("\n");

@@ -35,6 +35,8 @@ HEADS = {
     "compressor": "compressor",
     "value": "value",
     "": "95 % interval and ceiling",
+    "unique": "unique R²",
+    "nuisance": "nuisance r",
     "normalised": "of ceiling",
     "parameters": "parameters",
     "bits": "bits/weight",
@@ -183,6 +185,7 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
                 "name": name,
                 "metric": data.metrics[name],
                 "lower": data.lower[name],
+                "headline": data.headlines[name].label,
                 "simulated": bool(benchmarks["simulated"].sel(benchmark=name)),
             }
             for name in data.benchmarks

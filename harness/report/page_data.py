@@ -14,8 +14,10 @@ import xarray as xr
 
 from harness.board.answers import answer
 from harness.board.answers.alignment import detail, mean_present, region_scores, selected
+from harness.board.columns import beside_value
 from harness.spec.direction import lower_is_better
 from harness.spec.layout import CURVE, KINDS, NUMBERS
+from harness.spec.measures import ScoreMeasure, headline_of
 from harness.stats.replicates import replicate_of
 
 MOST_POINTS = 20_000
@@ -37,6 +39,8 @@ class PageData:
         What the value is, by benchmark.
     lower : mapping
         Whether a lower value is the better one, by benchmark.
+    headlines : mapping
+        The measure that each benchmark is read by.
     notes : tuple of str
         What is left out, and why.
     """
@@ -46,6 +50,7 @@ class PageData:
     answers: Mapping[str, xr.Dataset]
     metrics: Mapping[str, str]
     lower: Mapping[str, bool]
+    headlines: Mapping[str, ScoreMeasure]
     notes: tuple[str, ...]
 
 
@@ -83,7 +88,8 @@ def page_data(
         "categories": _by(names, lambda n: _categories(said["profile"], n)),
         "dissociation": _by(names, lambda n: _dissociation(said["dissociation"], n)),
     }
-    return PageData(tuple(names), tables, said, metrics, lower, tuple(notes))
+    headlines = {name: headline_of(about.sel(benchmark=name)) for name in names}
+    return PageData(tuple(names), tables, said, metrics, lower, headlines, tuple(notes))
 
 
 def _ordered(board: xr.DataTree, names: Sequence[str]) -> list[str]:
@@ -139,6 +145,7 @@ def _cells(
     known = size[[v for v in wanted if v in size]].to_dataframe().rename(columns=wanted)
     frame = frame.merge(known.reset_index(), on=["model", "compressor"], how="left")
     frame["variant"] = frame["model"] + "+" + frame["compressor"]
+    frame = _with_beside(board, frame, names)
     frame["family"] = frame["model"].map(models["family"])
     frame["parameters"] = frame["model"].map(models["parameters"])
     control = frame["model"].map(models["control"])
@@ -154,6 +161,17 @@ def _cells(
         for name in names
         if name in grouped
     }
+
+
+def _with_beside(board: xr.DataTree, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Add the unique part, its interval and share of the ceiling, and what nuisance reaches."""
+    beside = {name: beside_value(detail(board, name)) for name in names}
+    for column in dict.fromkeys(c for of in beside.values() for c in of):
+        frame[column] = [
+            beside[benchmark].get(column, {}).get(variant, math.nan)
+            for benchmark, variant in zip(frame["benchmark"], frame["variant"], strict=True)
+        ]
+    return frame
 
 
 def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.board.files import inert
 from harness.errors import ExtraMissing
 from harness.report.charts import FIGURES, ROWS, Figure, sized, taken
 from harness.report.page_data import PageData
@@ -52,7 +53,7 @@ def write_figures(
                 continue
             place = Path(folder) / safe_name(benchmark) / figure.name
             with writing(place.with_suffix(".csv")) as beside:
-                rows.to_csv(beside, index=False)
+                rows.map(inert).to_csv(beside, index=False)
             yield place.with_suffix(".csv")
             spec = filled_spec(figure, rows, benchmark, data.metrics[benchmark])
             for ending in formats:

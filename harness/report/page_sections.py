@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from harness.board.answers.alignment import BASE, alignments
+from harness.board.answers.alignment import BASE, Alignment, alignments, detail, margin_on
 from harness.board.answers.paired import paired
 from harness.report.answers_view import MARKS
 from harness.report.page_data import PageData
 from harness.report.terminal import size
+from harness.report.unique_tables import unique_tables
+from harness.spec.measures import WHY, ScoreMeasure, headline_of
 
 FIRST_CLAIMS, MOST_CLAIMS = 12, 150
 """Claims of a question that are seen at once, and that a click shows; the command line has all."""
@@ -121,17 +123,33 @@ def benchmarks_html(board: xr.DataTree, data: PageData, maps: Mapping[str, Seque
     for name in data.benchmarks:
         row = about.sel(benchmark=name)
         facts = {t: str(row[t].item()) for t in ("kind", "metric", "data", "licence", "citation")}
-        margin, chance = float(row["margin"]), float(row["chance"])
+        chance = float(row["chance"])
         facts |= {
+            "read by": _read_by(row),
             "version": str(int(row["version"])),
             "chance": f"{chance:g}",
-            "equivalence margin": f"{margin:g}" if math.isfinite(margin) else "none stated",
+            "equivalence margin": _margins(row),
             "known to be wrong": str(row["notes"].item()),
             "controls": warned.get(name, ""),
         }
         tag = SIMULATED if int(row["simulated"]) else ""
-        parts.append(_section("benchmark", name, tag, facts, _images(name, maps.get(name, ()))))
+        rest = unique_tables(detail(board, name)) + _images(name, maps.get(name, ()))
+        parts.append(_section("benchmark", name, tag, facts, rest))
     return "".join(parts)
+
+
+def _read_by(row: xr.Dataset) -> str:
+    """Say which measure a benchmark is read by, and why."""
+    said = f"its {headline_of(row).named}"
+    reason = str(row[WHY].item()) if WHY in row else ""
+    return f"{said}: {reason}" if reason else said
+
+
+def _margins(row: xr.Dataset) -> str:
+    """Write the margins of all measures that have one."""
+    each = [(measure, margin_on(row, measure)) for measure in ScoreMeasure]
+    said = [f"{margin:g} of the {m.named}" for m, margin in each if math.isfinite(margin)]
+    return ", ".join(said) or "none stated"
 
 
 def _images(name: str, paths: Sequence[Path]) -> str:
@@ -157,8 +175,11 @@ def _section(kind: str, name: str, tag: str, facts: Mapping[str, str], rest: str
 
 
 def _control_warnings(board: xr.DataTree, data: PageData) -> Iterator[tuple[str, str]]:
-    """Say whether the best control reaches the best model, over participants where there are."""
-    found = {a.benchmark: a for a in alignments(board, data.benchmarks)[0]}
+    """Say of the value and of the headline whether the best control reaches the best model."""
+    found = {
+        measure: {a.benchmark: a for a in alignments(board, data.benchmarks, measure)[0]}
+        for measure in ScoreMeasure
+    }
     for name, frame in data.tables["cells"].items():
         controls, models = frame[frame["kind"] == "control"], frame[frame["kind"] != "control"]
         if not len(controls):
@@ -166,14 +187,42 @@ def _control_warnings(board: xr.DataTree, data: PageData) -> Iterator[tuple[str,
             continue
         if not len(models):
             continue
-        best, control = models.iloc[0], controls.iloc[0]
-        sign = -1 if data.lower[name] else 1
-        reaches = sign * (best["value"] - control["value"]) <= 0
-        if name in found:
-            means, names = found[name].means, found[name].names
-            pair = [names.index((row["model"], row["compressor"])) for row in (best, control)]
-            ahead = sign * (means[:, pair[0]] - means[:, pair[1]])
-            reaches = paired(ahead[:, None], math.nan).low[0] <= 0
-        said = f"{control['variant']} scores {control['value']:.3f}, "
-        said += f"the best model, {best['variant']}, {best['value']:.3f}"
-        yield name, f"A CONTROL REACHES THE MODELS: {said}" if reaches else said
+        said = [_reach(name, models, controls, data, found[ScoreMeasure.VALUE].get(name))]
+        headline = data.headlines[name]
+        if headline is not ScoreMeasure.VALUE and name in found[headline]:
+            said.append(_reach(name, models, controls, data, found[headline][name]))
+        yield name, "; ".join(said)
+
+
+def _reach(
+    name: str,
+    models: pd.DataFrame,
+    controls: pd.DataFrame,
+    data: PageData,
+    alignment: Alignment | None,
+) -> str:
+    """Set the best control against the best model, over what was drawn where that is known."""
+    sign, column, digits, of = -1 if data.lower[name] else 1, "value", 3, ""
+    if alignment is not None and alignment.measure is not ScoreMeasure.VALUE:
+        sign, digits, of = 1, alignment.measure.digits, f" of {alignment.measure.label}"
+        column = "score"
+        means = dict(zip(alignment.names, alignment.means.mean(axis=0), strict=True))
+        models, controls = (
+            side.assign(score=[means[pair] for pair in _pairs(side)])
+            .sort_values("score", ascending=False, kind="stable")
+            for side in (models, controls)
+        )  # fmt: skip
+    best, control = models.iloc[0], controls.iloc[0]
+    reaches = sign * (best[column] - control[column]) <= 0
+    if alignment is not None:
+        pair = [alignment.names.index((row["model"], row["compressor"])) for row in (best, control)]
+        scores = alignment.sampled
+        ahead = sign * (scores[..., pair[0]] - scores[..., pair[1]])
+        reaches = paired(ahead[..., None], math.nan, factors=alignment.factors).low[0] <= 0
+    said = f"{control['variant']} scores {control[column]:.{digits}f}{of}, "
+    said += f"the best model, {best['variant']}, {best[column]:.{digits}f}"
+    return f"A CONTROL REACHES THE MODELS: {said}" if reaches else said
+
+
+def _pairs(side: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(side["model"], side["compressor"], strict=True))

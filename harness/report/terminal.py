@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from rich.text import Text
 from harness.errors import PluginError
 from harness.lm.examination import last_of
 from harness.runner.status import NOT_COMPUTED, Status
+from harness.spec.measures import ScoreMeasure
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
@@ -54,36 +54,53 @@ def _spec_row(spec: Spec) -> tuple[str, ...]:
     return spec.name, spec.kind + simulated, spec.metric, tags
 
 
+def spec_facts(spec: Spec, origin: str) -> dict[str, Any]:
+    """Return everything known about one spec, by name."""
+    facts: dict[str, Any] = {
+        "type": type(spec).__name__.removesuffix("Spec").lower(),
+        **{item.name: getattr(spec, item.name) for item in fields(spec)},
+        "from": origin,
+    }
+    if not isinstance(spec, ModelSpec):
+        facts["options"] = dict(_all_options(spec))
+    elif found := last_of(spec.name):
+        dtype, examination = found
+        facts["examined"] = {"dtype": dtype, "found": list(examination.lines())}
+    return facts
+
+
 def spec_page(spec: Spec, origin: str) -> Table:
     """Everything known about one spec."""
-    kind = type(spec).__name__.removesuffix("Spec").lower()
-    table = Table(title=f"{kind} {spec.name}", title_justify="left", box=None, show_header=False)
+    facts = spec_facts(spec, origin)
+    title = f"{facts.pop('type')} {facts.pop('name')}"
+    table = Table(title=title, title_justify="left", box=None, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for item in fields(spec):
-        value = getattr(spec, item.name)
-        if item.name == "options" and not isinstance(spec, ModelSpec):
-            value = _options_text(spec)
-        if value in (None, "", (), {}) or value is False or item.name == "name":
+    for name, value in facts.items():
+        if value in (None, "", (), {}) or value is False:
             continue
-        if item.name == "tags":
+        if name == "tags":
             value = " ".join(value)
-        elif item.name == "parameters":
+        elif name == "parameters":
             value = f"{value:,}"
-        table.add_row(item.name, Text(str(value)))
-    table.add_row("from", origin)
-    if isinstance(spec, ModelSpec) and (found := last_of(spec.name)):
-        dtype, examination = found
-        table.add_row("examined", Text("\n".join([f"in {dtype}", *examination.lines()])))
+        elif name == "margins":
+            value = "; ".join(f"{measure} {margin:g}" for measure, margin in value.items())
+        elif name == "headline":
+            value = ScoreMeasure(value).named
+        elif name == "options" and not isinstance(spec, ModelSpec):
+            value = "; ".join(f"{option}={chosen}" for option, chosen in value.items())
+        elif name == "examined":
+            value = "\n".join([f"in {value['dtype']}", *value["found"]])
+        table.add_row(name, Text(str(value)))
     return table
 
 
-def _options_text(spec: CompressorSpec | BenchmarkSpec) -> str:
+def _all_options(spec: CompressorSpec | BenchmarkSpec) -> Mapping[str, Any]:
     """Return all options as they are typed behind a name; what a spec sets, where that fails."""
     try:
-        return "; ".join(f"{name}={value}" for name, value in settings_of(spec).items())
+        return settings_of(spec)
     except PluginError:
-        return json.dumps(dict(spec.options), default=str)
+        return spec.options
 
 
 def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:

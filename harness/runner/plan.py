@@ -36,6 +36,8 @@ from harness.spec.extras import not_installed
 from harness.spec.specs import BenchmarkSpec, ModelSpec, load_target
 from harness.store.store import Kind, Store
 
+_NOT_COMPRESSED = "controls that --controls adds are not compressed (name one with -m, and it is)"
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -198,7 +200,9 @@ def _made(
             variant = Variant(model, compressor)
             for spec in selection.benchmarks:
                 reason = broken.get(spec.name) or unresolved.get(model.name, "")
-                if reason:
+                if model.name in selection.added and compressor.method != "none":
+                    cells.append(Cell(variant, spec, Status.NOT_APPLICABLE, _NOT_COMPRESSED))
+                elif reason:
                     cells.append(Cell(variant, spec, Status.FAILED, reason))
                 elif spec.name in later:
                     cells.append(Cell(variant, spec, Status.TODO, later[spec.name]))

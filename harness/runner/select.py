@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -29,6 +30,9 @@ class Suite:
         Names, globs, addresses (models) or controls (models).
     tags : tuple of str
         Tags that the models must carry.
+    controls : bool
+        Whether every model has its controls beside it, uncompressed: untrained, static, and
+        autocorrelation alone.
     description : str
     """
 
@@ -36,16 +40,21 @@ class Suite:
     compressors: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    controls: bool = False
     description: str = ""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The specs of a run; their product is the matrix."""
+    """The specs of a run; their product is the matrix.
+
+    ``added`` are the names of controls that nobody named: they are not compressed.
+    """
 
     models: tuple[ModelSpec, ...]
     compressors: tuple[CompressorSpec, ...]
     benchmarks: tuple[BenchmarkSpec, ...]
+    added: frozenset[str] = frozenset()
 
 
 def suite_names() -> list[str]:
@@ -63,10 +72,7 @@ def load_suite(name: str) -> Suite:
         There is no such suite, it is not TOML, or it says something a suite does not say.
     """
     if name.endswith(".toml"):
-        source = Path(name)
-        if not source.is_file():
-            raise SelectionError(f"no suite file {name!r}")
-        text = source.read_text(encoding="utf-8")
+        text = _suite_text(name)
     elif name in suite_names():
         text = (files("harness.runner") / "suites" / f"{name}.toml").read_text(encoding="utf-8")
     else:
@@ -79,16 +85,37 @@ def load_suite(name: str) -> Suite:
         )
     try:
         said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SelectionError(f"suite {name} is not TOML: {error}") from error
     known = {f.name for f in fields(Suite)}
     if unknown := sorted(set(said) - known):
         raise SelectionError(f"suite {name} says {unknown}", f"a suite says {sorted(known)}")
-    description = said.pop("description", "")
+    description, controls = said.pop("description", ""), said.pop("controls", False)
+    if not isinstance(controls, bool):
+        raise SelectionError(f"suite {name}: controls must be true or false")
     for axis, value in said.items():
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise SelectionError(f"suite {name}: {axis} must be a list of names")
-    return Suite(**{axis: tuple(value) for axis, value in said.items()}, description=description)
+    axes = {axis: tuple(value) for axis, value in said.items()}
+    return Suite(**axes, controls=controls, description=description)
+
+
+def _suite_text(name: str) -> str:
+    """Read a suite's file; Windows' Notepad writes UTF-16 where it is asked for Unicode."""
+    try:
+        if not Path(name).is_file():
+            raise SelectionError(f"no suite file {name[:200]!r}")
+        raw = Path(name).read_bytes()
+    except (OSError, ValueError) as error:  # a name too long, one with NUL, no permission
+        why = getattr(error, "strerror", None) or error
+        raise SelectionError(f"suite {name[:200]!r} cannot be read: {why}") from error
+    encoding = "utf-16" if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise SelectionError(
+            f"suite {name} is not written in UTF-8: {error}", "save it as UTF-8"
+        ) from error
 
 
 def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Selection:
@@ -113,7 +140,28 @@ def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Se
             models[spec.name] = spec
     benchmarks = select_benchmarks(suite.benchmarks, registry)
     compressors = registry.compressors.select(suite.compressors or ("none",))
-    return Selection(tuple(models.values()), tuple(compressors), tuple(benchmarks))
+    if not suite.controls:
+        return Selection(tuple(models.values()), tuple(compressors), tuple(benchmarks))
+    added = {c.name: c for c in controls_of(models.values(), seeds) if c.name not in models}
+    if not any(c.method == "none" for c in compressors):  # what controls are compared with
+        compressors = [*registry.compressors.select(["none"]), *compressors]
+    return Selection(
+        (*models.values(), *added.values()),
+        tuple(compressors),
+        tuple(benchmarks),
+        frozenset(added),
+    )
+
+
+def controls_of(models: Iterable[ModelSpec], seeds: Sequence[int] = SEEDS) -> Iterator[ModelSpec]:
+    """Yield the controls of every model: untrained, by seed; static; autocorrelation alone."""
+    from harness.lm import controls
+
+    for model in models:
+        if not model.control:
+            yield from (controls.untrained(model, seed) for seed in seeds)
+            yield controls.static(model)
+    yield controls.autocorrelation()
 
 
 def select_benchmarks(patterns: Sequence[str], registry: Registry) -> list[BenchmarkSpec]:
@@ -155,8 +203,19 @@ def _models(
     from harness.lm.source import spec_from_address
 
     head, colon, rest = pattern.partition(":")
+    if colon and head == controls.PREFIX:
+        only = controls.autocorrelation()
+        if pattern != only.name:
+            raise SelectionError(f"no control is called {pattern!r}", f"did you mean {only.name}?")
+        return [only]
     if colon and head in ("untrained", "static"):
         name, _, seed = rest.partition("#")
+        if name.startswith(("untrained:", "static:")):
+            raise SelectionError(
+                f"{pattern[:60]!r} is a control of a control", "name the model that was trained"
+            )
+        if len(seed) > 9:
+            raise SelectionError(f"{head}:{name[:60]}#{seed[:9]}...: a seed has at most 9 digits")
         bases = _models(name, tags, registry, seeds)
         if head == "static":
             return [controls.static(base) for base in bases]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import xarray as xr
 
 from harness.errors import ChecksumError, CorruptError
 from harness.lm.capabilities import COMPRESS
+from harness.lm.controls import AUTOCORRELATION
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.memory import check_room
@@ -28,6 +29,13 @@ from harness.store.store import Kind, Store
 
 if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
+
+
+class Subject(Protocol):
+    """What answers requests: a language model, or a control that is none."""
+
+    def record_all(self, requests: Sequence[Request]) -> dict[str, xr.DataArray]:
+        """Answer requests, by the key of each."""
 
 
 @dataclass
@@ -124,13 +132,19 @@ class Session:
     def report(self) -> xr.Dataset:
         """Return what the compressor did; the variant is compressed if that is not known."""
         if not self.store.has(Kind.COMPRESSION, self.key):
-            _ = self._loaded
+            self._make_report()
         try:
             return self.store.read(Kind.COMPRESSION, self.key)
         except CorruptError:
             self.close()
-            _ = self._loaded
+            self._make_report()
             return self.store.read(Kind.COMPRESSION, self.key)
+
+    def _make_report(self) -> None:
+        if self.variant.model.control == AUTOCORRELATION:  # there is nothing to weigh
+            self.store.write(Kind.COMPRESSION, self.key, xr.Dataset(attrs={"parameters": 0}))
+        else:
+            _ = self._loaded
 
     def model(self) -> LanguageModel:
         """Return the variant's model, loaded and compressed."""
@@ -145,9 +159,9 @@ class Session:
 
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
-        from harness.record.subject import BATCH_TOKENS, LanguageSubject
 
-        model = self._loaded
+        if self.variant.model.control != AUTOCORRELATION:
+            _ = self._loaded  # what loading takes is no part of recording
         first = requests[0]
         what = f"recording {first.stimuli.name} ({first.measure}, {first.context})"
         check_room(
@@ -159,14 +173,7 @@ class Session:
         def record(part: int) -> dict[str, xr.DataArray]:
             again = f", a batch of 1/{part}" if part > 1 else ""
             self.progress.stage(self.variant, what + again)
-            size = self.options.batch_size
-            subject = LanguageSubject(
-                model,
-                batch_size=size and max(1, size // part),
-                batch_tokens=BATCH_TOKENS // part,
-                progress=self.progress.advance,
-            )
-            return subject.record_all(requests)
+            return self._subject(part).record_all(requests)
 
         with Meter(self.device) as meter:
             answers = halved(record, self.device, what)
@@ -185,6 +192,22 @@ class Session:
                 answer.to_dataset(),
                 chunks={"recording": (rows, 1, units)},
             )
+
+    def _subject(self, part: int = 1) -> Subject:
+        """Return what answers requests, in batches of a part of the size that was asked for."""
+        if self.variant.model.control == AUTOCORRELATION:
+            from harness.record.autocorrelation import AutocorrelationSubject
+
+            return AutocorrelationSubject()
+        from harness.record.subject import BATCH_TOKENS, LanguageSubject
+
+        size = self.options.batch_size
+        return LanguageSubject(
+            self._loaded,
+            batch_size=size and max(1, size // part),
+            batch_tokens=BATCH_TOKENS // part,
+            progress=self.progress.advance,
+        )
 
     @cached_property
     def _loaded(self) -> LanguageModel:

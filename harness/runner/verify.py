@@ -10,9 +10,12 @@ from pathlib import Path
 from harness.fetch.checksum import forget, remembered, sha256_of
 from harness.place.place import Place
 from harness.store.leftovers import sweep
+from harness.store.seal import fault
 from harness.store.store import Kind, Store
 
 _Check = Callable[[], str]
+SEALED = {"electrodes": "npy", "volumes": "npy", "gum-probes": "json"}
+"""Folders of the cache whose files carry a seal, and how these end."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Verified:
 
 
 def verify(place: Place, progress: Callable[[int, int], None] | None = None) -> Verified:
-    """Read the whole store, and every file whose checksum the cache remembers.
+    """Read the whole store, what was prepared in the cache, and every file whose checksum is known.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def verify(place: Place, progress: Callable[[int, int], None] | None = None) -> 
     """
     store = Store(place.store)
     swept = [path for root in (store.root, place.cache) if root.is_dir() for path in sweep(root)]
-    ours = list(_stored(store))
+    ours = [*_stored(store), *_cached(place.cache)]
     theirs = [(path, digest) for path, digest in remembered() if path.is_file()]
     sizes = [path.stat().st_size for path, _ in [*ours, *theirs]]
     total, done = sum(sizes), 0
@@ -84,8 +87,19 @@ def _stored(store: Store) -> Iterator[tuple[Path, _Check]]:
             yield path, partial(store.fault, kind, path.stem)
     for path in sorted((store.root / "weights").glob("*/*.safetensors")):
         yield path, partial(_tensor_fault, path, f"weights/{path.stem}")
+    for path in sorted((store.root / "unfinished").glob("*/*/*.npz")):
+        yield path, partial(fault, path, f"unfinished/{path.parent.name}/{path.stem}")
     for path in sorted((store.root / "blocks").glob("*/*.safetensors")):
         yield path, partial(_tensor_fault, path, f"blocks/{path.parent.name}/{path.stem}")
+
+
+def _cached(cache: Path) -> Iterator[tuple[Path, _Check]]:
+    """Give what is kept in the cache because it takes long to make, and the check of each."""
+    for kind, ending in SEALED.items():
+        for path in sorted((cache / kind).glob(f"*.{ending}")):
+            yield path, partial(fault, path, f"{kind}/{path.stem}")
+    for path in sorted((cache / "calibration").glob("*.safetensors")):
+        yield path, partial(_tensor_fault, path, f"calibration/{path.stem}")
 
 
 def _tensor_fault(path: Path, name: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from harness.spec.measures import ScoreMeasure
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -84,6 +86,8 @@ class Replicate:
         What n counts.
     regions, ceilings : str
         The score and the ceiling of each in each region (roi), where there are regions.
+    folds : str
+        The score of each on every part of the stimulus that is held out (fold).
     nuisance : tuple of str
         What is reached without a model, in the same unit: the first that there is.
     """
@@ -93,6 +97,7 @@ class Replicate:
     plural: str
     regions: str = ""
     ceilings: str = ""
+    folds: str = ""
     nuisance: tuple[str, ...] = ()
 
 
@@ -103,6 +108,7 @@ REPLICATES = (
         plural="participants",
         regions="r_best",
         ceilings="ceiling_loo",
+        folds="fold_r",
         nuisance=("nuisance_r", "baseline_r"),
     ),
     # Of voxels and electrodes: the mean over them is no mean over regions, which differ in size.
@@ -112,11 +118,44 @@ REPLICATES = (
         "participants",
         "r_roi",
         "ceiling_roi",
-        ("baseline_value",),
+        folds="fold_r",
+        nuisance=("baseline_value",),
     ),
     Replicate("story", "gain", "stories"),
 )
 """What differences are tested over, in order of preference: who took part before what was read."""
+
+
+@dataclass(frozen=True)
+class MeasurePlaces:
+    """Where a score has a measure other than its value; of several names, the first that is there.
+
+    Parameters
+    ----------
+    each : tuple of str
+        Of each participant, averaged over whatever else it is over.
+    regions : tuple of str
+        Of each participant in each region.
+    folds : str
+        Of each participant on every held-out part of the stimulus, (fold, participant, …).
+    """
+
+    each: tuple[str, ...]
+    regions: tuple[str, ...]
+    folds: str = ""
+
+
+MEASURED = {
+    ScoreMeasure.NORMALISED: MeasurePlaces(
+        ("normalised_participant", "normalised_r"), ("normalised_by_roi",)
+    ),
+    ScoreMeasure.UNIQUE: MeasurePlaces(
+        ("unique_participant", "unique_r2"),
+        ("unique_by_roi", "unique_r2", "unique_r2_roi"),
+        "fold_unique_r2",
+    ),
+}
+"""Of measures other than the value, which is a replicate's own."""
 
 
 @dataclass(frozen=True)
@@ -164,16 +203,22 @@ PROBED_DRAWS = "category_draws"
 PROBED_LEXICAL_DRAWS = "category_lexical_draws"
 
 CURVE = Variable("r", ("layer",), "layer curves", others=True)
-UNIQUE = Variable("unique_r2", (), "contrasts", others=True)
+UNIQUE = Variable("unique_r2", (), "the unique part: a column, and answers", others=True)
+_NORMALISED, _UNIQUE = "answers of `--measure normalised`", "answers of `--measure unique`"
+_PARTS = "intervals that cross participants with parts of the stimulus"
+BY_MEASURE = (
+    Variable("normalised_participant", ("participant",), _NORMALISED),
+    Variable("normalised_by_roi", ("participant", "roi"), _NORMALISED),
+    Variable("unique_participant", ("participant",), _UNIQUE),
+    Variable("unique_by_roi", ("participant", "roi"), _UNIQUE),
+    Variable("fold_r", ("fold", "participant"), _PARTS, others=True),
+    Variable("fold_unique_r2", ("fold", "participant"), _PARTS, others=True),
+)
+"""What answers read of measures other than the value, and of parts of the stimulus."""
 VOXEL = "voxel_"
 """Prefix of what is said of voxels, of all participants one after the other."""
-GROUP = {
-    "unique_r2": "unique R2",
-    "nuisance_r": "nuisance r",
-    "group_r_best": "group r",
-}
-"""Columns of the terminal's board: means over whatever is not a variant. Nuisance and the unique
-part are of participants, as the value beside them is; ``group_…`` is of the group's mean brain."""
+GROUP_R = "group_r_best"
+"""r with the mean brain of the group, a column of the terminal's board."""
 
 VARIABLES = (
     Variable(
@@ -193,6 +238,7 @@ VARIABLES = (
     Variable("gain", ("story",), "paired tests over stories; `value` is its mean"),
     CURVE,
     UNIQUE,
+    *BY_MEASURE,
     Variable("group_r_best", ("roi",), "a column of `brainpress board`", others=True),
     *(
         Variable(

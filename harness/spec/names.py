@@ -31,6 +31,27 @@ def split_settings(typed: str) -> tuple[str, str]:
     return (name, typed[len(name) + 1 :]) if colon and equals else (typed, "")
 
 
+def split_draw(name: str) -> tuple[str, str]:
+    """Part the name of a draw, ``NAME#3``, at its number; no number where it is none."""
+    base, mark, draw = name.rpartition("#")
+    return (base, draw) if mark and draw.isdecimal() else (name, "")
+
+
+def split_draws(pattern: str) -> tuple[str, tuple[int, ...]]:
+    """Part ``NAME#0-4`` at the draws that it names; none where it names none."""
+    base, mark, said = pattern.rpartition("#")
+    found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", said) if mark else None
+    if found is None:
+        return pattern, ()
+    first, last = int(found[1]), int(found[2] or found[1])
+    return base, tuple(range(first, last + 1))
+
+
+def drawn_from(name: str) -> str:
+    """Name of what a compressor is a draw of: ``gptq-int4`` of ``gptq-int4#3``; else its own."""
+    return split_draw(name)[0]
+
+
 def nearest(name: str, names: Iterable[str]) -> list[str]:
     """Return up to three names that somebody who wrote ``name`` may have meant.
 

@@ -14,8 +14,8 @@ import pluggy
 
 from harness.errors import PluginError, SelectionError
 from harness.spec import hooks
-from harness.spec.names import nearest, split_settings
-from harness.spec.settings import with_settings
+from harness.spec.names import nearest, split_draw, split_draws, split_settings
+from harness.spec.settings import with_draw, with_settings
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec, flaw, registered
 
 OWN = "brainpress"
@@ -64,6 +64,8 @@ class Shelf(Generic[S]):
     def get(self, name: str) -> S:
         """Return the spec of this name; of a compressor or benchmark, also ``NAME:option=value``.
 
+        Of a calibrated compressor also ``NAME#3``, a draw of its calibration text.
+
         Raises
         ------
         SelectionError
@@ -72,6 +74,11 @@ class Shelf(Generic[S]):
         if name in self.specs:
             return self.specs[name]
         base = name
+        drawn, draw = split_draw(name)
+        if self.kind == "compressor" and draw:
+            whole = self.get(drawn)
+            assert isinstance(whole, CompressorSpec)
+            return with_draw(whole, int(draw))
         if self.kind != "model":
             base, settings = split_settings(name)
             if not settings:  # a colon, but no option yet
@@ -100,7 +107,7 @@ class Shelf(Generic[S]):
         ----------
         patterns : sequence of str
             Names or globs, in the order wanted, each with ``:option=value`` where they are no
-            models; none: everything.
+            models, and of compressors with ``#0-4``, draws; none: everything.
         tags : sequence of str
 
         Raises
@@ -110,6 +117,9 @@ class Shelf(Generic[S]):
         """
         chosen: dict[str, S] = {}
         for pattern in patterns or ["*"]:
+            draws: tuple[int, ...] = ()
+            if self.kind == "compressor":
+                pattern, draws = split_draws(pattern)
             glob, settings = (pattern, "") if self.kind == "model" else split_settings(pattern)
             if any(c in glob for c in "*?["):
                 found = fnmatch.filter(self.specs, glob)
@@ -121,8 +131,10 @@ class Shelf(Generic[S]):
             else:
                 found = [glob]
             for name in found:
-                spec = self.get(f"{name}:{settings}" if settings else name)
-                chosen[spec.name] = spec
+                typed = f"{name}:{settings}" if settings else name
+                for each in [f"{typed}#{draw}" for draw in draws] or [typed]:
+                    spec = self.get(each)
+                    chosen[spec.name] = spec
         tagged = [s for s in chosen.values() if set(tags) <= set(s.tags)]
         if not tagged:
             known = sorted({t for s in self.specs.values() for t in s.tags})
@@ -154,7 +166,7 @@ class Registry:
         found = [(s.specs[name], s.origins[name]) for s in shelves if name in s.specs]
         if found:
             return found
-        base = split_settings(name)[0]
+        base = split_settings(split_draw(name)[0])[0]
         for shelf in shelves[1:]:
             if base in shelf.specs:
                 return [(shelf.get(name), shelf.origins[base])]

@@ -119,6 +119,28 @@ def with_settings(spec: S, settings: str) -> S:
     return made
 
 
+def with_draw(spec: CompressorSpec, draw: int) -> CompressorSpec:
+    """Return another draw of a calibrated compressor: the same options, another calibration text.
+
+    Its name is ``NAME#draw``; the draw is the seed of the text, so that it is in every key. The
+    draw whose seed a compressor has anyway shares its results.
+
+    Raises
+    ------
+    SelectionError
+        Nothing of it is drawn.
+    """
+    seed = _options(spec).get("seed") if spec.calibrated else None
+    if seed is None:
+        raise SelectionError(
+            f"{spec.name} has no draws: it is not calibrated on a text",
+            "draws (NAME#0, NAME#1) differ in the seed of their calibration text",
+        )
+    options = dict(spec.options)
+    seed.put(draw, options)
+    return dataclasses.replace(spec, name=f"{spec.name}#{draw}", options=options)
+
+
 def _number(value: object) -> float | None:
     """Return a number; None for what is none, as the sparsity 2:4."""
     return float(value) if isinstance(value, int | float) else None

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, cast, final
 
 from harness.errors import PluginError
+from harness.spec.measures import ScoreMeasure, flaw_of_measures
 
 SCORING = ("encode", "probe")
 """Stages that turn recordings into a score, by the name of their room."""
@@ -168,6 +169,14 @@ class BenchmarkSpec(_Spec):
         The value of a guess.
     margin : float, optional
         The difference that counts as none, in units of ``value`` (for equivalence tests).
+    margins : mapping
+        The same for the other measures, ``normalised`` (a share of the ceiling) and ``unique``
+        (R2), each in its own unit. Without one a difference is tested, equivalence is not.
+    headline : str
+        The measure that the benchmark is read by: ``value``, ``normalised`` or ``unique``
+        (:class:`harness.spec.measures.ScoreMeasure`).
+    headline_reason : str
+        One sentence why.
     simulated : bool
         Whether the data are simulated; shown wherever the benchmark is.
     data : str
@@ -192,6 +201,9 @@ class BenchmarkSpec(_Spec):
     lower_is_better: bool = False
     chance: float = 0.0
     margin: float | None = None
+    margins: Mapping[str, float] = field(default_factory=dict)
+    headline: str = "value"
+    headline_reason: str = ""
     simulated: bool = False
     data: str = ""
     identity: str = ""
@@ -201,6 +213,10 @@ class BenchmarkSpec(_Spec):
     def scored_by(self) -> tuple[str, ...]:
         """The stages that its score goes through, as said or by its kind."""
         return tuple(self.stages) or (("probe",) if self.kind == "linguistic" else ("encode",))
+
+    def margin_of(self, measure: ScoreMeasure) -> float | None:
+        """Return the difference in a measure that counts as none, or None."""
+        return self.margins.get(measure.other) if measure.other else self.margin
 
 
 Spec = ModelSpec | CompressorSpec | BenchmarkSpec
@@ -217,6 +233,8 @@ def flaw(spec: Spec) -> str:
             return f"{name} is {value!r}, which is no {_spelled(kind)}"
     if isinstance(spec, BenchmarkSpec) and (strange := set(spec.stages) - set(SCORING)):
         return f"stages names {', '.join(sorted(strange))}; there are {', '.join(SCORING)}"
+    if isinstance(spec, BenchmarkSpec) and (wrong := flaw_of_measures(spec.headline, spec.margins)):
+        return wrong
     return "" if spec.name.isprintable() and spec.name.strip() else f"no name: {spec.name!r}"
 
 

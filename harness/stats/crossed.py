@@ -15,6 +15,7 @@ import scipy.stats
 
 from harness.errors import ScoreError
 from harness.stats.bootstrap import DoubleArray, FloatArray
+from harness.stats.random_effects import random_mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,9 @@ def crossed(values: FloatArray) -> Crossed:
     """Estimate a mean over participants and parts of the stimulus, both random.
 
     With mean squares of participants, parts and residuals, the variance of the mean over P
-    participants and F parts is ``(MS_p + MS_f - MS_e) / (P F)``. Where a component is estimated to
-    be negative the larger of the one-way variances stands, so that crossing never narrows.
+    participants and F parts is ``(MS_p + MS_f - MS_e) / (P F)``; where one of the one-way variances
+    is larger it stands, so that crossing never narrows
+    (:func:`harness.stats.random_effects.random_mean`).
 
     Parameters
     ----------
@@ -87,20 +89,30 @@ def crossed(values: FloatArray) -> Crossed:
         raise ScoreError(
             f"{n} participants and {m} parts cannot be crossed", "at least two of each are needed"
         )
-    mean = x.mean(axis=(0, 1))
-    rows, columns = x.mean(axis=1) - mean, x.mean(axis=0) - mean
-    rest = x - mean - rows[:, None] - columns[None]
-    ms_p = m * np.square(rows).sum(axis=0) / (n - 1)
-    ms_f = n * np.square(columns).sum(axis=0) / (m - 1)
-    ms_e = np.square(rest).sum(axis=(0, 1)) / ((n - 1) * (m - 1))
-    both = ms_p + ms_f - ms_e
-    with np.errstate(invalid="ignore", divide="ignore"):
-        freedom = both**2 / (ms_p**2 / (n - 1) + ms_f**2 / (m - 1) + ms_e**2 / ((n - 1) * (m - 1)))
-    one_way = np.maximum(ms_p, ms_f)
-    narrower = both < one_way
-    freedom = np.where(narrower, np.where(ms_p >= ms_f, n - 1, m - 1), freedom)
-    error = np.sqrt(np.maximum(both, one_way) / (n * m))
-    return Crossed(mean, error, np.maximum(np.nan_to_num(freedom, nan=1.0), 1.0), n, m)
+    found = random_mean(x, 2)
+    return Crossed(found.estimate, found.error, found.freedom, n, m)
+
+
+def crossed_covariance(first: FloatArray, second: FloatArray) -> float:
+    """Estimate the covariance of two means over the same participants and parts, both random.
+
+    With mean products in place of mean squares, ``(MP_p + MP_f - MP_e) / (P F)``; of a score with
+    itself, the variance of its mean.
+
+    Parameters
+    ----------
+    first, second : array, shape (n_participants, n_parts)
+        All finite.
+    """
+    parts = []
+    for values in (first, second):
+        x = np.asarray(values, np.float64) - np.mean(values)
+        rows, columns = x.mean(axis=1), x.mean(axis=0)
+        parts.append((rows, columns, x - rows[:, None] - columns))
+    n, m = np.shape(first)
+    products = [float((a * b).sum()) for a, b in zip(*parts, strict=True)]
+    of_rows, of_columns = m * products[0] / (n - 1), n * products[1] / (m - 1)
+    return (of_rows + of_columns - products[2] / ((n - 1) * (m - 1))) / (n * m)
 
 
 def detectable(

@@ -76,11 +76,20 @@ def tost(first: FloatArray, second: FloatArray, margin: float, alpha: float = 0.
         raise ScoreError(f"a margin of {margin}", "give the smallest difference that matters")
     n, mean, error = paired_moments(a - b)
     freedom = np.maximum(n - 1, 1)
+    p = equivalence_p(mean, error, freedom, margin)
+    half = scipy.stats.t.ppf(1 - alpha, freedom) * error
+    return Equivalence(mean, mean - half, mean + half, p, p < alpha, margin, alpha, n)
+
+
+def equivalence_p(
+    mean: DoubleArray, error: DoubleArray, freedom: DoubleArray, margin: float
+) -> DoubleArray:
+    """Return the larger of the two one-sided p-values of a mean within a margin (Schuirmann 1987).
+
+    Without spread and exactly at the margin both statistics are 0 / 0: nothing is shown.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         above = scipy.stats.t.sf((mean + margin) / error, freedom)
         below = scipy.stats.t.cdf((mean - margin) / error, freedom)
     p = np.maximum(above, below)
-    # Without spread and exactly at the margin both statistics are 0 / 0.
-    p = np.where((error == 0) & np.isnan(p), 1.0, p)
-    half = scipy.stats.t.ppf(1 - alpha, freedom) * error
-    return Equivalence(mean, mean - half, mean + half, p, p < alpha, margin, alpha, n)
+    return np.where((error == 0) & np.isnan(p), 1.0, p)

@@ -9,7 +9,7 @@ RECORD = 2
 """Hidden states and log-probabilities from a variant."""
 COMPRESS = 1
 """Compressed weights and their report."""
-ENCODE = 2
+ENCODE = 3
 """Scores of measured responses (brain, reading times) from recordings: ``harness.encode``."""
 PROBE = 2
 """Linguistic scores from recordings: ``harness.probe``."""

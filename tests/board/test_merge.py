@@ -90,15 +90,20 @@ def test_two_revisions_of_a_model_and_two_versions_of_a_benchmark(handed):
 def test_the_state_of_verification_is_on_the_board(handed, tmp_path):
     accept(handed.entries, [], tmp_path)
     first, second, *_ = handed.entries
-    for entry, outcome in ((first, "verified"), (second, "failed")):
+    for entry, outcome in ((first, "agrees"), (second, "differs")):
         path = tmp_path / "submissions" / entry.folder / f"{entry.id}.verified.json"
-        path.write_text(json.dumps({"entry": entry.id, "outcome": outcome, "cells": []}))
+        cells = [{"compressor": "none", "outcome": outcome}]
+        path.write_text(json.dumps({"entry": entry.id, "outcome": "verified", "cells": cells}))
     path, *_ = build(tmp_path)
     cells = open_board(path)["cells"].to_dataset().sel(compressor="none").squeeze("benchmark")
     said = dict(zip(cells["model"].values, cells["verified"].values, strict=True))
     assert said[first.record["model"]["name"]] == "verified"
     assert said[second.record["model"]["name"]] == "failed"
     assert sorted(said.values()) == ["failed", "unverified", "unverified", "unverified", "verified"]
+    # The other cell of an entry of which one was verified is not.
+    others = open_board(path)["cells"].to_dataset().sel(compressor="round").squeeze("benchmark")
+    assert set(others["verified"].values) <= {"unverified", ""}
+    assert "unverified" in others["verified"].values
 
 
 def test_a_shelf_that_was_edited_is_not_built(handed, tmp_path):

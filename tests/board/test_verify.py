@@ -11,6 +11,7 @@ from toys import NONE
 from harness.board.submission.bundle import write_bundle
 from harness.board.submission.desk import accept, read_all, record
 from harness.board.submission.shelf import verification
+from harness.board.submission.verified import cell_state, joined
 from harness.board.submission.verify import Strictness, chosen, compare, draw, strictness, verify
 from harness.errors import ChecksumError, SubmissionError
 from harness.place.place import Place
@@ -254,7 +255,8 @@ def test_the_result_stays_beside_the_submission(handed, known, again, tmp_path):
     accept(entries, [bundle], board)
     for each in found:
         kept = verification(board, each.entry)
-        assert (kept["outcome"], kept["seed"]) == ("verified", 4)
+        assert (kept["outcome"], kept["seed"]) == (each.outcome, 4)
+        assert (kept["agreed"], kept["of"]) == (len(each.findings), each.of)
     # A bundle that is verified after it was accepted: what is found is kept with what was accepted.
     later = verify(entries, known, again, Place.make(), sample=2, seed=5)
     assert len(record(later, [bundle], board, sample=2, seed=5)) == 1 + len(later)
@@ -262,6 +264,27 @@ def test_the_result_stays_beside_the_submission(handed, known, again, tmp_path):
     again_found = verify(read_all([board], board), known, again, Place.make(), sample=99, seed=4)
     assert len(record(again_found, [board], board, sample=99, seed=4)) == 5
     assert all(verification(board, e)["outcome"] == "verified" for e in entries)
+
+
+def test_one_cell_of_two_verifies_one(handed, known, again):
+    """What is verified is a cell; an entry says how many of how many."""
+    entry = next(e for e in handed.entries if len(e.record["cells"]) == 2)
+    (found,) = verify([entry], known, again, Place.make(), sample=1)
+    assert (found.agreed, found.of, found.outcome) == (1, 2, "partly verified")
+    assert found.sentence().endswith("1 of 2 cells verified (partly verified)")
+    (mine,) = (f.compressor for f in found.findings)
+    (theirs,) = {"none", "round"} - {mine}
+    first = joined(None, found.to_json(1, 0))
+    assert (cell_state(first, mine), cell_state(first, theirs)) == ("verified", "unverified")
+    missing = [{"compressor": mine, "outcome": "not computed"}]
+    second = joined(first, {"of": 2, "cells": [*missing, {"compressor": theirs, "outcome": "x"}]})
+    assert (second["outcome"], second["agreed"]) == ("partly verified", 1)
+    whole = joined(second, {"of": 2, "cells": [{"compressor": theirs, "outcome": "agrees"}]})
+    assert (whole["outcome"], whole["agreed"]) == ("verified", 2)
+    worse = joined(whole, {"of": 2, "cells": [{"compressor": mine, "outcome": "differs"}]})
+    assert worse["outcome"] == "failed"
+    assert cell_state(worse, mine) == "failed"
+    assert cell_state(None, mine) == "unverified"
 
 
 def test_a_verification_of_another_entry_does_not_count(handed, tmp_path):

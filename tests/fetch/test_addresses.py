@@ -21,6 +21,9 @@ NOT_STORED = {
     "https://fcp-indi.s3.amazonaws.com/data/Projects/narratives/": (
         "no tree of the derivatives is to be had; scans are looked up in the raw data set"
     ),
+    "https://ndownloader.figshare.com/files/": (
+        "no tree of this host is to be had; addresses and md5 are those that MNE-Python fetches"
+    ),
 }
 """Addresses that no stored tree proves, and why."""
 
@@ -133,6 +136,18 @@ def test_scans_of_narratives_are_those_of_the_raw_data_set() -> None:
     for name in names:
         person = name.partition("_")[0]
         assert f"{person}/func/{name}_bold.nii.gz" in raw
+
+
+def test_the_parcellation_is_the_one_that_mne_fetches() -> None:
+    import inspect
+
+    from brainpress_plugins.benchmarks.neural.cortical_areas import parcellation_files
+
+    utils = pytest.importorskip("mne.datasets.utils")
+    source = inspect.getsource(utils.fetch_hcp_mmp_parcellation)
+    for resource in parcellation_files():
+        assert f'"{resource.address}"' in source
+        assert f'"{resource.checksum.removeprefix("md5:")}"' in source
 
 
 def test_repeats_of_lebel_are_as_many_as_the_sizes_say() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import operator
 import os
+import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +153,67 @@ def test_what_is_remembered_and_forgotten(tmp_path):
     assert (path, found) in list(checksum.remembered())
     checksum.forget(path)
     assert path not in dict(checksum.remembered())
+
+
+@pytest.mark.parametrize("size", [0, 7, 4096, 4097, 3 * 4096 * 1024 + 5])
+def test_page_sums_are_those_of_a_loop(tmp_path, size):
+    """Against another way to reckon them: Python's own integers."""
+    body = random.Random(size).randbytes(size)
+    path = tmp_path / "file"
+    path.write_bytes(body)
+    found = hashlib.sha256()
+    for start in range(0, size, 4096 * 1024):
+        block = body[start : start + 4096 * 1024]
+        pages = [block[i : i + 4096] for i in range(0, len(block) - len(block) % 4096, 4096)]
+        words = [
+            [int.from_bytes(p[i : i + 8], sys.byteorder) for i in range(0, 4096, 8)] for p in pages
+        ]
+        sums = [sum(w) % 2**64 for w in words]
+        xors = [functools.reduce(operator.xor, w) for w in words]
+        for column in (sums, xors):
+            found.update(b"".join(v.to_bytes(8, sys.byteorder) for v in column))
+        found.update(block[len(pages) * 4096 :])
+    assert checksum.page_sums(path) == found.hexdigest()
+
+
+def test_every_flip_and_every_swap_of_pages_shows(tmp_path):
+    body = bytearray(random.Random(1).randbytes(3 * 4096 + 100))
+    path = tmp_path / "file"
+    path.write_bytes(body)
+    right = checksum.page_sums(path)
+    draw = random.Random(2)
+    for _ in range(200):
+        at, bit = draw.randrange(len(body)), 1 << draw.randrange(8)
+        body[at] ^= bit
+        path.write_bytes(body)
+        assert checksum.page_sums(path) != right
+        body[at] ^= bit
+    path.write_bytes(body[4096:8192] + body[:4096] + body[8192:])
+    assert checksum.page_sums(path) != right
+
+
+def test_unchanged_is_sha256_the_first_time_and_page_sums_later(tmp_path, monkeypatch):
+    path = tmp_path / "weights"
+    path.write_bytes(b"abc" * 5000)
+    expected = checksum.remembered_sha256(path)
+    assert checksum.unchanged(path, expected)
+    asked = []
+    real = checksum.sha256_of
+    monkeypatch.setattr(checksum, "sha256_of", lambda p: asked.append(p) or real(p))
+    assert checksum.unchanged(path, expected)
+    assert not asked
+    assert not checksum.unchanged(path, "0" * 64)
+    facts = path.stat()
+    raw = bytearray(path.read_bytes())
+    raw[777] ^= 1
+    path.write_bytes(raw)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert not checksum.unchanged(path, expected)  # the time of change tells
+    monkeypatch.setattr(checksum, "_facts", lambda real: {"path": str(real)})
+    assert not checksum.unchanged(path, expected)
+    path.write_bytes(b"abc" * 5000)
+    assert checksum.unchanged(path, expected)
+    path.write_bytes(raw)  # to the system it is the same: what rot does
+    before = len(asked)
+    assert not checksum.unchanged(path, expected)
+    assert len(asked) == before

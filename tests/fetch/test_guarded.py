@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import socket
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from hub_host import COMMIT, REPO, no_code
 from requests.adapters import HTTPAdapter
 
 from harness.errors import FetchError
 from harness.fetch import guarded
 from harness.fetch.guarded import check_length, guarded_session
+from harness.fetch.hub import snapshot
 from harness.fetch.transfer import Patience, transfer
 from harness.place.place import entered, here
 
@@ -117,3 +121,55 @@ def test_too_much_or_unknown_is_not_fetched(
         transfer(f"{host.address}/x.gguf", tmp_path / "y.gguf", patience=patience)
     with pytest.raises(FetchError, match="does not say how large"):
         check_length(None, 40)
+
+
+@pytest.fixture
+def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loopback host stands for a public one: addresses are tested above."""
+    monkeypatch.setattr(guarded, "guarded_session", requests.Session)
+
+
+def test_a_host_that_drips_is_left_in_time(host: Any, tmp_path: Path, unguarded: None) -> None:
+    def drip(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100000")
+        handler.end_headers()
+        with suppress(OSError):
+            for _ in range(600):
+                handler.wfile.write(b"x")
+                handler.wfile.flush()
+                time.sleep(0.02)
+
+    host.routes["/slow.gguf"] = drip
+    start = time.monotonic()
+    too_long = pytest.raises(FetchError, match=r"longer than the 0\.3 seconds allowed")
+    with entered(replace(here(), most_bytes=10**6, most_seconds=0.3)), too_long:
+        transfer(f"{host.address}/slow.gguf", tmp_path / "x.gguf", sha256="0" * 64)
+    assert time.monotonic() - start < 8
+    assert not (tmp_path / "x.gguf").exists()
+
+
+def test_a_guarded_file_that_ends_short_is_asked_again(
+    host: Any, tmp_path: Path, unguarded: None
+) -> None:
+    body = bytes(range(256)) * 500
+    address = host.put("/x.gguf", body)
+    whole = host.routes["/x.gguf"]
+    host.put("/x.gguf", body, cut=5000)
+    host.faults["/x.gguf"] = [host.routes["/x.gguf"]]
+    host.routes["/x.gguf"] = whole
+    with entered(replace(here(), most_bytes=10**6, most_seconds=60)):
+        transfer(address, tmp_path / "x.gguf", patience=Patience(3, 0.0))
+    assert (tmp_path / "x.gguf").read_bytes() == body
+
+
+def test_a_hub_repository_has_limits_too(hub: Any) -> None:
+    too_large = pytest.raises(FetchError, match=r"bytes where 1,000 are allowed")
+    with entered(replace(here(), most_bytes=1000, most_seconds=60)), too_large:
+        snapshot(REPO, COMMIT, choose=no_code)
+    assert not any("/cdn/" in path for path in hub.asked())
+    too_long = pytest.raises(FetchError, match="longer than the 0 seconds allowed")
+    with entered(replace(here(), most_bytes=10**9, most_seconds=0.0)), too_long:
+        snapshot(REPO, COMMIT, choose=no_code)
+    with entered(replace(here(), most_bytes=10**9, most_seconds=60)):
+        assert snapshot(REPO, COMMIT, choose=no_code).commit == COMMIT

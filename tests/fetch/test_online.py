@@ -51,3 +51,12 @@ def test_a_file_that_moved_to_another_host_is_found(host: Any, serve: Any) -> No
     assert found.fault == ""
     assert found.size == 5
     assert found.moved.startswith("localhost")
+
+
+def test_what_no_listing_proves_is_said(host: Any) -> None:
+    known = resource(host.put("/a/b/known.txt", b"12345"), 5)
+    unknown = resource(host.put("/c/d/unknown.txt", b"12345"))
+    summed = Resource("s.txt", host.put("/e/f/s.txt", b"1"), "", checksum=f"md5:{'0' * 32}")
+    found = ask_hosts({"set": [known, unknown, summed]})
+    proved = {head.address.rpartition("/")[2]: head.proved for head in found}
+    assert proved == {"known.txt": True, "unknown.txt": False, "s.txt": True}

@@ -33,6 +33,7 @@ from tests.support.oracle import (
     word_ends,
 )
 from tests.support.oracle import write as write_model
+from tests.support.tiny_classes import tiny_config
 from tests.support.tiny_configs import LAYERS, READ, REFUSED
 
 
@@ -68,6 +69,29 @@ def test_controls(title: str, tmp_path: Path, subword_tokenizer: Any) -> None:
         asked = Request(STIMULI, Measure.HIDDEN, Context("sentence"), kind)
         assert np.isfinite(LanguageSubject(made).record(asked).values).all()
         assert made.start in (trained.start, None)
+
+
+def test_what_draws_random_numbers_as_it_reads_is_refused(
+    tmp_path: Path, subword_tokenizer: Any
+) -> None:
+    """Reformer hashes what it attends to by random rotations: two readings differ."""
+    folder = write_model(tmp_path / "model", tiny_config("reformer"), subword_tokenizer())
+    with pytest.raises(ModelError, match="two readings of one text differ by"):
+        opened(folder)
+
+
+def test_positions_that_start_behind_padding_are_not_counted(
+    tmp_path: Path, subword_tokenizer: Any
+) -> None:
+    """RoBERTa's 514 rows are 512 tokens; here 128 rows, and 0 stands for padding."""
+    name, options = READ["RoBERTa as a decoder"]
+    model = opened(write(tmp_path / "model", name, options, subword_tokenizer()))
+    assert model.context == 127
+    ids = torch.full((1, 127), 5)
+    with torch.inference_mode():
+        assert torch.isfinite(model.model(input_ids=ids).logits).all()
+        with pytest.raises((IndexError, RuntimeError)):
+            model.model(input_ids=torch.full((1, 128), 5))
 
 
 @pytest.mark.parametrize("title", REFUSED)

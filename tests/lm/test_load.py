@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.errors import ExtraMissing, ModelError
+from harness.errors import ModelError
 from harness.lm.anatomy import StaticEmbedding
 from harness.lm.controls import static, untrained
 from harness.lm.load import LanguageModel, load
@@ -207,19 +207,11 @@ class TestWhatIsNotAModel:
         assert loaded(release("llama", vocab_size=128)).context == 64
 
 
-@pytest.mark.parametrize(
-    ("method", "extra"),
-    [("bitsandbytes", "bnb")],
-)
-def test_quantised_checkpoints_name_the_extra(
-    release: Release, monkeypatch: pytest.MonkeyPatch, method: str, extra: str
-) -> None:
+def test_a_config_that_says_packed_of_dense_weights_is_refused(release: Release) -> None:
     folder = release()
-    edit(folder, quantization_config={"quant_method": method, "bits": 4})
-    monkeypatch.setattr("harness.lm.load.find_spec", lambda name: None)
-    with pytest.raises(ExtraMissing, match=f"quantised with {method}") as caught:
+    edit(folder, quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True})
+    with pytest.raises(ModelError, match="says bitsandbytes, and no weight is packed"):
         loaded(folder)
-    assert f"brainpress[{extra}" in caught.value.hint
 
 
 class TestUntrained:

@@ -249,9 +249,16 @@ def test_tokens_are_counted(speaker: Any, tokenizers: Any, kind: str) -> None:
     request = Request(stimuli, Measure.TOKENS, Context("prefix"), Items(Pool.SUM))
     found = LanguageSubject(subject).record(request)
     counts = found.values[:, 0, 0]
-    for name, text in (("p", " ".join(words)), ("q", " ".join(words[:4]))):
+    texts = " ".join(words), " ".join(words[:4])
+    for name, text in zip("pq", texts, strict=True):
         whole = len(tokenizer(text, add_special_tokens=False)["input_ids"])
         assert counts[found["passage"].values == name].sum() == whole
     assert counts[-4:].tolist() == counts[:4].tolist()
     assert (counts >= 1).all()
     assert "forward_seconds" not in found.attrs
+    asked = Request(stimuli, Measure.UNIGRAM, Context("prefix"), Items(Pool.SUM))
+    surprisal = LanguageSubject(subject).record(asked).values[:, 0, 0]
+    ids = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
+    every = [i for each in ids for i in each]
+    total = [-np.log((every.count(i) + 1) / (len(every) + len(tokenizer))) for i in ids[1]]
+    assert surprisal[-4:].sum() == pytest.approx(sum(total), rel=1e-5)

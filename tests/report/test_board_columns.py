@@ -1,5 +1,7 @@
 """Categories of a board in the terminal, whatever kind of benchmark has them."""
 
+import io
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -70,3 +72,17 @@ def test_speed_and_verification_are_columns_where_they_are_known():
     )
     assert "1234" in shown(board)
     assert "unverified" in shown(board)
+
+
+@pytest.mark.parametrize("width", [24, 40, 60])
+def test_a_narrow_terminal_shows_the_value(width):
+    """Names go over several lines before the value is left out."""
+    truth = Truth({"a-model-of-thirty-two-characters": ("a", 1e8, 0.2)}, {"rtn-int4": 0.0})
+    board = simulate(truth)
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(board_view(board, width))
+    said = stream.getvalue()
+    values = board["cells"]["value"].values.ravel()
+    for value in values[np.isfinite(values)]:
+        assert f"{value:.3f}" in said
+    assert max(map(len, said.splitlines())) <= width

@@ -145,3 +145,28 @@ def test_faults_of_mappers_are_told(lab):
 def test_a_benchmark_without_a_way_to_the_surface(lab, monkeypatch):
     monkeypatch.delattr(OwnData, "surface")
     assert "our-story knows no way from its voxels" in drawn().exception.message
+
+
+def test_only_voxels_that_are_significant_are_drawn(board):
+    q = np.array([[0.01, 0.2, 0.01, 0.01, np.nan], [0.9] * 5])
+    known = board["neural/our-story"].to_dataset()
+    board["neural/our-story"] = xr.DataTree(
+        known.assign(
+            voxel_unique_q=(("variant", "voxel"), q), voxel_q=(("variant", "voxel"), 1 - q)
+        )
+    )
+    first, second = brain_maps(
+        board, "our-story", mapper, what="unique_r2", participants=["p1"], q=0.05, variants=["a+*"]
+    )
+    values = first.values.ravel()[list(PLACES["p1"])]
+    np.testing.assert_allclose(values, [0.01, np.nan, 0.03], rtol=1e-6)
+    assert np.isnan(second.values).all()
+    (of_r,) = brain_maps(
+        board, "our-story", mapper, what="r", participants=["p1"], q=0.2, variants=["a+rtn-int4"]
+    )
+    np.testing.assert_allclose(of_r.values.ravel()[5], 0.5)
+
+
+def test_a_level_without_tests_is_an_error(board):
+    with pytest.raises(ScoreError, match="unique_q"):
+        list(brain_maps(board, "our-story", mapper, what="unique_r2", q=0.05))

@@ -14,6 +14,7 @@ from harness.compress.report.tensor_file import write_tensors
 from harness.fetch import checksum
 from harness.runner.status import Status
 from harness.runner.verify import verify
+from harness.store.seal import seal
 from harness.store.store import Kind
 
 
@@ -82,3 +83,30 @@ def test_a_model_that_rots_and_a_killed_write(filled, store):
     assert "0 set aside, 1 damaged, 1 swept" in result.output
     assert path.is_file()  # it is not ours
     assert CliRunner().invoke(app, command).exit_code == 0
+
+
+def test_what_is_kept_in_the_cache(planning):
+    """Calibration texts, electrodes, volumes, probes that were prepared; unfinished analyses."""
+    import torch
+
+    place = planning([benchmark("Hidden")], [NONE]).place
+    files = [
+        place.cache / "electrodes" / "ab.npy",
+        place.cache / "volumes" / "cd.npy",
+        place.cache / "gum-probes" / "ef.json",
+        place.store / "unfinished" / "key" / "analysis" / "3.npz",
+    ]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"something" * 99)
+        kind = "unfinished/analysis" if path.suffix == ".npz" else path.parent.name
+        seal(path, f"{kind}/{path.stem}")
+    text = place.cache / "calibration" / "01.safetensors"
+    write_tensors(text, {"tokens": torch.arange(9)}, name="calibration/01")
+    files.append(text)
+    whole = verify(place)
+    assert not whole.set_aside
+    assert whole.files >= len(files)
+    for path in files:
+        flip(path)
+    assert {path for path, _ in verify(place).set_aside} == set(files)

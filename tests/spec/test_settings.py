@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from harness.errors import SelectionError
-from harness.spec.registry import Registry, Shelf
+from harness.runner.keys import compressor_parts
+from harness.spec.registry import Registry, Shelf, registry
 from harness.spec.settings import settings_of, with_settings
 from harness.spec.specs import BenchmarkSpec, CompressorSpec
 from harness.store.keys import content_key
@@ -204,3 +205,24 @@ def test_a_name_with_a_colon_takes_settings() -> None:
     for unfinished in ("toy-2:4:bits", "toy-int4:bits"):
         with pytest.raises(SelectionError, match="'bits' is not a list of options"):
             shelf.get(unfinished)
+
+
+def test_draws_of_a_compressor_differ_in_the_seed_of_their_text_and_in_their_key():
+    shelf = registry().compressors
+    drawn = shelf.select(["gptq-int4#0-2", "awq-int4:samples=8#1"])
+    assert [s.name for s in drawn] == [
+        *(f"gptq-int4#{i}" for i in range(3)),
+        "awq-int4:samples=8#1",
+    ]
+    assert [s.options["calibration"].seed for s in drawn] == [0, 1, 2, 1]
+    assert drawn[3].options["calibration"].samples == 8
+    parts = [compressor_parts(s) for s in (shelf.get("gptq-int4"), *drawn[:2])]
+    assert parts[0] == parts[1] != parts[2]  # the draw that it is anyway shares its results
+    assert [s.name for s in shelf.select(["gptq-int[48]#1"])] == ["gptq-int4#1", "gptq-int8#1"]
+
+
+def test_what_is_not_drawn_has_no_draws():
+    with pytest.raises(SelectionError, match="rtn-int4 has no draws"):
+        registry().compressors.get("rtn-int4#1")
+    with pytest.raises(SelectionError, match="gptq-int44"):
+        registry().compressors.get("gptq-int44#1")

@@ -40,6 +40,12 @@ NO_NUMBERS = ("field", "BenchmarkSpec")
 Numbers = dict[str, dict[str, Any]]
 
 
+class Member(str):
+    """A member of an enumeration: a choice, as a number is."""
+
+    __slots__ = ()
+
+
 def table(name: str) -> Numbers:
     """Read a table of ``tests/golden``."""
     return tomllib.loads((TABLES / f"{name}.toml").read_text())
@@ -162,6 +168,10 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and getattr(node.func, "id", "field") not in NO_NUMBERS:
         keywords = {str(key.arg): _value(key.value) for key in node.keywords}
         return [*map(_value, node.args), *([keywords] if keywords else [])]
+    if isinstance(node, ast.Attribute) and node.attr.isupper():
+        owner = getattr(node.value, "id", "")
+        if owner[:1].isupper():
+            return Member(f"{owner}.{node.attr}")
     raise ValueError
 
 
@@ -170,7 +180,7 @@ def _holds_number(value: Any) -> bool:
         value = list(value.values())
     if isinstance(value, list):
         return any(map(_holds_number, value))
-    return not isinstance(value, str)
+    return isinstance(value, Member) or not isinstance(value, str)
 
 
 def _key(name: str) -> str:

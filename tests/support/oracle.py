@@ -49,12 +49,17 @@ class Differences:
 
 
 def write(folder: Path, config: Any, tokenizer: Any) -> Path:
-    """Write a random model of a config, and a tokenizer, as a release is."""
+    """Write a model of a config, all of whose parameters are random, and a tokenizer."""
     from transformers import AutoModelForCausalLM
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+        model = AutoModelForCausalLM.from_config(config)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if not bool(parameter.ne(parameter.flatten()[0]).any()):  # drawn as 0 or 1
+                    parameter.add_(0.3 * torch.rand_like(parameter))
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -43,6 +43,16 @@ class Truth:
         True alignment of the static control.
     untrained : float
         True accuracy of the untrained control.
+    parts : int
+        Parts of the stimulus that were held out; without any, scores by part are not on the board.
+    text : float
+        Standard deviation of a variant's own deviation on a part, the same for all participants.
+    unique : mapping
+        Model to its true unique R2; with any, nuisance was fitted jointly, and the unique part is
+        the headline. A compressor takes as much from it as from alignment.
+    unique_margin : float
+    widths : mapping
+        Model to the units of its hidden states, where they are known.
     """
 
     models: Mapping[str, tuple[str, float, float]]
@@ -60,6 +70,11 @@ class Truth:
     controls: bool = True
     floor: float = 0.0
     untrained: float = 0.5
+    parts: int = 0
+    text: float = 0.0
+    unique: Mapping[str, float] = field(default_factory=dict)
+    unique_margin: float = math.nan
+    widths: Mapping[str, float] = field(default_factory=dict)
 
     def loss(self, compressor: str) -> float:
         return 0.0 if compressor == "none" else self.losses[compressor]
@@ -122,10 +137,28 @@ def _neural(truth: Truth, variants: list[tuple[str, str]], rng: np.random.Genera
     own = rng.normal(0, truth.noise, (len(variants), n, 1))
     within = rng.normal(0, truth.noise / 4, (len(variants), n, rois))
     best = true[:, None, None] + people + own + within
+    folds: dict[str, Any] = {}
+    if truth.parts:
+        deviation = _by_part(truth, len(variants), rng)
+        best = best + deviation.mean(axis=1)
+        folds["fold_r"] = best[:, None] + deviation - deviation.mean(axis=1, keepdims=True)
+    if truth.unique:
+        lost = [truth.unique.get(m, 0.0) - truth.loss(c) for m, c in variants]
+        unique = np.array(lost)[:, None, None] + people / 10 + own + within
+        if truth.parts:
+            deviation = _by_part(truth, len(variants), rng)
+            folds["fold_unique_r2"] = unique[:, None] + deviation
+            unique = unique + deviation.mean(axis=1)
+        folds["unique_r2"] = unique
+    by_fold = ("variant", "fold", "participant", "roi")
     rise = np.sin(np.linspace(0.2, 2.6, layers))
     curve = best[..., None] * rise
     return xr.Dataset(
         {
+            name: (by_fold if values.ndim == 4 else ("variant", *by_fold[2:]), values)
+            for name, values in folds.items()
+        }
+        | {
             "r_best": (("variant", "participant", "roi"), best),
             "r": (("variant", "participant", "roi", "layer"), curve),
             "group_r": (("variant", "roi", "layer"), curve.mean(axis=1)),
@@ -138,6 +171,13 @@ def _neural(truth: Truth, variants: list[tuple[str, str]], rng: np.random.Genera
             "layer": np.arange(layers),
         },
     )
+
+
+def _by_part(truth: Truth, n: int, rng: np.random.Generator) -> Any:
+    """Deviations of parts, (variant, fold, participant, roi): of the text, and of everything."""
+    shape = (n, truth.parts, truth.participants, truth.rois)
+    text = rng.normal(0, truth.text, (n, truth.parts, 1, 1))
+    return text + rng.normal(0, truth.noise, (*shape[:3], 1)) + np.zeros(shape)
 
 
 def _pairs(truth: Truth, variants: list[tuple[str, str]], rng: np.random.Generator) -> xr.Dataset:
@@ -197,8 +237,9 @@ def _models(truth: Truth, models: Sequence[str], extra: Sequence[str]) -> xr.Dat
         "citation": ["A. Author (2026), A model"] * len(names),
         "notes": ["drawn, not trained"] * len(names),
     }
+    width = [truth.widths.get(m, math.nan) for m in names]
     return xr.Dataset(
-        {"parameters": ("model", np.array(size))}
+        {"parameters": ("model", np.array(size)), "width": ("model", np.array(width))}
         | {name: ("model", _texts(values)) for name, values in texts.items()},
         coords={"model": _texts(names)},
     )
@@ -227,6 +268,8 @@ def _benchmarks(truth: Truth, neural: Sequence[str], pairs: Sequence[str]) -> xr
         "citation": ["B. Author (2026), Some data"] * (n + m),
         "data": ["drawn from a known truth"] * (n + m),
         "notes": ["No participant ever lay in a scanner."] * (n + m),
+        "headline": ["unique" if truth.unique else "value"] * n + ["value"] * m,
+        "headline_reason": ["drawn so"] * (n + m),
     }
     return xr.Dataset(
         {
@@ -234,6 +277,8 @@ def _benchmarks(truth: Truth, neural: Sequence[str], pairs: Sequence[str]) -> xr
             "chance": ("benchmark", np.array([0.0] * n + [0.5] * m)),
             "margin": ("benchmark", np.full(n + m, truth.margin)),
             "simulated": ("benchmark", np.ones(n + m, int)),
+            "margin_normalised": ("benchmark", np.full(n + m, math.nan)),
+            "margin_unique": ("benchmark", np.full(n + m, truth.unique_margin)),
         }
         | {name: ("benchmark", _texts(values)) for name, values in texts.items()},
         coords={"benchmark": _texts([*neural, *pairs])},

@@ -43,7 +43,7 @@ SIZES: Mapping[str, Any] = {
     "qk_head_dim": 16,
     **dict.fromkeys(("index_head_dim",), 16),
     **dict.fromkeys(("index_n_heads",), 2),
-    **dict.fromkeys(("index_topk",), 8),
+    "index_topk": 64,  # longer than the texts: of fewer, rounding decides which are looked at
     **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"), 128),
     **dict.fromkeys(("model_max_length", "context_length", "max_target_positions"), 128),
     **dict.fromkeys(("sliding_window", "window_size", "attention_window_size"), 16),
@@ -68,7 +68,43 @@ SIZES: Mapping[str, Any] = {
     "init_std": 0.1,
 }
 """Sizes by what configs call them."""
-MORE: Mapping[str, Mapping[str, Any]] = {}
+_ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+MORE: Mapping[str, Mapping[str, Any]] = {
+    "cohere_compass_text": {
+        "layer_types": ALTERNATING,
+        "rope_parameters": {"full_attention": _ROPE, "sliding_attention": _ROPE},
+    },
+    "dbrx": {
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0},
+        "ffn_config": {"ffn_hidden_size": 32, "moe_num_experts": 4, "moe_top_k": 2},
+    },
+    "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
+    # In float64 it is right to 4e-8: with weights as large as the others' it magnifies rounding.
+    "gemma4_unified_text": {"initializer_range": 0.02},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2, "num_dense_layers": 1},
+    "qwen4_exp_text": {
+        "indexer_n_heads": 2,
+        "indexer_kv_heads": 1,
+        "indexer_head_dim": 16,
+        "indexer_budget": 64,
+        "indexer_compress_ratio": 4,
+    },
+    "reformer": {
+        "is_decoder": True,
+        "attn_layers": ["local", "lsh"] * 2,
+        "axial_pos_shape": [8, 16],
+        "axial_pos_embds_dim": [16, 16],
+        "local_attn_chunk_length": 16,
+        "lsh_attn_chunk_length": 16,
+    },
+    "zamba": {
+        "layers_block_type": ["linear_attention", "hybrid"] * 2,
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
+        "n_mamba_heads": 2,
+    },
+    "zaya": {"num_experts_per_tok": 1, "router_hidden_size": 16},
+}
 
 
 def known_options(name: str) -> Mapping[str, Any] | None:
@@ -86,22 +122,25 @@ def tiny_config(name: str) -> Any:
     if (options := known_options(name)) is not None:
         return AutoConfig.for_model(name, **options)
     plain = AutoConfig.for_model(name)
-    there = {**plain.to_dict(), **dict.fromkeys(plain.attribute_map)}
-    if plain.get_text_config() is not plain:
-        there = plain.get_text_config().to_dict()
-    sizes = {key: value for key, value in SIZES.items() if key in there and key in _fields(plain)}
-    if isinstance(there.get("layer_types"), list):
-        kinds = list(dict.fromkeys(there["layer_types"]))
-        sizes["layer_types"] = [kinds[i % len(kinds)] for i in range(LAYERS)]
-    if isinstance(there.get("mlp_layer_types"), list):
-        kinds = list(dict.fromkeys(there["mlp_layer_types"]))
-        sizes["mlp_layer_types"] = [kinds[i % len(kinds)] for i in range(LAYERS)]
-    sizes |= MORE.get(name, {})
-    return AutoConfig.for_model(name, **sizes)
+    return AutoConfig.for_model(name, **_sizes(plain))
 
 
-def _fields(config: Any) -> set[str]:
-    return {*config.to_dict(), *config.attribute_map}
+def _sizes(plain: Any) -> dict[str, Any]:
+    """Return the sizes that a config has, its parts' (the text's, the picture's) included."""
+    there = plain.to_dict()
+    sizes = {key: value for key, value in SIZES.items() if key in {*there, *plain.attribute_map}}
+    for key in ("layer_types", "mlp_layer_types"):
+        if isinstance(there.get(key), list) and there[key]:
+            kinds = list(dict.fromkeys(there[key]))
+            sizes[key] = [kinds[i % len(kinds)] for i in range(LAYERS)]
+    if "kv_lora_rank" in sizes and "num_key_value_heads" in sizes:
+        sizes["num_key_value_heads"] = 4  # latent attention has a key for every head
+    for key in plain.sub_configs:
+        part = getattr(plain, key, None)
+        if part is not None and hasattr(part, "to_dict"):
+            known = known_options(part.model_type)
+            sizes[key] = dict(known) if known is not None else _sizes(part)
+    return {**sizes, **MORE.get(plain.model_type, {})}
 
 
-__all__ = ["ALTERNATING", "known_options", "tiny_config"]
+__all__ = ["tiny_config"]

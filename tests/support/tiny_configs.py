@@ -230,6 +230,45 @@ READ: Mapping[str, tuple[str, Mapping[str, Any]]] = {
             "num_experts_per_tok": 2,
         },
     ),
+    "NanoChat": ("nanochat", {**BASE, "num_key_value_heads": 2}),
+    "CTRL": ("ctrl", {**GPT2, "dff": 64}),
+    "DeepSeek-V3": (
+        "deepseek_v3",
+        {
+            **BASE,
+            "num_key_value_heads": 4,
+            **dict.fromkeys(("kv_lora_rank", "q_lora_rank"), 16),
+            **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"), 8),
+            **dict.fromkeys(("n_group", "topk_group"), 1),
+            "n_routed_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 32,
+            "first_k_dense_replace": 1,
+        },
+    ),
+    "Whisper's decoder": (
+        "whisper",
+        {
+            "vocab_size": VOCABULARY,
+            "d_model": WIDTH,
+            **dict.fromkeys(("decoder_layers", "encoder_layers"), LAYERS),
+            **dict.fromkeys(("decoder_attention_heads", "encoder_attention_heads"), 4),
+            **dict.fromkeys(("decoder_ffn_dim", "encoder_ffn_dim"), 64),
+            "max_target_positions": 128,
+            **SPECIAL,
+        },
+    ),
+    "xLSTM": ("xlstm", {**SMALL, "num_blocks": LAYERS, "num_heads": 4, "embedding_dim": WIDTH}),
+    "RoBERTa as a decoder": ("roberta", {**BASE, "is_decoder": True}),
+    "RoCBert as a decoder": (
+        "roc_bert",
+        {
+            **BASE,
+            "is_decoder": True,
+            "pronunciation_vocab_size": VOCABULARY,
+            "shape_vocab_size": VOCABULARY,
+        },
+    ),
     "Qwen3.5": ("qwen3_5_text", {**BASE, **GROUPED, **LINEAR}),
 }
 """Architectures that are read: the name in the table, transformers' name, and a tiny config."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from harness.errors import SelectionError
+from harness.spec.measures import ScoreMeasure
 from harness.spec.names import nearest
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def answer(
     name: str,
     *variants: str,
     benchmarks: Sequence[str] | str | None = None,
+    measure: ScoreMeasure | str | None = None,
     alpha: float = 0.05,
     draws: int = 2000,
     seed: int = 0,
@@ -81,6 +83,10 @@ def answer(
         For ``compare``, two of them: ``MODEL`` or ``MODEL+COMPRESSOR``.
     benchmarks : str or sequence of str, optional
         Names and globs; all.
+    measure : ScoreMeasure or str, optional
+        What of a neural score: ``value``, ``normalised`` (its share of the ceiling) or ``unique``
+        (R2 beyond nuisance). Default: each benchmark's headline where the board has it, else the
+        value, and the answer says so. ``profile`` is of linguistic scores and takes none.
     alpha : float
         Level of the tests.
     draws, seed : int
@@ -114,16 +120,37 @@ def answer(
     from harness.board.answers.saturation import saturation
 
     question = asked(name, variants)
+    what = measure_of(measure)
+    if question is Question.PROFILE and what is not None:
+        raise SelectionError("profile takes no measure", "it is about linguistic scores")
     chosen = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     if question is Question.COMPARE:
-        return compare(board, variants, chosen, alpha=alpha, draws=draws, seed=seed)
+        return compare(board, variants, chosen, measure=what, alpha=alpha, draws=draws, seed=seed)
     if question is Question.CONTROLS:
-        return against_controls(board, chosen, alpha=alpha)
+        return against_controls(board, chosen, measure=what, alpha=alpha)
     if question is Question.ROBUSTNESS:
-        return robustness(board, chosen, alpha=alpha, draws=draws, seed=seed, partly=partly)
-    ask = {
-        Question.SATURATION: saturation,
-        Question.DISSOCIATION: dissociation,
-        Question.PROFILE: profile,
-    }[question]
-    return ask(board, chosen, alpha=alpha, draws=draws, seed=seed)
+        return robustness(
+            board, chosen, measure=what, alpha=alpha, draws=draws, seed=seed, partly=partly
+        )
+    if question is Question.PROFILE:
+        return profile(board, chosen, alpha=alpha, draws=draws, seed=seed)
+    ask = saturation if question is Question.SATURATION else dissociation
+    return ask(board, chosen, measure=what, alpha=alpha, draws=draws, seed=seed)
+
+
+def measure_of(name: ScoreMeasure | str | None) -> ScoreMeasure | None:
+    """Return the measure of a name; None for none, which leaves it to each benchmark.
+
+    Raises
+    ------
+    SelectionError
+        There is no such measure.
+    """
+    if name is None:
+        return None
+    try:
+        return ScoreMeasure(name)
+    except ValueError:
+        near = nearest(name, list(ScoreMeasure))
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(ScoreMeasure)}"
+        raise SelectionError(f"no measure is called {name!r}", hint) from None

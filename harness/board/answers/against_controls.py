@@ -9,31 +9,27 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from harness.board.answers.alignment import BASE, Alignment, alignments
+from harness.board.answers.alignment import BASE, Alignment, alignments, texts
+from harness.board.answers.beyond_nuisance import beyond_nuisance
 from harness.board.answers.claims import (
     Claim,
     Verdict,
+    could_show,
     interval,
     margin_text,
     probability,
     short,
     with_claims,
 )
-from harness.stats.contrast_table import contrast_table
+from harness.board.answers.paired import Paired, paired
+from harness.spec.measures import ScoreMeasure
+from harness.stats.contrasts import paired_contrast
+from harness.stats.fdr import holm
 
-COLUMNS = {
-    "difference": "difference",
-    "low": "low",
-    "high": "high",
-    "dz": "dz",
-    "p": "t_p",
-    "p_holm": "t_holm",
-    "wilcoxon_p": "wilcoxon_p",
-    "wilcoxon_p_holm": "wilcoxon_holm",
-    "p_equivalence_holm": "tost_holm",
-    "n": "n",
-}
-"""Names in the answer, and in a table of contrasts."""
+TESTED = ("difference", "low", "high", "dz", "p", "p_holm", "p_equivalence_holm", "detectable", "n")
+"""Columns of the tests of one model and control."""
+EVERY = ("autocorrelation",)
+"""Kinds of control that are made from no model, and thus are every model's."""
 
 
 @dataclass(frozen=True)
@@ -44,64 +40,71 @@ class _Control:
     kind: str
     columns: list[int]
 
-    @property
-    def name(self) -> str:
-        return f"{self.kind}:{self.model}"
-
 
 def against_controls(
     board: xr.DataTree,
     benchmarks: Sequence[str] | None = None,
     *,
+    measure: ScoreMeasure | None = None,
     alpha: float = 0.05,
 ) -> xr.Dataset:
     """Contrast every model, uncompressed, with its controls, participant by participant or story.
 
     Seeds of an untrained network are draws from one distribution: a replicate's score is their
-    mean, so that more seeds make a better control and not a larger family of tests.
+    mean, so that more seeds make a better control and not a larger family of tests. Where
+    nuisance regressors were fitted jointly, every model's unique part is tested against 0, too: it
+    is the control that needs no network.
 
     Parameters
     ----------
     board : DataTree
     benchmarks : sequence of str, optional
         Names and globs; all that have participants or stories.
+    measure : ScoreMeasure, optional
+        What of a score; each benchmark's headline.
     alpha : float
         Level, over all models and controls of a benchmark (Holm).
 
     Returns
     -------
     Dataset
-        Over (benchmark, model, control), a control being ``untrained`` or ``static``:
-        ``difference``, model minus control, its 95 % interval ``low``, ``high``, ``dz``, ``p``
-        (paired t) and ``wilcoxon_p``, each also adjusted as ``…_holm``, ``p_equivalence_holm``,
-        ``n``, ``seeds`` and ``outcome``, whether the model beats its control (yes, no,
-        undecided). And claims.
+        Over (benchmark, model, control), a control being ``untrained``, ``static`` or
+        ``autocorrelation``: ``difference``, model minus control, its 95 % interval ``low``,
+        ``high``, ``dz``, ``p`` and ``wilcoxon_p`` (over participants alone), each also adjusted as
+        ``…_holm``, ``p_equivalence_holm``, ``detectable``, ``n``, ``seeds`` and ``outcome``,
+        whether the model beats its control (yes, no, undecided). Over (benchmark, model):
+        ``unique``, its ``unique_low``, ``unique_high``, ``unique_p`` and ``unique_p_holm``. And
+        claims.
 
     Raises
     ------
     SelectionError
         A pattern selects no benchmark.
     """
-    found, gaps = alignments(board, benchmarks)
-    tables, claims = [], []
+    found, gaps = alignments(board, benchmarks, measure)
+    parts, claims = [], []
     for alignment in found:
         found_here, lacking = _controls(board, alignment)
         gaps += [f"{alignment.benchmark}: {text}" for text in lacking]
-        if not found_here:
-            continue
-        pairs = [(each.model, each.name) for each in found_here]
-        table = contrast_table(_scores(alignment, found_here), pairs, alignment.margin, alpha)
-        table = table.assign(
-            benchmark=alignment.benchmark,
-            model=[each.model for each in found_here],
-            control=[each.kind for each in found_here],
-            seeds=[len(each.columns) for each in found_here],
-            outcome=[str(_verdict(row, alpha)) for _, row in table.iterrows()],
-        )
-        claims += [_claim(alignment, row) for _, row in table.iterrows()]
-        tables.append(table)
-    answer = _dataset(tables).assign_attrs(answer="controls", alpha=alpha)
-    return with_claims(answer, claims, gaps)
+        beyond = beyond_nuisance(board, alignment.benchmark, alpha)
+        if found_here:
+            part, said = _contrasts(alignment, found_here, alpha)
+            parts.append(part.expand_dims(benchmark=texts([alignment.benchmark])))
+            claims += said
+        if beyond is not None:
+            part, said = beyond
+            parts.append(part.expand_dims(benchmark=texts([alignment.benchmark])))
+            claims += said
+    answer = _joined(parts) if parts else xr.Dataset()
+    return with_claims(answer.assign_attrs(answer="controls", alpha=alpha), claims, gaps)
+
+
+def _joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put parts side by side; where there is no contrast there is no outcome."""
+    joined = xr.merge(parts, join="outer", compat="no_conflicts")
+    if "outcome" in joined:
+        joined["outcome"] = joined["outcome"].where(joined["outcome"].notnull(), "")
+    return joined
 
 
 def _uncompressed(alignment: Alignment) -> dict[str, int]:
@@ -119,56 +122,66 @@ def _controls(board: xr.DataTree, alignment: Alignment) -> tuple[list[_Control],
     lacking = []
     for model in (m for m in column if not kind[m]):
         own: dict[str, list[int]] = {}
-        for control in (m for m in column if kind[m] and base[m] == model):
-            own.setdefault(kind[control], []).append(column[control])
-        if not own:
+        for control in (m for m in column if kind[m]):
+            if base[control] == model or kind[control] in EVERY:
+                own.setdefault(kind[control], []).append(column[control])
+        if not set(own) - set(EVERY):
             lacking.append(f"{model} has no control: run `-m untrained:{model}`")
         found += [_Control(model, name, columns) for name, columns in own.items()]
     return found, lacking
 
 
-def _scores(alignment: Alignment, found: Sequence[_Control]) -> xr.DataArray:
-    """Models, and the means over the seeds of their controls, (variant, replicate)."""
-    means, column = alignment.means, _uncompressed(alignment)
-    rows = {each.model: means[:, column[each.model]] for each in found}
-    rows |= {each.name: means[:, each.columns].mean(axis=1) for each in found}
-    return xr.DataArray(
-        np.array(list(rows.values())),
-        dims=("variant", "replicate"),
-        coords={"variant": list(rows)},
+def _contrasts(
+    alignment: Alignment, found: Sequence[_Control], alpha: float
+) -> tuple[xr.Dataset, list[Claim]]:
+    scores, column = alignment.sampled, _uncompressed(alignment)
+    pairs = [(scores[..., column[c.model]], scores[..., c.columns].mean(axis=-1)) for c in found]
+    first, second = (np.stack(side, axis=-1) for side in zip(*pairs, strict=True))
+    tests = paired(first - second, alignment.margin, alpha, alignment.factors)
+    if alignment.factors > 1:
+        first, second = first.mean(axis=1), second.mean(axis=1)
+    wilcoxon_p = paired_contrast(first, second).wilcoxon_p
+    columns = {name: np.asarray(getattr(tests, name)) for name in TESTED}
+    columns |= {"wilcoxon_p": wilcoxon_p, "wilcoxon_p_holm": holm(wilcoxon_p)}
+    verdicts = [_verdict(tests, k) for k in range(len(found))]
+    table = pd.DataFrame(
+        columns
+        | {
+            "model": [c.model for c in found],
+            "control": [c.kind for c in found],
+            "seeds": [len(c.columns) for c in found],
+            "outcome": [str(v) for v in verdicts],
+        }
     )
+    claims = [
+        _claim(alignment, each, tests, k, float(columns["wilcoxon_p_holm"][k]))
+        for k, each in enumerate(found)
+    ]
+    part: xr.Dataset = table.set_index(["model", "control"]).to_xarray()
+    return part, claims
 
 
-def _verdict(row: pd.Series, alpha: float) -> Verdict:
+def _verdict(tests: Paired, k: int) -> Verdict:
     # A difference within the margin that is significantly above 0 is one all the same.
-    if row["t_holm"] < alpha:
-        return Verdict.YES if row["difference"] > 0 else Verdict.NO
-    return Verdict.NO if row["tost_holm"] < alpha else Verdict.UNDECIDED
+    if tests.p_holm[k] < tests.alpha:
+        return Verdict.YES if tests.difference[k] > 0 else Verdict.NO
+    return Verdict.NO if tests.p_equivalence_holm[k] < tests.alpha else Verdict.UNDECIDED
 
 
-def _claim(alignment: Alignment, row: pd.Series) -> Claim:
-    seeds = f" (mean of {row['seeds']} seeds)" if row["seeds"] > 1 else ""
-    verdict = Verdict(row["outcome"])
-    same = ""
-    if row["equivalent"]:
-        same = f"; equivalent within {margin_text(alignment.margin)}"
+def _claim(alignment: Alignment, each: _Control, tests: Paired, k: int, wilcoxon_p: float) -> Claim:
+    seeds = f" (mean of {len(each.columns)} seeds)" if len(each.columns) > 1 else ""
+    verdict, digits = _verdict(tests, k), alignment.digits
     said = (
-        f"beats its {row['control']} control{seeds}: {verdict}, "
-        f"difference {short(row['difference'])}, "
-        f"95 % CI {interval(row['low'], row['high'])}, d_z {short(row['dz'], 2)}, "
-        f"{probability(row['t_holm'])} (t, Holm), "
-        f"{probability(row['wilcoxon_holm'])} (Wilcoxon, Holm), "
-        f"n = {alignment.counted(row['n'])}{same}"
+        f"beats its {each.kind} control{seeds}: {verdict}, "
+        f"difference {short(tests.difference[k], digits)}, "
+        f"95 % CI {interval(float(tests.low[k]), float(tests.high[k]), digits)}, "
+        f"d_z {short(tests.dz[k], 2)}, {probability(tests.p_holm[k])} (t, Holm), "
+        f"{probability(wilcoxon_p)} (Wilcoxon over {alignment.unit}, Holm), "
+        f"n = {alignment.counted(tests.n[k])}"
     )
-    return Claim(f"{row['model']} on {alignment.label}", said, verdict)
-
-
-def _dataset(tables: Sequence[pd.DataFrame]) -> xr.Dataset:
-    if not tables:
-        return xr.Dataset()
-    keys = ["benchmark", "model", "control"]
-    table = pd.concat(tables).rename(columns={old: new for new, old in COLUMNS.items()})
-    found: xr.Dataset = table.set_index(keys)[[*COLUMNS, "seeds", "outcome"]].to_xarray()
-    # Which models a benchmark has differs: where there is no contrast there is no outcome.
-    found["outcome"] = found["outcome"].where(found["outcome"].notnull(), "")
-    return found
+    same = tests.p_equivalence_holm[k] < tests.alpha
+    if same:
+        said += f"; equivalent within {margin_text(alignment.margin)}"
+    if same or verdict is Verdict.UNDECIDED:
+        said += could_show(float(tests.detectable[k]), digits)
+    return Claim(f"{each.model} on {alignment.label}", said, verdict)

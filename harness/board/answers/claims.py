@@ -76,9 +76,37 @@ def margin_text(margin: float) -> str:
     return short(margin, 4).rstrip("0").rstrip(".")
 
 
-def equivalence(margin: float, verdict: Verdict, low: float, high: float, n: str) -> str:
-    """Write the outcome of an equivalence test as a sentence; ``n`` says of what."""
-    return (
+def equivalence(
+    margin: float,
+    verdict: Verdict,
+    ends: tuple[float, float],
+    n: str,
+    detectable: float,
+    digits: int = 3,
+) -> str:
+    """Write the outcome of an equivalence test as a sentence.
+
+    Parameters
+    ----------
+    margin : float
+    verdict : Verdict
+    ends : tuple of float
+        Of the 90 % interval.
+    n : str
+        Of what.
+    detectable : float
+        The smallest difference that the data could have shown: beside everything but a difference.
+    digits : int
+    """
+    said = (
         f"equivalent within {margin_text(margin)}: {verdict}, "
-        f"90 % CI {interval(low, high)}, n = {n}"
+        f"90 % CI {interval(*ends, digits)}, n = {n}"
     )
+    return said if verdict is Verdict.NO else said + could_show(detectable, digits)
+
+
+def could_show(detectable: float, digits: int = 3) -> str:
+    """Write the smallest difference that the data could have shown, after a comma."""
+    if not math.isfinite(detectable):
+        return ""
+    return f", smallest detectable difference {short(detectable, digits)}"

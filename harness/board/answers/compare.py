@@ -11,10 +11,19 @@ import numpy.typing as npt
 import scipy.stats
 import xarray as xr
 
-from harness.board.answers.alignment import BASE, alignments, detail, selected, texts
+from harness.board.answers.alignment import (
+    BASE,
+    NOT_THERE,
+    Alignment,
+    alignments,
+    detail,
+    selected,
+    texts,
+)
 from harness.board.answers.claims import (
     Claim,
     Verdict,
+    could_show,
     equivalence,
     interval,
     probability,
@@ -24,7 +33,9 @@ from harness.board.answers.claims import (
 from harness.board.answers.competence import competence, probed
 from harness.board.answers.paired import paired
 from harness.errors import SelectionError
+from harness.spec.measures import ScoreMeasure
 from harness.stats.bootstrap import DoubleArray
+from harness.stats.crossed import detectable
 from harness.stats.fdr import holm
 
 
@@ -33,6 +44,7 @@ def compare(
     variants: Sequence[str],
     benchmarks: Sequence[str] | None = None,
     *,
+    measure: ScoreMeasure | None = None,
     alpha: float = 0.05,
     draws: int = 2000,
     seed: int = 0,
@@ -49,6 +61,8 @@ def compare(
         ``MODEL`` or ``MODEL+COMPRESSOR``.
     benchmarks : sequence of str, optional
         Names and globs; all.
+    measure : ScoreMeasure, optional
+        What of a neural score; each benchmark's headline. ``first`` and ``second`` are of it.
     alpha : float
         Level.
     draws, seed : int
@@ -58,8 +72,9 @@ def compare(
     -------
     Dataset
         Over dim benchmark: ``first``, ``second``, ``difference``, 95 % interval ``low``, ``high``,
-        90 % interval ``low90``, ``high90``, ``p``, ``p_holm``, ``p_equivalence``, ``margin``,
-        ``n`` and ``unit`` (what n counts; empty where there is no detail). And claims.
+        90 % interval ``low90``, ``high90``, ``p``, ``p_holm``, ``p_equivalence``,
+        ``detectable``, ``margin``, ``measure``, ``n`` and ``unit`` (what n counts; empty where
+        there is no detail). And claims.
 
     Raises
     ------
@@ -69,11 +84,12 @@ def compare(
     if len(variants) != 2:
         raise SelectionError("compare takes two variants", "as MODEL or MODEL+COMPRESSOR")
     first, second = (_variant(board, name) for name in variants)
-    found, _ = alignments(board, benchmarks)
+    found, lacking = alignments(board, benchmarks, measure)
     by_name = {a.benchmark: a for a in found}
     about, cells = board["benchmarks"].to_dataset(), board["cells"].to_dataset()
     rows: list[dict[str, float | str]] = []
-    gaps = []
+    gaps = [gap for gap in lacking if NOT_THERE in gap]
+    without = {gap.partition(": ")[0] for gap in gaps if measure is not None}
     for name in selected(board, benchmarks):
         values = [
             float(cells["value"].sel(model=m, compressor=c, benchmark=name))
@@ -85,15 +101,10 @@ def compare(
         margin = float(about["margin"].sel(benchmark=name))
         row = _empty(name, values, margin)
         if (alignment := by_name.get(name)) is not None:
-            names, means = alignment.names, alignment.means
-            tests = paired(
-                (means[:, names.index(first)] - means[:, names.index(second)])[:, None], margin
-            )
-            columns = ("difference", "low", "high", "low90", "high90", "p", "p_equivalence", "n")
-            row |= {c: float(getattr(tests, c)[0]) for c in columns} | {"unit": alignment.unit}
-        elif (pairs := _over_pairs(board, name, first, second, margin, draws, seed)) is not None:
+            row |= _over_replicates(alignment, first, second, alpha)
+        elif pairs := _over_pairs(board, name, (first, second), margin, alpha, draws, seed):
             row |= pairs
-        else:
+        elif name not in without:
             gaps.append(
                 f"{name}: no participants, stories, pairs, items or probes: nothing can be tested"
             )
@@ -106,6 +117,8 @@ def compare(
     for row, p in zip(rows, adjusted, strict=True):
         row["p_holm"] = float(p)
     claims = [_claim(variants, row, alpha) for row in rows if row["unit"]]
+    for row in rows:
+        del row["counted"]
     names_of = texts([str(row.pop("benchmark")) for row in rows])
     answer = xr.Dataset(
         {key: ("benchmark", _column([row[key] for row in rows])) for key in rows[0]},
@@ -113,6 +126,29 @@ def compare(
         attrs={"answer": "compare", "first": "+".join(first), "second": "+".join(second)},
     )
     return with_claims(answer, claims, gaps)
+
+
+_TESTED = ("low", "high", "low90", "high90", "p", "p_equivalence", "detectable", "n")
+"""Numbers of a test, by the names of :class:`harness.board.answers.paired.Paired`."""
+
+
+def _over_replicates(
+    alignment: Alignment, first: tuple[str, str], second: tuple[str, str], alpha: float
+) -> dict[str, float | str]:
+    at = [alignment.names.index(name) for name in (first, second)]
+    scores, means = alignment.sampled, alignment.means.mean(axis=0)
+    change = (scores[..., at[0]] - scores[..., at[1]])[..., None]
+    tests = paired(change, alignment.margin, alpha, alignment.factors)
+    columns = (*_TESTED, "difference")
+    return {
+        **{name: float(getattr(tests, name)[0]) for name in columns},
+        "first": float(means[at[0]]),
+        "second": float(means[at[1]]),
+        "margin": alignment.margin,
+        "unit": alignment.unit,
+        "measure": str(alignment.measure),
+        "counted": alignment.counted(tests.n[0]),
+    }
 
 
 def _column(values: list[float | str]) -> npt.NDArray[np.object_] | DoubleArray:
@@ -135,24 +171,25 @@ def _variant(board: xr.DataTree, name: str) -> tuple[str, str]:
 
 
 def _empty(name: str, values: list[float], margin: float) -> dict[str, float | str]:
-    unknown = ("low", "high", "low90", "high90", "p", "p_equivalence", "n")
     return {
         "benchmark": name,
         "first": values[0],
         "second": values[1],
         "difference": values[0] - values[1],
-        **dict.fromkeys(unknown, math.nan),
+        **dict.fromkeys(_TESTED, math.nan),
         "margin": margin,
         "unit": "",
+        "measure": str(ScoreMeasure.VALUE),
+        "counted": "",
     }
 
 
 def _over_pairs(
     board: xr.DataTree,
     name: str,
-    first: tuple[str, str],
-    second: tuple[str, str],
+    pair: tuple[tuple[str, str], tuple[str, str]],
     margin: float,
+    alpha: float,
     draws: int,
     seed: int,
 ) -> dict[str, float | str] | None:
@@ -160,7 +197,7 @@ def _over_pairs(
     if known is None:
         return None
     names = list(zip(known["model"].values, known["compressor"].values, strict=True))
-    known = known.isel(variant=[names.index(first), names.index(second)])
+    known = known.isel(variant=[names.index(name) for name in pair])
     read = competence(known, name, 0.0, draws, seed) or probed(known, name, draws, seed)
     if read is None:
         return None
@@ -189,25 +226,32 @@ def _over_pairs(
         "p_equivalence": float(same),
         "n": float(read.pairs.sum()),
         "unit": read.unit,
+        "counted": f"{int(read.pairs.sum())} {read.unit}",
+        "detectable": float(detectable(np.array(error), np.array(np.inf), alpha)),
     }
 
 
 def _claim(variants: Sequence[str], row: dict[str, float | str], alpha: float) -> Claim:
     low90, high90, margin = float(row["low90"]), float(row["high90"]), float(row["margin"])
+    measure = ScoreMeasure(str(row["measure"]))
+    digits, least = measure.digits, float(row["detectable"])
     said = (
-        f"{variants[0]} minus {variants[1]}: {short(float(row['difference']))}, 95 % CI "
-        f"{interval(float(row['low']), float(row['high']))}, {probability(float(row['p_holm']))} "
-        f"(Holm)"
+        f"{variants[0]} minus {variants[1]}: {short(float(row['difference']), digits)}, 95 % CI "
+        f"{interval(float(row['low']), float(row['high']), digits)}, "
+        f"{probability(float(row['p_holm']))} (Holm)"
     )
     verdict = Verdict.YES if float(row["p_holm"]) < alpha else Verdict.UNDECIDED
     if math.isnan(margin):
-        said += f", n = {int(row['n'])} {row['unit']}"
+        said += f", n = {row['counted']}"
+        if verdict is Verdict.UNDECIDED:
+            said += could_show(least, digits)
     else:
         verdict = Verdict.UNDECIDED
         if float(row["p_equivalence"]) < alpha:
             verdict = Verdict.YES
         elif low90 > margin or high90 < -margin:
             verdict = Verdict.NO
-        n = f"{int(row['n'])} {row['unit']}"
-        said = f"{equivalence(margin, verdict, low90, high90, n)}; {said}"
-    return Claim(str(row["benchmark"]), said, verdict)
+        same = equivalence(margin, verdict, (low90, high90), str(row["counted"]), least, digits)
+        said = f"{same}; {said}"
+    named = f"{row['benchmark']} ({measure.label})" if measure.label else str(row["benchmark"])
+    return Claim(named, said, verdict)

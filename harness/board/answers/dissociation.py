@@ -13,7 +13,15 @@ import scipy.stats
 import xarray as xr
 
 from harness.board.answers.alignment import Alignment, alignments, detail, selected, texts
-from harness.board.answers.claims import Claim, Verdict, interval, margin_text, short, with_claims
+from harness.board.answers.claims import (
+    Claim,
+    Verdict,
+    could_show,
+    interval,
+    margin_text,
+    short,
+    with_claims,
+)
 from harness.board.answers.competence import Competence, competence, probed
 from harness.board.answers.floors import (
     Heights,
@@ -23,6 +31,7 @@ from harness.board.answers.floors import (
 )
 from harness.board.answers.paired import Paired, paired
 from harness.board.answers.shares import Side, compare_shares
+from harness.spec.measures import ScoreMeasure
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
 
@@ -31,6 +40,7 @@ def dissociation(
     board: xr.DataTree,
     benchmarks: Sequence[str] | None = None,
     *,
+    measure: ScoreMeasure | None = None,
     alpha: float = 0.05,
     draws: int = 1000,
     seed: int = 0,
@@ -51,6 +61,8 @@ def dissociation(
     board : DataTree
     benchmarks : sequence of str, optional
         Names and globs, neural and linguistic; all.
+    measure : ScoreMeasure, optional
+        What of a neural score is its alignment; each benchmark's headline.
     alpha : float
         Level.
     draws, seed : int
@@ -71,7 +83,7 @@ def dissociation(
     SelectionError
         A pattern selects no benchmark.
     """
-    found, gaps = alignments(board, benchmarks)
+    found, gaps = alignments(board, benchmarks, measure)
     tested, lacking = _competences(board, benchmarks, draws, seed)
     gaps += lacking
     if not tested:
@@ -169,8 +181,8 @@ def _paired_sides(
     theirs = [other.names.index(name) for name in shared]
     at = {name: i for i, name in enumerate(alignment.names)}
     bases = [at[own.names[k][0], "none"] for k in mine]
-    scores = alignment.means
-    changes = scores[:, [at[name] for name in shared]] - scores[:, bases]
+    scores = alignment.sampled
+    changes = scores[..., [at[name] for name in shared]] - scores[..., bases]
     return _Pair(
         alignment,
         language,
@@ -178,7 +190,7 @@ def _paired_sides(
         (_taken(other.side, theirs), _taken(own.side, mine)),
         (other.floor[:, theirs], own.floor[mine]),
         (other.labels[:, theirs], own.labels[mine]),
-        paired(changes, alignment.margin, alpha),
+        paired(changes, alignment.margin, alpha, alignment.factors),
         alpha,
     )
 
@@ -272,8 +284,12 @@ class _Pair:
                     f" above {self.labels[0][i, k]}, alignment by {_ended(own, 'alignment', (k,))}"
                     f" of its height above {self.labels[1][k]}, difference "
                     f"{short(columns['difference'][i, k])}, 95 % CI "
-                    f"{interval(float(columns['low'][i, k]), float(columns['high'][i, k]))}"
+                    f"{interval(float(columns['low'][i, k]), float(columns['high'][i, k]))}, "
+                    f"n = {self.alignment.counted(self.tests.n[k])}"
                 )
+                if verdict is not Verdict.NO:
+                    least = float(self.tests.detectable[k])
+                    sentence += could_show(least, self.alignment.digits) + " of alignment"
                 subject = f"{compressor} on {model}, {self.language.benchmark} and {label}"
                 yield Claim(subject, sentence, verdict)
 

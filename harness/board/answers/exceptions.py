@@ -34,7 +34,11 @@ class Exceptions:
 
 
 def find_exceptions(
-    changes: DoubleArray, methods: Sequence[str], margin: float, alpha: float = 0.05
+    changes: DoubleArray,
+    methods: Sequence[str],
+    margin: float,
+    alpha: float = 0.05,
+    factors: int = 1,
 ) -> Exceptions | None:
     """Find exceptions one by one, the most deviant first (after Rosner 1983).
 
@@ -45,7 +49,7 @@ def find_exceptions(
 
     Parameters
     ----------
-    changes : array, shape (n_participants, n_models, n_compressors)
+    changes : array, shape (n_participants, [n_parts,] n_models, n_compressors)
         Score under the compressor minus score of the base; NaN where a cell is missing.
     methods : sequence of str
         Method of every compressor, without its library: implementations are no peers.
@@ -53,6 +57,8 @@ def find_exceptions(
         The difference that counts as none, or NaN.
     alpha : float
         Level.
+    factors : int
+        Number of leading axes that were drawn: participants, and parts of the stimulus.
 
     Returns
     -------
@@ -60,19 +66,20 @@ def find_exceptions(
         None with fewer than three methods, or without models that several of them share.
     """
     names = np.array(methods, dtype=object)
-    active = [i for i in range(len(names)) if np.isfinite(changes[:, :, i]).any()]
+    active = [i for i in range(len(names)) if np.isfinite(changes[..., i]).any()]
     if len(set(names[active])) < FEWEST:
         return None
     half = len(active) // 2
     flagged: list[int] = []
     while len(flagged) < half and len(set(names[active])) >= FEWEST:
-        tests = paired(_against_peers(changes, names, active)[:, active], margin, alpha)
+        against = _against_peers(changes, names, active)[..., active]
+        tests = paired(against, margin, alpha, factors)
         different = (tests.p_holm < alpha) & ~(tests.p_equivalence_holm < alpha)
         if not different.any():
             break
         worst = int(np.argmax(np.where(different, np.abs(tests.difference), -np.inf)))
         flagged.append(active.pop(worst))
-    tests = paired(_against_peers(changes, names, active), margin, alpha)
+    tests = paired(_against_peers(changes, names, active), margin, alpha, factors)
     if not np.isfinite(tests.difference).any():
         return None
     return Exceptions(tests, tuple(flagged))
@@ -81,11 +88,11 @@ def find_exceptions(
 def _against_peers(
     changes: DoubleArray, methods: npt.NDArray[np.object_], active: list[int]
 ) -> DoubleArray:
-    """Contrast every compressor with the mean of its active peers: (n_participants, n)."""
-    contrasts = np.full((changes.shape[0], changes.shape[2]), np.nan)
-    for i in range(changes.shape[2]):
+    """Contrast every compressor with the mean of its active peers: (n_participants, …, n)."""
+    contrasts = np.full((*changes.shape[:-2], changes.shape[-1]), np.nan)
+    for i in range(changes.shape[-1]):
         peers = [j for j in active if methods[j] != methods[i]]
         if peers:
-            difference = changes[:, :, i] - mean_present(changes[:, :, peers], axis=2)
-            contrasts[:, i] = mean_present(difference, axis=1)
+            difference = changes[..., i] - mean_present(changes[..., peers], axis=-1)
+            contrasts[..., i] = mean_present(difference, axis=-1)
     return contrasts

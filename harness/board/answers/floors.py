@@ -7,6 +7,7 @@ most of what it reaches on a task.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,10 @@ import xarray as xr
 from harness.board.answers.alignment import BASE, Alignment, mean_present
 from harness.board.answers.competence import Competence, compressed
 from harness.board.answers.shares import Side
+from harness.spec.measures import ScoreMeasure
 from harness.stats.bootstrap import DoubleArray
+from harness.stats.crossed import crossed_covariance
+from harness.stats.random_effects import random_mean
 
 LEVEL = 0.01
 """One-sided level at which a floor has to be above chance to count.
@@ -28,7 +32,11 @@ small, and the shares lost of them too large.
 CHANCE = "chance"
 NUISANCE = "the nuisance regressors"
 LEXICAL = "layer 0"
-KINDS = {"static": "static embeddings", "untrained": "the untrained network"}
+KINDS = {
+    "static": "static embeddings",
+    "untrained": "the untrained network",
+    "autocorrelation": "autocorrelation alone",
+}
 """Controls by what a sentence calls them."""
 
 Controls = Mapping[str, Mapping[str, Sequence[str]]]
@@ -72,12 +80,13 @@ def alignment_heights(alignment: Alignment, controls: Controls) -> Heights:
     """Measure alignment above the best of its floors, replicate by replicate.
 
     A floor is chosen by its mean; its own error is that of replicates, who have a score on it
-    each. Models of controls are left out.
+    each, and of parts of the stimulus where scores by part are known. Models of controls are left
+    out.
     """
     is_control = {name for kinds in controls.values() for names in kinds.values() for name in names}
     pairs = zip(*compressed(alignment.names), strict=True)
     kept = [(v, b) for v, b in pairs if alignment.names[v][0] not in is_control]
-    scores = alignment.means
+    scores, factors = alignment.sampled, alignment.factors
     rows, floors, labels = [], [], []
     for variant, base in kept:
         candidates = dict(_alignment_floors(alignment, base, controls))
@@ -86,21 +95,42 @@ def alignment_heights(alignment: Alignment, controls: Controls) -> Heights:
             {name: _error(values) for name, values in candidates.items()},
             len(scores) - 1,
         )
-        change = scores[:, variant] - scores[:, base]
-        height = scores[:, base] - candidates[label]
-        present = np.isfinite(change) & np.isfinite(height)
-        n = int(present.sum())
-        if n < 2:
-            rows.append((np.nan,) * 6)
-        else:
-            cov = np.cov(change[present], height[present]) / n
-            means = change[present].mean(), height[present].mean()
-            rows.append((*means, cov[0, 0], cov[1, 1], cov[0, 1], n - 1))
+        change = scores[..., variant] - scores[..., base]
+        rows.append(_joint_moments(change, scores[..., base] - candidates[label], factors))
         floors.append(float(np.nanmean(candidates[label])))
-        labels.append(label)
+        # The unique part is what is above the nuisance regressors: so is 0.
+        beyond = label == CHANCE and alignment.measure is ScoreMeasure.UNIQUE
+        labels.append(NUISANCE if beyond else label)
     columns = np.array(rows, np.float64).reshape(-1, 6).T
     names = [alignment.names[variant] for variant, _ in kept]
     return Heights(names, Side(*columns), np.array(floors), np.array(labels, np.str_))
+
+
+def _joint_moments(
+    change: DoubleArray, height: DoubleArray, factors: int
+) -> tuple[float, float, float, float, float, float]:
+    """Means of changes and heights, their variances and covariance, and the degrees of freedom.
+
+    Parameters
+    ----------
+    change, height : array, shape (n_replicates,) or (n_replicates, n_parts)
+    factors : int
+        Number of axes.
+    """
+    present = (np.isfinite(change) & np.isfinite(height)).reshape(len(change), -1).all(axis=1)
+    change, height = change[present], height[present]
+    n = len(change)
+    if n < 2:
+        return (np.nan,) * 6
+    if factors == 1:
+        cov = np.cov(change, height) / n
+        return change.mean(), height.mean(), cov[0, 0], cov[1, 1], cov[0, 1], n - 1
+    first, second = random_mean(change, 2), random_mean(height, 2)
+    varied, unsure = float(first.error**2), float(second.error**2)
+    most = math.sqrt(varied * unsure)  # variances may be one-way, where these are larger
+    shared = float(np.clip(crossed_covariance(change, height), -most, most))
+    freedom = float(min(first.freedom, second.freedom))
+    return float(first.estimate), float(second.estimate), varied, unsure, shared, freedom
 
 
 def _highest(means: Mapping[str, float], errors: Mapping[str, float], freedom: float) -> str:
@@ -111,7 +141,8 @@ def _highest(means: Mapping[str, float], errors: Mapping[str, float], freedom: f
 
 
 def _error(values: DoubleArray) -> float:
-    """Return the standard error of the mean of what is not NaN."""
+    """Return the standard error of the mean over replicates of what is not NaN."""
+    values = mean_present(values.reshape(len(values), -1), axis=1)
     known = values[np.isfinite(values)]
     return float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else np.inf
 
@@ -119,17 +150,26 @@ def _error(values: DoubleArray) -> float:
 def _alignment_floors(
     alignment: Alignment, base: int, controls: Controls
 ) -> Iterator[tuple[str, DoubleArray]]:
-    scores, names = alignment.means, alignment.names
-    yield CHANCE, np.full(len(scores), alignment.chance)
+    scores, names = alignment.sampled, alignment.names
+    yield CHANCE, np.full(scores.shape[:-1], alignment.chance)
     if alignment.nuisance is not None:
         values = alignment.nuisance.transpose("replicate", "variant").values[:, base]
         if np.isfinite(values).any():
-            yield NUISANCE, np.asarray(values, np.float64)
-    for kind, members in controls.get(names[base][0], {}).items():
+            # By part of the stimulus it is not on a board: what parts share with the base is not
+            # taken out of the height's error, which is too large rather than too small.
+            values = values.reshape(-1, *(1,) * (alignment.factors - 1))
+            yield NUISANCE, np.broadcast_to(values, scores.shape[:-1])
+    for kind, members in _kinds_of(names[base][0], controls):
         columns = [names.index((m, BASE)) for m in members if (m, BASE) in names]
-        values = mean_present(scores[:, columns], axis=1)
+        values = mean_present(scores[..., columns], axis=-1)
         if columns and np.isfinite(values).any():
             yield KINDS.get(kind, kind), values
+
+
+def _kinds_of(model: str, controls: Controls) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield a model's controls by kind, and those that are made from no model."""
+    yield from controls.get(model, {}).items()
+    yield from controls.get("", {}).items()
 
 
 def competence_heights(language: Competence, controls: Controls) -> Heights:
@@ -175,7 +215,7 @@ def _competence_floors(
     yield CHANCE, (chance, np.broadcast_to(chance, language.draws.shape[:2]))
     if language.lexical is not None and language.lexical_draws is not None:
         yield LEXICAL, (language.lexical[:, base], language.lexical_draws[..., base])
-    for kind, members in controls.get(language.names[base][0], {}).items():
+    for kind, members in _kinds_of(language.names[base][0], controls):
         columns = [language.names.index((m, BASE)) for m in members if (m, BASE) in language.names]
         if columns:
             mean = language.accuracy[:, columns].mean(axis=1)

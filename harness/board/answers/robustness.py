@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
 import xarray as xr
 
-from harness.board.answers.alignment import BASE, Alignment, alignments, controls, resampled, texts
+from harness.board.answers.alignment import Alignment, alignments, controls, resampled, texts
 from harness.board.answers.claims import (
     Claim,
     Verdict,
+    could_show,
     equivalence,
     interval,
     probability,
@@ -22,8 +22,9 @@ from harness.board.answers.claims import (
 )
 from harness.board.answers.exceptions import FEWEST, Exceptions, find_exceptions
 from harness.board.answers.front import pareto_front
-from harness.board.answers.paired import Paired, paired
-from harness.compress.report.summary import COVERED
+from harness.board.answers.grid import Grid, coverages, make_grid, methods_of, on_board
+from harness.board.answers.paired import Paired
+from harness.spec.measures import ScoreMeasure
 from harness.stats.bootstrap import DoubleArray
 
 COSTS = {
@@ -48,34 +49,17 @@ TESTED = (
     "p_holm",
     "p_equivalence",
     "p_equivalence_holm",
+    "detectable",
     "n",
 )
 """Columns of the tests of one pair."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Grid:
-    """Pairs of variant and base, and where they are on the grid of models and compressors."""
-
-    models: list[str]
-    compressors: list[str]
-    rows: list[tuple[int, int]]
-    changes: DoubleArray
-    """Shape (n_replicates, n_pairs)."""
-
-    def spread(self, values: DoubleArray, fill: float = math.nan) -> DoubleArray:
-        """Put values of pairs (last axis) on the grid: (..., n_models, n_compressors)."""
-        shape = (*values.shape[:-1], len(self.models), len(self.compressors))
-        out = np.full(shape, fill)
-        for k, (i, j) in enumerate(self.rows):
-            out[..., i, j] = values[..., k]
-        return out
 
 
 def robustness(
     board: xr.DataTree,
     benchmarks: Sequence[str] | None = None,
     *,
+    measure: ScoreMeasure | None = None,
     alpha: float = 0.05,
     draws: int = 2000,
     seed: int = 0,
@@ -83,15 +67,21 @@ def robustness(
 ) -> xr.Dataset:
     """Compare every compressed model with its base, participant by participant (or by story).
 
+    Where scores by part of the stimulus are on the board, parts are drawn as participants are; and
+    where a calibrated compressor was drawn several times (``gptq-int4#0``, ``gptq-int4#1``), so are
+    its draws: all are random effects, crossed.
+
     Parameters
     ----------
     board : DataTree
     benchmarks : sequence of str, optional
         Names and globs; all.
+    measure : ScoreMeasure, optional
+        What of a score; each benchmark's headline.
     alpha : float
         Level of the tests, over all pairs of a benchmark (Holm).
     draws, seed : int
-        Resamples of participants.
+        Resamples of participants and parts.
     partly : bool
         Whether variants count of which less than 90 % of the blocks' weights were compressed;
         else each is named as a gap.
@@ -101,29 +91,30 @@ def robustness(
     Dataset
         Over (benchmark, model, compressor): ``difference`` from the base, 95 % interval ``low``,
         ``high``, 90 % interval ``low90``, ``high90``, ``dz``, ``p``, ``p_holm``,
-        ``p_equivalence``, ``p_equivalence_holm``, ``n``, ``outcome`` (equivalent, worse, better,
-        undecided), the costs, ``value``, ``on_front`` (alignment against bytes) and
-        ``front_share`` (share of resamples in which it is). Over (benchmark, compressor):
-        ``exception`` (1 or 0), ``contrast`` with its peers, ``contrast_p``. Over (benchmark, cost):
-        ``rank_correlation`` of the difference with the cost, ``rank_low``, ``rank_high``. And
-        claims.
+        ``p_equivalence``, ``p_equivalence_holm``, ``detectable``, ``n``, ``draws``,
+        ``outcome`` (equivalent, worse, better, undecided), the costs, ``value``, ``on_front``
+        (alignment against bytes) and ``front_share`` (share of resamples in which it is). Over
+        (benchmark, compressor): ``exception`` (1 or 0), ``contrast`` with its peers,
+        ``contrast_p``. Over (benchmark, cost): ``rank_correlation`` of the difference with the
+        cost, ``rank_low``, ``rank_high``. And claims.
 
     Raises
     ------
     SelectionError
         A pattern selects no benchmark.
     """
-    found, gaps = alignments(board, benchmarks)
+    found, gaps = alignments(board, benchmarks, measure)
     parts, claims = [], []
     for alignment in found:
-        grid, lacking = _grid(board, alignment, partly=partly)
+        grid, lacking = make_grid(board, alignment, partly=partly)
         gaps += [f"{alignment.benchmark}: {text}" for text in lacking]
         if not grid.rows:
             continue
-        tests = paired(grid.changes, alignment.margin, alpha)
+        tests = grid.tested(alignment.margin, alpha)
         costs = _costs(board, grid, alignment.benchmark)
-        methods = _methods(board, grid)
-        exceptions = find_exceptions(grid.spread(grid.changes), methods, alignment.margin, alpha)
+        methods = methods_of(board, grid)
+        changes = grid.spread(grid.means)
+        exceptions = find_exceptions(changes, methods, alignment.margin, alpha, grid.factors)
         if exceptions is None:
             gaps.append(
                 f"{alignment.benchmark}: an exception needs {FEWEST} methods on the same models"
@@ -133,7 +124,7 @@ def robustness(
                 f"{alignment.benchmark}: too few {alignment.unit}: every 90 % interval is wider "
                 "than the margin, so that equivalence cannot be shown"
             )
-        part = _dataset(grid, tests, costs | {"coverage": _coverages(board, grid)})
+        part = _dataset(grid, tests, costs | {"coverage": coverages(board, grid)})
         part = part.merge(_front(board, alignment, grid, costs["bytes_packed"], draws, seed))
         part = part.merge(_ranks(grid, costs, min(draws, 500), seed))
         part = part.merge(_exception_columns(grid, exceptions))
@@ -151,55 +142,7 @@ def robustness(
     return with_claims(answer.assign_attrs(answer="robustness", alpha=alpha), claims, gaps)
 
 
-def _grid(board: xr.DataTree, alignment: Alignment, *, partly: bool) -> tuple[_Grid, list[str]]:
-    control = controls(board)
-    columns = {name: i for i, name in enumerate(alignment.names)}
-    lacking, pairs = [], []
-    for (model, compressor), column in columns.items():
-        if compressor == BASE or control[model]:
-            continue
-        if (model, BASE) not in columns:
-            lacking.append(f"{model} has no base (compressor {BASE}) to be compared with")
-            continue
-        share = _coverage(board, model, compressor)
-        if share < COVERED and not partly:
-            lacking.append(
-                f"{model}+{compressor} is left out: {share:.0%} of its blocks' weights are "
-                "compressed (--partly takes it in)"
-            )
-            continue
-        pairs.append((model, compressor, column, columns[model, BASE]))
-    if not pairs and not lacking:
-        lacking.append("no compressed model is on the board")
-    models = list(dict.fromkeys(p[0] for p in pairs))
-    compressors = list(dict.fromkeys(p[1] for p in pairs))
-    rows = [(models.index(m), compressors.index(c)) for m, c, *_ in pairs]
-    means = alignment.means
-    changes = means[:, [p[2] for p in pairs]] - means[:, [p[3] for p in pairs]]
-    return _Grid(models, compressors, rows, changes), lacking
-
-
-def _coverage(board: xr.DataTree, model: str, compressor: str) -> float:
-    """Return the share of the blocks' weights that was compressed; nan where nobody counted."""
-    known = board["compression"].to_dataset()
-    if "coverage" not in known:
-        return math.nan
-    return float(known["coverage"].sel(model=model, compressor=compressor).item())
-
-
-def _coverages(board: xr.DataTree, grid: _Grid) -> DoubleArray:
-    shares = [[_coverage(board, m, c) for c in grid.compressors] for m in grid.models]
-    return np.asarray(shares, np.float64)
-
-
-def _methods(board: xr.DataTree, grid: _Grid) -> list[str]:
-    """Name the method of every compressor, whatever library it is from."""
-    method = board["compressors"].to_dataset()["method"]
-    named = [str(method.sel(compressor=c).item()) or c for c in grid.compressors]
-    return [name.split("@")[0] for name in named]
-
-
-def _costs(board: xr.DataTree, grid: _Grid, benchmark: str) -> dict[str, DoubleArray]:
+def _costs(board: xr.DataTree, grid: Grid, benchmark: str) -> dict[str, DoubleArray]:
     found: dict[str, DoubleArray] = {}
     for name, group in COSTS.items():
         known = board[group].to_dataset()
@@ -207,12 +150,12 @@ def _costs(board: xr.DataTree, grid: _Grid, benchmark: str) -> dict[str, DoubleA
             found[name] = np.full((len(grid.models), len(grid.compressors)), math.nan)
             continue
         column = known[name].sel(benchmark=benchmark) if group == "cells" else known[name]
-        column = column.sel(model=grid.models, compressor=grid.compressors)
+        column = column.sel(model=grid.models, compressor=on_board(board, grid))
         found[name] = np.asarray(column.transpose("model", "compressor").values, np.float64)
     return found
 
 
-def _dataset(grid: _Grid, tests: Paired, costs: dict[str, DoubleArray]) -> xr.Dataset:
+def _dataset(grid: Grid, tests: Paired, costs: dict[str, DoubleArray]) -> xr.Dataset:
     dims = ("model", "compressor")
     outcome = np.full((len(grid.models), len(grid.compressors)), "", object)
     for k, at in enumerate(grid.rows):
@@ -220,7 +163,10 @@ def _dataset(grid: _Grid, tests: Paired, costs: dict[str, DoubleArray]) -> xr.Da
     return xr.Dataset(
         {name: (dims, grid.spread(getattr(tests, name))) for name in TESTED}
         | {name: (dims, column) for name, column in costs.items()}
-        | {"outcome": (dims, outcome)},
+        | {
+            "outcome": (dims, outcome),
+            "draws": (dims, grid.spread(np.array([float(c.shape[-1]) for c in grid.changes]))),
+        },
         coords={"model": texts(grid.models), "compressor": texts(grid.compressors)},
     )
 
@@ -228,7 +174,7 @@ def _dataset(grid: _Grid, tests: Paired, costs: dict[str, DoubleArray]) -> xr.Da
 def _front(
     board: xr.DataTree,
     alignment: Alignment,
-    grid: _Grid,
+    grid: Grid,
     packed: DoubleArray,
     draws: int,
     seed: int,
@@ -237,12 +183,12 @@ def _front(
     control = controls(board)
     kept = [k for k, (model, _) in enumerate(alignment.names) if not control[model]]
     names = [alignment.names[k] for k in kept]
-    scores = alignment.means[:, kept]
+    scores = alignment.sampled[..., kept]
     size = board["compression"].to_dataset()["bytes_packed"]
     cost = np.array([float(size.sel(model=m, compressor=c)) for m, c in names])
-    value = scores.mean(axis=0)
+    value = alignment.means[:, kept].mean(axis=0)
     on = pareto_front(cost, value)
-    share = pareto_front(cost, resampled(scores, draws, seed)).mean(axis=0)
+    share = pareto_front(cost, resampled(scores, draws, seed, alignment.factors)).mean(axis=0)
     models = list(dict.fromkeys(m for m, _ in names))
     compressors = list(dict.fromkeys(c for _, c in names))
     columns = {"value": value, "on_front": on.astype(float), "front_share": share, "bytes": cost}
@@ -258,10 +204,12 @@ def _front(
     )
 
 
-def _ranks(grid: _Grid, costs: dict[str, DoubleArray], draws: int, seed: int) -> xr.Dataset:
+def _ranks(grid: Grid, costs: dict[str, DoubleArray], draws: int, seed: int) -> xr.Dataset:
     """Spearman correlation of the change with each cost, over pairs of variant and base."""
     at = tuple(np.array(grid.rows).T)
-    means = np.vstack([grid.changes.mean(axis=0), resampled(grid.changes, draws, seed)])
+    changes = grid.means
+    own = changes.reshape(-1, changes.shape[-1]).mean(axis=0)
+    means = np.vstack([own, resampled(changes, draws, seed, grid.factors)])
     found = np.full((3, len(costs)), math.nan)
     for i, column in enumerate(costs.values()):
         cost = column[at]
@@ -282,7 +230,7 @@ def _ranks(grid: _Grid, costs: dict[str, DoubleArray], draws: int, seed: int) ->
     )
 
 
-def _exception_columns(grid: _Grid, exceptions: Exceptions | None) -> xr.Dataset:
+def _exception_columns(grid: Grid, exceptions: Exceptions | None) -> xr.Dataset:
     n = len(grid.compressors)
     contrast, p = np.full((2, n), math.nan)
     flag = np.zeros(n)
@@ -298,20 +246,28 @@ def _exception_columns(grid: _Grid, exceptions: Exceptions | None) -> xr.Dataset
     )
 
 
-def _claims(alignment: Alignment, grid: _Grid, tests: Paired) -> list[Claim]:
-    claims = []
+def _claims(alignment: Alignment, grid: Grid, tests: Paired) -> list[Claim]:
+    claims, digits = [], alignment.digits
     for k, (i, j) in enumerate(grid.rows):
         subject = f"{grid.compressors[j]} on {grid.models[i]}, {alignment.label}"
+        drawn, n = grid.changes[k].shape[-1], alignment.counted(tests.n[k])
+        if drawn > 1:
+            n += f", {drawn} draws of the compressor"
+        least = float(tests.detectable[k])
         change = (
-            f"changes alignment by {short(tests.difference[k])}, 95 % CI "
-            f"{interval(float(tests.low[k]), float(tests.high[k]))}, dz {short(tests.dz[k], 2)}, "
-            f"{probability(tests.p_holm[k])} (Holm)"
+            f"changes alignment by {short(tests.difference[k], digits)}, 95 % CI "
+            f"{interval(float(tests.low[k]), float(tests.high[k]), digits)}, "
+            f"dz {short(tests.dz[k], 2)}, {probability(tests.p_holm[k])} (Holm)"
         )
-        verdict = Verdict.UNDECIDED
-        if not math.isnan(alignment.margin):
+        if math.isnan(alignment.margin):  # there is a difference, or it is not known
+            verdict = Verdict.YES if tests.p_holm[k] < tests.alpha else Verdict.UNDECIDED
+            change += f", n = {n}"
+            if verdict is Verdict.UNDECIDED:
+                change += could_show(least, digits)
+        else:
             verdict = tests.equivalence_verdict(k)
-            low, high = float(tests.low90[k]), float(tests.high90[k])
-            said = equivalence(alignment.margin, verdict, low, high, alignment.counted(tests.n[k]))
+            ends = float(tests.low90[k]), float(tests.high90[k])
+            said = equivalence(alignment.margin, verdict, ends, n, least, digits)
             if verdict is Verdict.UNDECIDED and tests.p_equivalence[k] < tests.alpha:
                 said += f" ({probability(tests.p_equivalence_holm[k])} after Holm)"
             change = f"{said}; {change}"
@@ -320,7 +276,7 @@ def _claims(alignment: Alignment, grid: _Grid, tests: Paired) -> list[Claim]:
 
 
 def _exception_claims(
-    alignment: Alignment, grid: _Grid, exceptions: Exceptions | None, methods: list[str]
+    alignment: Alignment, grid: Grid, exceptions: Exceptions | None, methods: list[str]
 ) -> list[Claim]:
     if exceptions is None:
         return []
@@ -342,7 +298,7 @@ def _exception_claims(
     return claims
 
 
-def _second_implementation(subject: str, grid: _Grid, tests: Paired, j: int) -> Claim:
+def _second_implementation(subject: str, grid: Grid, tests: Paired, j: int) -> Claim:
     name = grid.compressors[j]
     others = [k for k, c in enumerate(grid.compressors) if k != j and _plain(c) == _plain(name)]
     if not others:

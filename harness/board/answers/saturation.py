@@ -21,6 +21,7 @@ from harness.board.answers.alignment import (
 from harness.board.answers.claims import (
     Claim,
     Verdict,
+    could_show,
     equivalence,
     interval,
     probability,
@@ -29,6 +30,8 @@ from harness.board.answers.claims import (
 )
 from harness.board.answers.curves import CURVES, CurveFit, fit_curves
 from harness.board.answers.paired import Paired, paired
+from harness.board.answers.widths import width_gaps
+from harness.spec.measures import ScoreMeasure
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
 
@@ -53,6 +56,7 @@ def saturation(
     board: xr.DataTree,
     benchmarks: Sequence[str] | None = None,
     *,
+    measure: ScoreMeasure | None = None,
     alpha: float = 0.05,
     draws: int = 2000,
     seed: int = 0,
@@ -70,16 +74,20 @@ def saturation(
     board : DataTree
     benchmarks : sequence of str, optional
         Names and globs; all.
+    measure : ScoreMeasure, optional
+        What of a score; each benchmark's headline.
     alpha : float
         Level of each test.
     draws, seed : int
-        Resamples of participants, and of models about the straight line.
+        Resamples of participants (and parts of the stimulus), and of models about the straight
+        line.
 
     Returns
     -------
     Dataset
         Over dims (benchmark, family, roi, model): ``difference`` from the largest, its 90 %
-        interval ``low``, ``high`` and ``p``. Over (benchmark, family, roi): ``point``, parameters
+        interval ``low``, ``high``, ``p`` and ``detectable``, the smallest difference that the data
+        would probably have shown. Over (benchmark, family, roi): ``point``, parameters
         of the smallest equivalent model (NaN: none is shown), ``point_model``, ``below``, the next
         smaller model (empty where there is none), ``point_low`` and ``point_high``: 95 % bootstrap
         interval over participants of the smallest model whose mean is within the margin. Over
@@ -91,14 +99,15 @@ def saturation(
     SelectionError
         A pattern selects no benchmark.
     """
-    found, gaps = alignments(board, benchmarks)
+    found, gaps = alignments(board, benchmarks, measure)
     parts, claims = [], []
     for alignment in found:
         groups, lacking = _groups(board, alignment)
         gaps += [f"{alignment.benchmark}: {text}" for text in lacking]
+        gaps += width_gaps(board, alignment, {g.name: g.models for g in groups})
         scores = alignment.with_regions
         rois = [MEAN, *(str(r) for r in alignment.regions["roi"].values)]
-        rows = [_Row.of(g, scores, alignment.margin, alpha, draws, seed) for g in groups]
+        rows = [_Row.of(g, scores, alignment, alpha, draws, seed) for g in groups]
         if not rows:
             continue
         p = np.stack([row.curves.p for row in rows])
@@ -123,16 +132,21 @@ class _Row:
 
     @staticmethod
     def of(
-        group: _Group, scores: DoubleArray, margin: float, alpha: float, draws: int, seed: int
+        group: _Group,
+        scores: DoubleArray,
+        alignment: Alignment,
+        alpha: float,
+        draws: int,
+        seed: int,
     ) -> _Row:
-        own = scores[:, :, list(group.column)]
-        tests = paired(own[..., :-1] - own[..., -1:], margin, alpha)
-        means = resampled(own, draws, seed)
+        own, margin, factors = scores[..., list(group.column)], alignment.margin, alignment.factors
+        tests = paired(own[..., :-1] - own[..., -1:], margin, alpha, factors)
+        means = resampled(own, draws, seed, factors)
         within = np.abs(means[..., :-1] - means[..., -1:]) < margin
         ends = np.quantile(_smallest(within), [0.025, 0.975], axis=0)
         low = group.parameters[np.floor(ends[0]).astype(int)]
         high = group.parameters[np.ceil(ends[1]).astype(int)]
-        y = mean_present(own, axis=0).T
+        y = mean_present(own.reshape(-1, *own.shape[factors:]), axis=0).T
         curves = fit_curves(np.log10(group.parameters), y, max(200, draws // 2), seed)
         return _Row(group, tests, low, high, curves, alpha)
 
@@ -180,6 +194,8 @@ def _claims(alignment: Alignment, row: _Row, p_curves: DoubleArray, alpha: float
     claims = []
     if not math.isnan(alignment.margin):
         claims.append(_point_claim(subject, alignment, row))
+    else:
+        claims.append(_difference_claim(subject, alignment, row))
     for i, name in enumerate(CURVES[1:], 1):
         if math.isnan(row.curves.error[i, 0]):
             continue
@@ -205,10 +221,9 @@ def _point_claim(subject: str, alignment: Alignment, row: _Row) -> Claim:
 
     def compared(i: int) -> str:
         verdict = tests.equivalence_verdict((0, i)) if i < at else Verdict.YES
-        low, high = tests.low90[0, i], tests.high90[0, i]
-        return equivalence(
-            margin, verdict, float(low), float(high), alignment.counted(tests.n[0, i])
-        )
+        ends = float(tests.low90[0, i]), float(tests.high90[0, i])
+        n, least = alignment.counted(tests.n[0, i]), float(tests.detectable[0, i])
+        return equivalence(margin, verdict, ends, n, least, alignment.digits)
 
     def name(i: int) -> str:
         return f"{group.models[i]} ({_size(group.parameters[i])})"
@@ -231,9 +246,32 @@ def _point_claim(subject: str, alignment: Alignment, row: _Row) -> Claim:
         subject,
         f"saturates at {name(at)}: {compared(at)}, to {largest}; the next smaller, "
         f"{name(at - 1)}, {said}: 90 % CI "
-        f"{interval(float(tests.low90[0, at - 1]), float(tests.high90[0, at - 1]))}; {bounds}",
+        f"{_ends90(tests, at - 1, alignment.digits)}; {bounds}",
         Verdict.YES if below is Verdict.NO else Verdict.UNDECIDED,
     )
+
+
+def _ends90(tests: Paired, at: int, digits: int) -> str:
+    return interval(float(tests.low90[0, at]), float(tests.high90[0, at]), digits)
+
+
+def _difference_claim(subject: str, alignment: Alignment, row: _Row) -> Claim:
+    """Say whether the largest model differs from the smallest: all there is without a margin."""
+    tests, digits = row.tests, alignment.digits
+    different = bool(tests.p[0, 0] < row.alpha)
+    verdict = Verdict.UNDECIDED
+    if different:
+        verdict = Verdict.YES if tests.difference[0, 0] < 0 else Verdict.NO
+    low, high = float(tests.low[0, 0]), float(tests.high[0, 0])
+    said = (
+        f"the largest, {row.group.models[-1]}, is above the smallest, {row.group.models[0]}: "
+        f"{verdict}, by {short(-float(tests.difference[0, 0]), digits)}, 95 % CI "
+        f"{interval(-high, -low, digits)}, {probability(float(tests.p[0, 0]))}, "
+        f"n = {alignment.counted(tests.n[0, 0])}"
+    )
+    if not different:
+        said += could_show(float(tests.detectable[0, 0]), digits)
+    return Claim(subject, said, verdict)
 
 
 def _size(parameters: float) -> str:
@@ -268,6 +306,7 @@ def _dataset(benchmark: str, rows: list[_Row], rois: list[str]) -> xr.Dataset:
             "low": tests.low90,
             "high": tests.high90,
             "p": tests.p_equivalence,
+            "detectable": tests.detectable,
         }
         fit = row.curves
         curves = {"error": fit.error, "knot": fit.knot, "curve_p": fit.p}

@@ -19,6 +19,7 @@ from harness.board.submission.shelf import read_shelf
 from harness.errors import SubmissionError
 from harness.runner.status import Status
 from harness.spec.direction import lower_is_better, was_calibrated
+from harness.spec.measures import HEADLINE, ScoreMeasure
 from harness.spec.registry import Registry
 
 
@@ -103,12 +104,24 @@ def check(sources: Sequence[Path], leaderboard: Path, registry: Registry) -> Rep
     pool = [*accepted.values(), *fresh]
     remarks: list[Problem] = []
     for entry in fresh:
-        problems += _entry_problems(entry, registry)
-        problems += _company(entry, pool)
-        problems += _like_the_others(entry, pool)
-        remarks += _remarks(entry, pool, registry)
+        problems += _survived(entry, _entry_problems(entry, registry))
+        problems += _survived(entry, _company(entry, pool))
+        problems += _survived(entry, _like_the_others(entry, pool))
+        remarks += _survived(entry, _remarks(entry, pool, registry))
     changes, overwritten = _changes(fresh, list(accepted.values()))
     return Report(tuple(fresh), _unique([*problems, *overwritten]), _unique(remarks), changes)
+
+
+def _survived(entry: Entry, found: Iterator[Problem]) -> list[Problem]:
+    """List what a check finds; one that a stranger's entry brings down is a problem of it."""
+    problems: list[Problem] = []
+    try:
+        for problem in found:
+            problems.append(problem)
+    except (Exception, RecursionError) as error:
+        what = f"cannot be checked: {type(error).__name__}: {str(error)[:200]}"
+        problems.append(Problem(entry.name, what))
+    return problems
 
 
 def _open(source: Path) -> Opened:
@@ -174,6 +187,9 @@ def _benchmark_faults(entry: Entry, registry: Registry) -> Iterator[str]:
     }
     if lower_is_better(said) != spec.lower_is_better:
         yield f"of {spec.name} the other end of the scale is the better one here"
+    later: dict[str, Any] = {m.margin_field: spec.margin_of(m) for m in ScoreMeasure if m.other}
+    later |= {HEADLINE: spec.headline}
+    ours |= {field: value for field, value in later.items() if field in said}
     for field, value in ours.items():
         if said[field] != value:
             yield f"{field} of {spec.name} is {said[field]!r}; here it is {value!r}"

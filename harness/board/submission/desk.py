@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.board.files import save_board
 from harness.board.submission.bundle import Opened, open_bundle
@@ -18,6 +18,7 @@ from harness.board.submission.shelf import (
     record_verification,
     verification,
 )
+from harness.board.submission.verified import cell_state, joined
 from harness.board.submission.verify import Verification
 from harness.errors import ExtraMissing, SubmissionError
 from harness.store.atomic import writing
@@ -95,13 +96,16 @@ def record(
                 written.append(record_verification(source, entries[name], said[name]))
         else:
             here = {e.id for e in open_bundle(source).entries}
-            mine = {name: said[name] for name in sorted(set(said) & here)}
+            before = _beside(source)
+            mine = before | {
+                name: joined(before.get(name), said[name]) for name in sorted(set(said) & here)
+            }
             with writing(beside(source)) as path:
                 path.write_text(json.dumps(mine, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             written.append(beside(source))
             written += [
                 record_verification(leaderboard, accepted[name], mine[name])
-                for name in sorted(set(mine) & set(accepted))
+                for name in sorted(set(said) & here & set(accepted))
             ]
     return written
 
@@ -116,13 +120,22 @@ def accept(entries: Sequence[Entry], sources: Sequence[Path], leaderboard: Path)
     """
     written = put(leaderboard, entries)
     for source in sources:
-        if source.is_dir() or not beside(source).is_file():
+        if source.is_dir():
             continue
-        found = parse_json(beside(source).read_bytes(), str(beside(source)))
+        found = _beside(source)
         for entry in entries:
-            if isinstance(found.get(entry.id), dict):
+            if entry.id in found:
                 written.append(record_verification(leaderboard, entry, found[entry.id]))
     return written
+
+
+def _beside(bundle: Path) -> dict[str, dict[str, Any]]:
+    """Read what verifications found of a bundle so far, by entry."""
+    path = beside(bundle)
+    if not path.is_file():
+        return {}
+    found = parse_json(path.read_bytes(), str(path))
+    return {name: said for name, said in found.items() if isinstance(said, dict) and "of" in said}
 
 
 def build(leaderboard: Path, write_page: WritePage | None = None) -> list[Path]:
@@ -152,9 +165,8 @@ def build(leaderboard: Path, write_page: WritePage | None = None) -> list[Path]:
             "accepted files are never edited: take them back from the history",
         )
 
-    def state(entry: Entry) -> str:
-        found = verification(leaderboard, entry)
-        return "unverified" if found is None else str(found.get("outcome", "unverified"))
+    def state(entry: Entry, compressor: str) -> str:
+        return cell_state(verification(leaderboard, entry), compressor)
 
     board = merge(opened.entries, state)
     written = [save_board(board, Path(leaderboard) / BOARD)]

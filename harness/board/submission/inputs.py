@@ -75,6 +75,8 @@ def _offered(shelf: Shelf[Any], name: str) -> Any:
 def _model(model: Mapping[str, Any], registry: Registry) -> ModelSpec:
     from harness.lm import controls
 
+    if model["control"] == controls.AUTOCORRELATION:
+        return controls.autocorrelation()
     name = model["base"] or model["name"]
     spec = registry.models.specs.get(name) or _release(name, model["source"], model["revision"])
     if not model["control"]:

@@ -30,7 +30,7 @@ def key_faults(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> Ite
         recordings = json.loads(said["recordings"])
         parts = json.loads(said["parts"])
         told = _told(entry, said)
-        measured = dict(json.loads(said["stages"]))
+        measured = _measured(said["stages"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         yield f"its provenance lacks what its key is made of: {error!r}"
         return
@@ -42,7 +42,7 @@ def key_faults(entry: Entry, cell: Mapping[str, Any], registry: Registry) -> Ite
         faults = list(_part_faults(parts, told, spec))
         if measured != stages_of(parts):
             faults.append("the stages that it names are not those of its key")
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         yield f"the parts of its key are not what they should be: {error!r}"
         return
     if made_recordings != recordings:
@@ -59,8 +59,15 @@ def requests_of(cell: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys of what a cell's benchmark asked; nothing where the cell does not say."""
     try:
         return tuple(map(str, json.loads(cell["provenance"]["parts"])["requests"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
+
+
+def _measured(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("the stages are no mapping")
+    return found
 
 
 def _told(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:

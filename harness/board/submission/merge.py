@@ -13,6 +13,7 @@ import xarray as xr
 
 from harness.board.assemble import (
     SCHEMA,
+    WIDTH,
     compression_columns,
     compression_dataset,
     join_variants,
@@ -25,11 +26,12 @@ from harness.errors import SubmissionError
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER, lower_is_better, was_calibrated
 from harness.spec.layout import NUMBERS as VALUES
+from harness.spec.measures import MARGIN_FIELDS, UNSAID
 
-Verified = Callable[[Entry], str]
-"""Says of an entry and thus of its cells: ``verified``, ``unverified`` or ``failed``."""
+Verified = Callable[[Entry, str], str]
+"""Says of a cell, by entry and compressor: ``verified``, ``unverified`` or ``failed``."""
 
-_NUMERIC = ("parameters", "chance", "margin", "version", "simulated")
+_NUMERIC = ("parameters", WIDTH, "chance", "margin", *MARGIN_FIELDS, "version", "simulated")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class _Place:
     cell: Mapping[str, Any]
 
 
-def merge(entries: Sequence[Entry], verified: Verified = lambda _: "unverified") -> xr.DataTree:
+def merge(entries: Sequence[Entry], verified: Verified = lambda *_: "unverified") -> xr.DataTree:
     """Put entries on one board.
 
     A cell that several entries have is that of the highest revision. Where two revisions of a model
@@ -55,7 +57,7 @@ def merge(entries: Sequence[Entry], verified: Verified = lambda _: "unverified")
     entries : sequence of Entry
         Accepted ones, in any order.
     verified : callable
-        What is known of an entry.
+        What is known of a cell.
 
     Returns
     -------
@@ -79,9 +81,13 @@ def merge(entries: Sequence[Entry], verified: Verified = lambda _: "unverified")
         "benchmark": sorted({p.benchmark for p in places}),
     }
     about = {(p.model, p.benchmark): p.entry.record for p in places}
-    models = {model: record["model"] for (model, _), record in sorted(about.items())}
+    models = {m: {WIDTH: None, **record["model"]} for (m, _), record in sorted(about.items())}
     benchmarks = {
-        name: {**record["benchmark"], LOWER: int(lower_is_better(record["benchmark"]))}
+        name: {
+            **UNSAID,
+            **record["benchmark"],
+            LOWER: int(lower_is_better(record["benchmark"])),
+        }
         for (_, name), record in sorted(about.items())
     }
     compressors = {
@@ -168,7 +174,9 @@ def _cells(
         said = {
             **{name: p.cell[name] for name in ("status", "reason", "key")},
             "provenance": json.dumps(p.cell["provenance"], sort_keys=True),
-            "verified": verified(p.entry) if Status(p.cell["status"]).has_score else "",
+            "verified": verified(p.entry, p.cell["compressor"]["name"])
+            if Status(p.cell["status"]).has_score
+            else "",
             "submitter": p.entry.record["submitter"]["name"],
             "entry": p.entry.id,
         }
@@ -179,6 +187,12 @@ def _cells(
         {name: (dims, array) for name, array in (numbers | words).items()},
         coords={axis: texts(names) for axis, names in axes.items()},
     )
+
+
+def _verified(place: _Place, verified: Verified) -> str:
+    if not Status(place.cell["status"]).has_score:
+        return ""
+    return verified(place.entry, place.cell["compressor"]["name"])
 
 
 def _facts(

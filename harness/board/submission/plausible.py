@@ -69,9 +69,6 @@ def _ceiling(
     kind = str(cell["provenance"].get("ceiling_kind", ""))
     if low is not None and low > ceiling and LOWER_BOUND not in kind:
         yield f"its whole interval, from {low:.4g}, is above its ceiling {ceiling:.4g}"
-    share = cell["normalised"]
-    if share is not None and abs(share * ceiling - value) > TOLERANCE:
-        yield f"{value:.4g} of a ceiling of {ceiling:.4g} is not the share {share:.4g}"
 
 
 def detail_faults(entry: Entry) -> Iterator[tuple[str, str]]:
@@ -123,17 +120,33 @@ def variant_faults(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[str
             continue
         if np.isinf(variable.values).any():
             yield f"{name} holds an infinite number"
-        if variable.size and np.isnan(variable.values).all():
+        # Where no ceiling is reliable there is nothing that is relative to one.
+        relative = str(name).startswith("normalised")
+        if variable.size and np.isnan(variable.values).all() and not relative:
             yield f"{name} holds no number"
     primary = headline(dataset)
     if primary is not None and cell["value"] is not None:
         mean = mean_of(dataset, primary)
         if not abs(mean - cell["value"]) <= TOLERANCE:
             yield f"its value {cell['value']:.6g} is not the mean of {primary.name}, {mean:.6g}"
+    yield from _share(dataset, cell)
     said = cell["provenance"].get("participants")
     there = dataset.sizes.get("participant")
     if said is not None and there is not None and said != there:
         yield f"its provenance says {said} participants, its detail has {there}"
+
+
+def _share(dataset: xr.Dataset, cell: Mapping[str, Any]) -> Iterator[str]:
+    """Compare a share of the ceiling with those of participants, or with value and ceiling."""
+    share, value, ceiling = (cell.get(name) for name in ("normalised", "value", "ceiling"))
+    if share is None or value is None:
+        return
+    if "normalised_participant" in dataset:
+        mean = float(dataset["normalised_participant"].mean())
+        if not abs(mean - share) <= TOLERANCE * max(1.0, abs(share)):
+            yield f"{share:.4g} is not the share of ceilings by participant, {mean:.4g}"
+    elif ceiling is not None and abs(share * ceiling - value) > TOLERANCE:
+        yield f"{value:.4g} of a ceiling of {ceiling:.4g} is not the share {share:.4g}"
 
 
 def has_layers(entry: Entry) -> bool:

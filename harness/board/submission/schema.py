@@ -8,11 +8,13 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from harness.board.assemble import WIDTH
 from harness.board.submission.entry import SCHEMA
 from harness.runner.status import Status
 from harness.spec.direction import CALIBRATED, LOWER
 from harness.spec.layout import KINDS
 from harness.spec.layout import NUMBERS as VALUES
+from harness.spec.measures import HEADLINE, MARGIN_FIELDS, WHY, ScoreMeasure
 
 Rule = Callable[[Any], str]
 """Takes a value and says what is wrong with it; nothing where nothing is."""
@@ -121,9 +123,10 @@ MODEL: Mapping[str, Rule] = {
     "revision": lambda value: "" if value == "" else name(value),
     "source": text(500),
     "family": text(100),
-    "control": one_of("", "untrained", "static"),
+    "control": one_of("", "untrained", "static", "autocorrelation"),
     "base": lambda value: "" if value == "" else name(value),
     "parameters": number,
+    WIDTH: number,
     "tags": text(500),
     "licence": text(200),
     "citation": text(),
@@ -136,6 +139,9 @@ BENCHMARK: Mapping[str, Rule] = {
     "metric": text(400),
     "chance": number,
     "margin": number,
+    **dict.fromkeys(MARGIN_FIELDS, number),
+    HEADLINE: one_of(*map(str, ScoreMeasure)),
+    WHY: text(),
     "simulated": count,
     LOWER: flag,
     "licence": text(200),
@@ -159,7 +165,7 @@ CELL: Mapping[str, Rule] = {
     "compression": facts,
     **dict.fromkeys(NUMBERS, number),
 }
-LATER = (LOWER, CALIBRATED)
+LATER = (WIDTH, LOWER, CALIBRATED, HEADLINE, WHY, *MARGIN_FIELDS)
 """Fields that records accepted before they existed do not have."""
 DETAIL: Mapping[str, Rule] = {"bytes": count, "sha256": key}
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.board.submission.bundle import Opened, Problem, open_entries
 from harness.board.submission.detail import DETAIL_LIMIT
 from harness.board.submission.entry import Entry, parse_json
+from harness.board.submission.verified import joined
 from harness.errors import SubmissionError
 from harness.store.atomic import writing
 
@@ -78,8 +79,9 @@ def put(leaderboard: Path, entries: Sequence[Entry]) -> list[Path]:
 
 
 def record_verification(leaderboard: Path, entry: Entry, found: dict[str, Any]) -> Path:
-    """Write what a verification found beside the entry."""
+    """Write what a verification found beside the entry, with what earlier ones found of others."""
     path = Path(leaderboard) / SUBMISSIONS / entry.folder / f"{entry.id}{VERIFIED}"
+    found = joined(verification(leaderboard, entry), found)
     with writing(path) as beside:
         beside.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path

@@ -16,6 +16,7 @@ import xarray as xr
 
 from harness.board.submission.entry import Entry
 from harness.board.submission.inputs import selection_of
+from harness.board.submission.verified import entry_state
 from harness.errors import ChecksumError, HarnessError, SubmissionError
 from harness.place.place import Place
 from harness.runner.options import RunOptions
@@ -31,6 +32,8 @@ Run = Callable[[Selection, RunOptions, Place, "Progress | None"], xr.DataTree]
 """Computes a selection at a place and returns its board."""
 MOST_BYTES = 64 * 2**30
 """Of one file at an address that a submitter names."""
+MOST_SECONDS = 6 * 3600.0
+"""For one file or repository that a submitter names."""
 SHARE_OF_MARGIN = 0.1
 """A cell agrees when it comes back within this share of the benchmark's margin of equivalence."""
 TOLERANCE = 0.002
@@ -108,17 +111,30 @@ class Verification:
 
     @property
     def outcome(self) -> str:
-        """``failed`` if a cell differs, ``verified`` if all agree, else ``unverified``."""
-        outcomes = {finding.outcome for finding in self.findings}
-        if "differs" in outcomes:
-            return "failed"
-        return "verified" if outcomes == {"agrees"} else "unverified"
+        """What this verification says of the entry, see :func:`.verified.entry_state`."""
+        return entry_state({f.compressor: f.outcome for f in self.findings}, self.of)
+
+    @property
+    def agreed(self) -> int:
+        """Number of cells that came back the same."""
+        return sum(finding.outcome == "agrees" for finding in self.findings)
+
+    @property
+    def of(self) -> int:
+        """Number of cells of the entry that have a score."""
+        return sum(Status(cell["status"]).has_score for cell in self.entry.record["cells"])
+
+    def sentence(self) -> str:
+        """Say how much of the entry is verified by now."""
+        return f"{self.entry.name}: {self.agreed} of {self.of} cells verified ({self.outcome})"
 
     def to_json(self, sample: int, seed: int) -> dict[str, Any]:
         """Return what is recorded beside the entry."""
         return {
             "entry": self.entry.id,
             "outcome": self.outcome,
+            "agreed": self.agreed,
+            "of": self.of,
             "sample": sample,
             "seed": seed,
             "versions": versions(),
@@ -208,7 +224,7 @@ def verify(
     found: dict[str, list[Rerun]] = {}
     by_id = {entry.id: entry for entry in entries}
     with tempfile.TemporaryDirectory(prefix="brainpress-verify-") as folder:
-        there = replace(place, store=Path(folder), most_bytes=MOST_BYTES)
+        there = replace(place, store=Path(folder), most_bytes=MOST_BYTES, most_seconds=MOST_SECONDS)
         for entry, cell in draw(entries, sample, seed):
             finding = _again(entry, cell, registry, run, there, progress)
             found.setdefault(entry.id, []).append(finding)

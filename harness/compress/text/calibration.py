@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.compress.text.sources import FILE, SELF
 from harness.errors import CompressionError, CorruptError
+from harness.place.place import folder
 from harness.store.keys import content_key
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _label(path: Path) -> str:
 
 
 def _file_hash(text: str) -> str:
-    path = Path(text.removeprefix(FILE)).expanduser()
+    path = folder(text.removeprefix(FILE), "a text")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

@@ -11,6 +11,7 @@ from harness.compress.text.sources import FILE, SELF
 from harness.errors import CompressionError
 from harness.fetch.download import fetch
 from harness.fetch.resource import Resource
+from harness.place.place import folder
 
 _HUB = "https://huggingface.co/datasets"
 
@@ -64,7 +65,7 @@ def documents(text: str, *, offline: bool = False) -> Iterator[str]:
         The corpus cannot be had.
     """
     if text.startswith(FILE):
-        yield _plain_text(Path(text.removeprefix(FILE)).expanduser())
+        yield _plain_text(folder(text.removeprefix(FILE), "a text"))
         return
     if text not in CORPORA:
         raise CompressionError(

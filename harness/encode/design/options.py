@@ -12,10 +12,29 @@ from harness.errors import DataError
 
 
 class Metric(StrEnum):
-    """What inner cross-validation maximises."""
+    """What inner cross-validation maximises, or what is compared instead of predictions."""
 
     R2 = "r2"
     CORRELATION = "correlation"
+    RSA = "rsa"
+    """Representational similarity: r between distances of held-out rows in model and brain."""
+    CKA = "cka"
+    """Linear centred kernel alignment of held-out rows, without the bias of wide models."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether geometries are compared, and nothing is predicted."""
+        return self in (Metric.RSA, Metric.CKA)
+
+
+class Readout(StrEnum):
+    """What becomes of the layers of a model."""
+
+    BEST = "best"
+    """One layer, chosen on training rows."""
+    STACKED = "stacked"
+    """Predictions of all layers, averaged with weights that inner folds give (Breiman 1996; Lin et
+    al. 2024): none below 0, together 1."""
 
 
 class Precision(StrEnum):
@@ -86,6 +105,16 @@ class EncodingOptions:
         are decomposed in float64 either way.
     permutations : int
         Block permutations behind p-values of voxels; 0 for none. Regions always have theirs.
+    projected : int
+        Width that every layer is projected to, by one seeded Gaussian matrix; 0: as it is. A wider
+        model has more regressors: claims about size are to hold without.
+    readout : Readout
+        One layer, or a stack of all.
+    partition : bool
+        Whether the variance of regions is parted among bands: model, static embeddings, lexical,
+        position, autocorrelation.
+    cross : bool
+        Whether every participant is predicted from fits to the others, besides.
 
     Raises
     ------
@@ -106,6 +135,10 @@ class EncodingOptions:
     solver: Solver = Solver.BRAINPRESS
     speed: Speed = Speed.EXACT
     permutations: int = 0
+    projected: int = 0
+    readout: Readout = Readout.BEST
+    partition: bool = False
+    cross: bool = False
 
     def __post_init__(self) -> None:
         counts = (self.penalties, self.nuisance_penalties)
@@ -115,6 +148,27 @@ class EncodingOptions:
                 f" {self.penalty_low:g}",
                 "a grid has at least one penalty, and starts above 0",
             )
+        if self.projected < 0:
+            raise DataError(f"a width of {self.projected}", "give the units of a layer; 0: all")
+
+    def only(self, what: str, **allowed: object) -> None:
+        """Refuse choices that an analysis cannot follow.
+
+        Parameters
+        ----------
+        what : str
+            What is scored, in the plural.
+        allowed : object
+            By name, the only value that a choice may have there.
+
+        Raises
+        ------
+        DataError
+            A choice has another value.
+        """
+        for name, value in allowed.items():
+            if (asked := getattr(self, name)) != value:
+                raise DataError(f"{what} know no {name}={str(asked).lower()}", "score regions")
 
     @property
     def typed(self) -> Precision:

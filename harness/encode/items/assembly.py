@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
-from harness.encode.design.options import EncodingOptions
+from harness.encode.ceilings.cross_fit import Ratio, given_ratio
+from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
+from harness.encode.design.narrowed import narrowed
+from harness.encode.design.options import EncodingOptions, Readout
 from harness.encode.design.splits import Fold
 from harness.encode.design.targets import usable_columns
+from harness.encode.score.relative import interval, relative, unique_of
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError, ScoreError
-from harness.stats.bootstrap import bootstrap_interval
 
 if TYPE_CHECKING:
     from harness.encode.ceilings.assembly_ceiling import NeuroidCeilings
@@ -225,9 +227,11 @@ def score_assembly(
         bootstrap over participants). By (part, participant): ``r_best``, ``baseline_r``,
         ``unique_r2``, ``ceiling_r``, ``normalised_r`` and ``excluded``; by (part, participant,
         layer): ``r``. ``baseline``: mean of ``baseline_r``. NaN where a participant did not take
-        part. ``normalised``, averaged like ``value``: r over ceiling of each neuroid whose ceiling
-        is .05 or more, never clipped; ``excluded``: the share of those whose ceiling is not;
-        ``ceiling``: the ceilings of those that are kept, averaged likewise. Attributes
+        part. ``normalised_r``: mean r over mean ceiling of the neuroids whose ceiling is .05 or
+        more and, where it was extrapolated, above 0 with its whole 95 % interval; ``excluded``: the
+        share of those whose ceiling is not; ``ceiling``: the ceilings of those that are kept,
+        averaged like ``value``. ``normalised`` and ``unique``: see
+        :mod:`harness.encode.score.relative`. Attributes
         ``ceiling_kind``, ``ceiling_reason`` and ``ceiling_threshold`` say what it is.
 
     Raises
@@ -235,6 +239,10 @@ def score_assembly(
     ScoreError
         The recording has not a row for every item.
     """
+    options.only("items", readout=Readout.BEST, partition=False, cross=False)
+    if options.metric.compares:
+        raise DataError(f"{options.metric} is not for items", "metric=r2 or correlation")
+    recording = narrowed(recording, np.zeros(len(recording)), options.projected)
     if recording.sizes["sample"] != len(data.items):
         raise ScoreError(
             f"the recording has {recording.sizes['sample']} rows for {len(data.items)} items"
@@ -242,9 +250,10 @@ def score_assembly(
     parts, people = list(dict.fromkeys(data.parts)), list(dict.fromkeys(data.participants))
     layers = np.asarray(recording["layer"].values)
     shape = (len(parts), len(people))
-    r_best, length_r, unique, top, relative, excluded = (np.full(shape, np.nan) for _ in range(6))
+    r_best, length_r, unique, top, shares, excluded = (np.full(shape, np.nan) for _ in range(6))
     curve = np.full((*shape, len(layers)), np.nan)
     warnings: list[str] = []
+    reasons: dict[str, str] = {}
     for i, part in enumerate(parts):
         rows, here = measured(data, part)
         owner = data.participants[here]
@@ -269,28 +278,41 @@ def score_assembly(
                 unique[i, j] = np.nanmean(result.nuisance.unique_r2[own])
                 curve[i, j] = np.nanmean(result.r[:, own], axis=1)
             if own.any() and ceilings is not None:
-                known = ceilings.value[i, here][own]
-                share = normalised(result.r_best[own], known, CEILING_THRESHOLD)
-                relative[i, j], excluded[i, j] = _mean(share.value), share.excluded
-                top[i, j] = _mean(known[known >= CEILING_THRESHOLD])
+                share = given_ratio(
+                    result.r_best[own], _reliable(ceilings, i)[here][own], CEILING_THRESHOLD
+                )
+                shares[i, j], excluded[i, j] = share.value, 1 - share.used
+                top[i, j] = share.ceiling
+                reasons[person] = share.reason
     each = _by_participant(r_best)
     if not len(each):
         raise DataError("no neuroid has responses to all items of an experiment")
-    interval = bootstrap_interval(each)
+    value, low, high = interval(each)
+    own = {
+        str(person): Ratio(
+            _mean(column),
+            1.0,
+            math.nan,
+            "" if np.isfinite(column).any() else reasons.get(person, "no ceiling"),
+        )
+        for person, column in zip(people, shares.T, strict=True)
+    }
+    relation = relative(own)
     dims = ("part", "participant")
     return xr.Dataset(
         {
-            "value": float(each.mean()),
-            "low": float(interval.low),
-            "high": float(interval.high),
+            "value": value,
+            "low": low,
+            "high": high,
+            **relation.data_vars,
+            **unique_of(np.array([_mean(column) for column in unique.T])),
             "baseline": float(np.nanmean(length_r)),
             "r_best": (dims, r_best),
             "baseline_r": (dims, length_r),
             "unique_r2": (dims, unique),
             "ceiling": _mean(_by_participant(top)),
-            "normalised": _mean(_by_participant(relative)),
             "ceiling_r": (dims, top),
-            "normalised_r": (dims, relative),
+            "normalised_r": (dims, shares),
             "excluded": (dims, excluded),
             "r": ((*dims, "layer"), curve),
         },
@@ -300,6 +322,7 @@ def score_assembly(
             "layer": layers,
         },
         attrs={
+            **relation.attrs,
             "encoding_options": json.dumps(asdict(options), default=str),
             "interval_kind": "95 % bootstrap over participants",
             "baseline_of": ", ".join(baseline),
@@ -311,6 +334,14 @@ def score_assembly(
             "excluded_share": _mean(_by_participant(excluded)),
         },
     )
+
+
+def _reliable(ceilings: NeuroidCeilings, part: int) -> Floats:
+    """Ceilings of an experiment without those whose interval reaches 0; given ones as they are."""
+    known = ceilings.value[part]
+    if np.isnan(ceilings.low[part]).all():
+        return np.asarray(known, np.float64)
+    return np.asarray(np.where(ceilings.low[part] > 0, known, np.nan), np.float64)
 
 
 def _mean(values: Floats) -> float:

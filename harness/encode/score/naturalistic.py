@@ -18,12 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.ceilings.cross_fit import Z_VOXEL, Parts, Ratio
 from harness.encode.design.confounds import Drift
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import OneParticipant
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.protocol import Responses, prepare, score_responses
+from harness.encode.score.relative import of_units, relative, unique_of
+from harness.encode.score.voxel_parts import by_part
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
 from harness.stats.bootstrap import bootstrap_interval
@@ -72,6 +75,8 @@ class Naturalistic:
     confounds : mapping
         By participant, what has nothing to do with the stimulus (motion, aCompCor),
         (n_samples, k), of everybody or of nobody.
+    bands : mapping
+        Further regressors (n_samples,) by name, by band: for the partition of variance.
     """
 
     source: ResponseSource
@@ -81,6 +86,7 @@ class Naturalistic:
     ceilings: Mapping[str, Floats] = field(default_factory=dict)
     cutoff: float | None = None
     confounds: Mapping[str, Floats] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.confounds and set(self.confounds) != set(self.source.participants):
@@ -156,6 +162,7 @@ def region_means(data: Naturalistic, rois: Sequence[str] = ()) -> Responses:
         cutoff=data.cutoff,
         confounds=data.confounds or None,
         nuisance=dict(data.nuisance),
+        bands=data.bands,
     )
     return replace(found, left_out={**left_out, **found.left_out})
 
@@ -192,21 +199,29 @@ def score_stories(
         ``roi``: see :func:`harness.encode.score.protocol.score_responses`. ``voxel``: ``value``,
         mean r
         at the layers chosen on training rows, over the voxels that a participant has in any region
-        (all, where no region is known) and over participants; ``normalised``, the same of r over
-        ceiling, of voxels with a ceiling; by (participant, layer): ``r``, ``r2``; by (participant,
+        (all, where no region is known) and over participants; ``normalised`` of the same voxels,
+        with interval, by participant and by region
+        (:func:`harness.encode.score.relative.relative`), and ``unique`` likewise;
+        by (participant, layer): ``r``, ``r2``; by (participant,
         roi): ``r_roi``, ``ceiling_roi``; by (voxel,), one participant after the other: ``voxel_r``,
         ``voxel_ceiling``, ``voxel_normalised``, ``voxel_layer``, ``voxel_participant``. With
         nuisance regressors also ``nuisance_r2``, ``joint_r2`` and ``unique_r2`` (see
         :func:`harness.encode.voxels.stream.stream_layers`), by (participant,) as means over the
         same
         voxels as ``value``, by (participant, roi) as ``…_roi``, and by (voxel,) as ``voxel_…``.
+        By held-out part of the stimulus ``fold_r`` and ``fold_unique_r2``, and ``voxel_unique_p``
+        and ``voxel_unique_q``: see :func:`harness.encode.score.voxel_parts.by_part`.
         Products with voxels are in float32 here, unless a precision is asked for. With
-        ``options.permutations``, ``voxel_p`` and ``voxel_q``.
+        ``options.permutations``, ``voxel_p`` and ``voxel_q``, and ``voxel_unique_p`` and
+        ``voxel_unique_q`` of unique R2 by sign flips.
     """
     if resolution is Resolution.ROI:
         return score_responses(recording, region_means(data, rois), options, folds=folds)
     scores = stream_stories(recording, data, options, folds=folds, scope=scope)
-    return _of_voxels(scores, data, tuple(rois) or data.rois)
+    named = tuple(rois) or data.rois
+    found = _of_voxels(scores, data, named)
+    parts = by_part(scores, data.masks, named)  # permutations, where asked for, come before t
+    return found.assign({name: made for name, made in parts.items() if name not in found})
 
 
 def stream_stories(
@@ -298,8 +313,10 @@ def _of_voxels(
     people = tuple(scores)
     first = next(iter(scores.values()))
     beyond = [name for name in BEYOND if name in first]
-    tested = [name for name in ("p", "q") if name in first]
-    each: dict[str, list[Any]] = {name: [] for name in ("value", "normalised", "r", "r2", *beyond)}
+    tested = [name for name in ("p", "q", "unique_p", "unique_q") if name in first]
+    each: dict[str, list[Any]] = {name: [] for name in ("value", "r", "r2", *beyond)}
+    shares: dict[str, Ratio] = {}
+    by_region: dict[str, dict[str, Ratio]] = {}
     regions: dict[str, list[list[float]]] = {name: [] for name in ("r", "ceiling", *beyond)}
     for name, score in scores.items():
         masks = data.masks.get(name, {})
@@ -308,7 +325,9 @@ def _of_voxels(
         columns = {"r": score["r_best"].values, "ceiling": score["ceiling"].values}
         columns |= {name: score[name].values for name in beyond}
         each["value"].append(_mean(columns["r"][chosen]))
-        each["normalised"].append(_mean(score["normalised"].values[chosen]))
+        shares[name] = _ratio(score, chosen)
+        nobody = np.zeros(score.sizes["voxel"], bool)
+        by_region[name] = {roi: _ratio(score, masks.get(roi, nobody)) for roi in rois}
         each["r"].append([_mean(layer[chosen]) for layer in score["r"].values])
         each["r2"].append([_mean(layer[chosen]) for layer in score["r2"].values])
         for what in beyond:
@@ -330,7 +349,6 @@ def _of_voxels(
             "low": float(interval.low),
             "high": float(interval.high),
             "ceiling": _mean(ceilings),
-            "normalised": _mean(np.array(each["normalised"])),
             "participant_value": ("participant", value),
             "r": (("participant", "layer"), np.array(each["r"])),
             "r2": (("participant", "layer"), np.array(each["r2"])),
@@ -348,9 +366,15 @@ def _of_voxels(
         coords={"participant": np.array(people, object), "layer": first["layer"].values},
     )
     if rois:
-        by_region = {f"{k}_roi": (("participant", "roi"), np.array(v)) for k, v in regions.items()}
-        score = score.assign(by_region)
-        score = score.assign_coords(roi=np.array(rois, object))
+        tables = {f"{k}_roi": (("participant", "roi"), np.array(v)) for k, v in regions.items()}
+        score = score.assign(tables).assign_coords(roi=np.array(rois, object))
+    share = relative(shares, by_region if rois else None)
+    score = score.assign(share.data_vars).assign_attrs(share.attrs)
+    if "unique_r2" in beyond:
+        unique = unique_of(
+            np.array(each["unique_r2"]), np.array(regions["unique_r2"]) if rois else None
+        )
+        score = score.assign(unique)
     said = {
         key: json.dumps({p: s.attrs.get(key, "") for p, s in scores.items()}, default=str)
         for key in ("excluded_share", "unusable", "warnings")
@@ -358,6 +382,26 @@ def _of_voxels(
     return score.assign_attrs(
         {k: v for k, v in first.attrs.items() if k not in (*said, "participant")} | said,
         nuisance=", ".join(data.nuisance) if beyond else "",
+    )
+
+
+def _ratio(score: xr.Dataset, chosen: Mask) -> Ratio:
+    """Relate r of some voxels of a participant to their ceilings."""
+    parts = None
+    if "part_r" in score:
+        parts = Parts(
+            np.asarray(score["part_r"].values, np.float64),
+            np.asarray(score["part_ceiling"].values, np.float64),
+            np.asarray(score["ceiling_null"].values, np.float64),
+            squared=True,
+        )
+    return of_units(
+        np.asarray(score["r_best"].values, np.float64),
+        np.asarray(score["ceiling"].values, np.float64),
+        parts,
+        chosen,
+        z=Z_VOXEL,
+        threshold=float(score.attrs["ceiling_threshold"]),
     )
 
 

@@ -12,12 +12,19 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.ceilings.cross_fit import Z_REGION, Ratio, mean_ratio, shared_parts
 from harness.encode.ceilings.estimates import leave_one_out, split_half
 from harness.encode.design.confounds import Confounds
-from harness.encode.design.options import EncodingOptions
+from harness.encode.design.narrowed import narrowed
+from harness.encode.design.options import EncodingOptions, Readout
 from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces
+from harness.encode.score.across import across_participants
+from harness.encode.score.partition import partition, table
+from harness.encode.score.relative import relative
 from harness.encode.score.responses import Cleaned, Responses, prepare
+from harness.encode.score.similarity import score_similarity
+from harness.encode.score.stacked import stacked
 from harness.encode.score.unique import unique_part
 from harness.encode.solve.layers import encode_layers
 from harness.errors import ScoreError
@@ -61,8 +68,10 @@ def score_responses(
     Dataset
         ``value``: held-out Pearson r at the chosen layer, mean over ROIs and participants, with
         ``low`` and ``high`` (95 % bootstrap over participants); ``ceiling``: leave-one-out
-        inter-participant correlation, mean over the same; ``normalised``: their ratio, never
-        clipped. By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
+        inter-participant correlation, mean over the same; ``normalised``: mean r over
+        mean ceiling, of participants and regions whose ceiling is above its null
+        (:func:`harness.encode.score.relative.relative`).
+        By (participant, roi, layer): ``r``, ``r2``. By (participant, roi): ``r_best``,
         ``r2_best``, ``layer_best``, ``ceiling_loo``; ``nuisance_r``, ``nuisance_r2``, ``joint_r``,
         ``joint_r2`` and ``unique_r2 = joint_r2 - nuisance_r2``; ``p``, of ``r_best`` by permuting
         predictions in blocks of 20 samples, and ``q``, adjusted over the ROIs of a participant
@@ -87,6 +96,9 @@ def score_responses(
         raise ScoreError(
             f"the recording has {recording.sizes['sample']} samples, the responses {len(data.runs)}"
         )
+    if options.metric.compares:
+        return score_similarity(recording, data, options, seed, folds)
+    recording = narrowed(recording, data.runs, options.projected)
     if folds is None:
         folds = contiguous_folds(data.runs, options.n_outer, options.gap)
     clean = data.cleaned(held_out_pieces(data.runs, folds))
@@ -104,9 +116,16 @@ def score_responses(
         low=float(interval.low),
         high=float(interval.high),
         ceiling=ceiling,
-        normalised=value / ceiling if ceiling > 0 else np.nan,
     )
-    return score.assign_attrs(_said(result, data, clean, options, seed) | permuted.attrs)
+    share = _relative(result, data, clean, seed)
+    score = score.assign(share.data_vars)
+    if options.cross:
+        features = np.asarray(recording.values)
+        score = score.merge(across_participants(features, clean, data.runs, options, folds, seed))
+    if options.partition:
+        score = score.merge(_partition(np.asarray(recording.values), result, data, clean, seed))
+    said = _said(result, data, clean, options, seed) | permuted.attrs | share.attrs
+    return score.assign_attrs(said)
 
 
 def _encoded(
@@ -122,12 +141,23 @@ def _encoded(
     beside = np.column_stack(list(data.nuisance.values())) if data.nuisance else None
 
     def encoded(targets: Floats, groups: list[str], confounds: Confounds | None) -> EncodingResult:
-        return encode_layers(
+        found = encode_layers(
             features,
             targets,
             data.runs,
             options=options,
             target_groups=groups,
+            nuisance=beside,
+            confounds=confounds,
+            folds=folds,
+        )
+        if options.readout is Readout.BEST:
+            return found
+        return stacked(
+            found,
+            features,
+            targets,
+            data.runs,
             nuisance=beside,
             confounds=confounds,
             folds=folds,
@@ -236,6 +266,50 @@ def _ceilings(clean: Cleaned, seed: int) -> xr.Dataset:
             "group_ceiling": (("roi",), np.asarray(halves.value)),
         }
     )
+
+
+def _relative(result: EncodingResult, data: Responses, clean: Cleaned, seed: int) -> xr.Dataset:
+    """Relate r to what participants have in common, cross-fitted over parts of the stimulus."""
+    n, k = len(data.participants), len(data.rois)
+    if n < 3:
+        nothing = Ratio(math.nan, math.nan, math.nan, f"{n} participants have no ceiling")
+        return relative(dict.fromkeys(data.participants, nothing), seed=seed)
+    tests = [fold.test for fold in result.folds]
+    rows = np.concatenate(tests)
+    held = clean.values[:, rows]
+    lengths = [len(test) for test in tests]
+    each, regions = {}, {}
+    for i, person in enumerate(data.participants):
+        others = (held.sum(axis=0) - held[i]) / (n - 1)
+        predicted = result.predictions[:, i * k : (i + 1) * k]
+        parts = shared_parts(held[i], others, predicted, lengths)
+        each[person] = mean_ratio(parts, Z_REGION)
+        regions[person] = {
+            roi: mean_ratio(parts.of(np.arange(k) == j), Z_REGION)
+            for j, roi in enumerate(data.rois)
+        }
+    return relative(each, regions, seed, together=True)
+
+
+def _partition(
+    features: Floats, result: EncodingResult, data: Responses, clean: Cleaned, seed: int
+) -> xr.Dataset:
+    """Part the variance of every participant and region among bands."""
+    shape = len(data.participants), len(data.rois)
+    lexical = {**data.nuisance, **data.bands.get("lexical", {})}
+    regressors = {**data.bands, "lexical": lexical}
+    bands = {n: np.column_stack(list(own.values())) for n, own in regressors.items() if own}
+    names, unique, joint = partition(
+        features,
+        np.concatenate(list(clean.values), axis=1),
+        data.runs,
+        bands,
+        [int(np.nanmean(fold, axis=1).argmax()) for fold in result.inner_score],
+        options=result.options,
+        confounds=clean.confounds,
+        folds=result.folds,
+    )
+    return table(names, unique.reshape(-1, *shape), joint.reshape(shape), seed)
 
 
 def _said(

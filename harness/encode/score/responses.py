@@ -42,6 +42,8 @@ class Responses:
         Slow periods that are taken out.
     left_out : mapping
         Participants that were dropped, and why.
+    bands : mapping
+        Further regressors (sample,) by name, by band: for the partition of variance.
     """
 
     values: Floats
@@ -52,6 +54,7 @@ class Responses:
     confounds: Floats | None = None
     drift: Drift | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.participants), len(self.runs), len(self.rois))
@@ -138,6 +141,7 @@ def prepare(
     cutoff: float | None,
     confounds: Mapping[str, npt.ArrayLike] | None = None,
     nuisance: Mapping[str, npt.ArrayLike] | None = None,
+    bands: Mapping[str, Mapping[str, Floats]] | None = None,
 ) -> Responses:
     """Z-score each participant's responses by run, and say what is to be taken out of them.
 
@@ -155,6 +159,8 @@ def prepare(
         What has nothing to do with the stimulus (motion, aCompCor), (sample, k) by participant.
     nuisance : mapping, optional
         What has to do with the stimulus, but not with its meaning, (sample,) by name.
+    bands : mapping, optional
+        Further regressors of bands (:func:`harness.stimuli.position.bands`).
 
     Returns
     -------
@@ -195,6 +201,7 @@ def prepare(
         moved,
         None if cutoff is None else Drift(tr, cutoff),
         left_out,
+        bands or {},
     )
 
 

@@ -87,6 +87,11 @@ class StoryBenchmark(ABC):
         return {}
 
     @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions that are scored, by name; none: all that every participant has."""
+        return ()
+
+    @property
     def ceilings(self) -> Mapping[str, Floats]:
         """By participant, ceilings that were published, (n_voxels,)."""
         return {}
@@ -122,6 +127,13 @@ class StoryBenchmark(ABC):
         pairs = zip(self.passages, self.clocks, strict=True)
         columns = np.concatenate([lexical_nuisance(p, c, self.language) for p, c in pairs])
         return dict(zip(LEXICAL, columns.T, strict=True))
+
+    def bands(self) -> dict[str, dict[str, Floats]]:
+        """Regressors of further bands, for the partition of variance: where a word stands."""
+        from harness.stimuli.position import bands, joined
+
+        pairs = zip(self.passages, self.clocks, strict=True)
+        return joined([bands(passage, clock) for passage, clock in pairs])
 
     def __post_init__(self) -> None:
         """Look at everything that is needed.
@@ -163,6 +175,7 @@ class StoryBenchmark(ABC):
             self.ceilings,
             cutoff=self.cutoff,
             confounds=self.confounds,
+            bands=self.bands() if self.options.partition else {},
         )
 
     def score(self, recordings: Recordings) -> xr.Dataset:
@@ -180,6 +193,7 @@ class StoryBenchmark(ABC):
             self.options,
             resolution=Resolution(self.resolution),
             folds=self.folds,
+            rois=self.regions,
             scope=self.scope,
         )
 

@@ -35,7 +35,8 @@ def unique_part(score: xr.Dataset, seed: int = 0) -> xr.Dataset:
         one; ``unique_p``, two-sided, crossed; ``unique_of_ceiling``, its share of the squared
         ceiling. By (roi,): ``unique_roi``, with ``_low``, ``_high``, ``_p`` (crossed) and ``_q``
         (Benjamini-Hochberg). By (participant,): ``unique_participant``, with ``_low``, ``_high``
-        and ``_p`` by t over the held-out parts.
+        and ``_p`` by t over the held-out parts. ``unique_by_roi`` (participant, roi) is
+        ``unique_r2``, under the name that it has everywhere.
     """
     found: dict[str, Any] = {}
     overall = _crossed(score["fold_r"].mean("roi"))
@@ -48,6 +49,7 @@ def unique_part(score: xr.Dataset, seed: int = 0) -> xr.Dataset:
     found["nuisance"] = float(score["nuisance_r"].mean())
     found["unique"] = float(people.mean())
     found["unique_low"], found["unique_high"] = float(interval.low), float(interval.high)
+    found["unique_by_roi"] = score["unique_r2"]
     if "ceiling_loo" in score:
         ceiling = float((np.sign(score["ceiling_loo"]) * score["ceiling_loo"] ** 2).mean())
         found["unique_of_ceiling"] = found["unique"] / ceiling if ceiling > 0 else np.nan

@@ -6,7 +6,7 @@ is
     P K P = K + V M V',  V = [Q, K Q],  M = [[S, -I], [-I, 0]],  S = Q' K Q,
 
 a change of low rank: ``inv(M) = [[0, -I], [-I, -S]]`` and ``V`` are what
-:class:`harness.encode.solve.joint_scan.Change` takes, and nothing is decomposed again.
+:mod:`harness.encode.solve.changed` takes, and nothing is decomposed again.
 """
 
 from __future__ import annotations
@@ -30,18 +30,10 @@ Change = tuple[DoubleArray, DoubleArray]
 
 @dataclass(frozen=True, eq=False)
 class OwnDesigns:
-    """What each participant's confounds change in the design that all share.
-
-    Parameters
-    ----------
-    projections : tuple of Projection
-        By participant.
-    members : tuple of (int, array)
-        Participants that have usable targets, and which.
-    """
+    """What each participant's confounds change in the design that all share."""
 
     projections: tuple[Projection, ...]
-    members: tuple[tuple[int, IntArray], ...]
+    members: tuple[tuple[int, IntArray], ...]  # participants with usable targets, and which
     _kept: dict[int, tuple[Change, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -67,19 +59,9 @@ class OwnDesigns:
 
 
 def low_rank(band: Band, confounds: Projection) -> Change:
-    """Write what confounds change in the kernel of a band as columns.
+    """Write what a participant's confounds change in the kernel of shared features as columns.
 
-    Parameters
-    ----------
-    band : Band
-        Shared features.
-    confounds : Projection
-        Of one participant.
-
-    Returns
-    -------
-    columns : array, shape (n_samples, 2 * rank)
-    inverse : array, shape (2 * rank, 2 * rank)
+    ``V``, (n_samples, 2 * rank), and the inverse of ``M``.
     """
     q = confounds.basis
     across = np.asarray(band.products(q), np.float64)

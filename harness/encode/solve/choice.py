@@ -13,38 +13,16 @@ from harness.errors import DataError
 
 
 def best_index(scores: FloatArray) -> IntArray:
-    """Index of the best of a grid, penalties ascending.
+    """Index of the best of a grid's inner scores (n_penalties, ...), penalties ascending.
 
-    Parameters
-    ----------
-    scores : array, shape (n_penalties, ...)
-        Inner cross-validation scores.
-
-    Returns
-    -------
-    array of int, shape (...)
-        The larger penalty where two score the same; the largest where all are NaN.
+    The larger penalty where two score the same; the largest where all are NaN.
     """
     usable = np.where(np.isnan(scores), -np.inf, scores)
     return np.asarray(len(scores) - 1 - np.argmax(usable[::-1], axis=0))
 
 
 def checked_grid(penalties: npt.ArrayLike) -> DoubleArray:
-    """Refuse penalties that are not positive and ascending.
-
-    Parameters
-    ----------
-    penalties : array, shape (n_penalties,)
-
-    Returns
-    -------
-    array, shape (n_penalties,)
-
-    Raises
-    ------
-    DataError
-        They are not.
-    """
+    """Refuse penalties, (n_penalties,), that are not positive and ascending: a DataError."""
     grid = np.asarray(penalties, dtype=np.float64)
     if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
         raise DataError(f"penalties {grid}", "penalties are positive and ascending")
@@ -53,15 +31,10 @@ def checked_grid(penalties: npt.ArrayLike) -> DoubleArray:
 
 @dataclass(frozen=True, eq=False)
 class GridEnds:
-    """Share of targets whose penalty is an end of the grid.
+    """Share of targets, 0 to 1, whose penalty is the lowest or the highest of the grid.
 
     Many at the low end: the grid should start lower. Many at the high end: nothing is predicted
     there, or the grid should reach higher.
-
-    Parameters
-    ----------
-    low, high : float
-        Shares of the targets, 0 to 1.
     """
 
     low: float
@@ -86,19 +59,9 @@ class GridEnds:
 
 
 def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
-    """Count the targets whose penalty is an end of the grid.
+    """Count the targets whose chosen penalty, (n_targets,), is an end of the grid.
 
-    Parameters
-    ----------
-    chosen : array of int, shape (n_targets,)
-        Index of the penalty of each target.
-    n_penalties : int
-        Length of the grid.
-
-    Returns
-    -------
-    GridEnds
-        Zero shares without targets, or where the grid is a single penalty.
+    Zero shares without targets, or where the grid is a single penalty.
     """
     if chosen.size == 0 or n_penalties == 1:
         return GridEnds(0.0, 0.0)

@@ -25,51 +25,24 @@ MOST_BLOCKS = 16
 
 @dataclass(frozen=True, eq=False)
 class FilterBlock:
-    """The filters over one block of eigenvalues.
+    """Filters over a block of eigenvalues ``s``: ``1 / (s + a) = coefficients @ functions``."""
 
-    ``1 / (s + a) = coefficients @ functions`` for ``s`` in the block.
-
-    Parameters
-    ----------
-    columns : slice
-        Which eigenvalues.
-    functions : array, shape (n_functions, n_columns)
-        Functions of the eigenvalue.
-    coefficients : array, shape (n_penalties, n_functions)
-        Their weights.
-    """
-
-    columns: slice
-    functions: DoubleArray
-    coefficients: DoubleArray
+    columns: slice  # which eigenvalues
+    functions: DoubleArray  # (n_functions, n_columns)
+    coefficients: DoubleArray  # (n_penalties, n_functions)
 
 
 @dataclass(frozen=True, eq=False)
 class FilterBank:
-    """The filters of a penalty grid, ready to be applied.
-
-    Parameters
-    ----------
-    blocks : tuple of FilterBlock
-        Cover all eigenvalues; none where there are none.
-    precision : Precision
-        Of the products.
-    """
+    """The filters of a penalty grid, to be applied in a precision; blocks cover all eigenvalues."""
 
     blocks: tuple[FilterBlock, ...]
     precision: Precision
 
     def terms(self, axes: FloatArray) -> list[FloatArray]:
-        """Multiply coordinates on the eigenvectors by the functions of each block.
+        """Multiply coordinates on the eigenvectors, (rank, n_targets), by each block's functions.
 
-        Parameters
-        ----------
-        axes : array, shape (rank, n_targets)
-            Coordinates.
-
-        Returns
-        -------
-        list of array, shape (n_functions, n_columns, n_targets)
+        The terms are (n_functions, n_columns, n_targets).
         """
         dtype = np.dtype(self.precision.value)
         typed = axes.astype(dtype, copy=False)
@@ -90,12 +63,11 @@ class FilterBank:
         terms : sequence of array
             Made by :meth:`terms`.
         scale : array, shape (n_penalties,)
-            Factor for each penalty.
 
         Returns
         -------
         array, shape (n_penalties, n_rows, n_targets)
-            ``rows @ (scale / (values + penalty) * axes)`` for each penalty.
+            ``rows @ (scale / (values + penalty) * axes)``.
         """
         weights = np.hstack([scale[:, None] * block.coefficients for block in self.blocks])
         n_targets = terms[0].shape[-1]
@@ -117,18 +89,12 @@ def filter_bank(
     Parameters
     ----------
     values : array, shape (rank,)
-        Eigenvalues, descending.
+        Eigenvalues, descending. Blocks span equal ratios of them.
     penalties : array, shape (n_penalties,)
-        Penalties.
     tolerance : float
         Largest error, relative to the filter's value at the block's largest eigenvalue.
     precision : Precision
         Of the products that the filters are applied with.
-
-    Returns
-    -------
-    FilterBank
-        Its blocks span equal ratios of eigenvalues.
     """
     if values.size == 0:
         return FilterBank((), precision)

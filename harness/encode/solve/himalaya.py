@@ -27,23 +27,11 @@ BATCH = 1000
 
 @dataclass(frozen=True, eq=False)
 class HimalayaRidge:
-    """Kernel ridge regression by ``KernelRidgeCV``.
-
-    Parameters
-    ----------
-    kernels : Kernels
-        Of the training and held-out rows, not centred.
-    folds : sequence of Fold
-        Inner folds; row numbers are positions among the training rows.
-    penalties : array, shape (n_penalties,)
-        Ascending.
-    metric : Metric
-        What inner cross-validation maximises.
-    """
+    """Kernel ridge regression by ``KernelRidgeCV``."""
 
     kernels: Kernels
-    folds: Sequence[Fold]
-    penalties: DoubleArray
+    folds: Sequence[Fold]  # inner ones, as positions among the training rows
+    penalties: DoubleArray  # ascending
     metric: Metric
 
     @property
@@ -51,27 +39,32 @@ class HimalayaRidge:
         """Memory held, in bytes."""
         return self.kernels.train.nbytes + self.kernels.heldout.nbytes
 
+    @property
+    def cv(self) -> list[tuple[Any, Any]]:
+        """Inner folds as himalaya takes them."""
+        return [(fold.train, fold.test) for fold in self.folds]
+
+    @property
+    def solver(self) -> dict[str, Any]:
+        """Parameters of himalaya's solvers: the criterion, and targets in batches."""
+        from himalaya.scoring import correlation_score, r2_score
+
+        criteria = {Metric.R2: r2_score, Metric.CORRELATION: correlation_score}
+        return {"score_func": criteria[self.metric], "n_targets_batch": BATCH}
+
     def fit(self, responses: FloatArray) -> ScanFit:
-        """Choose a penalty for each target and predict the held-out rows.
+        """Choose penalties of targets, (n_train, n_targets), and predict the held-out rows.
 
-        Parameters
-        ----------
-        responses : array, shape (n_train, n_targets)
-            Finite.
-
-        Returns
-        -------
-        ScanFit
-            Its inner scores are those of the chosen penalties only, (1, n_targets).
+        Its inner scores are those of the chosen penalties only, (1, n_targets).
         """
         from himalaya.kernel_ridge import KernelRidgeCV
 
         model = KernelRidgeCV(
             alphas=self.penalties,
             kernel="precomputed",
-            solver_params={"score_func": score_of(self.metric), "n_targets_batch": BATCH},
+            solver_params=self.solver,
             fit_intercept=True,
-            cv=_cv(self.folds),
+            cv=self.cv,
         )
         model.fit(self.kernels.train, np.asarray(responses, np.float64))
         alphas = np.asarray(model.best_alphas_)
@@ -92,62 +85,37 @@ class HimalayaJoint:
 
     Its random search is given the candidates: every pair of penalties. A pair is the mixture
     ``K_model / a + K_nuisance / b`` at a penalty of 1.
-
-    Parameters
-    ----------
-    model : HimalayaRidge
-        Of the model band.
-    nuisance : Kernels
-        Of the nuisance band, not centred.
-    penalties : array, shape (n_nuisance_penalties,)
-        Of the nuisance band, ascending.
     """
 
     model: HimalayaRidge
     nuisance: Kernels
-    penalties: DoubleArray
+    penalties: DoubleArray  # of the nuisance band, ascending
 
     def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
-        """Fit targets jointly, where that does better than nuisance alone.
+        """Fit targets jointly: see :meth:`harness.encode.solve.joint_scan.JointScan.fit`.
 
-        Parameters
-        ----------
-        responses : array, shape (n_train, n_targets)
-            Finite.
-        inner : array
-            Not used: himalaya scores every pair by itself.
-        alone : array, shape (n_targets,)
-            Inner score of nuisance alone.
-
-        Returns
-        -------
-        JointFit
+        ``inner`` is not used: himalaya scores every pair by itself.
         """
         from himalaya.kernel_ridge import MultipleKernelRidgeCV, predict_weighted_kernel_ridge
 
-        bands = (self.model.kernels, self.nuisance)
         # From the largest: of pairs that score the same, himalaya keeps the first.
         pairs = np.stack(np.meshgrid(self.model.penalties, self.penalties, indexing="ij"), axis=-1)
         mixtures = 1 / pairs.reshape(-1, 2)[::-1]
+        search = {"n_iter": mixtures, "alphas": np.ones(1), "progress_bar": False}
         ridge = MultipleKernelRidgeCV(
             kernels="precomputed",
             solver="random_search",
-            solver_params={
-                "n_iter": mixtures,
-                "alphas": np.ones(1),
-                "score_func": score_of(self.model.metric),
-                "n_targets_batch": BATCH,
-                "progress_bar": False,
-            },
+            solver_params=self.model.solver | search,
             fit_intercept=True,
-            cv=_cv(self.model.folds),
+            cv=self.model.cv,
         )
-        y = np.asarray(responses, np.float64)
-        train, heldout = (np.stack([getattr(k, part) for k in bands]) for part in _PARTS)
+        bands = (self.model.kernels, self.nuisance)
+        train = np.stack([band.train for band in bands])
+        heldout = np.stack([band.heldout for band in bands])
         with warnings.catch_warnings():
             # Pairs with a band that is shrunk away are no reason to warn.
             warnings.simplefilter("ignore", UserWarning)
-            ridge.fit(train, y)
+            ridge.fit(train, np.asarray(responses, np.float64))
         weights = (ridge.dual_coef_, ridge.deltas_)
         parts, fitted = (
             np.asarray(predict_weighted_kernel_ridge(kernels, *weights, split=True))
@@ -156,19 +124,4 @@ class HimalayaJoint:
         # Each band about its mean over training rows; the intercept is then that of responses.
         parts -= fitted.mean(axis=1, keepdims=True)
         better = np.asarray(ridge.cv_scores_).max(axis=0) > alone
-        model, nuisance = parts[:, :, better]
-        return JointFit(better, model, nuisance)
-
-
-_PARTS = ("train", "heldout")
-
-
-def score_of(metric: Metric) -> Any:
-    """Return himalaya's function for a criterion."""
-    from himalaya.scoring import correlation_score, r2_score
-
-    return {Metric.R2: r2_score, Metric.CORRELATION: correlation_score}[metric]
-
-
-def _cv(folds: Sequence[Fold]) -> list[tuple[Any, Any]]:
-    return [(fold.train, fold.test) for fold in folds]
+        return JointFit(better, *parts[:, :, better])

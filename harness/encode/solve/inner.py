@@ -1,4 +1,4 @@
-"""Inner folds of a plan: solved from one decomposition, or one by one.
+"""Inner folds of few targets: solved from one decomposition, or from one each.
 
 :mod:`harness.encode.solve.leave_out` needs one decomposition in all, a refit one for each fold but
 less work for each target. Which is cheaper depends on sizes only; errors are the same.
@@ -7,17 +7,26 @@ less work for each target. Which is cheaper depends on sizes only; errors are th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
 from harness.encode.design.kernel import (
+    DoubleArray,
+    FloatArray,
     Spectrum,
     decompose_features,
     decompose_kernel,
 )
 from harness.encode.design.options import Precision
-from harness.encode.design.splits import Fold
+from harness.encode.design.splits import Fold, IntArray
+from harness.encode.solve.filters import FilterBank, filter_bank
+from harness.encode.solve.passed import Block, block_of
+
+TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
+"""Of the filters of a refit."""
 
 
 class InnerSolver(StrEnum):
@@ -30,25 +39,10 @@ class InnerSolver(StrEnum):
 def cheaper_solver(
     spectrum: Spectrum, folds: Sequence[Fold], n_penalties: int, n_targets: int
 ) -> InnerSolver:
-    """Choose the solver that needs less time for a number of targets.
+    """Choose the solver that needs less time for a number of targets over all blocks.
 
     The factors were measured on one core with AVX-512; only their ratios matter, and a wrong choice
     costs time, nothing else.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of the training rows.
-    folds : sequence of Fold
-        Inner folds.
-    n_penalties : int
-        Length of the grid.
-    n_targets : int
-        Targets that will go through the plan, over all blocks.
-
-    Returns
-    -------
-    InnerSolver
     """
     n_train, rank = spectrum.basis.shape
     functions = 7.0
@@ -67,22 +61,9 @@ def cheaper_solver(
 def decomposed_folds(
     spectrum: Spectrum, folds: Sequence[Fold], precision: Precision = Precision.DOUBLE
 ) -> Iterator[tuple[Fold, Spectrum]]:
-    """Decompose the training rows of inner folds, one after another.
+    """Decompose the training rows of inner folds one after another, from that of all of them.
 
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of all training rows.
-    folds : sequence of Fold
-        Inner folds, as positions among the training rows.
-    precision : Precision
-        Of the decompositions of kernels.
-
-    Yields
-    ------
-    fold : Fold
-    spectrum : Spectrum
-        Of the fold's own training rows; its rank may be 0.
+    ``precision`` is of the decompositions of kernels; the rank of a fold may be 0.
     """
     # Principal components of the training rows stand in for their features.
     components = spectrum.basis * np.sqrt(spectrum.values)
@@ -101,3 +82,94 @@ def decomposed_folds(
                 precision,
             )
         yield fold, own
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """One inner fold, decomposed by itself; its basis and held-out rows as products are made."""
+
+    fold: Fold
+    basis: FloatArray
+    heldout: FloatArray
+    bank: FilterBank
+    own: Spectrum | None
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted:
+    """Targets in one inner fold; a :class:`harness.encode.solve.passed.Passed`."""
+
+    piece: _Piece
+    penalties: DoubleArray
+    train: FloatArray  # (n_train, n_targets), about the mean of the fold's training rows
+    held: FloatArray  # (n_test, n_targets), about the same mean
+
+    @property
+    def test(self) -> IntArray:
+        """Held-out rows, as positions among the training rows."""
+        return self.piece.fold.test
+
+    @cached_property
+    def errors(self) -> FloatArray:
+        """Responses minus predictions, (n_penalties, n_test, n_targets)."""
+        piece, n_penalties = self.piece, len(self.penalties)
+        if not piece.bank.blocks:
+            # Features vary in the held-out rows only: nothing can be predicted.
+            return np.broadcast_to(self.held, (n_penalties, *self.held.shape))
+        terms = piece.bank.terms(piece.basis.T @ self.train)
+        return self.held + piece.bank.apply(piece.heldout, terms, -np.ones(n_penalties))
+
+    @cached_property
+    def block(self) -> Block:
+        """The targets in the fold's training rows, in float64."""
+        assert self.piece.own is not None, "the plan was made for no joint fit"
+        return block_of(self.piece.own, self.penalties, self.train)
+
+    def gains(self, x: Refitted) -> DoubleArray:
+        """``X' G y`` over the fold's training rows."""
+        return self.block.gains(x.block)
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Inner folds decomposed one by one. Made by :func:`refit_each`."""
+
+    _penalties: DoubleArray
+    _pieces: tuple[_Piece, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        arrays = {id(a): a.nbytes for p in self._pieces for a in (p.basis, p.heldout)}
+        kept = [p.own for p in self._pieces if p.own is not None]
+        arrays |= {id(a): a.nbytes for own in kept for a in (own.basis, own.heldout)}
+        return sum(arrays.values())
+
+    def each(self, responses: FloatArray) -> Iterator[Refitted]:
+        """Take centred targets, (n_train, n_targets), through the folds."""
+        for piece in self._pieces:
+            train = responses[piece.fold.train]
+            mean = train.mean(axis=0)
+            yield Refitted(piece, self._penalties, train - mean, responses[piece.fold.test] - mean)
+
+
+def refit_each(
+    spectrum: Spectrum,
+    folds: Sequence[Fold],
+    penalties: DoubleArray,
+    precision: Precision,
+    *,
+    decomposed: Precision = Precision.DOUBLE,
+    keep: bool = False,
+) -> Refits:
+    """Decompose every inner fold; for the rest see :func:`harness.encode.solve.scan.plan_scan`.
+
+    ``precision`` is of the products of the scan, ``decomposed`` of the decompositions; they are
+    kept in float64 for joint fits.
+    """
+    kind, pieces = np.dtype(precision.value), []
+    for fold, own in decomposed_folds(spectrum, folds, decomposed):
+        basis, heldout = (part.astype(kind, copy=False) for part in (own.basis, own.heldout))
+        bank = filter_bank(own.values, penalties, TOLERANCE[precision], precision)
+        pieces.append(_Piece(fold, basis, heldout, bank, own if keep else None))
+    return Refits(penalties, tuple(pieces))

@@ -1,22 +1,21 @@
-"""Held-out errors of every penalty in an inner fold: what voxels share, multiplied out.
+"""Held-out errors of every penalty in an inner fold: what many voxels share, multiplied out.
 
-Functions of the penalties are sums of a few functions of the eigenvalues, segment by segment
+Filters of the penalties are sums of a few functions of the eigenvalues, segment by segment
 (:mod:`harness.encode.solve.segments`); those are multiplied into the held-out rows beforehand, so
 that a block of voxels costs a few large products and cheap sums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.encode.design.kernel import DoubleArray, Spectrum
-from harness.encode.design.options import Metric, Precision
+from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold
-from harness.encode.solve.filters import FilterBlock, filter_bank
 from harness.encode.solve.placed import put, size
 from harness.encode.solve.segments import Segment, cheapest_segments
 from harness.numeric.products import product
@@ -32,9 +31,6 @@ TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-4}
 """Largest error of a prediction in the scan, relative to the spread of the response, which needs a
 response that lies on a single leading eigenvector (``SPREAD`` times that: on one of the tail);
 others, and scores, are closer by orders of magnitude. The final fit has none of it."""
-
-FEW_TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
-"""The same for few targets, relative to the filter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,50 +90,25 @@ def plan_inner_fold(
     precision: Precision,
     scanned: torch.dtype,
     device: str,
-    few: bool,
 ) -> InnerFold:
-    """Multiply out what voxels share in an inner fold.
+    """Multiply out what voxels share in an inner fold, decomposed by itself.
 
-    Parameters
-    ----------
-    fold : Fold
-        Row numbers are positions among the training rows of the outer fold.
-    own : Spectrum
-        Of the fold's training rows.
-    penalties : array, shape (n_penalties,)
-        Positive, ascending.
-    precision : Precision
-        Of what is multiplied out.
-    scanned : torch.dtype
-        Of products with voxels.
-    device : str
-        Where they are made.
-    few : bool
-        Whether few targets will go through: less is multiplied out.
-
-    Returns
-    -------
-    InnerFold
+    ``precision`` is of what is multiplied out, ``scanned`` the type of products with voxels.
     """
     import torch
 
     precise = torch.float64 if precision is Precision.DOUBLE else torch.float32
-    segments: Sequence[FilterBlock]
-    if few:
-        segments = filter_bank(own.values, penalties, FEW_TOLERANCE[precision], precision).blocks
-    else:
-        segments = cheapest_segments(own, penalties, TOLERANCE[precision])
+    segments = cheapest_segments(own, penalties, TOLERANCE[precision])
     heldout, basis = (put(a, device, precise) for a in (own.heldout, own.basis))
     products = []
     projected = [basis[:, :0]]
     for segment in segments:
         columns = None
-        if not _direct(segment):
+        if not segment.direct:
             done = sum(part.shape[1] for part in projected)
             projected.append(basis[:, segment.columns])
             columns = slice(done, done + projected[-1].shape[1])
-        rows = _multiplied(segment, heldout, basis).to(scanned)
-        products.append(_Products(columns, rows))
+        products.append(_Products(columns, _multiplied(segment, heldout, basis).to(scanned)))
     weights = np.hstack([np.zeros((len(penalties), 0)), *(s.coefficients for s in segments)])
     return InnerFold(
         put(fold.train, device),
@@ -148,30 +119,8 @@ def plan_inner_fold(
     )
 
 
-def _direct(block: FilterBlock) -> bool:
-    return isinstance(block, Segment) and block.direct
-
-
-def _multiplied(segment: FilterBlock, heldout: Tensor, basis: Tensor) -> Tensor:
+def _multiplied(segment: Segment, heldout: Tensor, basis: Tensor) -> Tensor:
     """Held-out rows of a fold times each function of a segment, one below the other."""
     functions = heldout.new_tensor(segment.functions)
     filtered = (functions[:, None, :] * heldout[:, segment.columns]).flatten(0, 1)
-    return product(filtered, basis[:, segment.columns].T) if _direct(segment) else filtered
-
-
-def fold_score(held: Tensor, slabs: Iterable[tuple[slice, Tensor]], metric: Metric) -> Tensor:
-    """Score predictions, given as responses - predictions (n_penalties, n_rows, n_voxels)."""
-    import torch
-
-    centred = held - held.mean(dim=0)
-    total = centred.square().sum(dim=0, dtype=torch.float64)
-    # A response that does not vary leaves rounding: no score.
-    total[(held == held[0]).all(dim=0)] = torch.nan
-    if metric is Metric.R2:
-        lost = sum(errors.square().sum(dim=1).double() for _, errors in slabs)
-        return 1 - lost / total
-    predictions = centred - torch.cat([errors for _, errors in slabs], dim=1)
-    predictions = predictions - predictions.mean(dim=1, keepdim=True)
-    norm = torch.linalg.vector_norm(predictions, dim=1).double() * total.sqrt()
-    r = (centred * predictions).sum(dim=1, dtype=torch.float64) / norm
-    return torch.where(norm == 0, 0.0, r)
+    return product(filtered, basis[:, segment.columns].T) if segment.direct else filtered

@@ -1,14 +1,16 @@
 """A model and nuisance regressors fitted jointly to voxels, with a penalty for each.
 
-Banded ridge regression whose second band has few columns needs no decomposition of its own
-(:mod:`harness.encode.solve.joint_folds`), and no prediction is made for pairs of penalties that are
-not chosen, whatever the number of voxels.
+Banded ridge regression whose second band has few columns needs no decomposition of its own. With
+``G`` the operator that leaves the residuals of the model's ridge fit, nuisance weights are those of
+generalised least squares, ``w = (X' G X + b)^-1 X' G y``. With ``e`` the held-out errors of
+responses in an inner fold and ``E`` those of the nuisance columns, which pass through the model's
+fit as if they were responses, the joint fit leaves ``e - E w``: scores follow from ``E' e`` and
+``E' E``, and no prediction is made for pairs of penalties that are not chosen.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,16 +21,9 @@ from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.choice import best_index, checked_grid
-from harness.encode.solve.inner_fold import fold_score
-from harness.encode.solve.joint_folds import (
-    JointFold,
-    left_out_fold,
-    passed_fold,
-    refitted_fold,
-    residuals,
-    solved,
-)
-from harness.encode.solve.leave_out import LeaveBlockOut, LeftOut, leave_block_out
+from harness.encode.solve.held_out import HeldOut, Slabs
+from harness.encode.solve.leave_out import LeftOut, leave_block_out
+from harness.encode.solve.passed import Fitted, Passed
 from harness.encode.solve.placed import blocks
 from harness.encode.solve.scan import Scan
 from harness.numeric.products import product
@@ -38,42 +33,75 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
-    """Columns that change a design, whose penalty is that of the model times a matrix.
-
-    The design of a participant with own confounds ``Q`` taken out has the kernel
-    ``P K P = K + V M V'``, with ``V = [Q, K Q]``: that of a joint fit of the shared features with
-    the columns ``V``, whose penalty is ``a inv(M)``.
-
-    Parameters
-    ----------
-    train, heldout : array, shape (n_train, n_columns), (n_heldout, n_columns)
-        ``V``.
-    inverse : array, shape (n_columns, n_columns)
-        Of ``M``.
-    """
-
-    train: DoubleArray
-    heldout: DoubleArray
-    inverse: DoubleArray
-
-
-@dataclass(frozen=True, eq=False)
 class JointFit:
     """What a joint plan found for a block of targets.
 
-    Parameters
-    ----------
-    better : array of bool, shape (n_targets,)
-        Targets for which a pair of penalties does better on inner folds than nuisance alone.
-    model, nuisance : array, shape (n_heldout, n_better)
-        Parts of the predictions of the held-out rows for these targets, without the mean of the
-        responses.
+    ``better`` are those for which a pair of penalties does better on inner folds than nuisance
+    alone; the rest is of them. Predictions have two parts, and the mean of the responses.
     """
 
-    better: npt.NDArray[np.bool_]
-    model: FloatArray
-    nuisance: FloatArray
+    better: npt.NDArray[np.bool_]  # (n_targets,)
+    model: FloatArray  # (n_heldout, n_better)
+    nuisance: FloatArray  # (n_heldout, n_better)
+
+
+@dataclass(frozen=True, eq=False)
+class JointFold:
+    """An inner fold, its columns rotated so that ``X' G X`` is diagonal, by penalty."""
+
+    curvature: Tensor  # (n_penalties, n_columns): that diagonal
+    tested: Tensor  # (n_penalties, n_test, n_columns): E; about its mean for correlation
+    moments: Tensor  # (n_penalties, 1, n_columns, n_columns): E' E
+    # Of many voxels: rows of X' G, then of E' e, (2 * n_penalties * n_columns, n_train). Of few:
+    # the columns with the fold's rows left out, and the rotation.
+    linear: Tensor | None
+    columns: tuple[Passed, DoubleArray] | None = None
+
+    def scores(
+        self,
+        y: Tensor,
+        held: HeldOut,
+        errors: Slabs | None,
+        passed: Passed | None,
+        grid: Tensor,
+    ) -> Tensor:
+        """Score each pair of penalties, (n_penalties, n_nuisance_penalties, n_voxels).
+
+        ``y`` are centred responses, (n_train, n_voxels); for these in the fold see
+        :meth:`harness.encode.solve.scan.Scan.each`. Without ``errors`` scores are those beyond the
+        model's own.
+        """
+        along, with_errors = self._along(y, passed)
+        # Memory is reused where it can be: this is bound by it.
+        weights = along[:, None] / (self.curvature[:, None, :, None] + grid[:, None, None])
+        change = product(self.moments, weights)
+        if held.metric is Metric.R2:
+            gained = change.neg_().add_(with_errors[:, None], alpha=2).mul_(weights).sum(dim=2)
+            gained = gained / held.total
+            return gained if errors is None else gained + held.score(*held.sums(errors))[:, None]
+        assert errors is not None
+        together, square = held.sums(errors)
+        with_held = product(self.tested.mT, held.centred)
+        square = square[:, None] + (
+            change.add_((with_held - with_errors)[:, None], alpha=2).mul_(weights).sum(dim=2)
+        )
+        together = together[:, None] + weights.mul_(with_held[:, None]).sum(dim=2)
+        return held.score(together, square)
+
+    def _along(self, y: Tensor, passed: Passed | None) -> tuple[Tensor, Tensor]:
+        """``X' G y`` and ``E' e``, (n_penalties, n_columns, n_voxels)."""
+        import torch
+
+        if self.linear is not None:
+            n_penalties, _, n_columns = self.tested.shape
+            both = product(self.linear, y).reshape(2, n_penalties, n_columns, -1)
+            return both[0], both[1]
+        assert passed is not None
+        assert self.columns is not None
+        columns, rotation = self.columns
+        gains = rotation.swapaxes(1, 2) @ passed.gains(columns)
+        errors = torch.from_numpy(passed.errors).to(self.tested)
+        return torch.from_numpy(gains).to(self.tested), product(self.tested.mT, errors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,32 +109,17 @@ class JointScan:
     """Everything about joint fits that does not depend on responses.
 
     Made by :func:`plan_joint_scan`.
-
-    Parameters
-    ----------
-    scan : Scan
-        Of the model band.
-    penalties : array, shape (n_nuisance_penalties,)
-        Of the nuisance band, ascending.
     """
 
-    scan: Scan
-    penalties: DoubleArray
+    scan: Scan  # of the model band
+    penalties: DoubleArray  # of the nuisance band, ascending
     _columns: FloatArray  # (n_train, n_columns), centred
     _heldout: FloatArray  # (n_heldout, n_columns)
-    _spectrum: Spectrum
-    _penalty: DoubleArray | None  # of the columns, where it is a matrix
-    _n_own: int  # leading columns that belong to the model
     _folds: tuple[JointFold, ...]
-    # For many voxels, over all training rows: X' G, rotated, (n_penalties, n_columns, n_train), its
-    # diagonal and the rotation.
+    # In all training rows. Of few targets: the columns. Of many: X' G, rotated, (n_penalties,
+    # n_columns, n_train), its diagonal and the rotation.
+    _fitted: Fitted | None
     _everywhere: tuple[Tensor, Tensor, Tensor] | None
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held beside the scan's, in bytes."""
-        own = sum(t.numel() * t.element_size() for t in self._everywhere or ())
-        return own + sum(fold.nbytes for fold in self._folds)
 
     def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
         """Fit targets jointly, where that does better than nuisance alone.
@@ -116,27 +129,16 @@ class JointScan:
         responses : array, shape (n_train, n_voxels)
             Finite.
         inner : array, shape (n_penalties, n_voxels)
-            Inner scores of the model alone: :attr:`harness.encode.solve.scan.ScanFit.inner`.
+            Inner scores of the model alone, or none: :meth:`harness.encode.solve.scan.Scan.start`.
         alone : array, shape (n_voxels,)
             Inner score of nuisance alone.
-
-        Returns
-        -------
-        JointFit
         """
         score, chosen = self.choose(responses, inner)
         better = score > alone
         return JointFit(better, *self.predict(responses[:, better], chosen[:, better]))
 
     def choose(self, responses: FloatArray, inner: DoubleArray) -> tuple[DoubleArray, IntArray]:
-        """Choose the penalties of both bands for each voxel.
-
-        Parameters
-        ----------
-        responses : array, shape (n_train, n_voxels)
-            Finite.
-        inner : array, shape (n_penalties, n_voxels)
-            Inner scores of the model alone.
+        """Choose the penalties of both bands for each voxel; see :meth:`fit`.
 
         Returns
         -------
@@ -147,55 +149,25 @@ class JointScan:
         """
         n_voxels = responses.shape[1]
         best, chosen = np.empty(n_voxels), np.empty((2, n_voxels), dtype=np.intp)
-        grid = self.scan.put(self.penalties)
         for block in blocks(n_voxels, self.scan.width):
-            scores = self._scores(self._placed(responses[:, block]), inner[:, block], grid)
+            scores = self._scores(self.scan.placed(responses[:, block]), inner[:, block])
             flat = scores.reshape(-1, scores.shape[-1])
             index = best_index(flat)
             best[block] = np.take_along_axis(flat, index[None], axis=0)[0]
             chosen[:, block] = np.unravel_index(index, scores.shape[:2])
         return best, chosen
 
-    def table(self, responses: FloatArray, inner: DoubleArray) -> DoubleArray:
+    def _scores(self, y: Tensor, inner: DoubleArray) -> DoubleArray:
         """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
+        known = self.scan.metric is Metric.R2 and len(inner) > 0
         grid = self.scan.put(self.penalties)
-        return np.concatenate(
-            [
-                self._scores(self._placed(responses[:, block]), inner[:, block], grid)
-                for block in blocks(responses.shape[1], self.scan.width)
-            ],
-            axis=-1,
-        )
-
-    def _scores(self, y: Tensor, inner: DoubleArray, grid: Tensor) -> DoubleArray:
-        """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
-        import torch
-
-        n_folds, left_out = len(self._folds), self.scan.left_out
-        shape = (len(self.scan.penalties), len(grid), y.shape[1])
-        scores = torch.zeros(shape, dtype=torch.float64, device=y.device)
-        passed: Iterator[LeftOut | None] = itertools.repeat(None, n_folds)
-        if left_out is not None:
-            passed = left_out.each(y.numpy())
-        if self.scan.metric is Metric.R2:
-            if left_out is None:
-                scores += torch.from_numpy(inner[:, None]).to(y.device)
-            for fold, left in zip(self._folds, passed, strict=True):
-                scores += fold.gains(y, grid, left) / n_folds
-                if left is not None:
-                    errors = self.scan.put(left.errors)
-                    alone = fold_score(y[fold.test], [(slice(None), errors)], self.scan.metric)
-                    scores += alone[:, None] / n_folds
-            return np.asarray(scores.cpu().numpy())
-        each = zip(self._folds, passed, self.scan.each(y), strict=True)
-        for fold, left, (held, slabs) in each:
-            weights, _ = fold.weights(y, grid, left)
-            errors = torch.cat([part for _, part in slabs], dim=1)
-            for number in range(len(grid)):
-                rest = errors - fold.tested @ weights[:, number]
-                score = fold_score(held, [(slice(None), rest)], self.scan.metric)
-                scores[:, number] += score / n_folds
-        return np.asarray(scores.cpu().numpy())
+        scores = np.zeros((len(self.scan.penalties), len(grid), y.shape[1]))
+        if known:
+            scores += inner[:, None]
+        for fold, (held, errors, passed) in zip(self._folds, self.scan.each(y), strict=True):
+            found = fold.scores(y, held, None if known else errors, passed, grid)
+            scores += found.cpu().numpy() / len(self._folds)
+        return scores
 
     def predict(self, responses: FloatArray, chosen: IntArray) -> tuple[FloatArray, FloatArray]:
         """Predict the held-out rows from all training rows.
@@ -210,28 +182,38 @@ class JointScan:
         Returns
         -------
         model, nuisance : array, shape (n_heldout, n_voxels)
-            Parts of the predictions, without the mean of the responses.
+            Without the mean of the responses.
         """
-        weights = self._weights(responses, chosen)
         centred = responses - responses.mean(axis=0, dtype=np.float64)
+        few = self._everywhere is None
+        weights = self._few_weights(centred, chosen) if few else self._weights(responses, chosen)
         # What nuisance does not explain is the model's, at its penalty.
         rest = (centred - self._columns @ weights).astype(responses.dtype, copy=False)
-        model = self.scan.fit(rest, chosen[0]).predictions
-        own = self._n_own
-        if own:
-            model = model + self._heldout[:, :own] @ weights[:own]
-        return model, self._heldout[:, own:] @ weights[own:]
+        return self.scan.fit(rest, chosen[0]).predictions, self._heldout @ weights
+
+    def _few_weights(self, centred: DoubleArray, chosen: IntArray) -> DoubleArray:
+        """Weights of the nuisance columns, (n_columns, n_voxels)."""
+        assert self._fitted is not None
+        gram = self._fitted.gains(self._fitted)
+        along = self.scan.final.fitted(centred).gains(self._fitted)
+        weights = np.empty((self._columns.shape[1], centred.shape[1]))
+        for number in np.unique(chosen[0]):
+            members = np.flatnonzero(chosen[0] == number)
+            curvature, rotation = rotated(gram[number])
+            penalties = self.penalties[chosen[1, members]]
+            turned = rotation.T @ along[number][:, members]
+            weights[:, members] = rotation @ (turned / (curvature[:, None] + penalties))
+        return weights
 
     def _weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
-        """Weights of the nuisance columns, (n_columns, n_voxels)."""
+        """Compute the same for many voxels."""
         import torch
 
-        if self._everywhere is None:
-            return self._few_weights(responses, chosen)
+        assert self._everywhere is not None
         linear, curvature, rotation = self._everywhere
         weights = np.empty((self._columns.shape[1], responses.shape[1]))
         for block in blocks(responses.shape[1], self.scan.width):
-            y = self._placed(responses[:, block])
+            y = self.scan.placed(responses[:, block])
             model, nuisance = torch.from_numpy(chosen[:, block]).to(y.device)
             everywhere = product(linear.flatten(0, 1), y).reshape(*linear.shape[:2], -1)
             along = everywhere[model, :, torch.arange(y.shape[1], device=y.device)]
@@ -241,33 +223,6 @@ class JointScan:
             weights[:, block] = found.T.cpu().numpy()
         return weights
 
-    def _few_weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
-        """Compute the same for the penalties that are chosen."""
-        x, values = self._columns, self._spectrum.values
-        y = responses - responses.mean(axis=0, dtype=np.float64)
-        of_columns, of_targets = (self._spectrum.basis.T @ part for part in (x, y))
-        weights = np.empty((x.shape[1], y.shape[1]))
-        for number in np.unique(chosen[0]):
-            members = np.flatnonzero(chosen[0] == number)
-            pairs = chosen[1, members]
-            shrunk = of_columns.T * (values / (values + self.scan.penalties[number]))
-            gram = x.T @ x - shrunk @ of_columns
-            along = x.T @ y[:, members] - shrunk @ of_targets[:, members]
-            own = None if self._penalty is None else self._penalty[number : number + 1]
-            curvature, rotation = solved(gram[None], own)
-            if own is not None:
-                found = (curvature[0, pairs] @ along.T[:, :, None])[:, :, 0].T
-            else:
-                found = rotation[0].T @ along / (curvature[0][:, None] + self.penalties[pairs])
-                found = rotation[0] @ found
-            weights[:, members] = found
-        return weights
-
-    def _placed(self, responses: FloatArray) -> Tensor:
-        """Responses about their mean, on the device."""
-        y = self.scan.put(responses)
-        return y - y.mean(dim=0)
-
 
 def plan_joint_scan(
     scan: Scan,
@@ -276,7 +231,6 @@ def plan_joint_scan(
     columns: FloatArray,
     heldout: FloatArray,
     penalties: npt.ArrayLike,
-    change: Change | None = None,
 ) -> JointScan:
     """Multiply out what voxels share of the joint fit.
 
@@ -294,12 +248,6 @@ def plan_joint_scan(
         The same in the held-out rows.
     penalties : array, shape (n_nuisance_penalties,)
         Of the nuisance band; positive, ascending.
-    change : Change, optional
-        What sets the model's design apart from that of the scan.
-
-    Returns
-    -------
-    JointScan
 
     Raises
     ------
@@ -308,54 +256,88 @@ def plan_joint_scan(
     """
     grid = checked_grid(penalties)
     x, held = np.asarray(columns, np.float64), np.asarray(heldout, np.float64)
-    penalty = None
-    if change is not None:
-        penalty = _penalty(scan.penalties, grid, change.inverse, x.shape[1])
-        x = np.concatenate([change.train, x], axis=1)
-        held = np.concatenate([change.heldout, held], axis=1)
     mean = x.mean(axis=0)
-    x = x - mean
-    made: tuple[JointFold, ...]
-    everywhere = None
-    if scan.spectra:
-        made = tuple(
-            refitted_fold(*pair, x, scan.penalties, scan.put, penalty) for pair in scan.spectra
-        )
-    elif scan.left_out is not None:
-        made = tuple(passed_fold(item, scan.put, penalty) for item in scan.left_out.each(x))
-    else:
-        repeated = np.broadcast_to(x, (len(scan.penalties), *x.shape))
-        rows = np.arange(spectrum.n_train)
-        left = residuals(spectrum, scan.penalties, rows, repeated)
-        # One at a time: the inverses that many voxels' folds take are large.
-        made = tuple(
-            left_out_fold(spectrum, scan.penalties, left, item, scan.put, penalty)
-            for one in _one_by_one(spectrum, folds, scan.penalties)
-            for item in one.each(x)
-        )
-        if change is None:
-            curvature, rotation = solved(x.T @ left, None)
-            linear = (left @ rotation).swapaxes(1, 2)
-            everywhere = (scan.put(linear), scan.put(curvature), scan.put(rotation))
-    own = 0 if change is None else len(change.inverse)
-    return JointScan(scan, grid, x, held - mean, spectrum, penalty, own, made, everywhere)
-
-
-def _penalty(
-    model: DoubleArray, nuisance: DoubleArray, inverse: DoubleArray, n_columns: int
-) -> DoubleArray:
-    """Penalties of a change's columns and of nuisance, (n_penalties, n_pairs, k, k)."""
-    own = len(inverse)
-    shape = (len(model), len(nuisance), own + n_columns, own + n_columns)
-    penalty = np.zeros(shape)
-    penalty[:, :, :own, :own] = model[:, None, None, None] * inverse
-    diagonal = np.arange(own, own + n_columns)
-    penalty[:, :, diagonal, diagonal] = nuisance[:, None]
-    return penalty
-
-
-def _one_by_one(
-    spectrum: Spectrum, folds: Sequence[Fold], penalties: DoubleArray
-) -> Iterator[LeaveBlockOut]:
+    x, held = x - mean, held - mean
+    made: list[JointFold] = []
+    if scan.folds is not None:
+        for passed in scan.folds.each(x):
+            curvature, rotation = rotated(passed.gains(passed))
+            made.append(
+                _joint_fold(scan, curvature, passed.errors @ rotation, columns=(passed, rotation))
+            )
+        fitted = scan.final.fitted(x)
+        return JointScan(scan, grid, x, held, tuple(made), fitted, None)
+    repeated = np.broadcast_to(x, (len(scan.penalties), *x.shape))
+    left = residuals(spectrum, scan.penalties, np.arange(spectrum.n_train), repeated)
     for fold in folds:
-        yield leave_block_out(spectrum, [fold], penalties, Precision.DOUBLE)
+        # One at a time: the inverses that many voxels' folds take are large.
+        one = leave_block_out(spectrum, [fold], scan.penalties, Precision.DOUBLE)
+        made.extend(_multiplied(scan, spectrum, left, item) for item in one.each(x))
+    curvature, rotation = rotated(x.T @ left)
+    linear = (left @ rotation).swapaxes(1, 2)
+    everywhere = scan.put(linear), scan.put(curvature), scan.put(rotation)
+    return JointScan(scan, grid, x, held, tuple(made), None, everywhere)
+
+
+def _joint_fold(
+    scan: Scan,
+    curvature: DoubleArray,
+    tested: FloatArray,
+    linear: DoubleArray | None = None,
+    columns: tuple[Passed, DoubleArray] | None = None,
+) -> JointFold:
+    tested = _about(scan, tested)
+    moments = (tested.swapaxes(1, 2) @ tested)[:, None]
+    rows = None if linear is None else scan.put(linear)
+    return JointFold(scan.put(curvature), scan.put(tested), scan.put(moments), rows, columns)
+
+
+def _about(scan: Scan, tested: FloatArray) -> FloatArray:
+    """Held-out errors of columns about their mean, where the metric is blind to it."""
+    blind = scan.metric is Metric.CORRELATION
+    return tested - tested.mean(axis=1, keepdims=True) if blind else tested
+
+
+def _multiplied(
+    scan: Scan, spectrum: Spectrum, everywhere: DoubleArray, columns: LeftOut
+) -> JointFold:
+    """Multiply out an inner fold of many voxels from the decomposition of all training rows.
+
+    ``everywhere`` are residuals of fits to the nuisance columns in all training rows,
+    (n_penalties, n_train, n_columns).
+    """
+    piece, errors = columns.piece, columns.all_errors
+    curvature, rotation = rotated(columns.gains(columns))
+    tested = errors[:, : piece.n_test]
+    back = piece.inverse[:, :, : piece.n_test] @ _about(scan, tested)
+    both = np.concatenate([errors, back], axis=2)
+    spread = residuals(spectrum, scan.penalties, piece.left_out, both)
+    left_out, together = np.split(spread, 2, axis=2)
+    linear = np.stack([everywhere - left_out, together]) @ rotation
+    rows = linear.swapaxes(2, 3).reshape(-1, spectrum.n_train)
+    return _joint_fold(scan, curvature, tested @ rotation, rows)
+
+
+def rotated(gram: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """Eigenvalues, (..., n_columns), and eigenvectors of ``X' G X``."""
+    curvature, rotation = np.linalg.eigh(gram)
+    # Rounding can leave the smallest a hair below 0.
+    return np.maximum(curvature, 0), rotation
+
+
+def residuals(
+    spectrum: Spectrum, penalties: DoubleArray, rows: IntArray, values: DoubleArray
+) -> DoubleArray:
+    """Residuals of ridge fits to columns that are 0 but in some rows, (n_penalties, n_train, k).
+
+    Columns are given by these rows, (n_penalties, n_rows, k), each with its penalty.
+    """
+    n_penalties, n_rows, n_columns = values.shape
+    flat = values.swapaxes(0, 1).reshape(n_rows, -1)
+    shrink = spectrum.values / (spectrum.values + penalties[:, None])
+    axes = spectrum.basis[rows].T @ flat
+    axes *= np.repeat(shrink.T, n_columns, axis=1)
+    left = -(spectrum.basis @ axes)
+    left[rows] += flat
+    left -= flat.sum(axis=0) / spectrum.n_train
+    return left.reshape(-1, n_penalties, n_columns).swapaxes(0, 1)

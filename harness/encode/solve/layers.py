@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from harness.encode.design.splits import Fold, IntArray, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
 from harness.encode.solve.by_participant import OwnDesigns
 from harness.encode.solve.plan import Plan, make_plan
-from harness.encode.solve.scan import ScanFit
+from harness.encode.solve.scan import FEW, ScanFit
 from harness.encode.solve.steps import keep, score_alone, score_joint
 from harness.encode.solve.tally import Tally
 from harness.errors import DataError
@@ -29,6 +31,7 @@ KEPT = 2**29
 """Bytes of plans kept for the joint fit with nuisance regressors; further ones are made again."""
 
 
+@dataclass(eq=False)
 class _Layers:
     """Plans of the layers in the outer folds, made on demand and kept while they fit in memory.
 
@@ -36,40 +39,24 @@ class _Layers:
     nuisance regressors where the layer is chosen.
     """
 
-    def __init__(
-        self,
-        features: FloatArray,
-        runs: npt.ArrayLike,
-        splits: Sequence[Split],
-        options: EncodingOptions,
-        n_targets: int,
-        *,
-        joint: bool,
-        confounds: Confounds | None,
-        own: OwnDesigns | None,
-    ) -> None:
-        self.splits = splits
-        self.own = own
-        self.confounds = confounds
-        # Without nuisance nobody asks for a plan again.
-        self._memory = KEPT if joint else 0
-        self._keep = joint or own is not None
-        self._features = features
-        self._runs = runs
-        self.options = options
-        self.grids: dict[tuple[int, int], DoubleArray] = {}
-        self._n_targets = n_targets
-        self._band: tuple[int, Band] | None = None
-        self._kept: dict[tuple[int, int], Plan] = {}
-        self._bytes = 0
+    features: FloatArray
+    runs: npt.NDArray[Any]
+    splits: Sequence[Split]
+    options: EncodingOptions
+    n_targets: int
+    nuisance: ColumnBand | None
+    confounds: Confounds | None
+    own: OwnDesigns | None
+    grids: dict[tuple[int, int], DoubleArray] = field(default_factory=dict)
+    _band: tuple[int, Band] | None = None
+    _kept: dict[tuple[int, int], Plan] = field(default_factory=dict)
 
     def band(self, layer: int) -> Band:
         """Make a layer's band, or find the one made last."""
-        kept = self._band
-        if kept is None or kept[0] != layer:
+        if self._band is None or self._band[0] != layer:
             band = make_band(
-                self._features[:, layer],
-                self._runs,
+                self.features[:, layer],
+                self.runs,
                 self.options.delays,
                 name=f"layer {layer}",
                 precision=self.options.typed,
@@ -77,59 +64,80 @@ class _Layers:
             )
             if self.confounds is not None and self.confounds.mean is not None:
                 band = band.through(self.confounds.mean)
-            self._band = kept = (layer, band)
-        return kept[1]
+            self._band = (layer, band)
+        return self._band[1]
 
     def plan(self, fold: int, layer: int) -> Plan:
         """Plan a layer's ridge regression in a fold."""
         found = self._kept.get((fold, layer))
         if found is None:
-            split, keep = self.splits[fold], self._keep
-            found = make_plan(self.band(layer), split, self.options, self._n_targets, keep=keep)
+            joint = self.nuisance is not None
+            # Own designs pass through the plan as few targets do.
+            n_targets = self.n_targets if self.own is None else min(self.n_targets, FEW)
+            keep = joint or self.own is not None
+            found = make_plan(
+                self.band(layer), self.splits[fold], self.options, n_targets, keep=keep
+            )
             self.grids[fold, layer] = found.ridge.penalties
-            if self._bytes + found.nbytes <= self._memory:
+            held = sum(plan.nbytes for plan in list(self._kept.values()))
+            # Without nuisance nobody asks for a plan again.
+            if joint and held + found.nbytes <= KEPT:
                 self._kept[fold, layer] = found
-                self._bytes += found.nbytes
         return found
 
-    def designs(self, n_targets: int) -> Sequence[tuple[int | None, IntArray]]:
+    def designs(self) -> Sequence[tuple[int | None, IntArray]]:
         """List participants and their targets; nobody and all targets, where all share a design."""
-        return [(None, np.arange(n_targets))] if self.own is None else self.own.members
+        return [(None, np.arange(self.n_targets))] if self.own is None else self.own.members
 
-    def nuisance(self, person: int | None, band: ColumnBand) -> ColumnBand:
+    def own_nuisance(self, person: int | None) -> ColumnBand:
         """Return the nuisance band of a participant."""
+        assert self.nuisance is not None
         if person is None or self.own is None:
-            return band
-        return band.through(self.own.projections[person])
+            return self.nuisance
+        return self.nuisance.through(self.own.projections[person])
 
-    def own_plan(self, person: int | None, fold: int, layer: int, shared: Plan) -> Plan:
+    def own_plan(self, person: int | None, fold: int, layer: int) -> Plan:
         """Plan a layer's ridge regression for a participant: from the plan that all share."""
+        shared = self.plan(fold, layer)
         if person is None or self.own is None:
             return shared
         if self.options.solver is not Solver.HIMALAYA:
             return shared.projected(*self.own.change(person, layer, self.band))
-        band = self.band(layer)
 
         def same_grid(*_: object) -> DoubleArray:
             return shared.ridge.penalties
 
-        mine = band.through(self.own.projections[person])
-        return make_plan(mine, self.splits[fold], self.options, self._n_targets, grid=same_grid)
+        mine = self.band(layer).through(self.own.projections[person])
+        return make_plan(mine, self.splits[fold], self.options, self.n_targets, grid=same_grid)
 
-    def fit(self, fold: int, layer: int, responses: DoubleArray) -> ScanFit:
+    def score(self, layer: int, responses: DoubleArray, tally: Tally, fold: int) -> None:
         """Fit all targets in the training rows of a fold, each with its design."""
-        train = responses[self.splits[fold].outer.train]
-        shared = self.plan(fold, layer)
+        split = self.splits[fold]
+        train = responses[split.outer.train]
         parts = [
-            (members, self.own_plan(person, fold, layer, shared).ridge.fit(train[:, members]))
-            for person, members in self.designs(responses.shape[1])
+            (members, self.own_plan(person, fold, layer).ridge.fit(train[:, members]))
+            for person, members in self.designs()
         ]
         order = np.argsort(np.concatenate([members for members, _ in parts]))
-        return ScanFit(
+        fit = ScanFit(
             np.concatenate([fit.inner for _, fit in parts], axis=1)[:, order],
             np.concatenate([fit.chosen for _, fit in parts])[order],
             np.concatenate([fit.predictions for _, fit in parts], axis=1)[:, order],
         )
+        keep(tally, split, fold, layer, np.arange(self.n_targets), responses, fit, fit.best)
+        tally.count_ends(fold, layer, len(self.grids[fold, layer]))
+
+    def score_beyond(self, responses: DoubleArray, tally: Tally, fold: int) -> None:
+        """Fit nuisance alone, and jointly with the layer that each target chose."""
+        split, chosen = self.splits[fold], tally.layer_best[fold]
+        for person, targets in self.designs():
+            band = self.own_nuisance(person)
+            alone = make_plan(band, split, self.options, len(targets), grid=nuisance_grid)
+            score_alone(tally, alone, fold, targets, responses[:, targets])
+            for layer in np.unique(chosen[targets]):
+                members = targets[chosen[targets] == layer]
+                plan, y = self.own_plan(person, fold, int(layer)), responses[:, members]
+                score_joint(tally, plan.joint(band), split, fold, members, y, plan.start(y))
 
 
 def encode_layers(
@@ -186,14 +194,6 @@ def encode_layers(
     options = options.in_precision(Precision.DOUBLE)
     labels = check_runs(runs)
     features, responses = _checked(features, responses, len(labels))
-    regressors = None
-    if nuisance is not None:
-        shared = None if confounds is None else confounds.shared
-        regressors = make_columns(
-            nuisance, labels, options.delays, name="nuisance", confounds=shared
-        )
-        if confounds is not None and confounds.mean is not None:
-            regressors = regressors.through(confounds.mean)
     splits = make_splits(labels, options, folds, cleaned=confounds is not None)
     unusable = unusable_targets(responses, splits, labels)
     n_targets = responses.shape[1]
@@ -204,15 +204,15 @@ def encode_layers(
         splits,
         options,
         len(usable),
-        joint=regressors is not None,
-        confounds=confounds,
-        own=OwnDesigns.of(confounds, usable),
+        None if nuisance is None else _regressors(nuisance, labels, options, confounds),
+        confounds,
+        OwnDesigns.of(confounds, usable),
     )
     tally = Tally.empty(
         splits,
         features.shape[1],
         len(usable),
-        nuisance=regressors is not None,
+        nuisance=nuisance is not None,
         groups=_groups(target_groups, n_targets)[usable],
     )
     y = responses[:, usable].astype(np.float64)
@@ -222,10 +222,23 @@ def encode_layers(
             band = layers.band(layer)
             if layers.own is not None:
                 layers.own.prepare(layer, band)
-            each(partial(_score_layer, layers, layer, y, tally), range(len(splits)))
-        if regressors is not None:
-            each(partial(_score_beyond, layers, regressors, y, tally), range(len(splits)))
-    return _result(options, layers, tally, usable, n_targets, unusable)
+            each(partial(layers.score, layer, y, tally), range(len(splits)))
+        if nuisance is not None:
+            each(partial(layers.score_beyond, y, tally), range(len(splits)))
+    return _result(layers, tally, usable, n_targets, unusable)
+
+
+def _regressors(
+    nuisance: FloatArray,
+    labels: npt.NDArray[Any],
+    options: EncodingOptions,
+    confounds: Confounds | None,
+) -> ColumnBand:
+    """Make the nuisance band that all targets share."""
+    shared = None if confounds is None else confounds.shared
+    band = make_columns(nuisance, labels, options.delays, name="nuisance", confounds=shared)
+    mean = None if confounds is None else confounds.mean
+    return band if mean is None else band.through(mean)
 
 
 def _checked(
@@ -252,33 +265,7 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
     return np.array([numbers.setdefault(g, len(numbers)) for g in target_groups], dtype=np.intp)
 
 
-def _score_layer(
-    layers: _Layers, layer: int, responses: DoubleArray, tally: Tally, fold: int
-) -> None:
-    fit, split = layers.fit(fold, layer, responses), layers.splits[fold]
-    keep(tally, split, fold, layer, np.arange(responses.shape[1]), responses, fit, fit.best)
-    tally.count_ends(fold, layer, len(layers.grids[fold, layer]))
-
-
-def _score_beyond(
-    layers: _Layers, nuisance: ColumnBand, responses: DoubleArray, tally: Tally, fold: int
-) -> None:
-    """Fit nuisance alone, and jointly with the layer that each target chose."""
-    split, options, n_targets = layers.splits[fold], layers.options, responses.shape[1]
-    chosen = tally.layer_best[fold]
-    for person, targets in layers.designs(n_targets):
-        band = layers.nuisance(person, nuisance)
-        alone = make_plan(band, split, options, len(targets), grid=nuisance_grid)
-        score_alone(tally, alone, fold, targets, responses[:, targets])
-        for layer in np.unique(chosen[targets]):
-            members = targets[chosen[targets] == layer]
-            shared = layers.plan(fold, int(layer))
-            plan, y = layers.own_plan(person, fold, int(layer), shared), responses[:, members]
-            score_joint(tally, plan.joint(band), split, fold, members, y, plan.start(y))
-
-
 def _result(
-    options: EncodingOptions,
     layers: _Layers,
     tally: Tally,
     usable: IntArray,
@@ -300,7 +287,7 @@ def _result(
     fold_r_best, fold_r2_best = among_all(tally.r_best), among_all(tally.r2_best)
     warnings = [f"{len(unusable)} of {n_targets} targets cannot be scored"] if unusable else []
     return EncodingResult(
-        options=options,
+        options=layers.options,
         folds=tuple(split.outer for split in layers.splits),
         r=fold_r.mean(axis=0),
         r2=fold_r2.mean(axis=0),

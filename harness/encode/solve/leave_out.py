@@ -19,6 +19,7 @@ from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.filters import FilterBank, filter_bank
+from harness.encode.solve.passed import Block, block_of
 from harness.errors import ScoreError
 
 TOLERANCE = {Precision.DOUBLE: 1e-8, Precision.SINGLE: 1e-7}
@@ -36,21 +37,20 @@ class _Piece:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
-    """A block of targets in all training rows."""
-
-    centred: DoubleArray
-    axes: DoubleArray
-
-
-@dataclass(frozen=True, eq=False)
 class LeftOut:
-    """A block of targets with one inner fold's rows left out."""
+    """Targets with one inner fold's rows left out; a :class:`harness.encode.solve.passed.Passed`.
 
-    solver: LeaveBlockOut
+    Parameters
+    ----------
+    block : Block
+        The targets in all training rows.
+    residuals : array, shape (n_penalties, n_left_out, n_targets)
+        ``(G @ y)[S]``.
+    """
+
     piece: _Piece
-    block: _Block
-    residuals: FloatArray  # (G @ y)[S], (n_penalties, n_left_out, n_targets)
+    block: Block
+    residuals: FloatArray
 
     @property
     def test(self) -> IntArray:
@@ -69,17 +69,13 @@ class LeftOut:
 
     def gains(self, x: LeftOut) -> DoubleArray:
         """``X' G y`` over the remaining rows: over all rows, less what the left-out rows add."""
-        out = self.solver.everywhere(x.block, self.block)
-        out -= x.all_errors.swapaxes(1, 2) @ self.residuals
-        return out
+        added = x.all_errors.swapaxes(1, 2) @ self.residuals
+        return self.block.gains(x.block) - added
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveBlockOut:
-    """Inner folds solved by the leave-block-out identity.
-
-    Made by :func:`leave_block_out`.
-    """
+    """Inner folds solved by the leave-block-out identity. Made by :func:`leave_block_out`."""
 
     _spectrum: Spectrum
     _penalties: DoubleArray
@@ -91,35 +87,21 @@ class LeaveBlockOut:
         """Memory held, in bytes."""
         return sum(piece.rows.nbytes + piece.inverse.nbytes for piece in self._pieces)
 
-    def each(self, responses: DoubleArray) -> Iterator[LeftOut]:
-        """Take a block of centred targets through the inner folds.
-
-        Parameters
-        ----------
-        responses : array, shape (n_train, n_targets)
-            Centred.
-
-        Yields
-        ------
-        LeftOut
-        """
-        block = _Block(responses, self._spectrum.basis.T @ responses)
+    def each(self, responses: FloatArray) -> Iterator[LeftOut]:
+        """Take centred targets, (n_train, n_targets), through the folds."""
+        block = block_of(self._spectrum, self._penalties, responses)
         terms = self._bank.terms(block.axes)
         # What no feature reaches is left over whole, whatever the penalty.
         rest = None
         if not self._spectrum.complete:
-            rest = responses - self._spectrum.basis @ block.axes
+            # In float32 responses keep a hair of their mean, which small penalties amplify.
+            centred = responses - responses.mean(axis=0, dtype=np.float64)
+            rest = centred - self._spectrum.basis @ block.axes
         for piece in self._pieces:
             residuals = self._bank.apply(piece.rows, terms, self._penalties)
             if rest is not None:
                 residuals += rest[piece.left_out].astype(residuals.dtype, copy=False)
-            yield LeftOut(self, piece, block, residuals)
-
-    def everywhere(self, x: _Block, y: _Block) -> DoubleArray:
-        """``X' G y`` over all training rows, (n_penalties, n_columns, n_targets)."""
-        values = self._spectrum.values
-        shrink = values / (values + self._penalties[:, None])
-        return np.asarray(x.centred.T @ y.centred - (x.axes.T * shrink[:, None]) @ y.axes)
+            yield LeftOut(piece, block, residuals)
 
 
 def leave_block_out(
@@ -134,13 +116,8 @@ def leave_block_out(
     folds : sequence of Fold
         Inner folds, as positions among the training rows.
     penalties : array, shape (n_penalties,)
-        Penalties.
     precision : Precision
         Of the products of the scan.
-
-    Returns
-    -------
-    LeaveBlockOut
 
     Raises
     ------

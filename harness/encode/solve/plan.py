@@ -15,9 +15,9 @@ from harness.encode.design.kernel import (
 )
 from harness.encode.design.options import EncodingOptions, Solver
 from harness.encode.design.targets import Split
+from harness.encode.solve.changed import changed_scan
 from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
-from harness.encode.solve.joint_scan import Change, JointScan, plan_joint_scan
-from harness.encode.solve.projected import ProjectedScan, project_scan
+from harness.encode.solve.joint_scan import JointScan, plan_joint_scan
 from harness.encode.solve.scan import Scan, plan_scan
 from harness.errors import ScoreError
 
@@ -28,29 +28,19 @@ Grid = Callable[[EncodingOptions, Spectrum], DoubleArray]
 class Plan:
     """Everything about a band in an outer fold that does not depend on responses.
 
-    Made by :func:`make_plan`.
-
-    Parameters
-    ----------
-    split : Split
-        The fold.
-    options : EncodingOptions
-        Choices.
-    spectrum : Spectrum
-        Of the training rows.
-    ridge : Scan, HimalayaRidge or ProjectedScan
-        Takes targets: ``ridge.fit(responses)``.
+    Made by :func:`make_plan`. ``ridge`` takes targets: ``ridge.fit(responses)``.
     """
 
     split: Split
     options: EncodingOptions
     spectrum: Spectrum
-    ridge: Scan | HimalayaRidge | ProjectedScan
+    ridge: Scan | HimalayaRidge
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        return self.ridge.nbytes + self.spectrum.basis.nbytes + self.spectrum.heldout.nbytes
+        # In float64 the final fit has the eigenvectors of the spectrum itself.
+        return self.ridge.nbytes
 
     def start(self, responses: FloatArray) -> DoubleArray:
         """Inner scores of each penalty, (n_penalties, n_targets), that a joint fit starts from."""
@@ -62,10 +52,8 @@ class Plan:
         penalties = nuisance_grid(self.options, nuisance.spectrum(rows))
         if isinstance(ridge, HimalayaRidge):
             return HimalayaJoint(ridge, nuisance.kernels(rows), penalties)
-        change = ridge.change if isinstance(ridge, ProjectedScan) else None
-        scan = ridge.scan if isinstance(ridge, ProjectedScan) else ridge
         columns = nuisance.columns[rows.train], nuisance.columns[rows.test]
-        return plan_joint_scan(scan, self.spectrum, self.split.inner, *columns, penalties, change)
+        return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties)
 
     def projected(self, columns: DoubleArray, inverse: DoubleArray) -> Plan:
         """Plan a design that differs from this one by a few columns.
@@ -73,13 +61,9 @@ class Plan:
         Parameters
         ----------
         columns : array, shape (n_samples, n_columns)
-            ``V`` of :class:`harness.encode.solve.joint_scan.Change`, in all rows.
+            ``V`` of :mod:`harness.encode.solve.changed`, in all rows.
         inverse : array, shape (n_columns, n_columns)
             Of its matrix ``M``.
-
-        Returns
-        -------
-        Plan
 
         Raises
         ------
@@ -89,9 +73,8 @@ class Plan:
         if not isinstance(self.ridge, Scan):
             raise ScoreError("only our own plans share decompositions", "plan the changed band")
         rows = self.split.outer
-        change = Change(columns[rows.train], columns[rows.test], inverse)
-        own = project_scan(self.ridge, self.spectrum, self.split.inner, change)
-        return replace(self, ridge=own)
+        parts = columns[rows.train], columns[rows.test]
+        return replace(self, ridge=changed_scan(self.ridge, *parts, inverse))
 
 
 def make_plan(
@@ -113,7 +96,6 @@ def make_plan(
     split : Split
         The fold.
     options : EncodingOptions
-        Penalty grid, metric, precision, solver.
     n_targets : int
         About how many targets will go through the plan.
     device : str
@@ -122,10 +104,6 @@ def make_plan(
         Makes the penalties of the band.
     keep : bool
         Whether a joint fit of few targets will follow.
-
-    Returns
-    -------
-    Plan
     """
     spectrum = band.spectrum(split.outer)
     penalties = grid(options, spectrum)

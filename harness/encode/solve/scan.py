@@ -2,17 +2,15 @@
 
 A plan holds everything that depends on features only; any number of targets (voxels, or regions of
 participants who had the same stimulus) then stream through it. For whole brains what they share is
-multiplied out beforehand (:mod:`harness.encode.solve.segments`), so that a block of voxels costs a
-few large products a fold and cheap sums. For few targets that does not pay, and inner folds may
-come from a single decomposition (:mod:`harness.encode.solve.inner`). The same torch code runs on
-CPUs and GPUs.
+multiplied out beforehand (:mod:`harness.encode.solve.inner_fold`); for few targets that takes
+longer than it saves (:mod:`harness.encode.solve.inner`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +19,22 @@ from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
 from harness.encode.design.options import Metric, Precision, Speed
 from harness.encode.design.splits import Fold, IntArray
 from harness.encode.solve.choice import best_index, checked_grid
-from harness.encode.solve.final_fit import FinalFit, plan_final_fit
-from harness.encode.solve.inner import InnerSolver, cheaper_solver, decomposed_folds
-from harness.encode.solve.inner_fold import InnerFold, fold_score, plan_inner_fold
-from harness.encode.solve.leave_out import LeaveBlockOut, leave_block_out
-from harness.encode.solve.placed import blocks, put
+from harness.encode.solve.held_out import HeldOut, Slabs
+from harness.encode.solve.inner import (
+    InnerSolver,
+    cheaper_solver,
+    decomposed_folds,
+    refit_each,
+)
+from harness.encode.solve.inner_fold import InnerFold, plan_inner_fold
+from harness.encode.solve.leave_out import leave_block_out
+from harness.encode.solve.passed import Fitted, Folds, Passed, block_of
+from harness.encode.solve.placed import blocks, put, size
 from harness.errors import ScoreError
+from harness.numeric.products import product
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 WIDTH = {"cpu": 512, "cuda": 4096}
@@ -45,20 +51,13 @@ FEW = 1000
 class ScanFit:
     """What a scan found for a block of voxels.
 
-    Parameters
-    ----------
-    inner : array, shape (n_penalties, n_voxels)
-        Inner cross-validation score of each penalty, averaged over inner folds; NaN where a voxel
-        does not vary in one of them.
-    chosen : array of int, shape (n_voxels,)
-        Index of the penalty; the larger one where two are equal.
-    predictions : array, shape (n_heldout, n_voxels)
-        Of the held-out rows.
+    Inner scores of each penalty, (n_penalties, n_voxels), are averaged over inner folds; NaN where
+    a voxel does not vary in one of them.
     """
 
     inner: DoubleArray
-    chosen: IntArray
-    predictions: FloatArray
+    chosen: IntArray  # (n_voxels,), index of the penalty; the larger one where two are equal
+    predictions: FloatArray  # (n_heldout, n_voxels)
 
     @property
     def best(self) -> DoubleArray:
@@ -66,46 +65,51 @@ class ScanFit:
         return np.asarray(self.inner.max(axis=0))
 
 
-@dataclass(frozen=True, eq=False)
-class Scan:
-    """A plan whose voxels stream through a device. Made by :func:`plan_scan`.
-
-    Parameters
-    ----------
-    penalties : array, shape (n_penalties,)
-        Ascending.
-    device : str
-        Where the products are made.
-    metric : Metric
-        What inner cross-validation maximises.
-    width : int
-        Voxels worked on at a time.
-    spectra : tuple of (Fold, Spectrum)
-        Decompositions of inner folds, kept for a joint fit of few targets.
-    left_out : LeaveBlockOut, optional
-        Inner folds, where they are solved from one decomposition.
-    """
-
-    penalties: DoubleArray
-    device: str
-    metric: Metric
-    width: int
-    spectra: tuple[tuple[Fold, Spectrum], ...]
-    left_out: LeaveBlockOut | None
-    _final: FinalFit
-    _folds: tuple[InnerFold, ...]
+class Final(Protocol):
+    """The final fit of an outer fold: all its training rows to its held-out rows."""
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        kept = sum(a.basis.nbytes + a.heldout.nbytes for _, a in self.spectra)
-        if self.left_out is not None:
-            kept += self.left_out.nbytes
-        return self._final.nbytes + kept + sum(fold.nbytes for fold in self._folds)
+        ...
+
+    def fitted(self, centred: DoubleArray) -> Fitted:
+        """Take few centred targets, (n_train, n_targets), to the fit's eigenvectors."""
+        ...
+
+    def predict(self, responses: FloatArray, chosen: IntArray, width: int) -> FloatArray:
+        """Predict held-out rows, (n_heldout, n_voxels), each voxel with its penalty."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A plan whose voxels stream through a device. Made by :func:`plan_scan`."""
+
+    penalties: DoubleArray  # ascending
+    metric: Metric
+    n_train: int
+    width: int  # voxels worked on at a time
+    device: str  # where products are made
+    dtype: torch.dtype  # of products
+    folds: Folds | None  # inner folds of few targets
+    final: Final
+    _multiplied: tuple[InnerFold, ...]  # inner folds of many voxels
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        few = 0 if self.folds is None else self.folds.nbytes
+        return self.final.nbytes + few + sum(fold.nbytes for fold in self._multiplied)
 
     def put(self, array: npt.NDArray[Any]) -> Tensor:
         """Put an array on the device: row numbers as they are, others as products are made."""
-        return put(array, self.device, None if array.dtype.kind == "i" else self._final.basis.dtype)
+        return put(array, self.device, None if array.dtype.kind == "i" else self.dtype)
+
+    def placed(self, responses: FloatArray) -> Tensor:
+        """Put responses about their mean on the device."""
+        y = self.put(responses)
+        return y - y.mean(dim=0)
 
     def fit(self, responses: FloatArray, chosen: IntArray | None = None) -> ScanFit:
         """Choose a penalty for each voxel and predict the held-out rows.
@@ -126,70 +130,105 @@ class Scan:
         ScoreError
             Rows are not those of the plan.
         """
-        import torch
-
-        n_train = len(self._final.basis)
-        if responses.ndim != 2 or len(responses) != n_train:
+        if responses.ndim != 2 or len(responses) != self.n_train:
             raise ScoreError(
-                f"responses have shape {responses.shape}; the plan has {n_train} rows",
+                f"responses have shape {responses.shape}; the plan has {self.n_train} rows",
                 "give the training rows, shape (n_train, n_targets)",
             )
-        y = torch.from_numpy(np.ascontiguousarray(responses))
+        inner: DoubleArray = np.empty((0, responses.shape[1]))
         if chosen is None:
             inner = self.inner(responses)
             chosen = best_index(inner)
-        else:
-            inner = np.empty((0, responses.shape[1]))
-        return ScanFit(inner, chosen, self._final.predict(y, chosen, self.width))
-
-    def start(self, responses: FloatArray) -> DoubleArray:
-        """Inner scores that a joint fit starts from; none where it makes its own."""
-        if self.left_out is not None:
-            return np.empty((0, responses.shape[1]))
-        return self.inner(responses)
+        return ScanFit(inner, chosen, self.final.predict(responses, chosen, self.width))
 
     def inner(self, responses: FloatArray) -> DoubleArray:
         """Inner score of each penalty, (n_penalties, n_voxels), of responses as for :meth:`fit`."""
         import torch
 
-        y = torch.from_numpy(np.ascontiguousarray(responses))
         inner = np.empty((len(self.penalties), responses.shape[1]))
         for block in blocks(responses.shape[1], self.width):
-            inner[:, block] = self._scores(self._final.placed(y[:, block])[0]).cpu().numpy()
+            folds = self.each(self.placed(responses[:, block]))
+            scores = torch.stack([held.score(*held.sums(errors)) for held, errors, _ in folds])
+            inner[:, block] = scores.mean(dim=0).cpu().numpy()
         return inner
 
-    def _scores(self, y: Tensor) -> Tensor:
-        """Inner score of each penalty, (n_penalties, n_voxels)."""
-        import torch
+    def start(self, responses: FloatArray) -> DoubleArray:
+        """Inner scores that a joint fit starts from; none where it makes its own."""
+        if self.folds is not None or self.metric is not Metric.R2:
+            return np.empty((0, responses.shape[1]))
+        return self.inner(responses)
 
-        total = torch.zeros(len(self.penalties), y.shape[1], dtype=torch.float64, device=y.device)
-        n_folds = 0
-        for held, errors in self.each(y):
-            total += fold_score(held, errors, self.metric)
-            n_folds += 1
-        return total / n_folds
-
-    def each(self, y: Tensor) -> Iterator[tuple[Tensor, Iterable[tuple[slice, Tensor]]]]:
-        """Take centred responses through the inner folds.
-
-        Parameters
-        ----------
-        y : Tensor, shape (n_train, n_voxels)
+    def each(self, y: Tensor) -> Iterator[tuple[HeldOut, Slabs, Passed | None]]:
+        """Take centred responses, (n_train, n_voxels), through the inner folds.
 
         Yields
         ------
-        held : Tensor, shape (n_test, n_voxels)
+        held : HeldOut
             Responses in the held-out rows.
         errors : iterable of (slice, Tensor)
-            Held-out responses - predictions, (n_penalties, n_rows, n_voxels), a few rows at a time.
+            Computed as it is read.
+        passed : Passed, optional
+            Responses, where they are few.
         """
-        if self.left_out is not None:
-            for left in self.left_out.each(y.numpy()):
-                yield y[self.put(left.test)], [(slice(None), self.put(left.errors))]
+        if self.folds is not None:
+            for passed in self.folds.each(y.numpy()):
+                held = HeldOut(y[self.put(passed.test)], self.metric)
+                yield held, ((rows, self.put(e)) for rows, e in _whole(passed)), passed
             return
-        for fold in self._folds:
-            held = y[fold.test]
-            yield held, fold.errors(y, held)
+        for fold in self._multiplied:
+            own = y[fold.test]
+            yield HeldOut(own, self.metric), fold.errors(y, own), None
+
+
+def _whole(passed: Passed) -> Iterator[tuple[slice, FloatArray]]:
+    yield slice(None), passed.errors
+
+
+@dataclass(frozen=True, eq=False)
+class FinalFit:
+    """All training rows to the held-out rows; a :class:`Final`."""
+
+    device: str
+    spectrum: Spectrum | None  # for joint fits of few targets
+    penalties: DoubleArray
+    heldout: Tensor  # (n_heldout, rank)
+    values: Tensor
+    basis: Tensor  # (n_train, rank)
+    hats: Tensor | None  # (n_penalties, n_heldout, n_train): one product instead of two
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        return size(self.basis, self.heldout, *(() if self.hats is None else (self.hats,)))
+
+    def fitted(self, centred: DoubleArray) -> Fitted:
+        """See :class:`Final`."""
+        assert self.spectrum is not None, "the plan is of many voxels"
+        return block_of(self.spectrum, self.penalties, centred)
+
+    def predict(self, responses: FloatArray, chosen: IntArray, width: int) -> FloatArray:
+        """See :class:`Final`."""
+        # As the products are.
+        dtype = self.basis.new_empty(0).cpu().numpy().dtype
+        predictions = np.empty((len(self.heldout), responses.shape[1]), dtype)
+        if self.hats is None:
+            grid = self.values.new_tensor(self.penalties)
+            for block in blocks(responses.shape[1], width):
+                y, mean = self._placed(responses[:, block])
+                axes = product(self.basis.T, y)
+                axes /= self.values[:, None] + grid[put(chosen[block], self.device)]
+                predictions[:, block] = product(self.heldout, axes).add_(mean).cpu().numpy()
+            return predictions
+        for penalty in np.unique(chosen):
+            voxels = np.flatnonzero(chosen == penalty)
+            y, mean = self._placed(responses[:, voxels])
+            predictions[:, voxels] = product(self.hats[penalty], y).add_(mean).cpu().numpy()
+        return predictions
+
+    def _placed(self, responses: FloatArray) -> tuple[Tensor, Tensor]:
+        y = put(responses, self.device, self.basis.dtype)
+        mean = y.mean(dim=0)
+        return y - mean, mean
 
 
 def plan_scan(
@@ -221,7 +260,7 @@ def plan_scan(
         Of products with voxels.
     speed : Speed
         Whether the scan over penalties may be less precise. Training rows as a whole are
-        decomposed in float64 either way.
+        decomposed in float64 either way. Few targets have no products in bfloat16.
     device : str
         ``cpu``, ``cuda``, ``cuda:1``, …
     n_voxels : int
@@ -229,7 +268,7 @@ def plan_scan(
     solver : InnerSolver, optional
         Solve inner folds this way. Default: the cheaper one.
     keep : bool
-        Keep the decompositions of inner folds, for a joint fit of few targets.
+        Keep in float64 what a joint fit of few targets takes.
 
     Returns
     -------
@@ -242,37 +281,44 @@ def plan_scan(
     """
     import torch
 
-    penalties = checked_grid(penalties)
+    grid = checked_grid(penalties)
     precise = torch.float64 if precision is Precision.DOUBLE else torch.float32
-    scanned = torch.bfloat16 if speed is Speed.BFLOAT16 else precise
+    decomposed = Precision.DOUBLE if speed is Speed.EXACT else Precision.SINGLE
     few = 0 < n_voxels <= FEW and device == "cpu"
     width = WIDTH["cpu" if device == "cpu" else "cuda"]
     if few:
         width = min(max(spectrum.n_train // 14, NARROW), WIDE)
-
-    final = plan_final_fit(
-        spectrum, penalties, precision=precision, device=device, n_voxels=n_voxels, few=few
-    )
-    if solver is None:
-        cheaper = cheaper_solver(spectrum, folds, len(penalties), n_voxels)
-        solver = cheaper if few else InnerSolver.REFIT
+        solver = solver or cheaper_solver(spectrum, folds, len(grid), n_voxels)
+    inner: Folds | None = None
+    made: list[InnerFold] = []
     if solver is InnerSolver.LEAVE_OUT:
-        one = leave_block_out(spectrum, folds, penalties, precision)
-        return Scan(penalties, device, metric, width, (), one, final, ())
-    decomposed = Precision.DOUBLE if speed is Speed.EXACT else Precision.SINGLE
-    kept, made = [], []
-    for fold, own in decomposed_folds(spectrum, folds, decomposed):
-        made.append(
-            plan_inner_fold(
-                fold,
-                own,
-                penalties,
-                precision=precision,
-                scanned=scanned,
-                device=device,
-                few=few,
+        inner = leave_block_out(spectrum, folds, grid, precision)
+    elif few:
+        inner = refit_each(spectrum, folds, grid, precision, decomposed=decomposed, keep=keep)
+    else:
+        scanned = torch.bfloat16 if speed is Speed.BFLOAT16 else precise
+        for pair in decomposed_folds(spectrum, folds, decomposed):
+            made.append(
+                plan_inner_fold(*pair, grid, precision=precision, scanned=scanned, device=device)
             )
-        )
-        if keep and few:
-            kept.append((fold, own))
-    return Scan(penalties, device, metric, width, tuple(kept), None, final, tuple(made))
+    shared = (spectrum.heldout, spectrum.values, spectrum.basis)
+    heldout, values, basis = (put(array, device, precise) for array in shared)
+    hats = None
+    if not few and _hats_pay(spectrum, len(grid), n_voxels):
+        hats = heldout.new_empty(len(grid), len(heldout), len(basis))
+        for hat, penalty in zip(hats, heldout.new_tensor(grid), strict=True):
+            hat.copy_(product(heldout / (values + penalty), basis.T))
+    kept = None if inner is None else spectrum
+    final = FinalFit(device, kept, grid, heldout, values, basis, hats)
+    n_train = spectrum.n_train
+    return Scan(grid, metric, n_train, width, device, precise, inner, final, tuple(made))
+
+
+def _hats_pay(spectrum: Spectrum, n_penalties: int, n_voxels: int) -> bool:
+    """Whether hat matrices of all penalties save more products than they take."""
+    n_train, rank = spectrum.basis.shape
+    n_heldout = len(spectrum.heldout)
+    saved = n_train * rank + n_heldout * rank - n_heldout * n_train
+    # No more memory than two kernels.
+    small = n_penalties * n_heldout <= 4 * n_train
+    return small and n_voxels * saved > n_penalties * n_heldout * rank * n_train

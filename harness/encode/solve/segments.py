@@ -38,15 +38,9 @@ OVERHEAD = 60
 
 @dataclass(frozen=True, eq=False)
 class Segment(FilterBlock):
-    """Neighbouring eigenvalues, and how the functions that make up their filters are applied.
+    """Neighbouring eigenvalues, and how the functions that make up their filters are applied."""
 
-    Parameters
-    ----------
-    direct : bool
-        Applied as matrices from training to held-out rows.
-    """
-
-    direct: bool
+    direct: bool  # as matrices from training to held-out rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +71,7 @@ def cheapest_segments(
     Returns
     -------
     tuple of Segment
-        Cover all eigenvalues; none where there are none.
+        They cover all eigenvalues.
     """
     values = spectrum.values
     if values.size == 0:

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.options import Precision
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.options import Metric, Precision
+from harness.encode.design.splits import Fold
+from harness.encode.solve.held_out import HeldOut
 from harness.encode.solve.inner import decomposed_folds
+from harness.encode.solve.placed import put
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 STRIPS = 8
@@ -51,7 +54,7 @@ class CrossProducts:
         import torch
 
         dtype = getattr(torch, str(precision.value))
-        self._tests = [torch.from_numpy(fold.test).to(device) for fold in folds]
+        self._tests = [put(fold.test, device) for fold in folds]
         self._sums = torch.zeros(len(folds), n_train, n_train, dtype=dtype, device=device)
         self._count = 0
 
@@ -59,8 +62,7 @@ class CrossProducts:
         """Add voxels, (n_train, n_voxels), that vary in every fold."""
         import torch
 
-        y = torch.from_numpy(np.ascontiguousarray(responses)).to(self._sums)
-        y = y - y.mean(dim=0)  # not in place: the caller's memory
+        y = _centred(responses, self._sums)[0]
         self._count += y.shape[1]
         step = -(-len(y) // STRIPS)
         for test, total in zip(self._tests, self._sums, strict=True):
@@ -78,44 +80,43 @@ class CrossProducts:
 
 
 @dataclass(frozen=True, eq=False)
-class _SharedFold:
-    """An inner fold of a layer."""
+class _Rows:
+    """The training rows of a fit, decomposed, and its held-out rows."""
 
-    train: Tensor
-    test: Tensor
-    basis: Tensor  # (n_inner_train, rank)
+    basis: Tensor  # (n_train, rank)
     values: Tensor  # (rank,), float64
     heldout: Tensor  # (n_test, rank)
-    overlap: Tensor  # (rank, rank): inner products of held-out rows' coordinates
 
-    def lost(self, cross: Tensor, penalties: Tensor) -> Tensor:
-        """Held-out squared error over variance, mean over voxels, (n_penalties,)."""
-        train = cross[self.train][:, self.train]
-        side = cross[self.train][:, self.test]
-        # Held-out rows are about the mean of the training rows; the basis leaves it out by itself.
-        mean = train.mean(dim=1, keepdim=True)
-        base = cross.diagonal()[self.test] - 2 * side.mean(dim=0) + mean.mean()
-        between = product(self.basis.T, side - mean)
-        linear = (between * self.heldout.T).sum(dim=1).double()
-        inside = product(product(self.basis.T, train), self.basis)
-        square = inside.mul_(self.overlap).double()
-        filters = 1 / (self.values + penalties[:, None])
-        return base.double().sum() - 2 * filters @ linear + ((filters @ square) * filters).sum(1)
+    @classmethod
+    def of(cls, own: Spectrum, device: str, dtype: torch.dtype) -> _Rows:
+        basis, heldout = (put(array, device, dtype) for array in (own.basis, own.heldout))
+        return cls(basis, put(own.values, device), heldout)
 
     def hat(self, penalty: float) -> Tensor:
         """From centred training rows to the held-out rows."""
-        return _hat(self.basis, self.values, self.heldout, penalty)
+        return product(self.heldout / (self.values + penalty).to(self.heldout.dtype), self.basis.T)
+
+    def lost(self, fold: Fold, cross: Tensor, penalties: Tensor) -> Tensor:
+        """Held-out squared error over variance, mean over voxels, (n_penalties,)."""
+        train = cross[fold.train][:, fold.train]
+        side = cross[fold.train][:, fold.test]
+        # Held-out rows are about the mean of the training rows; the basis leaves it out by itself.
+        mean = train.mean(dim=1, keepdim=True)
+        base = cross.diagonal()[fold.test] - 2 * side.mean(dim=0) + mean.mean()
+        between = product(self.basis.T, side - mean)
+        linear = (between * self.heldout.T).sum(dim=1).double()
+        inside = product(product(self.basis.T, train), self.basis)
+        square = inside.mul_(product(self.heldout.T, self.heldout)).double()
+        filters = 1 / (self.values + penalties[:, None])
+        return base.double().sum() - 2 * filters @ linear + ((filters @ square) * filters).sum(1)
 
 
 @dataclass(frozen=True, eq=False)
 class SharedFit:
-    """A layer at one penalty, through which voxels stream.
-
-    Made by :meth:`SharedPlan.at`.
-    """
+    """A layer at one penalty, through which voxels stream. Made by :meth:`SharedPlan.at`."""
 
     _final: Tensor
-    _inner: tuple[tuple[_SharedFold, Tensor], ...]
+    _inner: tuple[tuple[Fold, Tensor], ...]
 
     def fit(self, responses: FloatArray) -> tuple[DoubleArray, FloatArray]:
         """Score the inner folds and predict the held-out rows.
@@ -133,63 +134,49 @@ class SharedFit:
         """
         import torch
 
-        y = torch.from_numpy(np.ascontiguousarray(responses)).to(self._final)
-        mean = y.mean(dim=0)
-        y = y - mean  # not in place: the caller's memory
+        y, mean = _centred(responses, self._final)
         inner = torch.zeros(y.shape[1], dtype=torch.float64, device=y.device)
         for fold, hat in self._inner:
             train, held = y[fold.train], y[fold.test]
             offset = train.mean(dim=0)
             errors = held - offset - product(hat, train - offset)
-            lost, total = (_squares(part) for part in (errors, held - held.mean(dim=0)))
-            inner += (1 - lost / total) / len(self._inner)
-        return inner.cpu().numpy(), product(self._final, y).add_(mean).cpu().numpy()
+            scored = HeldOut(held, Metric.R2)
+            inner += scored.score(*scored.sums([(slice(None), errors[None])]))[0]
+        predictions = product(self._final, y).add_(mean)
+        return (inner / len(self._inner)).cpu().numpy(), predictions.cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)
 class SharedPlan:
     """Everything about a layer and fold that does not depend on responses.
 
-    Made by :func:`plan_shared`.
-
-    Parameters
-    ----------
-    penalties : array, shape (n_penalties,)
-        Ascending.
+    Made by :func:`plan_shared`; penalties ascend.
     """
 
     penalties: DoubleArray
-    _basis: Tensor
-    _values: Tensor
-    _heldout: Tensor
-    _folds: tuple[_SharedFold, ...]
+    _final: _Rows
+    _inner: tuple[tuple[Fold, _Rows], ...]
 
     def score(self, crosses: FloatArray) -> DoubleArray:
-        """Mean over voxels of the inner R2 of each penalty.
+        """Mean over voxels of the inner R2 of each penalty, (n_penalties,).
 
-        Parameters
-        ----------
-        crosses : array, shape (n_folds, n_train, n_train)
-            Of :meth:`CrossProducts.mean`; may be a memory map.
-
-        Returns
-        -------
-        array, shape (n_penalties,)
+        ``crosses``, (n_folds, n_train, n_train), are of :meth:`CrossProducts.mean`; they may be a
+        memory map.
         """
         import torch
 
-        grid = self._values.new_tensor(self.penalties)
+        grid = self._final.values.new_tensor(self.penalties)
         scores = torch.ones_like(grid)
-        for fold, cross in zip(self._folds, crosses, strict=True):
-            whole = torch.from_numpy(np.array(cross)).to(self._basis)
-            scores -= fold.lost(whole, grid) / len(self._folds)
+        for (fold, rows), cross in zip(self._inner, crosses, strict=True):
+            whole = torch.from_numpy(np.array(cross)).to(self._final.basis)
+            scores -= rows.lost(fold, whole, grid) / len(self._inner)
         return np.asarray(scores.cpu().numpy())
 
     def at(self, chosen: int) -> SharedFit:
         """Multiply out one penalty, given by its index."""
         penalty = float(self.penalties[chosen])
-        final = _hat(self._basis, self._values, self._heldout, penalty)
-        return SharedFit(final, tuple((fold, fold.hat(penalty)) for fold in self._folds))
+        inner = tuple((fold, rows.hat(penalty)) for fold, rows in self._inner)
+        return SharedFit(self._final.hat(penalty), inner)
 
 
 def plan_shared(
@@ -202,56 +189,22 @@ def plan_shared(
 ) -> SharedPlan:
     """Decompose the training rows of every inner fold, and put them on a device.
 
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of the training rows.
-    folds : sequence of Fold
-        Inner folds; row numbers are positions among the training rows.
-    penalties : array, shape (n_penalties,)
-        Positive, ascending.
-    precision : Precision
-        Of products with voxels and of their cross-products. Decompositions are made in float64.
-    device : str
-        ``cpu``, ``cuda``, ``cuda:1``, …
-
-    Returns
-    -------
-    SharedPlan
+    ``precision`` is of products with voxels and of their cross-products, decompositions are made in
+    float64; for the rest see :func:`harness.encode.solve.scan.plan_scan`.
     """
     import torch
 
     dtype = getattr(torch, str(precision.value))
-
-    def put(array: FloatArray | IntArray, kind: torch.dtype | None = dtype) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device, kind)
-
-    def inner(fold: Fold, own: Spectrum) -> _SharedFold:
-        heldout = put(own.heldout)
-        return _SharedFold(
-            put(fold.train, None),
-            put(fold.test, None),
-            put(own.basis),
-            put(own.values, torch.float64),
-            heldout,
-            product(heldout.T, heldout),
-        )
-
-    return SharedPlan(
-        penalties,
-        put(spectrum.basis),
-        put(spectrum.values, torch.float64),
-        put(spectrum.heldout),
-        tuple(inner(*pair) for pair in decomposed_folds(spectrum, folds)),
+    inner = tuple(
+        (fold, _Rows.of(own, device, dtype)) for fold, own in decomposed_folds(spectrum, folds)
     )
+    return SharedPlan(penalties, _Rows.of(spectrum, device, dtype), inner)
 
 
-def _hat(basis: Tensor, values: Tensor, heldout: Tensor, penalty: float) -> Tensor:
-    return product(heldout / (values + penalty).to(heldout.dtype), basis.T)
-
-
-def _squares(columns: Tensor) -> Tensor:
+def _centred(responses: FloatArray, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Responses about their mean, as a tensor like another, and the mean."""
     import torch
 
-    squares: Tensor = torch.linalg.vector_norm(columns, dim=0).double().square()
-    return squares
+    y = torch.from_numpy(np.ascontiguousarray(responses)).to(like)
+    mean = y.mean(dim=0)
+    return y - mean, mean  # not in place: the caller's memory

@@ -18,37 +18,6 @@ from harness.encode.solve.plan import Plan
 from harness.encode.solve.scan import ScanFit
 from harness.encode.solve.tally import Tally
 
-Flags = npt.NDArray[np.bool_]
-
-
-def score_layer(
-    tally: Tally, plan: Plan, fold: int, layer: int, voxels: IntArray, responses: FloatArray
-) -> tuple[ScanFit, Flags]:
-    """Choose penalties, predict held-out rows and keep the scores.
-
-    Parameters
-    ----------
-    tally : Tally
-        Where scores go.
-    plan : Plan
-        Of the layer in the fold.
-    fold, layer : int
-        Their numbers.
-    voxels : array of int, shape (n_voxels,)
-        Which of the tally's targets these are.
-    responses : array, shape (n_samples, n_voxels)
-        Finite, of all rows.
-
-    Returns
-    -------
-    fit : ScanFit
-    better : array of bool, shape (n_voxels,)
-        Targets that the layer suits better than those before.
-    """
-    fit = plan.ridge.fit(responses[plan.split.outer.train])
-    better = keep(tally, plan.split, fold, layer, voxels, responses, fit, fit.best)
-    return fit, better
-
 
 def keep(
     tally: Tally,
@@ -59,8 +28,30 @@ def keep(
     responses: FloatArray,
     fit: ScanFit,
     inner: DoubleArray,
-) -> Flags:
-    """Score a fit's predictions and add them to a tally; see :func:`score_layer`."""
+) -> npt.NDArray[np.bool_]:
+    """Score a fit's predictions of held-out rows and keep the scores.
+
+    Parameters
+    ----------
+    tally : Tally
+        Where scores go.
+    split : Split
+        The fold.
+    fold, layer : int
+        Their numbers.
+    voxels : array of int, shape (n_voxels,)
+        Which of the tally's targets these are.
+    responses : array, shape (n_samples, n_voxels)
+        Finite, of all rows.
+    fit : ScanFit
+    inner : array, shape (n_voxels,)
+        Inner scores of its penalties.
+
+    Returns
+    -------
+    array of bool, shape (n_voxels,)
+        Targets that the layer suits better than those before.
+    """
     measured = responses[split.outer.test]
     return tally.add(
         fold,
@@ -77,30 +68,18 @@ def keep(
 def score_alone(
     tally: Tally, plan: Plan, fold: int, voxels: IntArray, responses: FloatArray
 ) -> None:
-    """Fit nuisance alone and keep its scores.
-
-    Parameters
-    ----------
-    tally : Tally
-    plan : Plan
-        Of nuisance in the fold.
-    fold : int
-    voxels : array of int, shape (n_voxels,)
-    responses : array, shape (n_samples, n_voxels)
-    """
-    assert tally.nuisance is not None
-    rows = plan.split.outer
+    """Fit nuisance alone, by its plan in the fold, and keep its scores; see :func:`keep`."""
+    kept, rows = tally.nuisance, plan.split.outer
+    assert kept is not None
     train, measured = responses[rows.train], responses[rows.test]
     fit = plan.ridge.fit(train)
     offset = train.mean(axis=0, dtype=np.float64)
-    tally.nuisance.alone(
-        fold,
-        voxels,
-        inner=fit.best,
-        r=pearson(measured, fit.predictions),
-        r2=r_squared(measured, fit.predictions),
-        share=product_measure(measured, (fit.predictions - offset)[None], offset)[0],
-    )
+    at = fold, voxels
+    kept.inner[at] = fit.best
+    kept.r[at] = pearson(measured, fit.predictions)
+    kept.r2[at] = r_squared(measured, fit.predictions)
+    kept.errors[fold, :, voxels] = kept.add_up(measured - fit.predictions).T
+    kept.share[at] = product_measure(measured, (fit.predictions - offset)[None], offset)[0]
 
 
 def score_joint(
@@ -114,37 +93,26 @@ def score_joint(
 ) -> None:
     """Fit model and nuisance jointly; where that is no better on inner folds, leave the model out.
 
-    Nuisance alone is among the candidates, so that unique R2 is then exactly 0.
-
-    Parameters
-    ----------
-    tally : Tally
-    joint : JointScan or HimalayaJoint
-        Of the layer and nuisance in the fold.
-    split : Split
-        The fold.
-    fold : int
-        Its number.
-    voxels : array of int, shape (n_voxels,)
-    responses : array, shape (n_samples, n_voxels)
-    inner : array, shape (n_penalties, n_voxels)
-        Inner scores of the model alone.
+    Nuisance alone is among the candidates, so that unique R2 is then exactly 0. ``inner`` are
+    scores of the model alone, (n_penalties, n_voxels); for the rest see :func:`keep`.
     """
-    kept = tally.nuisance
+    kept, at = tally.nuisance, (fold, voxels)
     assert kept is not None
-    kept.leave_out(fold, voxels)
+    kept.joint_r[at], kept.joint_r2[at] = kept.r[at], kept.r2[at]
+    kept.split_r2[0][at], kept.split_r2[1][at] = 0, kept.share[at]
+    kept.with_model[at] = 0
+    kept.joint_errors[fold, :, voxels] = kept.errors[fold, :, voxels]
     train, measured = responses[split.outer.train], responses[split.outer.test]
-    fit = joint.fit(train, inner, kept.inner[fold, voxels])
+    fit = joint.fit(train, inner, kept.inner[at])
     if not fit.better.any():
         return
     train, measured = train[:, fit.better], measured[:, fit.better]
     offset = train.mean(axis=0, dtype=np.float64)
     parts = np.stack([fit.model, fit.nuisance])
     predicted = parts.sum(axis=0) + offset
-    kept.take_in(
-        fold,
-        voxels[fit.better],
-        r=pearson(measured, predicted),
-        r2=r_squared(measured, predicted),
-        split=product_measure(measured, parts, offset),
-    )
+    at = fold, voxels[fit.better]
+    kept.joint_r[at] = pearson(measured, predicted)
+    kept.joint_r2[at] = r_squared(measured, predicted)
+    kept.split_r2[:, fold, at[1]] = product_measure(measured, parts, offset)
+    kept.joint_errors[fold, :, at[1]] = kept.add_up(measured - predicted).T
+    kept.with_model[at] = 1

@@ -7,7 +7,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,71 +16,129 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.design.kernel import DoubleArray, FloatArray
+from harness.encode.design.result import NuisanceResult, scatter
 from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
 from harness.encode.solve.choice import GridEnds, grid_ends
-from harness.encode.solve.nuisance_tally import NuisanceTally
 
+STRETCH = 20
+"""Rows whose squared errors are added up: long enough to be independent, as blocks that are
+permuted."""
+_ASIDE = ("inner", "share", "errors", "joint_errors")
+
+Small = npt.NDArray[np.int16]
 Single = npt.NDArray[np.float32]
-
 
 _ARRAYS = (
     *("r", "r2", "inner_best", "r_best", "r2_best", "layer_best", "penalty_best"),
     *("penalty", "ends", "ceiling"),
 )
+"""What a tally saves."""
+
+
+@dataclass(eq=False)
+class NuisanceTally:
+    """Scores of nuisance alone, and of nuisance and the best layer so far; NaN before there are.
+
+    By (fold, voxel), but for ``split_r2`` and the squared errors.
+    """
+
+    inner: DoubleArray  # of nuisance alone, which a joint fit must beat
+    r: FloatArray
+    r2: FloatArray
+    share: FloatArray  # product measure of nuisance alone
+    joint_r: FloatArray  # of the joint fit; of nuisance alone where the model is left out
+    joint_r2: FloatArray
+    split_r2: FloatArray  # (2, fold, voxel), product measure of model and nuisance
+    with_model: FloatArray  # 1 where the model is taken in, 0 where it is left out
+    errors: FloatArray  # (fold, stretch of held-out rows, voxel), squared and added up
+    joint_errors: FloatArray  # none of either where unique R2 is not tested
+
+    @classmethod
+    def empty(
+        cls, n_folds: int, n_voxels: int, kind: type[np.floating[Any]], n_stretches: int = 0
+    ) -> NuisanceTally:
+        """Make one with nothing in it."""
+        shape = (n_folds, n_voxels)
+        arrays = {f.name: np.full(shape, np.nan, kind) for f in fields(cls)}
+        arrays |= {"inner": np.full(shape, np.nan), "split_r2": np.full((2, *shape), np.nan, kind)}
+        for name in ("errors", "joint_errors"):
+            arrays[name] = np.zeros((n_folds, n_stretches, n_voxels), kind)
+        return cls(**arrays)
+
+    @property
+    def gains(self) -> FloatArray:
+        """Squared error that the joint fit saves in each stretch, (n_stretches, n_voxels)."""
+        saved = self.errors - self.joint_errors
+        gains = saved.reshape(-1, saved.shape[-1])
+        gains[:, np.isnan(self.joint_r2).any(axis=0)] = np.nan
+        return gains
+
+    def add_up(self, errors: FloatArray) -> FloatArray:
+        """Add up squares of errors (n_rows, n_voxels) over stretches, (n_stretches, n_voxels)."""
+        n_stretches = self.errors.shape[1]
+        if not n_stretches:
+            return errors[:0]
+        starts = np.arange(0, len(errors), STRETCH)
+        sums = np.add.reduceat(np.square(errors), starts, axis=0)
+        return np.pad(sums, [(0, n_stretches - len(sums)), (0, 0)])
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All of it, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def _means(self) -> dict[str, FloatArray]:
+        """Means over folds, by name."""
+        found = {n: v.mean(axis=-2) for n, v in self.arrays.items() if n not in _ASIDE}
+        unique = (self.joint_r2 - self.r2).mean(axis=0)
+        return found | {"unique_r2": unique}
+
+    def variables(self) -> dict[str, tuple[Any, FloatArray]]:
+        """Means over folds, as variables of a Dataset."""
+        named = {"r": "nuisance_r", "r2": "nuisance_r2"}
+        found: dict[str, tuple[Any, FloatArray]] = {
+            named.get(name, name): (("band", "voxel") if name == "split_r2" else "voxel", values)
+            for name, values in self._means().items()
+        }
+        return found | {"fold_unique_r2": (("fold", "voxel"), self.joint_r2 - self.r2)}
+
+    def result(self, usable: IntArray, n_targets: int) -> NuisanceResult:
+        """Put what was found of usable targets among all of them; NaN for the others."""
+        by_fold = ("r", "r2", "joint_r", "joint_r2")
+        found = self._means() | {f"fold_{name}": getattr(self, name) for name in by_fold}
+        return NuisanceResult(
+            **{n: scatter(np.asarray(v, np.float64), usable, n_targets) for n, v in found.items()}
+        )
 
 
 @dataclass(eq=False)
 class Tally:
     """Scores of one participant's voxels, or of any targets; they fill up as layers are scored.
 
-    Parameters
-    ----------
-    r, r2 : array, shape (n_curves, n_layers, n_voxels)
-        Of each fold; of voxels only the mean over folds, as one curve.
-    inner_best, r_best, r2_best : array, shape (n_folds, n_voxels)
-        Of the layer with the highest inner score so far.
-    layer_best, penalty_best : array of int, shape (n_folds, n_voxels)
-        Number of that layer, and index of its penalty; -1 before there is one.
-    penalty : array of int, shape (n_voxels,)
-        Penalties of the layer and fold that were scored last.
-    ends : array, shape (2, n_folds, n_layers)
-        Share of voxels at the low and at the high end of the grid.
-    ceiling : array, shape (n_voxels,)
-    predictions : array, shape (n_voxels, n_heldout), optional
-        At the best layer so far; a file.
-    nuisance : NuisanceTally, optional
-        Fits with nuisance regressors.
-    rows : tuple of slice
-        Where each fold's held-out rows are among those of all folds.
-    inner, penalties : array, shape (n_folds, n_layers, n_voxels), optional
-        Best inner score, and index of the penalty, where curves are kept by fold.
-    groups : array of int, shape (n_voxels,), optional
-        Targets of one number choose their layer together, by their mean inner score; all are then
-        added at once. By default each chooses its own.
-    done : int
-        Steps (layers times folds, in this order; nuisance alone comes before the first layer) that
-        it holds.
+    Targets of one number in ``groups`` choose their layer together, by their mean inner score; all
+    are then added at once. By default each chooses its own. ``done`` counts steps: layers times
+    folds, in this order; nuisance alone comes before the first layer.
     """
 
-    r: FloatArray
+    r: FloatArray  # (fold, layer, voxel); of voxels only the mean over folds, as one curve
     r2: FloatArray
-    inner_best: DoubleArray
+    inner_best: DoubleArray  # (fold, voxel), of the layer with the highest inner score so far
     r_best: DoubleArray
     r2_best: DoubleArray
-    layer_best: npt.NDArray[np.int16]
-    penalty_best: npt.NDArray[np.int16]
-    penalty: npt.NDArray[np.int16]
-    ends: DoubleArray
-    ceiling: DoubleArray
-    predictions: Single | None
+    layer_best: Small  # its number; -1 before there is one
+    penalty_best: Small  # index of its penalty
+    penalty: Small  # (voxel,), of the layer and fold that were scored last
+    ends: DoubleArray  # (2, fold, layer), share of voxels at the low and high end of the grid
+    ceiling: DoubleArray  # (voxel,)
+    predictions: Single | None  # (voxel, held-out row), at the best layer so far; a file
     nuisance: NuisanceTally | None
-    rows: tuple[slice, ...]
-    inner: DoubleArray | None = None
-    penalties: npt.NDArray[np.int16] | None = None
+    rows: tuple[slice, ...]  # where each fold's held-out rows are among those of all folds
+    inner: DoubleArray | None = None  # (fold, layer, voxel), where curves are kept by fold
+    penalties: Small | None = None
     groups: IntArray | None = None
-    ceiling_kind: str = "none"
-    unusable: dict[int, str] = field(default_factory=dict)
+    ceiling_kind: str = "none"  # where ceilings come from
+    unusable: dict[int, str] = field(default_factory=dict)  # voxels without scores, and why
     done: int = 0
 
     @classmethod
@@ -92,22 +150,13 @@ class Tally:
         file: Path | None = None,
         *,
         nuisance: bool = False,
+        tested: bool = False,
         groups: IntArray | None = None,
     ) -> Tally:
         """Make one with nothing in it.
 
-        Parameters
-        ----------
-        splits : sequence of Split
-            Outer folds.
-        n_layers, n_voxels : int
-        file : Path, optional
-            Takes the predictions; it has its size already. None: they are not kept.
-        nuisance : bool
-            Whether there are fits with nuisance regressors.
-        groups : array of int, shape (n_voxels,), optional
-            Responses are in memory: everything is kept, in float64, and targets of a group choose
-            their layer together.
+        Predictions are kept in a file, which has its size already, if anywhere. With ``groups``
+        responses are in memory: everything is kept, in float64.
         """
         ends = np.cumsum([0, *(len(split.outer.test) for split in splits)]).tolist()
         n_folds, whole = len(splits), groups is not None
@@ -119,6 +168,8 @@ class Tally:
         elif whole:
             predictions = np.zeros((n_voxels, ends[-1]), np.float32)
         kind = np.float64 if whole else np.float32
+        longest = max(len(split.outer.test) for split in splits)
+        n_stretches = -(-longest // STRETCH) if tested else 0
         return cls(
             r=np.zeros(curves, kind),
             r2=np.zeros(curves, kind),
@@ -131,7 +182,7 @@ class Tally:
             ends=np.zeros((2, n_folds, n_layers)),
             ceiling=np.full(n_voxels, np.nan),
             predictions=predictions,
-            nuisance=NuisanceTally.empty(*each, kind) if nuisance else None,
+            nuisance=NuisanceTally.empty(*each, kind, n_stretches) if nuisance else None,
             rows=tuple(slice(a, b) for a, b in itertools.pairwise(ends)),
             inner=np.full(curves, np.nan) if whole else None,
             penalties=np.full(curves, -1, np.int16) if whole else None,
@@ -142,8 +193,7 @@ class Tally:
         """Write all of it, as NumPy's archive; predictions stay in their file."""
         if isinstance(self.predictions, np.memmap):
             self.predictions.flush()
-        said = {"ceiling_kind": self.ceiling_kind, "done": self.done}
-        said["unusable"] = {str(voxel): reason for voxel, reason in self.unusable.items()}
+        said = {"ceiling_kind": self.ceiling_kind, "done": self.done, "unusable": self.unusable}
         with path.open("wb") as file:
             np.savez(file, said=np.array(json.dumps(said)), **self._arrays)
 
@@ -193,10 +243,7 @@ class Tally:
     ) -> npt.NDArray[np.bool_]:
         """Add some voxels' scores of a layer in a fold; the best layer is the earlier of equals.
 
-        Returns
-        -------
-        array of bool
-            Voxels that the layer suits better than those before.
+        Returns which voxels, (n_voxels,), the layer suits better than those before.
         """
         if self.inner is not None and self.penalties is not None:
             self.r[fold, layer, voxels], self.r2[fold, layer, voxels] = r, r2

@@ -32,21 +32,11 @@ SAMPLE = 16
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Tallies of one analysis.
-
-    Parameters
-    ----------
-    folder : Path, optional
-        Where they are; None: nowhere.
-    lasting : bool
-        Whether anybody could come back to the folder.
-    predictions : bool
-        Whether held-out predictions are kept, too.
-    """
+    """Tallies of one analysis, in a folder if in any."""
 
     folder: Path | None = None
-    lasting: bool = False
-    predictions: bool = False
+    lasting: bool = False  # whether anybody could come back to the folder
+    predictions: bool = False  # whether held-out predictions are kept, too
     _saved: dict[int, float] = field(default_factory=dict)
 
     def tally(
@@ -66,7 +56,9 @@ class Checkpoint:
         if file is not None and not whole:
             with explained(file.parent):
                 _allocate(file, size)
-        found = Tally.empty(splits, n_layers, n_voxels, file, nuisance=nuisance)
+        found = Tally.empty(
+            splits, n_layers, n_voxels, file, nuisance=nuisance, tested=self.predictions
+        )
         if whole and self.lasting and self._fits(number) and found.restore(self._path(number)):
             self._saved[number] = time.monotonic()
         return found
@@ -102,18 +94,10 @@ class Checkpoint:
 def checkpoint(
     folder: Path | None, fingerprint: str, *, predictions: bool, files: bool = False
 ) -> Iterator[Checkpoint]:
-    """Open the checkpoint of an analysis.
+    """Open the checkpoint of an analysis that a fingerprint tells from others.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        Holds a folder for each analysis, which stays there. None: nothing lasts.
-    fingerprint : str
-        Tells the analysis from others.
-    predictions : bool
-        Whether they need a file.
-    files : bool
-        Whether something else needs the folder.
+    ``folder`` holds a folder for each, which stays there; without it nothing lasts, and there is
+    one for the time being if predictions or something else need files.
     """
     if folder is not None:
         mine = folder / fingerprint[:32]
@@ -138,21 +122,9 @@ def fingerprint(
 ) -> str:
     """Tell one analysis from another, by its settings and by a sample of its data.
 
-    Parameters
-    ----------
-    recording : DataArray (sample, layer, unit)
-        The first layer counts, and the names of all.
-    source : ResponseSource
-        Shapes count, and the first voxels of each participant.
-    splits : sequence of Split
-    ceilings : mapping, optional
-        As given.
-    settings : sequence
-        Whatever else changes a score; all with a canonical form.
-    nuisance : array, optional
-        Regressors.
-    confounds : array, optional
-        Basis of what is taken out of everything.
+    Of the recording the first layer counts, and the names of all; of the source shapes, and the
+    first voxels of each participant. ``settings`` are whatever else changes a score, all with a
+    canonical form; ``confounds`` the basis of what is taken out of everything.
     """
     data: dict[str, list[object]] = {}
     for name in source.participants:

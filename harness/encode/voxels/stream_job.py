@@ -14,7 +14,7 @@ from harness.encode.ceilings.voxel_ceilings import repeat_ceiling
 from harness.encode.design.band import ColumnBand
 from harness.encode.design.confounds import Drift, Projection
 from harness.encode.design.features import zscore_by_run
-from harness.encode.design.kernel import FloatArray
+from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.splits import IntArray
@@ -45,9 +45,9 @@ class StreamJob:
     width: int
     kept: Checkpoint
     n_layers: int
-    nuisance: ColumnBand | None = None
-    drift: Drift | None = None
-    cleaning: Projection | None = None
+    nuisance: ColumnBand | None
+    drift: Drift | None
+    cleaning: Projection | None
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     @property
@@ -60,41 +60,101 @@ class StreamJob:
         """Voxels of all participants."""
         return sum(map(self.source.n_voxels, self.source.participants))
 
-    def open(self, number: int, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
+    def number(self, name: str) -> int:
+        """Return the number of a participant."""
+        return self.source.participants.index(name)
+
+    def open(self, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
         """Start a participant's tally, or go on with what was kept of it."""
-        n_voxels = self.source.n_voxels(name)
-        self.tallies[name] = tally = self.kept.tally(
-            number, self.splits, self.n_layers, n_voxels, nuisance=self.nuisance is not None
-        )
+        size = self.n_layers, self.source.n_voxels(name)
+        beside = self.nuisance is not None
+        tally = self.kept.tally(self.number(name), self.splits, *size, nuisance=beside)
+        self.tallies[name] = tally
         if tally.done == 0:
-            _examine(self, name, ceilings)
+            self._examine(name, None if ceilings is None else np.asarray(ceilings[name], float))
 
-    def undone(self, layer: int, fold: int) -> list[tuple[int, str]]:
-        """Participants whose score of a layer in a fold is still to be made, with their numbers."""
+    def _examine(self, name: str, ceiling: DoubleArray | None) -> None:
+        """Find what cannot be scored, and the ceilings; one pass over a participant's responses."""
+        tally = self.tallies[name]
+        if ceiling is not None:
+            if ceiling.shape != tally.ceiling.shape:
+                raise DataError(
+                    f"participant {name} has {ceiling.size} ceilings for {tally.n_voxels} voxels"
+                )
+            tally.ceiling[:] = ceiling
+            tally.ceiling_kind = "given"
+        for block in self._slices(name):
+            values = self.source.block(name, block.start, block.stop)
+            for item in unusable_targets(values, self.splits, self.runs):
+                tally.unusable[block.start + item.target] = item.reason
+            repeats = self._repeats(name, block)
+            if ceiling is None and repeats is not None:
+                tally.ceiling[block] = repeat_ceiling(repeats)
+                tally.ceiling_kind = "repeats"
+        tally.ceiling[list(tally.unusable)] = np.nan
+
+    def undone(self, layer: int, fold: int) -> list[str]:
+        """Participants whose score of a layer in a fold is still to be made."""
         step = (layer + (self.nuisance is not None)) * len(self.splits) + fold
-        return [(i, name) for i, name in self.opened() if self.tallies[name].done <= step]
+        return [name for name, tally in self.tallies.items() if tally.done <= step]
 
-    def opened(self) -> list[tuple[int, str]]:
-        """Participants that are taken through here, with their numbers in the source."""
-        numbered = enumerate(self.source.participants)
-        return [(i, name) for i, name in numbered if name in self.tallies]
+    def finish(self, name: str) -> None:
+        """Note that a participant's step is done."""
+        self.tallies[name].done += 1
+        self.save(name)
 
-    def blocks(self, participant: str) -> Iterator[slice]:
-        """Slices of a participant's voxels."""
-        for start in range(0, self.source.n_voxels(participant), self.width):
-            yield slice(start, min(start + self.width, self.source.n_voxels(participant)))
+    def save(self, name: str, *, now: bool = False) -> None:
+        """Save a participant's tally, if a minute has passed or it is to be now."""
+        self.kept.save(self.number(name), self.tallies[name], now=now)
 
-    def responses(self, participant: str, block: slice, usable: IntArray) -> FloatArray:
-        """Read the usable voxels of a block, without confounds, z-scored by run."""
-        values = self.source.block(participant, block.start, block.stop)
+    def blocks(self, name: str) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Read a participant's usable voxels in blocks.
+
+        Yields
+        ------
+        voxels : array of int, shape (n_voxels,)
+            Their numbers.
+        responses : array, shape (n_samples, n_voxels)
+            Without confounds, z-scored by run.
+        """
+        for block in self._slices(name):
+            usable = self.tallies[name].usable(block)
+            yield usable, self._read(name, block, usable)
+
+    def repeats(self, name: str) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Read what was repeated, in blocks, of usable voxels whose repeats are all usable.
+
+        Yields
+        ------
+        voxels : array of int, shape (n_voxels,)
+        repeats : array, shape (n_repeats, n_rows, n_voxels)
+            Without drift.
+        """
+        for block in self._slices(name):
+            usable = self.tallies[name].usable(block)
+            values = self._repeats(name, block)
+            if values is None:
+                return
+            own = values[:, :, usable - block.start]
+            known = np.isfinite(own).all(axis=(0, 1))
+            if known.any():
+                yield usable[known], own[:, :, known]
+
+    def _read(self, name: str, block: slice, usable: IntArray) -> FloatArray:
+        values = self.source.block(name, block.start, block.stop)
         wanted = values[:, usable - block.start]
         if self.cleaning is not None:
             wanted = self.cleaning.rows(wanted).astype(values.dtype, copy=False)
         return zscore_by_run(wanted, self.runs)
 
-    def repeats(self, participant: str, block: slice) -> FloatArray | None:
+    def _slices(self, name: str) -> Iterator[slice]:
+        count = self.source.n_voxels(name)
+        for start in range(0, count, self.width):
+            yield slice(start, min(start + self.width, count))
+
+    def _repeats(self, name: str, block: slice) -> FloatArray | None:
         """Read the repeats of a block's voxels, without drift, where there are any."""
-        values = self.source.repeats(participant, block.start, block.stop)
+        values = self.source.repeats(name, block.start, block.stop)
         if values is None:
             return None
         one_run = np.zeros(values.shape[1], np.int64)
@@ -108,29 +168,6 @@ class StreamJob:
         return cleaned
 
 
-def _examine(job: StreamJob, name: str, ceilings: Mapping[str, npt.ArrayLike] | None) -> None:
-    """Find what cannot be scored, and the ceilings; one pass over a participant's responses."""
-    tally = job.tallies[name]
-    if ceilings is not None:
-        given = np.asarray(ceilings[name], dtype=np.float64)
-        if given.shape != tally.ceiling.shape:
-            raise DataError(
-                f"participant {name} has {given.size} ceilings for {tally.ceiling.size} voxels"
-            )
-        tally.ceiling[:] = given
-    for block in job.blocks(name):
-        values = job.source.block(name, block.start, block.stop)
-        for item in unusable_targets(values, job.splits, job.runs):
-            tally.unusable[block.start + item.target] = item.reason
-        repeats = job.repeats(name, block)
-        if ceilings is None and repeats is not None:
-            tally.ceiling[block] = repeat_ceiling(repeats)
-            tally.ceiling_kind = "repeats"
-    if ceilings is not None:
-        tally.ceiling_kind = "given"
-    tally.ceiling[list(tally.unusable)] = np.nan
-
-
 def block_width(
     labels: npt.NDArray[Any],
     n_units: int,
@@ -140,25 +177,8 @@ def block_width(
 ) -> int:
     """Count the voxels of a block, from what is left of the memory beside a layer's plan.
 
-    Parameters
-    ----------
-    labels : array, shape (n_samples,)
-        Runs.
-    n_units : int
-        Of a layer.
-    options : EncodingOptions
-    stream : StreamOptions
-    n_columns : int
-        Delayed nuisance regressors.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ScoreError
-        Nothing is left.
+    ``labels`` are runs, (n_samples,); ``n_units`` are of a layer, ``n_columns`` delayed nuisance
+    regressors. A ScoreError where nothing is left.
     """
     n = len(labels)
     memory = here().scoring_memory if stream.memory is None else stream.memory

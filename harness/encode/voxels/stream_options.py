@@ -21,22 +21,10 @@ class PenaltyScope(StrEnum):
 class StreamOptions:
     """How voxels stream.
 
-    Memory, device and folder leave scores as they are; their defaults are those of
-    :func:`harness.place.place.here`.
-
-    Parameters
-    ----------
-    memory : int, optional
-        Bytes that may be used.
-    device : str, optional
-        Where products are made: ``cpu``, ``cuda``, …
-    folder : Path, optional
-        Keeps what is done, so that the same call after a kill goes on from there. It can be deleted
-        once scores are safe.
-    scope : PenaltyScope
-        Targets that share one penalty.
-    seed : int
-        Of the permutations behind p-values.
+    Memory (bytes that may be used), device (where products are made) and folder leave scores as
+    they are; their defaults are those of :func:`harness.place.place.here`. The folder keeps what is
+    done, so that the same call after a kill goes on from there; it can be deleted once scores are
+    safe. The seed is of the permutations behind p-values.
     """
 
     memory: int | None = None

@@ -37,7 +37,9 @@ from harness.runner.engines.crew import (
 from harness.runner.engines.memory import share
 from harness.runner.engines.messages import Memory, Message, receive, send
 from harness.runner.engines.options import EngineOptions
+from harness.runner.started import withdraw_process
 from harness.runner.work import Task
+from harness.store.store import Store
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PATIENCE = 5.0
@@ -192,6 +194,9 @@ class Slot(Thread):
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
+            # It was stopped on purpose: `status` must not say that it was killed.
+            withdraw_process(Store(self._desk.log.parent.parent), process.pid)
 
     def _do(self, task: Task, lost: int) -> None:
         last, memory = "starting", 0

@@ -91,22 +91,22 @@ class NaturalStories:
         def asked(measure: Measure, pool: Pool) -> Request:
             return Request(stimuli, measure, context, Items(pool))
 
-        tokens = asked(Measure.TOKENS, Pool.SUM)
+        tokens = asked(Measure.TOKENS, Pool.SUM), asked(Measure.UNIGRAM, Pool.SUM)
         if self.linking == Linking.STATES:
-            return asked(Measure.HIDDEN, Pool.MEAN), tokens
+            return asked(Measure.HIDDEN, Pool.MEAN), *tokens
         logprobs = asked(Measure.LOGPROB, Pool.SUM)
         if self.linking == Linking.SURPRISAL:
-            return logprobs, tokens
-        return logprobs, tokens, asked(Measure.BOUNDARY, Pool.LAST)
+            return logprobs, *tokens
+        return logprobs, *tokens, asked(Measure.BOUNDARY, Pool.LAST)
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Score what the model adds to form, frequency and place of words, and to their tokens.
 
         See :func:`brainpress_plugins.benchmarks.behavioural.naturalstories_times.score_times`.
         """
-        from .naturalstories_times import check_alignment, score_times
+        from .naturalstories_times import TokensOfWords, check_alignment, score_times
 
-        recording, tokens, *ends = (recordings[request] for request in self.requests())
+        recording, tokens, unigram, *ends = (recordings[request] for request in self.requests())
         if ends:
             from harness.record.boundary import whole_word_surprisal
 
@@ -114,9 +114,9 @@ class NaturalStories:
             values = -whole_word_surprisal(*words, recording["passage"].values.tolist())
             recording = recording.copy(data=values[:, None, None].astype("float32"))
         check_alignment(self.times)
-        counted = tokens.values[:, 0, 0]
+        known = TokensOfWords(tokens.values[:, 0, 0], unigram.values[:, 0, 0])
         states = self.linking == Linking.STATES
-        score = score_times(recording, self.times, counted, surprisal=not states)
+        score = score_times(recording, self.times, known, surprisal=not states)
         return score.assign_attrs(linking=self.linking)
 
     @cached_property
@@ -148,6 +148,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "kind": "behavioural",
         "version": 2,
         "margin": 0.005,
+        "headline_reason": "The value is already what a model adds to a baseline.",
         "licence": "CC-BY-NC-SA-4.0",
         "citation": (
             "Futrell, Gibson, Tily, Blank, Vishnevetsky, Piantadosi & Fedorenko (2021). The Natural"

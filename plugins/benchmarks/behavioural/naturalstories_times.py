@@ -49,6 +49,22 @@ class ReadingTimes:
     error: Mapping[int, Floats]
 
 
+@dataclass(frozen=True, eq=False)
+class TokensOfWords:
+    """What a model's tokenizer makes of the words of all stories.
+
+    Parameters
+    ----------
+    number : array, shape (n_words,)
+        Tokens of each word.
+    unigram : array, shape (n_words,)
+        Their surprisal to a model without context (nats).
+    """
+
+    number: npt.NDArray[np.floating[Any]]
+    unigram: npt.NDArray[np.floating[Any]]
+
+
 def read_times(path: Path) -> ReadingTimes:
     """Read ``processed_wordinfo.tsv``, as it is.
 
@@ -168,7 +184,7 @@ def check_alignment(times: ReadingTimes) -> SignTest:
 def score_times(
     recording: xr.DataArray,
     times: ReadingTimes,
-    tokens: npt.NDArray[np.floating[Any]],
+    tokens: TokensOfWords,
     *,
     surprisal: bool,
 ) -> xr.Dataset:
@@ -179,8 +195,8 @@ def score_times(
     recording : DataArray (sample, layer, unit)
         A row a word, story after story: log-probabilities, or hidden states.
     times : ReadingTimes
-    tokens : array, shape (n_words,)
-        How many tokens the model makes of each word; they are in the baseline.
+    tokens : TokensOfWords
+        They are in the baseline.
     surprisal : bool
         Whether the recording is of log-probabilities: they are entered without a penalty.
 
@@ -200,12 +216,10 @@ def score_times(
         The recording has not a row for every word.
     """
     n_words = sum(map(len, times.stories.values()))
-    if recording.sizes["sample"] != n_words or len(tokens) != n_words:
-        raise ScoreError(
-            f"the recordings have {recording.sizes['sample']} and {len(tokens)} rows for"
-            f" {n_words} words"
-        )
-    table = _table(recording.values, times, np.asarray(tokens, np.float64))
+    rows = recording.sizes["sample"], len(tokens.number), len(tokens.unigram)
+    if set(rows) != {n_words}:
+        raise ScoreError(f"the recordings have {rows} rows for {n_words} words")
+    table = _table(recording.values, times, tokens)
     penalties = UNPENALISED if surprisal else RIDGE
     gain = likelihood_gain(
         table.predictors, table.baseline, table.response, table.story, penalties=penalties
@@ -266,18 +280,18 @@ class _Table:
         return float(np.mean(np.concatenate([(g - g.mean()) ** 2 for g in groups])))
 
 
-def _table(values: npt.NDArray[np.float32], times: ReadingTimes, tokens: Floats) -> _Table:
+def _table(values: npt.NDArray[np.float32], times: ReadingTimes, tokens: TokensOfWords) -> _Table:
     predictors, known, response, error, story = [], [], [], [], []
     start = 0
     for number, words in times.stories.items():
-        own = values[start : start + len(words)]
-        counted = tokens[start : start + len(words)]
+        here = slice(start, start + len(words))
+        own, counted = values[here], (tokens.number[here], tokens.unigram[here])
         start += len(words)
         rows = np.arange(SPILL, len(words))
         rows = rows[np.isfinite(times.log_time[number][rows])]
         lagged = [own[rows - lag] for lag in range(SPILL + 1)]
         predictors.append(np.concatenate(lagged, axis=2))
-        known.append(baseline(words, counted, rows))
+        known.append(baseline(words, *counted, rows))
         response.append(times.log_time[number][rows])
         error.append(times.error[number][rows])
         story.append(np.full(len(rows), number))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +49,6 @@ FREQUENCY = Smooth((0.0, 8.0), (3.0, 4.5, 6.0))
 """Of the Zipf frequency: of 10^9 words 1 to 10^8; quarters of running English."""
 LENGTH = Smooth((0.0, 16.0), (3.0, 5.0, 8.0))
 """Of the number of letters and digits."""
-RAREST = 1.0
-"""Zipf frequency of the rarest words that wordfreq lists: that of words that it does not."""
 AT_EACH_WORD = (
     *(f"log frequency ({n})" for n in range(1, FREQUENCY.n_columns + 1)),
     *(f"length ({n})" for n in range(1, LENGTH.n_columns + 1)),
@@ -61,8 +59,8 @@ AT_EACH_WORD = (
 OF_PLACE = ("position in story", "log position in story", "log position in sentence")
 BASELINE = (*(f"{name} {lag}" for name in AT_EACH_WORD for lag in range(SPILL + 1)), *OF_PLACE)
 SAID = (
-    f"smooth terms of log frequency and length, punctuation, unigram surprisal and number of tokens"
-    f" of the word and the {SPILL} before it; {', '.join(OF_PLACE)}"
+    "smooth terms of log frequency and length, punctuation, unigram surprisal and number of the"
+    f" model's tokens, of the word and the {SPILL} before it; {', '.join(OF_PLACE)}"
 )
 
 
@@ -79,12 +77,12 @@ def lexical(words: tuple[str, ...]) -> Floats:
     return np.array(rows)
 
 
-def unigram_surprisal(zipf: Floats) -> Floats:
-    """Surprisal (nats) of words from their frequency alone; Zipf is log10 of 10^9 probabilities."""
-    return (9.0 - np.maximum(zipf, RAREST)) * math.log(10.0)
-
-
-def baseline(words: tuple[str, ...], tokens: Floats, rows: npt.NDArray[np.int64]) -> Floats:
+def baseline(
+    words: tuple[str, ...],
+    tokens: npt.NDArray[np.floating[Any]],
+    unigram: npt.NDArray[np.floating[Any]],
+    rows: npt.NDArray[np.int64],
+) -> Floats:
     """Return regressors of some words of a text.
 
     Parameters
@@ -93,6 +91,8 @@ def baseline(words: tuple[str, ...], tokens: Floats, rows: npt.NDArray[np.int64]
         All words of the text.
     tokens : array, shape (n_words,)
         How many tokens the model makes of each: what its tokenizer counts is not what it knows.
+    unigram : array, shape (n_words,)
+        Their surprisal to a model without context (nats).
     rows : array of int, shape (n_rows,)
         Words to return, each with two before it.
 
@@ -107,7 +107,7 @@ def baseline(words: tuple[str, ...], tokens: Floats, rows: npt.NDArray[np.int64]
             FREQUENCY.columns(zipf),
             LENGTH.columns(letters),
             marks,
-            unigram_surprisal(zipf),
+            np.asarray(unigram, np.float64),
             np.asarray(tokens, np.float64),
         ]
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DataError
+from harness.place.place import folder
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
@@ -69,7 +70,7 @@ class BitsPerByte:
     def documents(self) -> tuple[Document, ...]:
         """All documents, by name."""
         if self.text.startswith("file:"):
-            return _own(Path(self.text.removeprefix("file:")).expanduser())
+            return _own(folder(self.text.removeprefix("file:"), "a text"))
         return _embedded(self.text)
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.fetch.resource import Resource
+
+if TYPE_CHECKING:
+    from harness.stimuli.passages import Passage
+    from harness.stimuli.triggers import TriggerReport
 
 COMMIT = "d51d64bf5026441edfbec804d6ffeaea92bb3018"
 ADDRESS = f"https://gin.g-node.org/denizenslab/narratives_reading_listening_fmri/raw/{COMMIT}"
@@ -53,6 +58,19 @@ def region_masks(path: Path) -> dict[str, Any]:
         return {n.removeprefix("roi_mask_"): np.asarray(stored[n][()]) > 0 for n in names}
 
 
+def with_language(
+    masks: Mapping[str, dict[str, Any]], mappers: Mapping[str, Path]
+) -> dict[str, dict[str, Any]]:
+    """Add the language areas of the HCP-MMP parcellation to the regions of each participant."""
+    from harness.encode.design.mappers import read_mapper
+    from harness.fetch.present import present
+
+    from .cortical_areas import LANGUAGE, area_masks, parcellation_files, read_areas
+
+    areas = read_areas([present(r, "deniz2019-listening-oota2026") for r in parcellation_files()])
+    return {p: m | area_masks(areas, read_mapper(mappers[p]), LANGUAGE) for p, m in masks.items()}
+
+
 def ceiling_name(person: str, modality: str) -> str:
     """Return the name of a participant's published ceilings."""
     return f"noise_ceiling/subject_{person}_{modality}.npy"
@@ -80,3 +98,18 @@ def resource_of(name: str) -> Resource:
         licence = "MIT"
     where = f"deniz2019/{name}"
     return Resource(file, address, sha256, size, licence=licence, where=where)
+
+
+def as_shown(story: str, report: TriggerReport) -> Passage:
+    """Words as the screen showed them, each until the next change."""
+    from harness.stimuli.speech import spoken
+    from harness.stimuli.textgrid import Interval
+
+    times = [t - report.start for t, _ in report.words] + [report.end - report.start]
+    return spoken(
+        story,
+        [
+            Interval(on, max(on, off), word)
+            for (_, word), on, off in zip(report.words, times, times[1:], strict=False)
+        ],
+    )

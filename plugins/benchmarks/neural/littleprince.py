@@ -157,6 +157,12 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     common: dict[str, Any] = {
         "target": "brainpress_plugins.benchmarks.neural.littleprince:LittlePrince",
         "kind": "neural",
+        "margins": {"normalised": 0.05},
+        "headline": "unique",
+        "headline_reason": (
+            "Rates of words and sounds alone predict temporal regions of people who listen: what a"
+            " model adds to them is the question."
+        ),
         "licence": "CC0-1.0",
         "citation": (
             "Li, Bhattasali, Zhang, Franzluebbers, Luh, Spreng, Brennan, Yang, Pallier & Hale"
@@ -193,7 +199,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             ),
             BenchmarkSpec(
                 f"littleprince-{language}-voxels",
-                version=3,
+                version=4,
                 options={**options, "resolution": "voxel"},
                 metric="Pearson r, mean over the voxels of 6 regions and participants",
                 margin=0.01,

@@ -79,9 +79,11 @@ class HighPassed:
         return self.voxels.shape
 
     def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float64]:
-        """Read and filter some volumes of some voxels."""
+        """Read and filter some volumes of some voxels; what was not measured there is NaN."""
         values = self.voxels[index].astype(np.float64)
         run = np.zeros(len(values), np.int64)
+        # Filtering a fill value leaves rounding, which looks like a signal.
+        values[:, ~usable_columns(values, run)] = np.nan
         return np.asarray(highpass(values, run, self.tr, self.cutoff))
 
 

@@ -153,6 +153,7 @@ class SphereVoxels:
         from harness.place.locate import cache_folder
         from harness.store.atomic import writing
         from harness.store.keys import content_key
+        from harness.store.seal import fault, seal
 
         key = content_key(
             stage="mni volumes",
@@ -161,10 +162,12 @@ class SphereVoxels:
             voxels=self.voxels.tolist(),
         )
         path = cache_folder() / "volumes" / f"{key}.npy"
-        if not path.is_file():
+        if not path.is_file() or fault(path, f"volumes/{key}"):
             values = read_voxels(self.image, self.voxels)
-            with writing(path) as beside, beside.open("wb") as stream:
-                np.save(stream, values, allow_pickle=False)
+            with writing(path) as beside:
+                with beside.open("wb") as stream:
+                    np.save(stream, values, allow_pickle=False)
+                seal(beside, f"volumes/{key}")
         return path
 
 

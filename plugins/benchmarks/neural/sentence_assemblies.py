@@ -166,6 +166,12 @@ def spec(benchmark: type[AssemblyBenchmark], version: int, **said: Any) -> Bench
         target=f"{benchmark.__module__}:{benchmark.__name__}",
         kind="neural",
         margin=0.02,
+        margins={"normalised": 0.05},
+        headline="unique",
+        headline_reason=(
+            "The length of an item and its place in the passage predict responses by themselves:"
+            " what a model adds to them is the question."
+        ),
         version=version,
         licence="see the paper",
         homepage="https://github.com/brain-score/language",

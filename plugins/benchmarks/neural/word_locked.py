@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.ceilings.cross_fit import Z_VOXEL, Parts, Ratio, mean_ratio
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import array_responses
 from harness.encode.design.targets import usable_columns
+from harness.encode.score.relative import relative, unique_of
 from harness.encode.voxels.stream import stream_layers
 from harness.errors import DataError
 from harness.place.locate import cache_folder
@@ -30,7 +32,7 @@ from .mni_volumes import REGIONS
 Floats = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 """Bumped when the same activity comes to have other ceilings."""
 NEAR = 20.0
 """Electrodes within this distance of a region's peak belong to it, mm."""
@@ -52,6 +54,10 @@ class ElectrodeScores:
         r at every lag, at layers chosen for each.
     by_layer : array, shape (n_layers, n_electrodes, n_lags)
         r of every layer.
+    folds : array, shape (n_folds, n_electrodes)
+        r in each held-out fold.
+    unique : array, shape (n_electrodes,), optional
+        Unique R2 beyond the baseline at the same lag and layer.
     """
 
     r: Floats
@@ -59,6 +65,8 @@ class ElectrodeScores:
     layer: Floats
     by_lag: Floats
     by_layer: Floats
+    folds: Floats
+    unique: Floats | None = None
 
 
 def score_lags(
@@ -93,14 +101,16 @@ def score_lags(
         ``value``: held-out r of each electrode at the layer, penalty and lag chosen on training
         words, mean over the electrodes of a participant and over participants, with ``low`` and
         ``high`` (95 % bootstrap over participants); ``baseline``, the same of the baseline;
-        ``ceiling``, mean of the electrodes' ceilings; ``normalised``, mean of r over ceiling where
-        there is one. By (participant,): ``participant_value``, ``baseline_value``; by (participant,
+        ``ceiling``, mean of the electrodes' ceilings; ``normalised`` and ``unique`` (beyond the
+        baseline), with intervals, by participant and by region: see
+        :mod:`harness.encode.score.relative`. By (participant,):
+        ``participant_value``, ``baseline_value``; by (participant,
         lag): ``lag_r``, a description; by (participant, layer): ``r``, over electrodes at lags from
         the onset on; by (participant, roi): ``r_roi`` and ``ceiling_roi``, electrodes near a
         region. By (electrode,), one participant after the other: ``electrode_r``,
         ``electrode_baseline``, ``electrode_lag``, ``electrode_layer``, ``electrode_ceiling``,
-        ``electrode_normalised``, ``electrode_participant``, and by (electrode, axis)
-        ``electrode_place``, mm.
+        ``electrode_normalised``, ``electrode_unique_r2``,
+        ``electrode_participant``, and by (electrode, axis) ``electrode_place``, mm.
 
     Raises
     ------
@@ -111,7 +121,8 @@ def score_lags(
     source = array_responses(
         {p: values.reshape(len(values), -1) for p, values in activity.items()}, runs
     )
-    found = stream_layers(recording, source, options=options)
+    beside = np.asarray(baseline.values[:, 0], np.float64)
+    found = stream_layers(recording, source, options=options, nuisance=beside)
     shapes = {p: values.shape[1:] for p, values in activity.items()}
     scores = {p: at_chosen_lag(found[p], shape) for p, shape in shapes.items()}
     alone = _once(
@@ -133,6 +144,8 @@ def score_lags(
     ceilings = electrode_ceilings(activity, lags, options)
     electrodes = _by_electrode(scores, ceilings, places, lags)
     electrodes["electrode_baseline"] = ("electrode", alone)
+    share = _relative(scores, ceilings, places)
+    unique = {p: one.unique for p, one in scores.items() if one.unique is not None}
     base = _each(electrodes, "electrode_baseline", len(scores))
     later = np.asarray(lags) >= 0 if max(lags) >= 0 else np.ones(len(lags), bool)
     score = xr.Dataset(
@@ -142,7 +155,11 @@ def score_lags(
             "high": float(interval.high),
             "baseline": _mean(base),
             "ceiling": _mean(electrodes["electrode_ceiling"].values),
-            "normalised": _mean(_each(electrodes, "electrode_normalised", len(scores))),
+            **share.data_vars,
+            **unique_of(
+                np.array([_mean(values) for values in unique.values()]),
+                _by_region(unique, places),
+            ),
             "participant_value": ("participant", value),
             "baseline_value": ("participant", base),
             "lag_r": (
@@ -157,7 +174,7 @@ def score_lags(
                 ("participant", "roi"),
                 _by_region({p: s.r for p, s in scores.items()}, places),
             ),
-            "ceiling_roi": (("participant", "roi"), _by_region(ceilings, places)),
+            "ceiling_roi": (("participant", "roi"), _by_region(_means(ceilings), places)),
         },
         coords={
             "participant": np.array(list(activity), object),
@@ -173,6 +190,7 @@ def score_lags(
     from_others = "from the electrodes of the other participants"
     return score.assign_attrs(
         said,
+        **share.attrs,
         encoding_options=json.dumps(asdict(options), default=str),
         interval_kind="95 % bootstrap over participants",
         ceiling_kind=from_others if ceilings else "none",
@@ -193,7 +211,8 @@ def electrode_ceilings(
     Returns
     -------
     dict
-        By participant, held-out r (n_electrodes,). Empty for fewer than two participants.
+        By participant, held-out r of each fold (n_folds, n_electrodes). Empty for fewer than two
+        participants.
     """
     if len(activity) < 2:
         return {}
@@ -203,20 +222,20 @@ def electrode_ceilings(
         "electrode ceilings",
         list(now.values()),
         options,
-        lambda: np.concatenate([_from_others(now, person, options) for person in now]),
+        lambda: np.concatenate([_from_others(now, person, options) for person in now], axis=1),
     )
     ends = np.cumsum([own.shape[1] for own in now.values()])
-    each = np.split(values, ends[:-1])
+    each = np.split(values, ends[:-1], axis=1)
     return dict(zip(now, each, strict=True))
 
 
 def _from_others(now: Mapping[str, Single], person: str, options: EncodingOptions) -> Floats:
-    """Predict the electrodes of a participant, (n_electrodes,)."""
+    """Predict the electrodes of a participant in each fold, (n_folds, n_electrodes)."""
     own = now[person]
     others = np.concatenate([values for p, values in now.items() if p != person], axis=1)
     usable = usable_columns(others, np.zeros(len(others), np.int64))
     if not usable.any():
-        return np.full(own.shape[1], np.nan)
+        return np.full((options.n_outer, own.shape[1]), np.nan)
     recording = xr.DataArray(
         others[:, None, usable],
         dims=("sample", "layer", "unit"),
@@ -224,7 +243,7 @@ def _from_others(now: Mapping[str, Single], person: str, options: EncodingOption
     )
     source = array_responses({person: own}, np.zeros(len(own), np.int64))
     scores = stream_layers(recording, source, options=options)[person]
-    return np.asarray(scores["r_best"].values, np.float64)
+    return np.asarray(scores["fold_r_best"].values, np.float64)
 
 
 def _once(
@@ -276,13 +295,46 @@ def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores
         values = scores[name].values.reshape(-1, *shape).astype(np.float64)
         return np.asarray(np.take_along_axis(values, lag[:, :, None], axis=2)[:, :, 0])
 
+    folds = np.where(usable, take("fold_r_best"), np.nan)
+    unique = None
+    if "fold_unique_r2" in scores:
+        unique = np.where(usable, take("fold_unique_r2").mean(axis=0), np.nan)
     return ElectrodeScores(
-        r=np.where(usable, take("fold_r_best").mean(axis=0), np.nan),
+        r=folds.mean(axis=0),
+        folds=folds,
+        unique=unique,
         lag=np.where(usable, np.median(lag, axis=0).astype(np.int64), -1),
         layer=np.where(usable, np.median(take("layer_best"), axis=0), np.nan),
         by_lag=scores["r_best"].values.reshape(shape),
         by_layer=scores["r"].values.reshape(-1, *shape),
     )
+
+
+def _means(ceilings: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Average ceilings over folds, (n_electrodes,) by participant."""
+    return {person: folds.mean(axis=0) for person, folds in ceilings.items()}
+
+
+def _relative(
+    scores: Mapping[str, ElectrodeScores],
+    ceilings: Mapping[str, Floats],
+    places: Mapping[str, Floats],
+) -> xr.Dataset:
+    """Relate r to ceilings: folds that select electrodes, and folds that estimate."""
+    none = Ratio(np.nan, np.nan, np.nan, "one participant has no ceiling")
+    each: dict[str, Ratio] = {}
+    regions: dict[str, dict[str, Ratio]] = {}
+    for person, one in scores.items():
+        near = dict(zip(REGIONS, _near(places[person]), strict=True))
+        each[person], regions[person] = none, dict.fromkeys(near, none)
+        if (top := ceilings.get(person)) is None or len(top) != len(one.folds):
+            continue
+        # What a ceiling scatters by over folds, of all electrodes together: few folds say little.
+        error = np.sqrt(np.nanmean(top.var(axis=0, ddof=1)) / len(top))
+        parts = Parts(one.folds, top, np.full(len(one.r), error), squared=False)
+        each[person] = mean_ratio(parts, Z_VOXEL)
+        regions[person] = {roi: mean_ratio(parts.of(own), Z_VOXEL) for roi, own in near.items()}
+    return relative(each, regions)
 
 
 def _by_electrode(
@@ -294,8 +346,10 @@ def _by_electrode(
     """Lay the electrodes of all participants one after the other."""
     columns: dict[str, list[npt.NDArray[Any]]] = {}
     for number, (person, one) in enumerate(scores.items()):
-        ceiling = ceilings.get(person, np.full(len(one.r), np.nan))
+        ceiling = _means(ceilings).get(person, np.full(len(one.r), np.nan))
+        unique = one.unique if one.unique is not None else np.full(len(one.r), np.nan)
         own = {
+            "unique_r2": unique,
             "r": one.r,
             "lag": np.where(one.lag >= 0, np.asarray(lags, float)[one.lag], np.nan),
             "layer": one.layer,

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.encode.design.splits import Fold, contiguous_folds, grouped_folds
+from harness.encode.design.splits import (
+    Fold,
+    contiguous_folds,
+    grouped_folds,
+    held_out_pieces,
+    held_out_run,
+    piece_folds,
+)
 from harness.errors import DataError
 
 LAYOUTS = {
@@ -126,3 +133,34 @@ def test_fewer_runs_than_folds_cannot_be_grouped() -> None:
 def test_rows_outside_the_recording_are_refused() -> None:
     with pytest.raises(DataError, match="rows to divide"):
         contiguous_folds(np.zeros(50), 2, 0, rows=[0, 50])
+
+
+def test_pieces_are_purged_on_both_sides() -> None:
+    """Whole pieces are held out, and training rows keep the gap before and after them."""
+    runs = np.repeat([0, 1], [120, 60])
+    pieces = np.repeat(np.arange(9), 20)
+    folds = piece_folds(runs, pieces, 4, 5, np.arange(180))
+    assert np.sort(np.concatenate([fold.test for fold in folds])).tolist() == list(range(180))
+    for fold in folds:
+        assert len(np.unique(pieces[fold.test])) * 20 == len(fold.test)
+        for row in range(180):
+            same = fold.test[runs[fold.test] == runs[row]]
+            nearest = np.abs(same - row).min(initial=1000)
+            assert (row in fold.train) == (nearest > 5)
+
+
+def test_runs_are_cut_where_folds_cut_them() -> None:
+    runs = np.repeat([0, 1], [12, 8])
+    folds = [Fold(np.arange(5, 20), np.arange(0, 5)), Fold(np.arange(0, 9), np.arange(9, 15))]
+    pieces = held_out_pieces(runs, folds)
+    # 0-4 in the first fold, 5-8 in none, 9-11 and, in the next run, 12-14 in the second, 15-19
+    assert pieces.tolist() == [0] * 5 + [1] * 4 + [2] * 3 + [3] * 3 + [4] * 5
+
+
+def test_the_run_that_is_named_is_held_out() -> None:
+    runs = np.repeat(["a", "b", "c"], [30, 20, 25])
+    (fold,) = held_out_run(runs, "b")
+    assert fold.test.tolist() == list(range(30, 50))
+    assert fold.train.tolist() == [*range(30), *range(50, 75)]
+    with pytest.raises(DataError, match="no run d"):
+        held_out_run(runs, "d")

@@ -123,3 +123,74 @@ def test_two_participants_have_no_ceiling_and_no_claim():
     assert np.isnan(score["ceiling"])
     assert np.isnan(score["normalised"])
     assert np.isfinite(score["value"])
+
+
+def two_regions(n=3, samples=240, seed=4):
+    """People whose left region follows one feature and whose right region another."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(2, samples))
+    driven = np.stack([np.r_[np.zeros(2), f[:-2]] for f in features], axis=1)
+    weight = np.linspace(0.6, 1.6, n)
+    values = {
+        f"p{i}": weight[i] * driven * [1.0, 0.5] + rng.normal(size=(samples, 2)) for i in range(n)
+    }
+    return features, values
+
+
+def test_each_region_takes_its_own_layer_and_its_own_score():
+    features, values = two_regions()
+    score = score_responses(recording(*features), prepared(values), OPTIONS)
+    assert (score["layer_best"].sel(roi="left") == 0).all()
+    assert (score["layer_best"].sel(roi="right") == 1).all()
+    assert score["group_layer_best"].values.tolist() == [0, 1]
+    for i, (name, own) in enumerate(values.items()):
+        alone = score_responses(recording(*features), prepared({name: own}), OPTIONS)
+        both = score["r"].sel(participant=name)
+        np.testing.assert_allclose(both, alone["r"][0], atol=1e-9)
+        assert (score["r_best"][i, 0] > score["r_best"][i, 1]) or i == 0
+        np.testing.assert_allclose(score["fold_r"].mean("fold")[i], score["r_best"][i], atol=1e-9)
+    # whose signal is stronger scores higher, in the left region, the more strongly driven one
+    assert (np.diff(score["r_best"].sel(roi="left")) > 0).all()
+
+
+def test_p_values_are_adjusted_over_the_regions_of_a_participant():
+    features, values = two_regions(n=4)
+    values["p1"] = np.random.default_rng(8).normal(size=(240, 2))
+    score = score_responses(recording(*features), prepared(values), OPTIONS)
+    for name in values:
+        p, q = (score[k].sel(participant=name).values for k in ("p", "q"))
+        np.testing.assert_allclose(q, stats.false_discovery_control(p))
+    assert not np.allclose(score["p"], score["q"])
+
+
+def test_the_unique_part_by_fold_is_joint_minus_nuisance():
+    features, values = two_regions()
+    nuisance = {"rate": features[1]}
+    score = score_responses(recording(features[0]), prepared(values, nuisance=nuisance), OPTIONS)
+    left, right = score["unique_r2"].mean("participant").values
+    assert left > 0.1 > abs(right)
+    np.testing.assert_allclose(score["fold_unique_r2"].mean("fold"), score["unique_r2"], atol=1e-9)
+    ceiling = score["ceiling_loo"]
+    share = float((np.sign(ceiling) * ceiling**2).mean())
+    assert float(score["unique_of_ceiling"]) == pytest.approx(float(score["unique"]) / share)
+    by_fold = score["fold_unique_r2"].mean("roi").sel(participant="p2").values
+    low, high = stats.t.interval(0.95, len(by_fold) - 1, by_fold.mean(), stats.sem(by_fold))
+    own = score.sel(participant="p2")
+    assert float(own["unique_participant_low"]) == pytest.approx(low)
+    assert float(own["unique_participant_high"]) == pytest.approx(high)
+
+
+def test_each_participant_loses_its_own_confounds():
+    _, values = two_regions(n=3)
+    rng = np.random.default_rng(5)
+    motion = {name: rng.normal(size=(240, 2)) for name in values}
+    moved = {name: v + 3 * motion[name][:, :1] for name, v in values.items()}
+    data = prepared(moved, confounds=motion)
+    clean = data.cleaned(np.repeat([0, 1], 120))
+    for number, name in enumerate(values):
+        for run in range(2):
+            rows = slice(120 * run, 120 * run + 120)
+            design = np.column_stack([np.ones(120), motion[name][rows]])
+            rest = moved[name][rows] - design @ np.linalg.lstsq(design, moved[name][rows])[0]
+            expected = rest / rest.std(axis=0)
+            np.testing.assert_allclose(clean.values[number][rows], expected, atol=1e-9)

@@ -51,7 +51,7 @@ def design(x: np.ndarray, nuisance: np.ndarray, alpha: float, lam: float) -> np.
 
 
 @pytest.mark.parametrize("solver", list(InnerSolver))
-@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("metric", [m for m in Metric if not m.compares])
 @pytest.mark.parametrize("p", [8, 200])
 @pytest.mark.parametrize("gap", [0, 5])
 def test_scores_and_predictions_are_those_of_one_fit_each(

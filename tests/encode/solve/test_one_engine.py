@@ -44,7 +44,7 @@ def assert_same(ours: EncodingResult, theirs: EncodingResult, tolerance: float) 
     assert 0 < ours.nuisance.with_model.mean() < 1
 
 
-@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("metric", [m for m in Metric if not m.compares])
 @pytest.mark.parametrize(("n", "units"), [(160, 8), (160, 90), (90, 90)])
 def test_the_same_as_the_first_implementation(n: int, units: int, metric: Metric) -> None:
     x, y, beside, runs = simulated(n, units)
@@ -67,7 +67,7 @@ def test_prescribed_folds() -> None:
     assert_same(ours, first, 1e-9)
 
 
-@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("metric", [m for m in Metric if not m.compares])
 @pytest.mark.parametrize("units", [8, 40])
 def test_himalaya_finds_the_same(units: int, metric: Metric) -> None:
     x, y, beside, runs = simulated(120, units)

@@ -36,7 +36,7 @@ def simulated(n_voxels: int = 37, seed: int = 0) -> tuple[xr.DataArray, np.ndarr
     return xr.DataArray(features, dims=("sample", "layer", "unit"), coords={"layer": [0, 5, 9]}), y
 
 
-@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("metric", [m for m in Metric if not m.compares])
 @pytest.mark.parametrize("n_units", [12, 200], ids=["primal", "kernel"])
 def test_the_same_as_in_memory(n_units: int, metric: Metric) -> None:
     rng = np.random.default_rng(1)
@@ -158,8 +158,12 @@ def test_ceilings_from_repeats_and_what_they_exclude() -> None:
     ceiling = found["ceiling"].values
     # Signal of variance 4 and noise of variance 1 / 2 in the mean of two.
     assert ceiling[:20].mean() == pytest.approx(np.sqrt(4 / 4.5), abs=0.02)
-    kept = ceiling >= 0.5
-    assert not kept[20:].all()
+    # Half of what is only noise has a ceiling above .05, too; its repeats do not agree.
+    kept = np.isfinite(found["normalised"].values)
+    assert kept[:20].all()
+    assert kept[20:].sum() <= 1
+    assert (ceiling[20:] >= 0.05).mean() > 0.2
+    assert (ceiling[kept] >= 0.5).all()
     np.testing.assert_allclose(
         found["normalised"].values[kept], (found["r_best"].values / ceiling)[kept], rtol=1e-5
     )

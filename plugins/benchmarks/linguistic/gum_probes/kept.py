@@ -15,6 +15,7 @@ from harness.errors import StimulusError, StoreError
 from harness.place.locate import cache_folder
 from harness.probe.tasks import Inputs, Part, Place, ProbeItem, ProbeTask, Target
 from harness.store.atomic import writing
+from harness.store.seal import fault, seal
 
 SOURCES = (
     ("brainpress_plugins.benchmarks.linguistic.gum_probes", ""),
@@ -64,7 +65,9 @@ def prepared_key(documents: Mapping[str, object]) -> str:
 def recall(key: str) -> Prepared | None:
     """Return what was prepared under a key; None where there is nothing, or nothing sound."""
     try:
-        content = json.loads(_path(key).read_text(encoding="utf-8"))
+        if fault(_path(key), f"gum-probes/{key}"):
+            return None
+        content, _ = json.JSONDecoder().raw_decode(_path(key).read_text(encoding="utf-8"))
         tasks = tuple(_task(fields) for fields in content["tasks"])
         return Prepared({str(n): str(t) for n, t in content["texts"]}, tasks)
     except (OSError, ValueError, KeyError, TypeError, StimulusError):
@@ -79,6 +82,7 @@ def remember(key: str, prepared: Prepared) -> None:
     }
     with suppress(StoreError, OSError), writing(_path(key)) as beside:
         beside.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        seal(beside, f"gum-probes/{key}")
 
 
 def _path(key: str) -> Path:

@@ -11,6 +11,7 @@ import xarray as xr
 from brainpress_plugins.benchmarks.behavioural import naturalstories
 from brainpress_plugins.benchmarks.behavioural.naturalstories_times import (
     ReadingTimes,
+    TokensOfWords,
     check_alignment,
     read_times,
     realigned,
@@ -21,14 +22,17 @@ from places import offline
 
 from harness.errors import ChecksumError, DataError, OfflineError, ScoreError
 
-ONE = np.ones(2400)
+ONE = TokensOfWords(np.ones(2400), np.ones(2400))
 FIRST = (340.566, 339.746, 310.338)
 """``gmeanItemRT`` of the rows ``If``, ``you`` and ``were`` of story 1, which belong one word on."""
 HEADER = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT\tgmeanItemRT\tgsdItemRT\n"
 
 
 def made_up(seed=0, n_words=400, effect=0.05, noise=0.05, shift=0):
-    """Stories whose words slow readers down by a known amount a nat, one word later."""
+    """Stories whose words slow readers down by a known amount a nat, one word later.
+
+    And by .4 of it two words later: a fixture that reads the same backwards finds no wrong lag.
+    """
     rng = np.random.default_rng(seed)
     bank = ["a", "of", "house", "mountain", "extraordinarily", "cat", "river", "quixotic"]
     stories, times, errors, surprisals = {}, {}, {}, []
@@ -38,6 +42,7 @@ def made_up(seed=0, n_words=400, effect=0.05, noise=0.05, shift=0):
         letters = np.array([len(w) for w in words], float)
         log_time = 5.8 + 0.01 * letters + noise * rng.normal(size=n_words)
         log_time[1:] += effect * surprisal[:-1]
+        log_time[2:] += 0.4 * effect * surprisal[:-2]
         stories[story] = words
         times[story] = np.roll(log_time, shift)
         errors[story] = np.full(n_words, noise**2)
@@ -56,8 +61,11 @@ class TestScore:
         times, surprisal = made_up()
         score = score_times(as_recording(surprisal), times, ONE, surprisal=True)
         slopes = score["slope"].sel(lag=[0, 1, 2]).values
-        np.testing.assert_allclose(slopes, [0, 0.05, 0], atol=0.002)
-        variance = (0.05**2 * 8, 0.05**2)  # of a gamma variable with shape 2 and scale 2; of noise
+        np.testing.assert_allclose(slopes, [0, 0.05, 0.02], atol=0.002)
+        variance = (
+            0.05**2 * 1.16 * 8,
+            0.05**2,
+        )  # of a gamma variable with shape 2 and scale 2; of noise
         expected = 0.5 * np.log(sum(variance) / variance[1])
         assert float(score["value"]) == pytest.approx(expected, rel=0.1)
         assert float(score["low"]) < float(score["value"]) < float(score["high"])
@@ -86,10 +94,11 @@ class TestScore:
 
     def test_a_recording_of_another_text(self):
         times, surprisal = made_up()
-        with pytest.raises(ScoreError, match="2399 and 2400 rows for 2400 words"):
+        with pytest.raises(ScoreError, match=r"\(2399, 2400, 2400\) rows for 2400 words"):
             score_times(as_recording(surprisal[:-1]), times, ONE, surprisal=True)
-        with pytest.raises(ScoreError, match="2400 and 2399 rows for 2400 words"):
-            score_times(as_recording(surprisal), times, ONE[1:], surprisal=True)
+        short = TokensOfWords(np.ones(2400), np.ones(2399))
+        with pytest.raises(ScoreError, match=r"\(2400, 2400, 2399\) rows for 2400 words"):
+            score_times(as_recording(surprisal), times, short, surprisal=True)
 
     def test_what_the_tokenizer_counts_is_not_what_the_model_knows(self):
         """Readers slow down with the number of tokens: a sum over tokens gains nothing by it."""
@@ -101,10 +110,29 @@ class TestScore:
         }
         times = replace(times, log_time=slowed)
         summed = as_recording(2.5 * counts + np.random.default_rng(4).normal(size=2400))
-        known = float(score_times(summed, times, counts, surprisal=True)["value"])
-        unknown = float(score_times(summed, times, ONE, surprisal=True)["value"])
-        assert abs(known) < 0.005
-        assert unknown > 0.1
+        same = np.ones(2400)
+        for known in (TokensOfWords(counts, same), TokensOfWords(same, counts)):
+            value = float(score_times(summed, times, known, surprisal=True)["value"])
+            assert abs(value) < 0.005
+        assert float(score_times(summed, times, ONE, surprisal=True)["value"]) > 0.1
+
+
+def test_a_word_is_slowed_by_its_surprisal_and_not_by_its_probability():
+    """Whole words: the boundary behind a word counts with it, and the sign is that of surprisal."""
+    times, surprisal = made_up()
+    benchmark = object.__new__(naturalstories.NaturalStories)
+    known = {"linking": "whole-words", "context": "strided(256,128)", "times": times}
+    benchmark.__dict__.update(known)
+    names = np.repeat(list(times.stories), 400)
+    ends = -np.random.default_rng(6).gamma(1.0, 1.0, 2400)
+    before = np.where(np.arange(2400) % 400 == 0, 0.0, np.roll(ends, 1))
+    logprob = -(surprisal + ends - before)
+    one = as_recording(-np.ones(2400))
+    answers = (as_recording(-logprob, names), one, one, as_recording(-ends))
+    asked = benchmark.requests()
+    score = benchmark.score(dict(zip(asked, answers, strict=True)))
+    np.testing.assert_allclose(score["slope"], [0, 0.05, 0.02], atol=0.002)
+    assert score.attrs["linking"] == "whole-words"
 
 
 class TestAlignment:
@@ -159,7 +187,7 @@ def benchmark():
 @pytest.mark.needs_data("natural_stories")
 class TestRealTimes:
     def test_ten_stories(self, benchmark):
-        request, _, _ = benchmark.requests()
+        request, *_ = benchmark.requests()
         passages = request.stimuli.passages
         assert len(passages) == 10
         assert sum(len(p.items) for p in passages) == 10256
@@ -185,7 +213,7 @@ class TestRealTimes:
         stories = benchmark.times.stories
         names = np.repeat(list(stories), [len(story) for story in stories.values()])
         nothing = as_recording(np.zeros(len(words)))
-        answers = (as_recording(10 - known, names), nothing, nothing)
+        answers = (as_recording(10 - known, names), nothing, nothing, nothing)
         score = benchmark.score(dict(zip(asked, answers, strict=True)))
         assert abs(float(score["value"])) < 1e-3
         assert 0.4 < float(score["baseline_r2"]) < 0.6
@@ -198,13 +226,13 @@ class TestRealTimes:
         assert (first.target, first.options) == (second.target, second.options)
 
     def test_states_are_asked_for_every_layer(self):
-        states, tokens = naturalstories.NaturalStories("states").requests()
-        assert (str(states.measure), str(tokens.measure)) == ("hidden", "tokens")
+        asked = naturalstories.NaturalStories("states").requests()
+        assert [str(r.measure) for r in asked] == ["hidden", "tokens", "unigram"]
 
     def test_whole_words_are_the_default(self, benchmark):
-        assert [str(r.measure) for r in benchmark.requests()] == ["logprob", "tokens", "boundary"]
-        plain = naturalstories.NaturalStories("surprisal")
-        assert [str(r.measure) for r in plain.requests()] == ["logprob", "tokens"]
+        plain = [str(r.measure) for r in naturalstories.NaturalStories("surprisal").requests()]
+        assert plain == ["logprob", "tokens", "unigram"]
+        assert [str(r.measure) for r in benchmark.requests()] == [*plain, "boundary"]
 
     def test_the_first_times_are_those_of_the_first_words(self, benchmark):
         """Mean log times of ``If you were to``, as the file has them one word early."""

@@ -320,3 +320,61 @@ def test_published_ceilings_that_did_not_converge_are_masked():
     assert values[known].min() > 0
     assert values[known].max() <= 1
     np.testing.assert_array_equal(values[known], raw[known].astype(float))
+
+
+def test_regions_by_name(lab, monkeypatch):
+    everybody(lab)
+    benchmark = build(rois="Broca")
+    assert benchmark.regions == ("Broca",)
+    (request,) = benchmark.requests()
+    rows = sum(request.readout.rows(request.stimuli))
+    values = np.random.default_rng(0).normal(size=(rows, 1, 3)).astype(np.float32)
+    recording = xr.DataArray(values, dims=("sample", "layer", "unit"), coords={"layer": [0]})
+    score = benchmark.score({request: recording})
+    assert score["roi"].values.tolist() == ["Broca"]
+    by_voxel = build(rois="Broca", resolution="voxel").score({request: recording})
+    own = by_voxel["voxel_r"].values.reshape(3, N_VOXELS)[:, ROIS["Broca"]]
+    np.testing.assert_allclose(by_voxel["participant_value"], np.nanmean(own, axis=1), rtol=1e-6)
+
+
+def test_the_papers_regions_are_seventeen_areas():
+    specs = {s.name: s for s in deniz2019.brainpress_benchmarks()}
+    spec = specs["deniz2019-listening-oota2026"]
+    assert spec.options["rois"] == "language"
+    assert "17 language areas" in spec.metric
+    names = [r.where for r in deniz2019.Deniz2019.resources(rois="AC+language")]
+    assert names[-2:] == ["fsaverage/label/lh.HCPMMP1.annot", "fsaverage/label/rh.HCPMMP1.annot"]
+    plain = deniz2019.Deniz2019.resources(rois="AC")
+    assert not [r for r in plain if r.where.endswith(".annot")]
+
+
+def test_by_voxel_over_two_regions(lab):
+    """A voxel counts that lies in any of the regions, not one that lies in all of them."""
+    everybody(lab)
+    benchmark = build(resolution="voxel")
+    (request,) = benchmark.requests()
+    rows = sum(request.readout.rows(request.stimuli))
+    values = np.random.default_rng(0).normal(size=(rows, 1, 3)).astype(np.float32)
+    recording = xr.DataArray(values, dims=("sample", "layer", "unit"), coords={"layer": [0]})
+    score = benchmark.score({request: recording})
+    r = score["voxel_r"].values.reshape(3, N_VOXELS)[:, :8]  # AC and Broca; two are in neither
+    np.testing.assert_allclose(score["participant_value"], np.nanmean(r, axis=1), rtol=1e-6)
+
+
+def test_penalties_of_the_paper_are_ten(lab):
+    everybody(lab)
+    paper = build(profile="oota2026", resolution="voxel")
+    assert paper.options.penalties == 10
+    assert build().options.penalties == 20
+    (fold,) = paper.folds
+    assert fold.test.tolist() == list(range(len(paper.source.runs)))[-USED[SHORT[2]] :]
+
+
+def test_clocks_count_from_the_start_of_the_story(lab):
+    """Row 10 is 10.5 TR after the first trigger, and the story began 10.03 s after it."""
+    everybody(lab)
+    (request,) = build().requests()
+    for clock, used in zip(request.readout.times, (USED[s] for s in SHORT), strict=True):
+        assert 10.95 < clock[0] < 11.1
+        assert len(clock) == used
+        assert clock[1] - clock[0] == pytest.approx(2.0045, abs=2e-3)

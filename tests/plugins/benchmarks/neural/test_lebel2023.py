@@ -234,3 +234,20 @@ def test_content_that_nobody_pins_is_part_of_the_key(lab, monkeypatch):
     pinned = dict.fromkeys(lebel2023.FILES.entries, (1, "md5:" + "0" * 32))
     monkeypatch.setitem(vars(lebel2023.FILES), "entries", pinned)
     assert unpinned_content(spec) == ""
+
+
+def test_features_lose_what_the_published_responses_have_lost(lab):
+    """A second-order Savitzky-Golay filter of 120 s, subtracted: little is left above 120 s."""
+    from scipy.signal import savgol_coeffs
+
+    weights = savgol_coeffs(61, 2)  # 120 s at a TR of 2 s, made odd
+    steps = np.arange(-30, 31) * lebel2023.TR
+
+    def left(period):
+        return (1 - weights @ np.cos(2 * np.pi * steps / period)) ** 2
+
+    assert lebel2023.DETRENDED == build().cutoff == 120.0
+    assert left(lebel2023.DETRENDED) < 0.13
+    assert all(left(period) < 0.13 for period in (130, 160, 240, 480))
+    assert left(60) > 0.75
+    assert build().data.cutoff == 120.0

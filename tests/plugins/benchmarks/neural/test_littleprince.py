@@ -332,3 +332,43 @@ def test_published_files(tmp_path, monkeypatch):
     path.write_text("word,onset,offset,section\n")
     with pytest.raises(ChecksumError, match="md5"):
         littleprince.LittlePrince(participants="EN057")
+
+
+def test_frequencies_are_those_of_the_language(lab, monkeypatch):
+    """Not those of English, whatever they heard."""
+    from harness.encode.score.stories import StoryBenchmark
+    from harness.stimuli import nuisance
+
+    asked = []
+
+    def spied(words, language):
+        asked.append(language)
+        return [1.0] * len(words)
+
+    monkeypatch.setattr(nuisance, "zipf_frequencies", spied)
+    benchmark = build()
+    _ = benchmark.clocks
+    object.__setattr__(benchmark, "language", "fr")
+    asked.clear()
+    _ = StoryBenchmark.nuisance(benchmark)
+    assert set(asked) == {"fr"}
+
+
+@pytest.mark.parametrize("fill", [0.0, -9999.7])
+def test_a_ceiling_of_others_is_made_without_what_they_lack(lab, fill):
+    """One participant's run is missing: the others' ceiling is that of the two who are whole."""
+    lab.write("EN061", 2, np.full_like(noisy(late(lab.signal[1], 2), seed=1), fill))
+    benchmark = build(resolution="voxel")
+    ceilings = benchmark.voxel_ceilings
+    source = benchmark.data.source
+    runs = np.asarray(source.runs)
+
+    def z(person):
+        values = np.asarray(source.block(person, 0, 5), float)
+        parts = [values[runs == r] for r in dict.fromkeys(runs)]
+        return np.concatenate([(p - p.mean(axis=0)) / p.std(axis=0) for p in parts])
+
+    first, second = z("EN057"), z("EN058")
+    expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first.T, second.T, strict=True)]
+    np.testing.assert_allclose(ceilings["EN057"][:5], expected, atol=1e-6)
+    assert np.isnan(ceilings["EN061"]).all()

@@ -388,3 +388,16 @@ def test_published_files(tmp_path, monkeypatch):
     path.write_text("word,start,end\na,1,2\n")
     with pytest.raises(ChecksumError, match="sha256"):
         podcast.PodcastECoG()
+
+
+def test_the_baseline_of_words_is_form_frequency_and_timing(lab):
+    benchmark = build()
+    words, found = benchmark.words, benchmark.baseline
+    on, off = words.onsets, words.offsets
+    np.testing.assert_allclose(found[:, 2], off - on)
+    np.testing.assert_allclose(found[1:, 3], on[1:] - off[:-1])
+    np.testing.assert_allclose(found[:-1, 4], on[1:] - on[:-1])
+    assert (found[0, 3], found[-1, 4]) == (0, 0)
+    assert found[:, 5].tolist() == list(range(len(on)))
+    letters = [sum(c.isalpha() for c in item) for item in words.passage.items]
+    assert found[:, 0].tolist() == letters

@@ -93,3 +93,67 @@ def test_docs_say_the_same(name: str) -> None:
         assert size == (f"{total / 1e9:.0f} GB" if total > 1e9 else f"{total / 1e6:.0f} MB")
     for each in {resource.licence.split(" ")[0] for resource in files(spec)} - {""}:
         assert each.replace("CC-BY", "CC BY").split("-1")[0].split("-4")[0] in licence
+
+
+NUMBER = r"(\d[\d,]*)"
+
+
+@pytest.mark.parametrize("name", neural())
+def test_numbers_of_a_statement_are_those_of_the_code(name: str) -> None:
+    """Stories, sections, minutes, regions and voxels that ``show`` and the page say."""
+    from brainpress_plugins.benchmarks.neural import brennan2016_alice, deniz2019, lebel2023
+    from brainpress_plugins.benchmarks.neural.littleprince_files import EDITIONS, TR
+
+    said = neural()[name].data
+
+    def number(unit: str) -> int:
+        found = re.search(rf"{NUMBER} {unit}", said)
+        assert found, (unit, said)
+        return int(found[1].replace(",", ""))
+
+    if name.startswith("deniz2019"):
+        voxels = deniz2019.VOXELS.values()
+        assert number("stories") == len(deniz2019.STORIES)
+        low, high = min(voxels) / 1e3, max(voxels) / 1e3
+        assert f"{low:.0f} to {high:.0f} thousand voxels" in said
+        assert f"TR {deniz2019.TR} s" in said
+    elif name.startswith("littleprince"):
+        edition = EDITIONS[name.split("-")[1]]
+        assert number("sections") == len(edition.volumes)
+        assert number("min") == round(sum(edition.volumes) * TR / 60)
+    elif name.startswith("lebel2023"):
+        assert number("stories") == neural()[name].options.get("stories", 25)
+        assert f"TR {lebel2023.TR:g} s" in said
+    elif name.startswith("brennan2016"):
+        assert number("regions") == len(brennan2016_alice.ROIS)
+        assert number("volumes") == brennan2016_alice.VOLUMES
+        assert number("minutes") == round(brennan2016_alice.VOLUMES * brennan2016_alice.TR / 60)
+    elif name.startswith("narratives"):
+        assert len(narratives_files.listeners(narratives_files.SHARED)) == number("listeners")
+        assert number("stories") == len(narratives_files.SHARED)
+
+
+def test_docs_and_spec_of_the_assemblies_say_the_same() -> None:
+    """Passages, sentences, stories and voxels of these sets stand in two places."""
+    for name in ("pereira2018", "blank2014", "fedorenko2016", "tuckute2024", "podcast-ecog"):
+        spec, told = neural()[name].data, row(name)[1]
+        in_spec = set(re.findall(r"\d[\d,]*", spec))
+        in_docs = set(re.findall(r"\d[\d,]*", told))
+        assert in_docs <= in_spec | {"21"}, (name, in_docs - in_spec)
+
+
+@pytest.mark.needs_data("natural_stories")
+def test_natural_stories_are_as_many_words_and_readers_as_it_says() -> None:
+    import numpy as np
+    from brainpress_plugins.benchmarks.behavioural.naturalstories import NaturalStories
+    from brainpress_plugins.benchmarks.behavioural.naturalstories_times import read_times
+
+    benchmark = NaturalStories()
+    times = read_times(benchmark._file())
+    words = sum(map(len, times.stories.values()))
+    readers = [int(line.split("\t")[3]) for line in benchmark._file().read_text().splitlines()[1:]]
+    said = registry().benchmarks.specs["naturalstories"].data
+    assert said == (
+        f"{len(times.stories)} stories, {words:,} words, self-paced reading,"
+        f" {np.min(readers)} to {np.max(readers)} readers a word"
+    )

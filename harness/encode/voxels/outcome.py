@@ -1,4 +1,4 @@
-"""Scores of a streamed analysis as xarray, with p-values and ceilings."""
+"""What a streamed analysis found of a participant: scores, normalised scores, p and q."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from harness.encode.ceilings.cross_fit import Z_VOXEL
 from harness.encode.ceilings.voxel_ceilings import normalised
 from harness.encode.design.kernel import DoubleArray
+from harness.encode.voxels.repeated import voxel_parts
 from harness.encode.voxels.stream_job import StreamJob
 from harness.stats.fdr import benjamini_hochberg
 from harness.stats.permutation import fold_permutation
+from harness.stats.sign_flips import sign_flips
 
 
 def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
@@ -24,9 +27,7 @@ def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
     p = np.full(job.source.n_voxels(name), np.nan)
     tests = [split.outer.test for split in job.splits]
     rows = np.concatenate(tests)
-    for block in job.blocks(name):
-        usable = tally.usable(block)
-        y = job.responses(name, block, usable)
+    for usable, y in job.blocks(name):
         p[usable] = fold_permutation(
             y[rows],
             tally.predicted(usable),
@@ -47,26 +48,21 @@ def participant_scores(
 ) -> xr.Dataset:
     """Lay out what a tally holds, with normalised scores and, where asked for, p and q.
 
-    Parameters
-    ----------
-    job : StreamJob
-    name : str
-        The participant.
-    layers : array, shape (n_layers,)
-        Names of the layers.
-    threshold : float
-        Voxels with a lower ceiling have no normalised score.
-    say : callable
-        Is told what is being computed.
-
-    Returns
-    -------
-    Dataset
-        See :func:`harness.encode.voxels.stream.stream_layers`.
+    ``layers`` are their names; see :func:`harness.encode.voxels.stream.stream_layers`.
     """
     tally = job.tallies[name]
     data = tally.dataset(layers)
-    share = normalised(data["r_best"].values, tally.ceiling, threshold)
+    known, parts = tally.ceiling, None
+    if tally.ceiling_kind == "repeats":
+        parts = voxel_parts(job, name)
+    if parts is not None:
+        known = np.where(parts.z > Z_VOXEL, known, np.nan)
+        data = data.assign(
+            part_r=(("part", "voxel"), parts.r.astype(np.float32)),
+            part_ceiling=(("part", "voxel"), parts.ceiling.astype(np.float32)),
+            ceiling_null=("voxel", parts.null.astype(np.float32)),
+        )
+    share = normalised(data["r_best"].values, known, threshold)
     data = data.assign(
         ceiling=("voxel", tally.ceiling.astype(np.float32)),
         normalised=("voxel", share.value.astype(np.float32)),
@@ -75,6 +71,10 @@ def participant_scores(
         say(f"permuting {name}")
         p, q = _p_values(job, name)
         data = data.assign(p=("voxel", p), q=("voxel", q))
+        if tally.nuisance is not None:
+            p = sign_flips(tally.nuisance.gains, job.options.permutations, job.stream.seed)
+            q = benjamini_hochberg(p)
+            data = data.assign(unique_p=("voxel", p), unique_q=("voxel", q))
     said = {
         "participant": name,
         "encoding_options": json.dumps(asdict(job.options), default=str),

@@ -1,0 +1,98 @@
+"""Scores by voxel on every held-out part of the stimulus: for crossed intervals, and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.stats
+import xarray as xr
+
+from harness.stats.fdr import benjamini_hochberg
+
+Floats = npt.NDArray[np.float64]
+Masks = Mapping[str, Mapping[str, npt.NDArray[np.bool_]]]
+
+FEWEST = 3
+"""Parts, below which no voxel is tested over them."""
+PARTS = {"fold_r_best": "fold_r", "fold_unique_r2": "fold_unique_r2"}
+"""Scores (fold, voxel) of a participant, and what their means over voxels are called."""
+
+
+def by_part(scores: Mapping[str, xr.Dataset], masks: Masks, rois: Sequence[str]) -> dict[str, Any]:
+    """Average scores on held-out parts over voxels, and test what is unique in every voxel.
+
+    Parameters
+    ----------
+    scores : mapping
+        By participant, datasets with ``fold_r_best`` and, with nuisance, ``fold_unique_r2``
+        (fold, voxel).
+    masks : mapping
+        By participant, the voxels of each region.
+    rois : sequence of str
+        Regions; where there are none, means are over all voxels.
+
+    Returns
+    -------
+    dict
+        Variables: ``fold_r`` and ``fold_unique_r2``, (fold, participant, roi), without ``roi``
+        where there are no regions; where participants have the same number of parts. And, with at
+        least three parts, ``voxel_unique_p`` (voxel,), of no unique part, two-sided, by t over
+        parts, and ``voxel_unique_q``, adjusted over the voxels of a participant
+        (Benjamini-Hochberg).
+    """
+    found: dict[str, Any] = {}
+    first = next(iter(scores.values()))
+    for source, name in PARTS.items():
+        if source not in first or len({score.sizes["fold"] for score in scores.values()}) > 1:
+            continue
+        each = [_means(s[source].values, masks.get(p, {}), rois) for p, s in scores.items()]
+        dims = ("fold", "participant", "roi") if rois else ("fold", "participant")
+        found[name] = (dims, np.stack(each, axis=1))
+    if "fold_unique_r2" in first and first.sizes["fold"] >= FEWEST:
+        p = [unique_p(score["fold_unique_r2"].values) for score in scores.values()]
+        q = [benjamini_hochberg(own) for own in p]
+        found["voxel_unique_p"] = ("voxel", np.concatenate(p))
+        found["voxel_unique_q"] = ("voxel", np.concatenate(q))
+    return found
+
+
+def unique_p(folds: npt.NDArray[Any]) -> Floats:
+    """Test the mean over parts of every voxel against 0, two-sided.
+
+    Parameters
+    ----------
+    folds : array, shape (n_parts, n_voxels)
+        A voxel of which a part is NaN has no p. Where the model was left out of all fits, so that
+        nothing is unique to it, p is 1.
+
+    Returns
+    -------
+    array, shape (n_voxels,)
+    """
+    x = np.asarray(folds, np.float64)
+    n = len(x)
+    mean, error = x.mean(axis=0), x.std(axis=0, ddof=1) / np.sqrt(n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = np.asarray(2 * scipy.stats.t.sf(np.abs(mean / error), n - 1))
+    return np.where((mean == 0) & (error == 0), 1.0, p)
+
+
+def _means(
+    folds: npt.NDArray[Any], masks: Mapping[str, npt.NDArray[np.bool_]], rois: Sequence[str]
+) -> Floats:
+    """Means over usable voxels, (fold, roi) or (fold,); NaN of a region that somebody lacks."""
+    if not rois:
+        return _mean(folds)
+    nothing = np.full(len(folds), np.nan)
+    columns = [_mean(folds[:, masks[roi]]) if roi in masks else nothing for roi in rois]
+    return np.stack(columns, axis=1)
+
+
+def _mean(folds: npt.NDArray[Any]) -> Floats:
+    present = np.isfinite(folds)
+    with np.errstate(invalid="ignore"):
+        sums = np.where(present, folds, 0.0).sum(axis=1, dtype=np.float64)
+        return np.asarray(sums / present.sum(axis=1))
