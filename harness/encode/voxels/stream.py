@@ -104,19 +104,18 @@ def stream_layers(
     dict of Dataset
         By participant; empty with ``only``. By (layer, voxel): ``r`` and ``r2``, the layer curve, a
         description. By (fold, voxel): ``layer_best``, the layer chosen on training rows,
-        ``penalty_best``, the index of its penalty, ``inner_best``, their inner score, and ``fold_r_best``, their held-out
-        r. By (voxel,): ``r_best``, ``r2_best``, means over folds at the chosen layers, ``ceiling``,
-        ``normalised`` (``r_best / ceiling``, never clipped, of voxels whose repeats agree beyond
-        chance: a description; a mean of it overstates, see
+        ``penalty_best``, the index of its penalty, ``inner_best``, their inner score, and
+        ``fold_r_best``, their held-out r. By (voxel,): ``r_best``, ``r2_best``, means over folds at
+        the chosen layers, ``ceiling``, ``normalised`` (``r_best / ceiling``, never clipped, of
+        voxels whose repeats agree beyond chance: a description; a mean of it overstates, see
         :mod:`harness.encode.ceilings.cross_fit`) and, with permutations, ``p`` and ``q``
         (Benjamini-Hochberg over the voxels of the participant), and ``unique_p`` and ``unique_q``
         of unique R2 (:func:`harness.stats.sign_flips.sign_flips` over stretches of 20 rows).
         ``grid_ends`` (end, fold, layer): share of voxels whose penalty is the lowest or the
-        highest. With repeats, by (part, voxel):
-        ``part_r`` and ``part_ceiling``, and by (voxel,) ``ceiling_null``: see
-        :class:`harness.encode.ceilings.cross_fit.Parts`. With nuisance, by (voxel,):
-        ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of nuisance
-        and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
+        highest. With repeats, by (part, voxel): ``part_r`` and ``part_ceiling``, and by (voxel,)
+        ``ceiling_null``: see :class:`harness.encode.ceilings.cross_fit.Parts`. With nuisance, by
+        (voxel,): ``nuisance_r``, ``nuisance_r2``, of nuisance alone; ``joint_r``, ``joint_r2``, of
+        nuisance and the chosen layer, a penalty for each; ``unique_r2 = joint_r2 - nuisance_r2``;
         ``with_model``, share of folds in which the joint fit took the model in at all; by (band,
         voxel): ``split_r2``, product-measure shares of ``joint_r2``. NaN, and -1 for indices, where
         a voxel is unusable; attributes say how many and why, the share of voxels under the
