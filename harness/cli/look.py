@@ -42,10 +42,8 @@ def list_command(
         if what in (None, kind)
     }
     if as_json:
-        said: dict[str, Any] = dict(chosen)
-        if what in (None, What.SUITES):
-            said["suites"] = _suites()
-        print_json(said)
+        suites = {What.SUITES: _suites()} if what in (None, What.SUITES) else {}
+        print_json({**chosen, **suites})
         return
     for kind, shelf in shelves.items():
         if kind in chosen:
