@@ -58,7 +58,7 @@ def benchmarks() -> Numbers:
     return {
         name: {
             "margin": spec.margin,
-            "margins": dict(spec.margins),
+            **{f"margin {name}": margin for name, margin in spec.margins.items()},
             "headline": spec.headline,
             "chance": spec.chance,
             "better": "lower" if spec.lower_is_better else "higher",

@@ -41,7 +41,7 @@ def by_part(scores: Mapping[str, xr.Dataset], masks: Masks, rois: Sequence[str])
         where there are no regions; where participants have the same number of parts. And, with at
         least three parts, ``voxel_unique_p`` (voxel,), of no unique part, two-sided, by t over
         parts, and ``voxel_unique_q``, adjusted over the voxels of a participant
-        (Benjamini-Hochberg).
+        (Benjamini-Hochberg); not where permutations were asked for, which test it themselves.
     """
     found: dict[str, Any] = {}
     first = next(iter(scores.values()))
@@ -51,7 +51,8 @@ def by_part(scores: Mapping[str, xr.Dataset], masks: Masks, rois: Sequence[str])
         each = [_means(s[source].values, masks.get(p, {}), rois) for p, s in scores.items()]
         dims = ("fold", "participant", "roi") if rois else ("fold", "participant")
         found[name] = (dims, np.stack(each, axis=1))
-    if "fold_unique_r2" in first and first.sizes["fold"] >= FEWEST:
+    tested = "unique_p" in first
+    if "fold_unique_r2" in first and first.sizes["fold"] >= FEWEST and not tested:
         p = [unique_p(score["fold_unique_r2"].values) for score in scores.values()]
         q = [benjamini_hochberg(own) for own in p]
         found["voxel_unique_p"] = ("voxel", np.concatenate(p))

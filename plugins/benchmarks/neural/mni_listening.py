@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.encode.ceilings.cross_fit import Z_VOXEL
 from harness.encode.design.features import highpass, zscore_by_run
 from harness.encode.design.sources import Part, PartedResponses
 from harness.encode.design.targets import usable_columns
@@ -146,11 +147,43 @@ def region_responses(
     return PartedResponses(parts, labels), masks
 
 
-def voxel_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]:
+SHIFTS = 8
+"""Circular shifts of the others behind what a voxel's ceiling would be by chance."""
+
+
+def reliable_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]:
+    """Make ceilings as :func:`voxel_ceilings` does, of voxels that share more than chance would.
+
+    Returns
+    -------
+    dict
+        By participant, (n_voxels,); NaN where the correlation is not above what circular shifts of
+        the others' mean give (p < .01).
+    """
+    n_rows = len(source.runs)
+    shifts = np.linspace(0, n_rows, SHIFTS + 2).astype(int)[1:-1]
+    square = {person: np.zeros(source.n_voxels(person)) for person in source.participants}
+    for shift in shifts:
+        for person, values in voxel_ceilings(source, int(shift)).items():
+            square[person] += values**2 / len(shifts)
+    found = voxel_ceilings(source)
+    return {
+        person: np.where(values > Z_VOXEL * np.sqrt(square[person]), values, np.nan)
+        for person, values in found.items()
+    }
+
+
+def voxel_ceilings(source: ResponseSource, shift: int = 0) -> dict[str, npt.NDArray[np.float64]]:
     """Correlate each participant's voxels with the mean of the others', where they are usable.
 
     A lower bound on the ceiling of a participant (Nili et al. 2014), for participants whose voxels
     are those of one space.
+
+    Parameters
+    ----------
+    source : ResponseSource
+    shift : int
+        Rows that the others' mean is shifted by, circularly: for what chance gives.
 
     Returns
     -------
@@ -171,7 +204,7 @@ def voxel_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]
             usable = usable_columns(block, source.runs)
             each.append(zscore_by_run(np.where(usable, block, 0.0), source.runs))
         z = np.nan_to_num(np.stack(each))
-        others = z.sum(axis=0) - z
+        others = np.roll(z.sum(axis=0) - z, shift, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             ceilings[:, start:stop] = (z * others).sum(axis=1) / np.sqrt(
                 np.square(z).sum(axis=1) * np.square(others).sum(axis=1)

@@ -88,7 +88,7 @@ class MniStories(PublishedStories):
 
     @cached_property
     def voxel_ceilings(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Correlation of each participant's voxels with the others' mean; once for all models."""
-        from .mni_listening import voxel_ceilings
+        """Correlations of voxels with the others' mean, above chance; once for all models."""
+        from .mni_listening import reliable_ceilings
 
-        return voxel_ceilings(self.source)
+        return reliable_ceilings(self.source)

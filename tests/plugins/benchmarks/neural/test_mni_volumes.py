@@ -11,6 +11,7 @@ from brainpress_plugins.benchmarks.neural.mni_listening import (
     HighPassed,
     SphereMeans,
     region_responses,
+    reliable_ceilings,
     voxel_ceilings,
 )
 from brainpress_plugins.benchmarks.neural.mni_volumes import (
@@ -208,3 +209,19 @@ def _z(values, runs):
         rows = runs == run
         out[rows] = (out[rows] - out[rows].mean(0)) / out[rows].std(0)
     return out
+
+
+def test_ceilings_of_voxels_that_share_nothing_are_left_out():
+    rng = np.random.default_rng(11)
+    shared = rng.normal(size=(300, 60)) * (np.arange(60) < 30)
+    runs = np.repeat([0, 1], 150)
+    values = {p: shared + rng.normal(size=shared.shape) for p in "abcd"}
+    source = array_responses(values, runs)
+    plain, found = voxel_ceilings(source), reliable_ceilings(source)
+    for person in "abcd":
+        assert np.isfinite(found[person][:30]).all()
+        np.testing.assert_array_equal(found[person][:30], plain[person][:30])
+        assert np.isfinite(found[person][30:]).mean() < 0.15
+    # A threshold of .05 keeps a good part of what is noise.
+    noise = np.concatenate([plain[person][30:] for person in "abcd"])
+    assert (noise > 0.05).mean() > 0.15
