@@ -438,7 +438,7 @@ SOLVE_SLIPS = (
         "power = np.square(y).sum(axis=1).mean(axis=0)",
         "power = np.square(y).sum(axis=1).sum(axis=0)",
         "tests/encode/ceilings/test_cross_fit.py",
-        equivalent="r falls by a root of the repeats, ceiling squared and its null by them: one ratio",
+        equivalent="r and ceiling fall by one factor, and the null with the ceiling",
     ),
     Slip("harness/encode/ceilings/cross_fit.py", "ALIKE = 100", "ALIKE = 10", GOLDEN),
     Slip(f"{DESIGN}/narrowed.py", "SEED = 20260", "SEED = 0", GOLDEN),
@@ -731,8 +731,8 @@ PLUGIN_SLIPS = (
     ),
     Slip(
         f"{PLUGINS}/neural/mni_listening.py",
-        "others = z.sum(axis=0) - z",
-        "others = z.sum(axis=0)",
+        "np.roll(z.sum(axis=0) - z, shift, axis=1)",
+        "np.roll(z.sum(axis=0), shift, axis=1)",
         f"{NEURAL}/test_mni_listening.py",
     ),
     Slip(
