@@ -24,6 +24,7 @@ from harness.cli.options import (
     parse_seeds,
 )
 from harness.cli.remains import telling_what_remains
+from harness.place.memory import check_libraries
 from harness.report import terminal
 from harness.runner.cells import Cell
 from harness.runner.engines.cluster import ClusterName
@@ -107,6 +108,7 @@ def run(
     ] = 3,
 ) -> None:
     """Score variants on benchmarks. What is done already is not done again."""
+    check_libraries()  # before any of them is imported
     from harness.api import carry_out, plan
     from harness.board.files import save_board
     from harness.report.board_view import board_view
