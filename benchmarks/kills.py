@@ -28,7 +28,7 @@ from tempfile import mkdtemp
 
 KINDS = ("client", "worker", "scheduler")
 COMPRESSORS = ("none", "rtn-int4", "rtn-int8", "magnitude-25", "magnitude-50", "nf4")
-LEFT = (".*.~*", "*.corrupt-*", "started/*", "locks/*.holder", "unfinished/*", "blocks/*")
+LEFT = (".*.~*", "*.corrupt-*", "started/*/*", "locks/*.holder", "unfinished/*", "blocks/*")
 """Whatever of this is in a store that is finished was left over."""
 
 

@@ -78,6 +78,7 @@ def plan(suite: str | None = None, *, fetch: bool = True, **settings: Unpack[Run
     With ``fetch=False`` nothing is fetched and nothing converted. A cell whose model is larger than
     the memory that it would be loaded into has failed, with the numbers.
     """
+    from harness.place.memory import check_libraries
     from harness.place.place import Place
     from harness.runner.engines.options import EngineOptions
     from harness.runner.options import RunOptions
@@ -87,6 +88,7 @@ def plan(suite: str | None = None, *, fetch: bool = True, **settings: Unpack[Run
 
     if unknown := sorted(set(settings) - set(RunSettings.__annotations__)):
         raise TypeError(f"unexpected keyword argument {unknown[0]!r}")
+    check_libraries()
     seeds = settings.get("seeds")
     place = Place.make(
         offline=settings.get("offline", False),

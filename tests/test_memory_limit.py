@@ -32,12 +32,12 @@ def test_under_one_and_a_half_gibibytes_it_finishes(brainpress, tiny_release):  
     assert "GiB left)" in done.stdout or "MiB left)" in done.stdout
 
 
-def test_with_less_than_a_model_needs_it_is_refused(brainpress, tiny_release):  # noqa: F811
+def test_where_the_libraries_do_not_fit_it_is_refused(brainpress, tiny_release):  # noqa: F811
     code = LIMITED.format(limit="data + 100 * 2**20") + ENTRY
     done = brainpress("run", *arguments_for(tiny_release()), code=code)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "needs about 0.16 GiB of memory; left are" in done.stdout
-    assert "the ulimit's" in done.stdout
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Python with its libraries needs about" in done.stderr
+    assert "the ulimit's" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

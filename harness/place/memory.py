@@ -21,6 +21,8 @@ _UNLIMITED = 2**60
 
 _WORDS = ("can't allocate memory", "not enough memory", "Cannot allocate memory", "bad_alloc")
 """How libraries say that they were given no memory: torch, its allocator, the system, C++."""
+LIBRARIES = 600 * 2**20
+"""What Python, torch, transformers, scipy and xarray take before anything is loaded, measured."""
 HINT = "--dtype bfloat16 halves a model, --batch-size and --memory a pass and a score"
 
 
@@ -101,6 +103,21 @@ def check_room(nbytes: int, what: str, hint: str = "", root: Path = Path("/")) -
     room = available(root)
     if room is not None and nbytes > SHARE * room.size:
         raise NotEnoughMemory(f"{what} needs about {_gib(nbytes)} of memory; left are {room}", hint)
+
+
+def check_libraries(root: Path = Path("/")) -> None:
+    """Refuse to begin where the libraries do not fit.
+
+    OpenBLAS, which scipy brings, asks for its buffers again and again for ever where it gets none.
+
+    Raises
+    ------
+    NotEnoughMemory
+        They do not fit.
+    """
+    check_room(
+        max(0, LIBRARIES - used(root)), "Python with its libraries", "allow at least 1 GiB", root
+    )
 
 
 def told_memory(error: Exception) -> Exception:

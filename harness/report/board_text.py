@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from harness.report.board_view import board_columns
-
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -47,6 +45,7 @@ def board_text(board: xr.DataTree, form: Format, benchmarks: Sequence[str] | Non
     """
     from harness.board.answers.alignment import selected
     from harness.board.files import inert, table
+    from harness.report.board_view import board_columns
 
     chosen = selected(board, benchmarks)
     if form in (Format.CSV, Format.JSON):

@@ -46,8 +46,8 @@ def _regions(known: xr.Dataset) -> Iterator[str]:
     means = read.regions.mean("replicate").transpose("variant", "roi").values
     shown, said = np.zeros(means.shape, bool), "Unique R² by region"
     if "unique_roi_q" in known:
-        shown = known["unique_roi_q"].transpose("variant", "roi").values < LEVEL
-        said += f"; * q < {LEVEL:g} over regions"
+        shown = (known["unique_roi_q"].transpose("variant", "roi").values < LEVEL) & (means > 0)
+        said += f"; * above 0, q < {LEVEL:g} over regions"
     rows = [
         (str(model), [_number(v) + " *" * bool(s) for v, s in zip(own, stars, strict=True)])
         for model, own, stars in zip(known["model"].values, means, shown, strict=True)

@@ -79,6 +79,8 @@ class Pace:
 
 def tokens_of(request: Request) -> float:
     """Tokens that go through the model: those of the text, as often as the policy shows them."""
+    if request.measure.of_tokens:
+        return 0.0
     context, tokens = request.context, request.stimuli.words * TOKENS_PER_WORD
     if context.kind == "words":
         return tokens * context.size

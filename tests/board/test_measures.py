@@ -262,3 +262,16 @@ def test_what_lacks_a_measure_is_said_when_two_are_compared():
     board = simulate(dataclasses.replace(UNIQUE, unique={}))
     said = harness.answer(board, "compare", "a-1", "a-2", measure="unique")
     assert list(said["missing"].values) == ["brain-00: the board has no unique R2 by participant"]
+
+
+def test_a_share_of_nearly_nothing_does_not_blow_up_its_parts():
+    """A participant's r near 0 makes a wild ratio; the ceiling behind it is the same for all."""
+    board = simulate(UNIQUE)
+    known = board["neural/brain-00"].to_dataset()
+    r = known["r_best"].copy(deep=True)
+    r[0, 3] = 1e-6
+    share = r.mean("roi") / 0.5 + 0.01  # cross-fitted: not to the digit what r over ceiling is
+    board = changed(board, "/neural/brain-00", normalised_participant=share, r_best=r)
+    (found,), _ = alignments(board, None, "normalised")
+    assert np.abs(found.sampled).max() < 2
+    np.testing.assert_allclose(found.sampled.mean(axis=1), found.means)

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from harness.errors import ModelError
 from harness.lm.anatomy import StaticEmbedding
 from harness.lm.controls import static, untrained
 from harness.lm.load import LanguageModel, load
 from harness.lm.source import resolve
+from harness.lm.weights import library_bits
 from harness.spec.specs import ModelSpec
 
 Release = Callable[..., Path]
@@ -212,6 +214,24 @@ def test_a_config_that_says_packed_of_dense_weights_is_refused(release: Release)
     edit(folder, quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True})
     with pytest.raises(ModelError, match="says bitsandbytes, and no weight is packed"):
         loaded(folder)
+
+
+class PackedByALibrary(nn.Module):
+    """A linear map as some library might keep it: two codes a byte, and a scale for 64 weights."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features = columns, rows
+        codes = torch.zeros(rows * columns // 2, 1, dtype=torch.uint8)
+        self.weight = nn.Parameter(codes, requires_grad=False)
+        self.register_buffer("absmax", torch.ones(rows * columns // 64))
+        self.bias = nn.Parameter(torch.zeros(rows))
+
+
+def test_bits_of_a_library_are_codes_and_scales_without_biases() -> None:
+    model = nn.Sequential(PackedByALibrary(64, 128), nn.Linear(128, 64), PackedByALibrary(32, 64))
+    assert library_bits(model) == 4 + 32 / 64
+    assert library_bits(nn.Sequential(nn.Linear(8, 8))) is None
 
 
 class TestUntrained:

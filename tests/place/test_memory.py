@@ -114,3 +114,10 @@ def test_scoring_takes_less_than_there_is(monkeypatch):
     assert Place.make(memory="512MiB").scoring_memory == GIB // 2
     monkeypatch.setattr("harness.place.place.most", lambda: 0)
     assert Place.make().scoring_memory == 8 * GIB
+
+
+def test_where_the_libraries_do_not_fit_nothing_begins(system):
+    memory.check_libraries(system)
+    put(system, "proc/meminfo", f"MemTotal: {2**20} kB\nMemAvailable: {2**19} kB\n")
+    with pytest.raises(NotEnoughMemory, match="Python with its libraries needs about"):
+        memory.check_libraries(system)

@@ -122,3 +122,16 @@ def test_constants_of_the_definitions() -> None:
     stories = [volumes for name, volumes in deniz.items() if name.startswith("STORIES[")]
     assert stories == [343, 367, 354, 400, 430, 358, 421, 404, 355, 304, 291]
     assert math.isclose(sum(stories[:-1]), 3737, abs_tol=1)
+
+
+def test_what_a_benchmark_is_read_by_is_the_quantity_of_its_study() -> None:
+    """The paper's suite: normalised alignment. Sets of ours: what a model adds to nuisance."""
+    for name, row in golden.table("benchmarks").items():
+        spec = registry().benchmarks.specs[name]
+        if name.endswith("-oota2026"):
+            assert row["headline"] == "normalised"
+        elif spec.kind == "neural" and row["stages"] == ["encode"] and name != "podcast-ecog":
+            assert row["headline"] == "unique", name
+        for measure, margin in row["margins"].items():
+            assert measure in ("normalised", "unique")
+            assert 0 < margin <= 0.1

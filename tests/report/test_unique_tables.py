@@ -72,6 +72,9 @@ def test_a_table_by_region_marks_what_is_above_chance():
     row = html.split("<tr><td>a-2</td>")[1].split("</tr>")[0]
     assert row.count(" *") == 2
     assert "rtn-int4" not in html
+    below = html.split("<tr><td>untrained:a-1#0</td>")[1].split("</tr>")[0]
+    means = known["unique_r2"].sel(variant="untrained:a-1#0+none").mean("participant").values
+    assert below.count(" *") == int((means[[0, 2]] > 0).sum())  # below 0 is no find
     assert unique_tables(known.drop_vars(["unique_r2", "fold_unique_r2"])) == ""
     assert unique_tables(None) == ""
 

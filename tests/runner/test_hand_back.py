@@ -27,6 +27,18 @@ from harness.runner.progress import Silent
 from harness.runner.status import Status
 from harness.runner.work import Task
 
+
+class Heard(Silent):
+    """Notes the names of workers."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def worker(self, name: str) -> Silent:
+        self.names.add(name)
+        return self
+
+
 ENGINES = [
     EngineName.PROCESSES,
     pytest.param(
@@ -71,7 +83,10 @@ def test_a_worker_that_is_told_to_end_hands_its_task_back(
     made = planning([spec, benchmark("Hidden")], [NONE], [static])
     start = time.monotonic()
     # One death would make it a row.
-    cells, _ = carry_out(replace(made, engine=EngineOptions(name, workers=1, retries=1)))
+    heard = Heard()
+    engine = EngineOptions(name, workers=1, retries=1)
+    cells, _ = carry_out(replace(made, engine=engine), heard)
+    assert heard.names == {"worker 1" if name is EngineName.PROCESSES else "worker 0"}
     assert [cell.status for cell in cells] == [Status.DONE] * 2
     assert len(os.listdir(told)) == 2
     assert time.monotonic() - start < 250

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from benchmarks import kills
 
 
 @pytest.fixture
-def matrix(tiny_release: Any) -> kills.Matrix:
-    return kills.Matrix(f"file:{tiny_release()}", ("none", "rtn-int4"), "minimal-pairs")
+def matrix(tiny_model: Callable[..., Any], tmp_path: Path) -> kills.Matrix:
+    """Two variants of a tiny model that reads any text, byte by byte."""
+    folder = tmp_path / "model"
+    tiny_model("llama", vocab_size=300, max_position_embeddings=1024).save_pretrained(folder)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {t: i for i, t in enumerate(["<pad>", "<s>", "</s>", *alphabet])}
+    letters = Tokenizer(models.BPE(vocabulary, []))
+    letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    letters.decoder = decoders.ByteLevel()
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    PreTrainedTokenizerFast(tokenizer_object=letters, **special).save_pretrained(folder)
+    return kills.Matrix(f"file:{folder}", ("none", "rtn-int4"), "minimal-pairs")
 
 
 def test_a_killed_client_and_a_killed_worker_cost_no_score(
@@ -27,8 +40,8 @@ def test_a_killed_client_and_a_killed_worker_cost_no_score(
 
 
 def test_what_is_left_over_and_what_differs_is_found(tmp_path: Path) -> None:
-    (tmp_path / "started").mkdir(parents=True)
-    (tmp_path / "started" / "key").touch()
+    (tmp_path / "started" / "ke").mkdir(parents=True)
+    (tmp_path / "started" / "ke" / "key.json").touch()
     (tmp_path / "scores" / "ab").mkdir(parents=True)
     (tmp_path / "scores" / "ab" / "abc.nc").touch()
     (tmp_path / "scores" / "ab" / ".abc.nc.~12345678-1").touch()

@@ -23,6 +23,7 @@ from harness.runner.pace import pace_of
 from harness.runner.preflight import estimate, fitting
 from harness.runner.sizes import Size, of_files, size_of, typical_states
 from harness.runner.status import Status
+from harness.spec.registry import registry
 from harness.spec.specs import ModelSpec
 
 FAR = ModelSpec("far", "hf:org/far", "0" * 40, parameters=1_500_000_000)
@@ -178,3 +179,44 @@ def test_a_dry_run_fetches_no_data(
     assert [cell.status for cell in made.cells] == [Status.TODO]
     assert "not on this machine" in made.cells[0].reason or "network" in made.cells[0].reason
     assert estimate(made).counts[Status.TODO] == 1
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"suite": "oota2026"},
+        {"models": "*", "compressors": "*", "benchmarks": "minimal-pairs,simulated-listening"},
+    ],
+)
+def test_the_study_and_thousands_of_cells_are_planned_with_nothing_fetched(
+    selection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAINPRESS_DATA", str(tmp_path / "none"))
+    monkeypatch.setattr("harness.fetch.download.transfer", lambda *_, **__: pytest.fail("asked"))
+    monkeypatch.setattr(room, "most", lambda: 2**40)
+    made = plan(**selection, store=tmp_path / "store", fetch=False)
+    found = estimate(made)
+    assert len(made.cells) > 500
+    assert found.unknown == ()
+    assert found.seconds > 3600
+    assert found.memory > 2**35  # 14 billion parameters and more, in float32
+    assert found.fetched > 2**36
+    assert found.disk > found.fetched
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name", "seconds"),
+    [
+        (260_000, "minimal-pairs", 10.1),
+        (260_000, "simulated-listening", 11.2),
+        (134_515_008, "minimal-pairs", 72.8),
+    ],
+)
+def test_time_is_within_a_third_of_what_was_measured(
+    planning: Any, monkeypatch: pytest.MonkeyPatch, parameters: int, name: str, seconds: float
+) -> None:
+    """CPU seconds of whole runs, one thread, stories260K and SmolLM2-135M on an AMD EPYC."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    model = replace(FAR, parameters=parameters)
+    made = planning(registry().benchmarks.select([name]), [NONE], [model])
+    assert estimate(made).seconds == pytest.approx(seconds, rel=0.3)

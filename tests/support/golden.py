@@ -58,6 +58,8 @@ def benchmarks() -> Numbers:
     return {
         name: {
             "margin": spec.margin,
+            **{f"margin {name}": margin for name, margin in spec.margins.items()},
+            "headline": spec.headline,
             "chance": spec.chance,
             "better": "lower" if spec.lower_is_better else "higher",
             "stages": list(spec.scored_by),

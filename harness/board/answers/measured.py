@@ -99,7 +99,11 @@ def _as_shares(known: xr.Dataset, replicate: Replicate, each: xr.DataArray) -> x
     folds = _found(known, (replicate.folds,), replicate.dim)
     if folds is None:
         return None
-    own = known[replicate.variable]
-    own = own.mean([d for d in own.dims if d not in ("variant", replicate.dim)])
-    share = each.mean([d for d in each.dims if d not in ("variant", replicate.dim)])
-    return folds * (share / own).where(own != 0)
+    own, share = (
+        values.mean([d for d in values.dims if d not in ("variant", replicate.dim)])
+        for values in (known[replicate.variable], each)
+    )
+    # By least squares over variants: the ratio of one variant's two scores is noise where r is
+    # near 0, and a ceiling is nobody's but the participant's.
+    scale: xr.DataArray = (share * own).sum("variant") / (own * own).sum("variant")
+    return folds * scale

@@ -30,13 +30,10 @@ from harness.board.answers.claims import (
 )
 from harness.board.answers.curves import CURVES, CurveFit, fit_curves
 from harness.board.answers.paired import Paired, paired
-from harness.board.answers.widths import width_gaps
+from harness.board.answers.widths import ALL, width_gaps
 from harness.spec.measures import ScoreMeasure
 from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
-
-ALL = "all models"
-"""The group of all families."""
 
 MEAN = "mean"
 """Label of the mean over all regions."""

@@ -10,6 +10,8 @@ import xarray as xr
 from harness.board.answers.alignment import Alignment
 from harness.spec.names import split_settings
 
+ALL = "all models"
+"""The group of all families."""
 OPTION = "projected"
 """Option of a benchmark that brings every layer to one width, by a seeded Gaussian projection."""
 
@@ -42,18 +44,19 @@ def width_gaps(
         return
     known = board["models"].to_dataset()
     for group, models in groups.items():
+        who = group if group == ALL else f"models of {group}"
         widths = [
             float(known["width"].sel(model=m)) if "width" in known else math.nan for m in models
         ]
         present = sorted({int(w) for w in widths if math.isfinite(w)})
         if len(present) > 1:
             yield (
-                f"{alignment.benchmark}: models of {group} are {present[0]:,} to {present[-1]:,}"
+                f"{alignment.benchmark}: {who} are {present[0]:,} to {present[-1]:,}"
                 " units wide, and wider ones have more regressors: size is told from width by"
                 f" {base}:{OPTION}={present[0]}, which is not on the board"
             )
         elif not present:
-            yield f"{alignment.benchmark}: how wide models of {group} are is not on the board"
+            yield f"{alignment.benchmark}: how wide {who} are is not on the board"
 
 
 def _projected(settings: str) -> bool:

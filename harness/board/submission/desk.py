@@ -135,7 +135,11 @@ def _beside(bundle: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     found = parse_json(path.read_bytes(), str(path))
-    return {name: said for name, said in found.items() if isinstance(said, dict) and "of" in said}
+    return {
+        name: said
+        for name, said in found.items()
+        if isinstance(said, dict) and isinstance(said.get("of"), int)
+    }
 
 
 def build(leaderboard: Path, write_page: WritePage | None = None) -> list[Path]:

@@ -46,16 +46,32 @@ class JointFit:
 
 
 @dataclass(frozen=True, eq=False)
-class JointFold:
-    """An inner fold, its columns rotated so that ``X' G X`` is diagonal, by penalty."""
+class _Columns:
+    """Nuisance columns in the rows of a fit, rotated so that ``X' G X`` is diagonal, by penalty."""
 
     curvature: Tensor  # (n_penalties, n_columns): that diagonal
+    rotation: Tensor  # (n_penalties, n_columns, n_columns)
+    linear: Tensor | None  # of many voxels: X' G, (n_penalties * n_columns, n_rows)
+    fitted: Fitted | None  # of few: the columns themselves
+
+    def along(self, y: Tensor, fitted: Fitted | None) -> Tensor:
+        """``X' G y``, (n_penalties, n_columns, n_voxels)."""
+        import torch
+
+        if self.linear is not None:
+            return product(self.linear, y).reshape(*self.curvature.shape, -1)
+        assert fitted is not None
+        return product(self.rotation.mT, torch.from_numpy(fitted.gains(self.fitted)).to(y))
+
+
+@dataclass(frozen=True, eq=False)
+class JointFold:
+    """An inner fold, and its columns in the held-out rows."""
+
+    columns: _Columns
     tested: Tensor  # (n_penalties, n_test, n_columns): E; about its mean for correlation
     moments: Tensor  # (n_penalties, 1, n_columns, n_columns): E' E
-    # Of many voxels: rows of X' G, then of E' e, (2 * n_penalties * n_columns, n_train). Of few:
-    # the columns with the fold's rows left out, and the rotation.
-    linear: Tensor | None
-    columns: tuple[Passed, DoubleArray] | None = None
+    errors: Tensor | None  # of many voxels: from responses to E' e
 
     def scores(
         self,
@@ -71,9 +87,10 @@ class JointFold:
         :meth:`harness.encode.solve.scan.Scan.each`. Without ``errors`` scores are those beyond the
         model's own.
         """
-        along, with_errors = self._along(y, passed)
+        along, curvature = self.columns.along(y, passed), self.columns.curvature
+        with_errors = self._with_errors(y, passed)
         # Memory is reused where it can be: this is bound by it.
-        weights = along[:, None] / (self.curvature[:, None, :, None] + grid[:, None, None])
+        weights = along[:, None] / (curvature[:, None, :, None] + grid[:, None, None])
         change = product(self.moments, weights)
         if held.metric is Metric.R2:
             gained = change.neg_().add_(with_errors[:, None], alpha=2).mul_(weights).sum(dim=2)
@@ -82,26 +99,19 @@ class JointFold:
         assert errors is not None
         together, square = held.sums(errors)
         with_held = product(self.tested.mT, held.centred)
-        square = square[:, None] + (
-            change.add_((with_held - with_errors)[:, None], alpha=2).mul_(weights).sum(dim=2)
-        )
+        change.add_((with_held - with_errors)[:, None], alpha=2)
+        square = square[:, None] + change.mul_(weights).sum(dim=2)
         together = together[:, None] + weights.mul_(with_held[:, None]).sum(dim=2)
         return held.score(together, square)
 
-    def _along(self, y: Tensor, passed: Passed | None) -> tuple[Tensor, Tensor]:
-        """``X' G y`` and ``E' e``, (n_penalties, n_columns, n_voxels)."""
+    def _with_errors(self, y: Tensor, passed: Passed | None) -> Tensor:
+        """``E' e``, (n_penalties, n_columns, n_voxels)."""
         import torch
 
-        if self.linear is not None:
-            n_penalties, _, n_columns = self.tested.shape
-            both = product(self.linear, y).reshape(2, n_penalties, n_columns, -1)
-            return both[0], both[1]
+        if self.errors is not None:
+            return product(self.errors, y).reshape(*self.columns.curvature.shape, -1)
         assert passed is not None
-        assert self.columns is not None
-        columns, rotation = self.columns
-        gains = rotation.swapaxes(1, 2) @ passed.gains(columns)
-        errors = torch.from_numpy(passed.errors).to(self.tested)
-        return torch.from_numpy(gains).to(self.tested), product(self.tested.mT, errors)
+        return product(self.tested.mT, torch.from_numpy(passed.errors).to(y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +123,10 @@ class JointScan:
 
     scan: Scan  # of the model band
     penalties: DoubleArray  # of the nuisance band, ascending
-    _columns: FloatArray  # (n_train, n_columns), centred
-    _heldout: FloatArray  # (n_heldout, n_columns)
+    _train: DoubleArray  # the columns, (n_train, n_columns), centred
+    _heldout: DoubleArray  # (n_heldout, n_columns)
+    _everywhere: _Columns  # in all training rows
     _folds: tuple[JointFold, ...]
-    # In all training rows. Of few targets: the columns. Of many: X' G, rotated, (n_penalties,
-    # n_columns, n_train), its diagonal and the rotation.
-    _fitted: Fitted | None
-    _everywhere: tuple[Tensor, Tensor, Tensor] | None
 
     def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
         """Fit targets jointly, where that does better than nuisance alone.
@@ -184,42 +191,26 @@ class JointScan:
         model, nuisance : array, shape (n_heldout, n_voxels)
             Without the mean of the responses.
         """
+        weights = self._weights(responses, chosen)
         centred = responses - responses.mean(axis=0, dtype=np.float64)
-        few = self._everywhere is None
-        weights = self._few_weights(centred, chosen) if few else self._weights(responses, chosen)
         # What nuisance does not explain is the model's, at its penalty.
-        rest = (centred - self._columns @ weights).astype(responses.dtype, copy=False)
+        rest = (centred - self._train @ weights).astype(responses.dtype, copy=False)
         return self.scan.fit(rest, chosen[0]).predictions, self._heldout @ weights
 
-    def _few_weights(self, centred: DoubleArray, chosen: IntArray) -> DoubleArray:
-        """Weights of the nuisance columns, (n_columns, n_voxels)."""
-        assert self._fitted is not None
-        gram = self._fitted.gains(self._fitted)
-        along = self.scan.final.fitted(centred).gains(self._fitted)
-        weights = np.empty((self._columns.shape[1], centred.shape[1]))
-        for number in np.unique(chosen[0]):
-            members = np.flatnonzero(chosen[0] == number)
-            curvature, rotation = rotated(gram[number])
-            penalties = self.penalties[chosen[1, members]]
-            turned = rotation.T @ along[number][:, members]
-            weights[:, members] = rotation @ (turned / (curvature[:, None] + penalties))
-        return weights
-
     def _weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
-        """Compute the same for many voxels."""
+        """Weights of the nuisance columns, (n_columns, n_voxels)."""
         import torch
 
-        assert self._everywhere is not None
-        linear, curvature, rotation = self._everywhere
-        weights = np.empty((self._columns.shape[1], responses.shape[1]))
+        columns, few = self._everywhere, self.scan.folds is not None
+        weights = np.empty((self._train.shape[1], responses.shape[1]))
         for block in blocks(responses.shape[1], self.scan.width):
             y = self.scan.placed(responses[:, block])
             model, nuisance = torch.from_numpy(chosen[:, block]).to(y.device)
-            everywhere = product(linear.flatten(0, 1), y).reshape(*linear.shape[:2], -1)
-            along = everywhere[model, :, torch.arange(y.shape[1], device=y.device)]
+            along = columns.along(y, self.scan.final.fitted(y.numpy()) if few else None)
+            along = along[model, :, torch.arange(y.shape[1], device=y.device)]
             grid = y.new_tensor(self.penalties)
-            along = along / (curvature[model] + grid[nuisance, None])
-            found = (rotation[model] @ along[:, :, None])[:, :, 0]
+            along = along / (columns.curvature[model] + grid[nuisance, None])
+            found = (columns.rotation[model] @ along[:, :, None])[:, :, 0]
             weights[:, block] = found.T.cpu().numpy()
         return weights
 
@@ -261,41 +252,21 @@ def plan_joint_scan(
     made: list[JointFold] = []
     if scan.folds is not None:
         for passed in scan.folds.each(x):
-            curvature, rotation = rotated(passed.gains(passed))
-            made.append(
-                _joint_fold(scan, curvature, passed.errors @ rotation, columns=(passed, rotation))
-            )
+            curvature, rotation = _rotated(passed.gains(passed))
+            shared = _Columns(scan.put(curvature), scan.put(rotation), None, passed)
+            made.append(JointFold(shared, *_tested(scan, passed.errors @ rotation), None))
         fitted = scan.final.fitted(x)
-        return JointScan(scan, grid, x, held, tuple(made), fitted, None)
+        curvature, rotation = _rotated(fitted.gains(fitted))
+        everywhere = _Columns(scan.put(curvature), scan.put(rotation), None, fitted)
+        return JointScan(scan, grid, x, held, everywhere, tuple(made))
     repeated = np.broadcast_to(x, (len(scan.penalties), *x.shape))
     left = residuals(spectrum, scan.penalties, np.arange(spectrum.n_train), repeated)
     for fold in folds:
         # One at a time: the inverses that many voxels' folds take are large.
         one = leave_block_out(spectrum, [fold], scan.penalties, Precision.DOUBLE)
         made.extend(_multiplied(scan, spectrum, left, item) for item in one.each(x))
-    curvature, rotation = rotated(x.T @ left)
-    linear = (left @ rotation).swapaxes(1, 2)
-    everywhere = scan.put(linear), scan.put(curvature), scan.put(rotation)
-    return JointScan(scan, grid, x, held, tuple(made), None, everywhere)
-
-
-def _joint_fold(
-    scan: Scan,
-    curvature: DoubleArray,
-    tested: FloatArray,
-    linear: DoubleArray | None = None,
-    columns: tuple[Passed, DoubleArray] | None = None,
-) -> JointFold:
-    tested = _about(scan, tested)
-    moments = (tested.swapaxes(1, 2) @ tested)[:, None]
-    rows = None if linear is None else scan.put(linear)
-    return JointFold(scan.put(curvature), scan.put(tested), scan.put(moments), rows, columns)
-
-
-def _about(scan: Scan, tested: FloatArray) -> FloatArray:
-    """Held-out errors of columns about their mean, where the metric is blind to it."""
-    blind = scan.metric is Metric.CORRELATION
-    return tested - tested.mean(axis=1, keepdims=True) if blind else tested
+    everywhere = _linear(scan, x.T @ left, left)[0]
+    return JointScan(scan, grid, x, held, everywhere, tuple(made))
 
 
 def _multiplied(
@@ -307,22 +278,40 @@ def _multiplied(
     (n_penalties, n_train, n_columns).
     """
     piece, errors = columns.piece, columns.all_errors
-    curvature, rotation = rotated(columns.gains(columns))
     tested = errors[:, : piece.n_test]
     back = piece.inverse[:, :, : piece.n_test] @ _about(scan, tested)
     both = np.concatenate([errors, back], axis=2)
     spread = residuals(spectrum, scan.penalties, piece.left_out, both)
-    left_out, together = np.split(spread, 2, axis=2)
-    linear = np.stack([everywhere - left_out, together]) @ rotation
-    rows = linear.swapaxes(2, 3).reshape(-1, spectrum.n_train)
-    return _joint_fold(scan, curvature, tested @ rotation, rows)
+    left_out, with_errors = np.split(spread, 2, axis=2)
+    shared, rotation = _linear(scan, columns.gains(columns), everywhere - left_out)
+    rows = (with_errors @ rotation).swapaxes(1, 2).reshape(-1, spectrum.n_train)
+    return JointFold(shared, *_tested(scan, tested @ rotation), scan.put(rows))
 
 
-def rotated(gram: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
-    """Eigenvalues, (..., n_columns), and eigenvectors of ``X' G X``."""
+def _linear(scan: Scan, gram: DoubleArray, left: DoubleArray) -> tuple[_Columns, DoubleArray]:
+    """Columns of many voxels, by their residuals ``G X``, (n_penalties, n_train, n_columns)."""
+    curvature, rotation = _rotated(gram)
+    rows = (left @ rotation).swapaxes(1, 2).reshape(-1, left.shape[1])
+    return _Columns(scan.put(curvature), scan.put(rotation), scan.put(rows), None), rotation
+
+
+def _rotated(gram: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """Eigenvalues, (n_penalties, n_columns), and eigenvectors of ``X' G X``."""
     curvature, rotation = np.linalg.eigh(gram)
     # Rounding can leave the smallest a hair below 0.
     return np.maximum(curvature, 0), rotation
+
+
+def _tested(scan: Scan, tested: FloatArray) -> tuple[Tensor, Tensor]:
+    """``E`` of a fold and ``E' E``."""
+    about = _about(scan, tested)
+    return scan.put(about), scan.put((about.swapaxes(1, 2) @ about)[:, None])
+
+
+def _about(scan: Scan, tested: FloatArray) -> FloatArray:
+    """Held-out errors of columns about their mean, where the metric is blind to it."""
+    blind = scan.metric is Metric.CORRELATION
+    return tested - tested.mean(axis=1, keepdims=True) if blind else tested
 
 
 def residuals(

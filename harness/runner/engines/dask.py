@@ -242,13 +242,13 @@ class DaskCrew:
         if "what" in said and said["variant"] in self._variants:
             self._stages[said["variant"]] = said["what"]
             variant = self._variants[said["variant"]]
-            self._events.put(Stage(said["worker"], variant, said["what"]))
+            self._events.put(Stage(said["who"], variant, said["what"]))
         elif "done" in said:
-            self._events.put(Advance(said["worker"], said["done"], said["total"]))
+            self._events.put(Advance(said["who"], said["done"], said["total"]))
         elif "memory" in said:
-            self._memory[said["address"]] = (said["memory"], said["of"])
+            self._memory[said["worker"]] = (said["memory"], said["of"])
         elif "leaves" in said:
-            self._leaving.add(said["address"])
+            self._leaving.add(said["worker"])
 
     def _heard_of_workers(self, event: tuple[float, Any]) -> None:
         _, said = event

@@ -128,9 +128,8 @@ class Teller:
 
     def _tell(self, **said: Any) -> None:
         worker = self._worker
-        worker.log_event(
-            NAME, {"worker": f"worker {worker.name}", "address": worker.address, **said}
-        )
+        # The scheduler adds the worker's address, as "worker".
+        worker.log_event(NAME, {"who": f"worker {worker.name}", **said})
 
 
 def _write_to(log: Path) -> None:

@@ -123,6 +123,9 @@ def test_the_test_story_is_held_out_and_its_repeats_give_the_ceiling(lab):
         for story, used in zip(STORIES, USED, strict=True):
             write(lab, person, story, rng.normal(size=(used, 6)), noise=1.0)
     benchmark = build()
+    (fold,) = benchmark.folds
+    assert fold.test.tolist() == list(range(sum(USED[:2]), sum(USED)))
+    assert fold.train.tolist() == list(range(sum(USED[:2])))
     source = benchmark.data.source
     assert source.repeats("UTS01", 0, 6).shape == (10, USED[2], 6)
     assert source.repeats("UTS02", 0, 6).shape == (5, USED[2], 6)
@@ -130,6 +133,12 @@ def test_the_test_story_is_held_out_and_its_repeats_give_the_ceiling(lab):
     recording = xr.DataArray(values, dims=("sample", "layer", "unit"), coords={"layer": [0, 1]})
     (request,) = benchmark.requests()
     score = benchmark.score({request: recording})
+    from harness.encode.score.naturalistic import Resolution, score_stories
+
+    held = score_stories(
+        recording, benchmark.data, benchmark.options, resolution=Resolution.VOXEL, folds=(fold,)
+    )
+    np.testing.assert_array_equal(score["voxel_r"], held["voxel_r"])
     assert score.attrs["ceiling_kind"] == "repeats"
     ceiling = score["voxel_ceiling"].values
     assert ceiling[:6].mean() == pytest.approx(np.sqrt(1 / 1.1), abs=0.03)
