@@ -19,11 +19,11 @@ import warnings
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from harness.lm.load import LanguageModel, load
 from harness.lm.source import resolve
+from harness.numeric.arrays import Doubles
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.record.subject import LanguageSubject
@@ -31,8 +31,6 @@ from harness.spec.registry import registry
 from harness.spec.specs import load_target
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Pool, Whole
-
-Floats = npt.NDArray[np.float64]
 
 
 def main() -> None:
@@ -89,7 +87,7 @@ def ids_of(model: LanguageModel, text: str) -> list[int]:
     return list(model.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def ours(model: LanguageModel, texts: list[str]) -> Floats:
+def ours(model: LanguageModel, texts: list[str]) -> Doubles:
     """Return the log-probability of each text, as benchmarks ask for it."""
     passages = tuple(Passage(str(i), text, ()) for i, text in enumerate(texts))
     stimuli = Stimuli("sentences", passages)
@@ -97,7 +95,7 @@ def ours(model: LanguageModel, texts: list[str]) -> Floats:
     return LanguageSubject(model).record(asked).values.ravel().astype(np.float64)
 
 
-def exact(model: LanguageModel, texts: list[str]) -> Floats:
+def exact(model: LanguageModel, texts: list[str]) -> Doubles:
     """Return the same of the same weights in float64, a text at a time."""
     import copy
 
@@ -113,7 +111,7 @@ def exact(model: LanguageModel, texts: list[str]) -> Floats:
     return np.array(sums)
 
 
-def lm_eval(model: LanguageModel, texts: list[str], **options: Any) -> Floats:
+def lm_eval(model: LanguageModel, texts: list[str], **options: Any) -> Doubles:
     """Return what lm-eval's Hugging Face model answers to `loglikelihood`, with our start."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -132,7 +130,7 @@ def lm_eval(model: LanguageModel, texts: list[str], **options: Any) -> Floats:
     return np.array([answer for answer, _ in other.loglikelihood(asked, disable_tqdm=True)])
 
 
-def minicons(model: LanguageModel, texts: list[str]) -> Floats:
+def minicons(model: LanguageModel, texts: list[str]) -> Doubles:
     """Return what minicons' scorer answers, with our start as the tokenizer's BOS."""
     from minicons.scorer import IncrementalLMScorer
 

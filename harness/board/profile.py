@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import detail, texts
 from harness.board.answers.competence import compressed, kept_draws, outcomes, variants_of
+from harness.numeric.arrays import Doubles, Positions
 from harness.probe.tasks import CATEGORIES
 from harness.probe.winning_rate import mean_winning_rate
 from harness.spec.layout import PROBED, PROBED_SPREAD, TASK_CATEGORY
-from harness.stats.bootstrap import DoubleArray
 
 Z = 1.959963984540054
 """Standard errors in half of a 95 % interval."""
@@ -47,13 +46,13 @@ class CategoryProfile:
 
     categories: tuple[str, ...]
     names: list[tuple[str, str]]
-    score: DoubleArray
-    low: DoubleArray
-    high: DoubleArray
-    spread: DoubleArray
-    wins: DoubleArray
-    change: DoubleArray
-    error: DoubleArray
+    score: Doubles
+    low: Doubles
+    high: Doubles
+    spread: Doubles
+    wins: Doubles
+    change: Doubles
+    error: Doubles
     standard: str
 
 
@@ -99,7 +98,7 @@ def category_profile(board: xr.DataTree, benchmarks: Sequence[str] | None = None
     }
     place = {dim: {label: i for i, label in enumerate(of)} for dim, of in labels.items()}
     shape = tuple(map(len, labels.values()))
-    columns: dict[str, DoubleArray] = {}
+    columns: dict[str, Doubles] = {}
     for i, profile in enumerate(found.values()):
         row = [place["category"][c] for c in profile.categories]
         model = [place["model"][m] for m, _ in profile.names]
@@ -114,7 +113,7 @@ def category_profile(board: xr.DataTree, benchmarks: Sequence[str] | None = None
     )
 
 
-def _columns(profile: CategoryProfile) -> dict[str, DoubleArray]:
+def _columns(profile: CategoryProfile) -> dict[str, Doubles]:
     variants, bases = compressed(profile.names)
     spread = np.full_like(profile.score, math.nan)
     spread[:, variants] = profile.spread[:, bases]
@@ -162,9 +161,7 @@ def _counted(known: xr.Dataset) -> CategoryProfile | None:
     return CategoryProfile(categories, names, score, low, high, spread, wins, change, error, ITEMS)
 
 
-def _by_task(
-    values: DoubleArray, task: npt.NDArray[np.intp], n_tasks: int
-) -> tuple[DoubleArray, DoubleArray]:
+def _by_task(values: Doubles, task: Positions, n_tasks: int) -> tuple[Doubles, Doubles]:
     """Mean of each row's items by task, and the variance of that mean: (n_rows, n_tasks)."""
     count = np.bincount(task, minlength=n_tasks).astype(np.float64)
     order = np.argsort(task, kind="stable")
@@ -178,8 +175,8 @@ def _by_task(
 
 
 def _stated(
-    known: xr.Dataset, categories: tuple[str, ...], low: DoubleArray, high: DoubleArray
-) -> tuple[DoubleArray, DoubleArray]:
+    known: xr.Dataset, categories: tuple[str, ...], low: Doubles, high: Doubles
+) -> tuple[Doubles, Doubles]:
     """Return the ends of the score's own intervals where the board has them."""
     if "category_low" not in known or "category_high" not in known:
         return low, high
@@ -188,7 +185,7 @@ def _stated(
     return low, high
 
 
-def _wins(known: xr.Dataset, by_task: str, categories: tuple[str, ...]) -> DoubleArray:
+def _wins(known: xr.Dataset, by_task: str, categories: tuple[str, ...]) -> Doubles:
     """Winning rates by category; NaN where a board has no tasks, or nobody to win against."""
     wins = np.full((len(categories), known.sizes["variant"]), math.nan)
     if by_task not in known or TASK_CATEGORY not in known or known.sizes["variant"] < 2:

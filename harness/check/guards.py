@@ -14,17 +14,11 @@ import scipy.signal
 import scipy.stats
 
 from harness.encode.ceilings.estimates import explainable_variance, leave_one_out, split_half
-from harness.encode.design.kernel import DoubleArray
 from harness.encode.design.options import EncodingOptions, Precision
-from harness.encode.design.splits import (
-    Fold,
-    IntArray,
-    contiguous_folds,
-    held_out_pieces,
-    held_out_run,
-)
+from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces, held_out_run
 from harness.encode.score.responses import prepare
 from harness.encode.solve.layers import encode_layers
+from harness.numeric.arrays import Doubles, Positions
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.equivalence import tost
 from harness.stats.permutation import block_permutation, fold_permutation
@@ -97,7 +91,7 @@ def findings(seed: int = 0) -> Iterator[Rate]:
     yield from confounded(seed)
 
 
-def smooth_noise(rng: np.random.Generator, runs: IntArray, *shape: int) -> DoubleArray:
+def smooth_noise(rng: np.random.Generator, runs: Positions, *shape: int) -> Doubles:
     """Noise with the autocorrelation of fMRI, .8 from one volume to the next; runs independent.
 
     Parameters
@@ -275,7 +269,7 @@ def confounded(seed: int = 0, draws: int = 12) -> Iterator[Rate]:
     )
 
 
-def _cleaned_r(x: DoubleArray, y: DoubleArray, motion: DoubleArray, runs: IntArray) -> float:
+def _cleaned_r(x: Doubles, y: Doubles, motion: Doubles, runs: Positions) -> float:
     """Mean r with drift and motion taken out of responses and features."""
     data = prepare(
         {"one": y},

@@ -11,7 +11,7 @@ import typer
 from harness.cli.app import app, console, print_next
 
 
-class Kind(StrEnum):
+class Template(StrEnum):
     """What is begun: a package with a plugin, data that need no Python, a listing of files."""
 
     MODEL = "model"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 @app.command()
 def new(
-    kind: Annotated[Kind, typer.Argument(help="What it brings.")],
+    kind: Annotated[Template, typer.Argument(help="What it brings.")],
     name: Annotated[
         str, typer.Argument(help="Small letters, digits, hyphens; of a listing, a folder.")
     ],
@@ -45,11 +45,11 @@ def new(
     from harness.scaffold.next_steps import after_new
     from harness.scaffold.package import write_package
 
-    if kind is Kind.LISTING:
+    if kind is Template.LISTING:
         _listing(Path(name), into, match or ["*"])
         return
     folder = into / name
-    if kind is Kind.DATA:
+    if kind is Template.DATA:
         from harness.cli.new_benchmark import scaffold_benchmark
 
         for path in scaffold_benchmark(name, folder):

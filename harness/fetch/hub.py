@@ -18,7 +18,7 @@ from typing import Any
 from harness.errors import ChecksumError, FetchError, GatedError, HarnessError, OfflineError
 from harness.fetch.allowance import Allowance
 from harness.fetch.checksum import git_blob_sha1, remembered_sha256
-from harness.fetch.hub_shelf import Choose, Kind, Shelf
+from harness.fetch.hub_repository import Choose, HubRepository, RepoType
 from harness.fetch.transfer import Progress, room_for
 from harness.place.place import here
 from harness.store.atomic import explained
@@ -65,7 +65,7 @@ def snapshot(
     revision: str = "",
     *,
     choose: Choose = sorted,
-    kind: Kind = "model",
+    kind: RepoType = "model",
     offline: bool = False,
     progress: Progress | None = None,
 ) -> HubSnapshot:
@@ -103,7 +103,7 @@ def snapshot(
         The cache is read-only or full.
     """
     pinned = _COMMIT.fullmatch(revision) is not None
-    shelf = Shelf(repo, kind)
+    shelf = HubRepository(repo, kind)
     offline = offline or _told_to_stay_offline()
     commit = revision if pinned else shelf.last_commit(revision) if offline else ""
     if commit and (files := shelf.known(commit, choose)) is not None:
@@ -130,7 +130,7 @@ def _told_to_stay_offline() -> bool:
     return here().offline or constants.is_offline_mode()
 
 
-def _list(repo: str, revision: str, kind: Kind) -> tuple[str, list[_Listed]]:
+def _list(repo: str, revision: str, kind: RepoType) -> tuple[str, list[_Listed]]:
     """Ask the hub what a revision stands for, and for its files."""
     from huggingface_hub import HfApi
 
@@ -152,7 +152,7 @@ def _list(repo: str, revision: str, kind: Kind) -> tuple[str, list[_Listed]]:
 
 
 def _bring(
-    shelf: Shelf, commit: str, files: list[_Listed], progress: Progress | None
+    shelf: HubRepository, commit: str, files: list[_Listed], progress: Progress | None
 ) -> dict[str, str]:
     """Download and check the files, one after the other; return their sha256."""
     total = sum(file.size for file in files)
@@ -184,7 +184,12 @@ def _bring(
 
 
 def _download(
-    shelf: Shelf, commit: str, name: str, report: Callable[[int], None] | None, *, again: bool
+    shelf: HubRepository,
+    commit: str,
+    name: str,
+    report: Callable[[int], None] | None,
+    *,
+    again: bool,
 ) -> Path:
     from huggingface_hub import hf_hub_download
 
@@ -210,7 +215,9 @@ def _wrong(path: Path, file: _Listed) -> str:
     return "" if found == file.blob else f"has git id {found} where {file.blob} is expected"
 
 
-def _adopted(shelf: Shelf, commit: str, revision: str, choose: Choose, pinned: bool) -> HubSnapshot:
+def _adopted(
+    shelf: HubRepository, commit: str, revision: str, choose: Choose, pinned: bool
+) -> HubSnapshot:
     """Take what another program downloaded into the hub's cache, checked by the blobs' names.
 
     Nothing of it is noted: without the hub nobody knows whether it is all that the hub has.
@@ -249,7 +256,7 @@ def _adopted(shelf: Shelf, commit: str, revision: str, choose: Choose, pinned: b
 
 
 @contextmanager
-def _named_errors(repo: str, revision: str, kind: Kind) -> Iterator[None]:
+def _named_errors(repo: str, revision: str, kind: RepoType) -> Iterator[None]:
     """Turn what huggingface_hub and its HTTP library raise into errors of ours."""
     import httpx
     from huggingface_hub import errors

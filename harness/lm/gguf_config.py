@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import ModelError
 from harness.lm.gguf_header import Header
 from harness.lm.gguf_weights import FREQUENCIES, dequantised
 from harness.lm.quiet import quiet_transformers
+from harness.numeric.arrays import Doubles
 
 _EMBEDDING = "token_embd.weight"
 _TOLERANCE = 1e-3
@@ -173,7 +173,7 @@ def _scale_frequencies(gguf: Path, header: Header, config: Any) -> None:
     )
 
 
-def llama3_factors(theta: float, width: int, law: Mapping[str, float]) -> npt.NDArray[np.float64]:
+def llama3_factors(theta: float, width: int, law: Mapping[str, float]) -> Doubles:
     """Return by what Llama 3 divides each rotary frequency, (width / 2,).
 
     Wavelengths under ``original / high`` stay, those over ``original / low`` are divided by
@@ -183,5 +183,5 @@ def llama3_factors(theta: float, width: int, law: Mapping[str, float]) -> npt.ND
     original, factor = law["original_max_position_embeddings"], law["factor"]
     low, high = law["low_freq_factor"], law["high_freq_factor"]
     smooth = np.clip((original / waves - low) / (high - low), 0, 1)
-    mixed: npt.NDArray[np.float64] = 1 / ((1 - smooth) / factor + smooth)
+    mixed: Doubles = 1 / ((1 - smooth) / factor + smooth)
     return mixed

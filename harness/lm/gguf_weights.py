@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from harness.errors import ModelError
 from harness.lm.gguf_header import Header, TensorEntry
-
-Floats = npt.NDArray[np.float32]
+from harness.numeric.arrays import Singles
 
 _BLOCKS_AT_ONCE = 4096
 """Blocks of 32 or 256 numbers that fit into a processor's cache together with their making."""
@@ -80,7 +79,7 @@ def stored_type(kind: int) -> str:
         return f"type {kind}"
 
 
-def dequantised(data: npt.NDArray[np.uint8], tensor: TensorEntry) -> Floats:
+def dequantised(data: npt.NDArray[np.uint8], tensor: TensorEntry) -> Singles:
     """Return a tensor as float32, in the shape of the file.
 
     Parameters
@@ -145,13 +144,13 @@ def _sources(header: Header, model: Any, wanted: set[str]) -> dict[str, list[Ten
 
 def _tensors(
     gguf: Path, header: Header, model: Any, sources: Mapping[str, list[TensorEntry]]
-) -> Iterator[tuple[str, Floats]]:
+) -> Iterator[tuple[str, Singles]]:
     processor = _processor(header, model)
     names = _names(model, processor)
     data = np.memmap(gguf, np.uint8, "r")
     for target, tensors in sources.items():
         parsed: dict[str, dict[str, Any]] = {"tensors": {}}
-        values: Floats | None = None
+        values: Singles | None = None
         for tensor in tensors:
             found = processor.process(
                 weights=dequantised(data, tensor),

@@ -138,10 +138,10 @@ class OwnData(StoryBenchmark):
     @cached_property
     def source(self) -> PartedResponses:
         """Responses, read when they are asked for."""
-        from harness.encode.design.sources import Part, PartedResponses
+        from harness.encode.design.sources import PartedResponses, ResponseRows
 
         _ = self.told  # a transposed array is told as such, not as one of another length
-        parts = {p: [Part(a) for a in arrays] for p, arrays in self._arrays.items()}
+        parts = {p: [ResponseRows(a) for a in arrays] for p, arrays in self._arrays.items()}
         return PartedResponses(parts, [r.name for r in self.said.runs])
 
     @cached_property

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import DataError
+from harness.numeric.arrays import Bools
 
 HDF5 = (".h5", ".hdf", ".hdf5", ".hf5")
 
@@ -53,7 +53,7 @@ def open_array(folder: Path, address: str) -> Any:
     return values
 
 
-def read_masks(path: Path) -> dict[str, npt.NDArray[np.bool_]]:
+def read_masks(path: Path) -> dict[str, Bools]:
     """Read regions from an ``.npz`` file of arrays (n_voxels,), one a region.
 
     Raises

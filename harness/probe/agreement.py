@@ -7,14 +7,10 @@ once; a thousand resamples are then one matrix product.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from harness.numeric.arrays import Bools, Doubles, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class Counts:
         items = weights @ self.actual.sum(axis=1)
         return np.asarray(weights @ self.hits.sum(axis=2) / np.maximum(items, 1)[:, None])
 
-    def _f1(self, weights: Doubles) -> tuple[Doubles, npt.NDArray[np.bool_]]:
+    def _f1(self, weights: Doubles) -> tuple[Doubles, Bools]:
         shape = (len(weights), *self.hits.shape[1:])
         hits = (weights @ self.hits.reshape(len(self.hits), -1)).reshape(shape)
         both = (weights @ self.predicted.reshape(len(self.hits), -1)).reshape(shape)

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from harness.numeric.arrays import Doubles, Floats, Ints
 
 SHARE = 0.8
 """Of the training groups, for each seed."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import ScoreError, StimulusError
+from harness.numeric.arrays import Doubles
 from harness.probe.accuracy import CountedTask, count_accuracy
 from harness.probe.regions import Regions
 from harness.record.context import Context, Start
@@ -18,8 +18,6 @@ from harness.stimuli.passages import Passage, Stimuli
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def score_choices(questions: Sequence[Question], recording: xr.DataArray) -> xr.
     ).assign_coords(question_task=("question", member))
 
 
-def _credit(values: Floats, answer: int) -> float:
+def _credit(values: Doubles, answer: int) -> float:
     best = values == values.max()
     return float(best[answer] / best.sum())
 
@@ -157,7 +155,7 @@ def _majority(questions: Sequence[Question], task: str) -> float:
     return max(said.count(answer) for answer in set(said)) / len(said)
 
 
-def _of_choices(questions: Sequence[Question], recording: xr.DataArray) -> Floats:
+def _of_choices(questions: Sequence[Question], recording: xr.DataArray) -> Doubles:
     rows = 2 * sum(len(question.choices) for question in questions)
     if recording.shape != (rows, 1, 1):
         raise ScoreError(
@@ -165,7 +163,7 @@ def _of_choices(questions: Sequence[Question], recording: xr.DataArray) -> Float
             f" not {recording.shape}",
             "the recording answers another request: make it from the request of these questions",
         )
-    logprobs: Floats = recording.values.reshape(-1, 2)[:, 1].astype(np.float64)
+    logprobs: Doubles = recording.values.reshape(-1, 2)[:, 1].astype(np.float64)
     if not np.isfinite(logprobs).all():
         raise ScoreError(
             "the log-probability of a choice is not finite",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from harness.errors import ScoreError
+from harness.numeric.arrays import Floats
 from harness.probe.gram import decomposed, lower_gram, spanned
-
-Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

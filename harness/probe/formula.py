@@ -25,13 +25,11 @@ from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import StimulusError
+from harness.numeric.arrays import Bools, Doubles
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Surprisals: TypeAlias = Mapping[str, Floats]
+Surprisals: TypeAlias = Mapping[str, Doubles]
 """Surprisals by condition, (n_items, n_regions)."""
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-3
@@ -48,10 +46,10 @@ class Region:
     number: int
     condition: str
 
-    def value(self, surprisals: Surprisals) -> Floats:
+    def value(self, surprisals: Surprisals) -> Doubles:
         """Return surprisals, (n_items,)."""
         table = surprisals[self.condition]
-        whole: Floats = table.sum(axis=1) if self.number == 0 else table[:, self.number - 1]
+        whole: Doubles = table.sum(axis=1) if self.number == 0 else table[:, self.number - 1]
         return whole
 
 
@@ -61,7 +59,7 @@ class Number:
 
     literal: float
 
-    def value(self, surprisals: Surprisals) -> Floats:
+    def value(self, surprisals: Surprisals) -> Doubles:
         """Return the number."""
         return np.array(self.literal)
 
@@ -74,9 +72,9 @@ class Sum:
     sign: int
     right: Quantity
 
-    def value(self, surprisals: Surprisals) -> Floats:
+    def value(self, surprisals: Surprisals) -> Doubles:
         """Return the sum, (n_items,)."""
-        total: Floats = self.left.value(surprisals) + self.sign * self.right.value(surprisals)
+        total: Doubles = self.left.value(surprisals) + self.sign * self.right.value(surprisals)
         return total
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
-Floats = npt.NDArray[np.floating[Any]]
+from harness.numeric.arrays import Floats
 
 
 def lower_gram(x: Floats) -> Floats:

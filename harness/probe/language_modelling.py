@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import ScoreError, StimulusError
+from harness.numeric.arrays import Doubles
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.stimuli.passages import Passage, Stimuli
@@ -24,7 +24,6 @@ from harness.stimuli.readouts import Pool, Whole
 if TYPE_CHECKING:
     import xarray as xr
 
-Floats = npt.NDArray[np.float64]
 
 BLOCK_BYTES = 768
 """Short enough for a model with 512 tokens of context and a small vocabulary."""
@@ -186,7 +185,7 @@ def score_bits(
     )
 
 
-def _interval(bits: Floats, sizes: Floats) -> tuple[float, float]:
+def _interval(bits: Doubles, sizes: Doubles) -> tuple[float, float]:
     """Percentile interval of a ratio of sums."""
     n = len(bits)
     if n < 2:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ScoreError
+from harness.numeric.arrays import Doubles, Floats, Ints
 from harness.probe.agreement import Counts, Moments
 from harness.probe.chance import code_order, code_stops, control_labels, training_weights
 from harness.probe.code_length import code_length, prefix_weights
@@ -18,10 +19,6 @@ from harness.probe.hidden import fit_hidden
 from harness.probe.linear import fit_logistic, fit_ridge
 from harness.probe.options import Probe, ProbeOptions
 from harness.probe.tasks import Part, ProbeTask, Target
-
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Fitted(Protocol):

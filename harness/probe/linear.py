@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
+from harness.numeric.arrays import Doubles, Floats, Ints
 from harness.probe.gram import lower_gram
 from harness.probe.logistic import Logistic
 from harness.probe.minimise import minimise
 from harness.probe.span import own_spans
-
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 FEW = 3
 """A problem with fewer than one item for so many axes is solved in the span of its items."""

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from harness.numeric.arrays import Doubles, Floats, Ints
 
 FLAT = 1e-6
 """Least p (1 - p) that a class is taken to have."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import ScoreError
+from harness.numeric.arrays import Doubles
 from harness.probe.accuracy import CountedTask, count_accuracy
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
@@ -21,8 +21,6 @@ from harness.stimuli.readouts import Pool, Whole
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
     )
 
 
-def _margins(pairs: Sequence[Pair], recording: xr.DataArray) -> Floats:
+def _margins(pairs: Sequence[Pair], recording: xr.DataArray) -> Doubles:
     if recording.shape != (2 * len(pairs), 1, 1):
         raise ScoreError(
             f"{len(pairs)} pairs need a recording of shape ({2 * len(pairs)}, 1, 1),"
@@ -132,5 +130,5 @@ def _margins(pairs: Sequence[Pair], recording: xr.DataArray) -> Floats:
             f"pair {worst.identifier}: a log-probability is not finite",
             "record again in float32; a compressed model that gives NaN is broken",
         )
-    margin: Floats = logprobs[:, 0] - logprobs[:, 1]
+    margin: Doubles = logprobs[:, 0] - logprobs[:, 1]
     return margin

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.numeric.arrays import Bools, Doubles, Floats, Ints
 from harness.probe.past import Past, dot
-
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 Objective = Callable[[Floats, Ints], tuple[Doubles, Floats]]
 """Called with points (m, n_parameters) and the numbers (m,) of their problems; returns values (m,)
@@ -54,7 +49,7 @@ class Minimum:
     points: Floats
     values: Doubles
     iterations: int
-    converged: npt.NDArray[np.bool_]
+    converged: Bools
 
 
 def minimise(
@@ -122,7 +117,7 @@ class _State:
     points: Floats
     values: Doubles
     gradients: Floats
-    working: npt.NDArray[np.bool_]
+    working: Bools
     past: Past
 
     @classmethod
@@ -132,7 +127,7 @@ class _State:
         working = np.ones(len(points), np.bool_)
         return cls(objective, problems, points, values, gradients, working, past)
 
-    def only(self, keep: npt.NDArray[np.bool_]) -> _State:
+    def only(self, keep: Bools) -> _State:
         return _State(
             self.objective,
             self.problems[keep],
@@ -157,9 +152,7 @@ class _State:
         self.past.add(points - self.points, gradients - self.gradients)
         self.points, self.values, self.gradients = points, values, gradients
 
-    def _search(
-        self, directions: Floats, slopes: Doubles
-    ) -> tuple[npt.NDArray[np.bool_], Floats, Doubles, Floats]:
+    def _search(self, directions: Floats, slopes: Doubles) -> tuple[Bools, Floats, Doubles, Floats]:
         points, values, gradients = self.points.copy(), self.values.copy(), self.gradients.copy()
         moved = ~self.working
         rounding = 4 * np.finfo(self.points.dtype).eps * np.abs(self.values)

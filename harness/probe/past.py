@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
+from harness.numeric.arrays import Bools, Doubles, Floats
 
 
 @dataclass
@@ -56,7 +54,7 @@ class Past:
         inverse = np.zeros((m, memory, memory))
         return cls(scale, moves, changes, inverse, np.zeros((m, memory)))
 
-    def only(self, keep: npt.NDArray[np.bool_]) -> Past:
+    def only(self, keep: Bools) -> Past:
         """Leave out some problems."""
         return Past(
             self.scale[keep],

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles
 
 #: Coverage of the intervals in scores.
 LEVEL = 0.95
@@ -15,7 +15,7 @@ LEVEL = 0.95
 
 def wilson(
     proportion: npt.ArrayLike, trials: npt.ArrayLike, level: float = LEVEL
-) -> tuple[Floats, Floats]:
+) -> tuple[Doubles, Doubles]:
     """Score interval of a proportion.
 
     It stays inside [0, 1] and has a width at 0 and 1, where the bootstrap and the normal interval
@@ -45,8 +45,8 @@ def wilson(
     half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n**2)))
     scale = 1 + z2 / n
     # At 0 and 1 the end is exactly there; rounding may leave it 1e-17 off.
-    low: Floats = np.clip((centre - half) / scale, 0.0, p)
-    high: Floats = np.clip((centre + half) / scale, p, 1.0)
+    low: Doubles = np.clip((centre - half) / scale, 0.0, p)
+    high: Doubles = np.clip((centre + half) / scale, p, 1.0)
     return low, high
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from harness.errors import StimulusError
+from harness.numeric.arrays import Ints
 from harness.stimuli.passages import Passage, Span, Stimuli
 from harness.stimuli.readouts import Matrix
 
@@ -78,9 +78,7 @@ class Regions:
         """Return the number of regions of each passage."""
         return tuple(len(p.spans) for p in stimuli.passages)
 
-    def matrix(
-        self, stimuli: Stimuli, index: int, owners: npt.NDArray[np.int64], n_tokens: int
-    ) -> Matrix:
+    def matrix(self, stimuli: Stimuli, index: int, owners: Ints, n_tokens: int) -> Matrix:
         """Sum the tokens of each region.
 
         Raises

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ScoreError
+from harness.numeric.arrays import Doubles, Floats
 from harness.numeric.threads import spread
 from harness.probe.agreement import Counts
 from harness.probe.chance import resampled
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "ProbeOptions", "score_probes"]
 
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
 
 TAILS = (0.025, 0.975)
 

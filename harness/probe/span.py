@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.numeric.arrays import Bools, Floats, Ints
 from harness.probe.gram import spanned
-
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.int64]
 
 CLASSES = 10
 """Problems whose items differ in number by less than this factor are solved together."""
@@ -40,12 +36,12 @@ class Spans:
     """
 
     items: Ints
-    real: npt.NDArray[np.bool_]
+    real: Bools
     coordinates: Floats
     back: Floats
 
     @classmethod
-    def of(cls, x: Floats, used: npt.NDArray[np.bool_]) -> Spans:
+    def of(cls, x: Floats, used: Bools) -> Spans:
         """Take the spans of the used items of each problem (n_problems, n_items)."""
         size = int(used.sum(axis=1).max())
         items = np.argsort(~used, axis=1, kind="stable")[:, :size]

@@ -13,15 +13,13 @@ from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import StimulusError
+from harness.numeric.arrays import Ints
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
 from harness.stimuli.passages import Passage, Span, Stimuli
 from harness.stimuli.readouts import Items, Pool
-
-Ints = npt.NDArray[np.int64]
 
 CATEGORIES = ("morphology", "syntax", "semantics", "reasoning", "discourse")
 """The subfields of Holmes (Waldis et al. 2024)."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from harness.record.packs import Ints, Pack
+from harness.numeric.arrays import Bools, Doubles, Ints
+from harness.record.packs import Pack
 
 
 def padded(batch: Sequence[Pack]) -> Ints:
@@ -27,7 +27,7 @@ def parents(batch: Sequence[Pack]) -> Ints:
     return _rows(batch, [p.parents for p in batch])
 
 
-def visible(batch: Sequence[Pack]) -> npt.NDArray[np.bool_]:
+def visible(batch: Sequence[Pack]) -> Bools:
     """Which token sees which, (packs, longest, longest). Padding sees itself."""
     width = len(batch[0])
     sees = np.tile(np.eye(width, dtype=np.bool_), (len(batch), 1, 1))
@@ -59,7 +59,7 @@ def batch_matrix(
     width = len(batch[0])
     row: list[Ints] = []
     column: list[Ints] = []
-    value: list[npt.NDArray[np.float64]] = []
+    value: list[Doubles] = []
     for at, pack in enumerate(batch):
         for item, places in zip(pack.shown, pack.places, strict=True):
             w = item.window

@@ -12,15 +12,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import Unsupported
+from harness.numeric.arrays import Doubles, Floats, Ints
 
 _SPACES = ("\N{LOWER ONE EIGHTH BLOCK}", "Ġ", "Ċ", "ĉ", "č", " ", "\n", "\t", "\r")
 """How tokens that begin with white space are spelt: SentencePiece, then bytes as GPT-2 writes."""
 
 
-def beginnings(tokenizer: Any, rows: int) -> npt.NDArray[np.int64]:
+def beginnings(tokenizer: Any, rows: int) -> Ints:
     """Return the tokens that a new word can begin with, and those that end a text.
 
     Raises
@@ -41,10 +41,10 @@ def beginnings(tokenizer: Any, rows: int) -> npt.NDArray[np.int64]:
 
 
 def whole_word_surprisal(
-    logprobs: npt.NDArray[np.floating[Any]],
-    boundaries: npt.NDArray[np.floating[Any]],
+    logprobs: Floats,
+    boundaries: Floats,
     passages: Sequence[Any],
-) -> npt.NDArray[np.float64]:
+) -> Doubles:
     """Return the surprisal of whole words (nats).
 
     Parameters
@@ -64,5 +64,5 @@ def whole_word_surprisal(
     before = np.zeros(len(logprobs))
     for i, (last, name) in enumerate(pairwise(passages), start=1):
         before[i] = boundaries[i - 1] if last == name else 0.0
-    surprisal: npt.NDArray[np.float64] = -np.asarray(logprobs, np.float64) - boundaries + before
+    surprisal: Doubles = -np.asarray(logprobs, np.float64) - boundaries + before
     return surprisal

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import RecordingError, Unsupported
 from harness.lm.anatomy import anatomy
 from harness.lm.examination import Examination
 from harness.lm.starts import tokenizer_start
+from harness.numeric.arrays import Ints
 from harness.record.context import Context, Start
 from harness.record.packs import Shown
-
-Ints = npt.NDArray[np.int64]
 
 
 def told(model: Any, context: Context) -> dict[str, str]:

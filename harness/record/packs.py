@@ -12,11 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.numeric.arrays import Bools, Ints
 from harness.record.windows import Window
-
-Ints = npt.NDArray[np.int64]
 
 PACK_TOKENS = 256
 """Most tokens of a tree: attention in a pack costs its square."""
@@ -82,7 +80,7 @@ class Pack:
         return depths
 
     @property
-    def visible(self) -> npt.NDArray[np.bool_]:
+    def visible(self) -> Bools:
         """Which node (row) sees which (column): itself and its ancestors, (n_nodes, n_nodes)."""
         sees = np.eye(len(self), dtype=np.bool_)
         for node, parent in enumerate(self.parents):

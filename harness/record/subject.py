@@ -8,27 +8,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
 
 from harness.errors import RecordingError
 from harness.lm.states import hidden_states, mass_of, n_layers, token_logprobs
+from harness.numeric.arrays import Doubles, Singles
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
 from harness.record.boundary import beginnings
 from harness.record.context import Context
 from harness.record.examined import check_rows, reads_alone, refused, start_tokens, told
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
-from harness.record.tokens import Doubles, Tokens, of_tokens, tokenise
+from harness.record.tokens import Tokens, of_tokens, tokenise
 from harness.record.windows import windows
 from harness.stimuli.passages import Passage
 
 if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 BATCH_TOKENS = 2048
 TREE_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
@@ -216,7 +214,7 @@ class _Rows:
         ]
         return cls(matrices, [0, *np.cumsum(counts)[:-1].tolist()], counts)
 
-    def read(self, values: Sequence[Doubles]) -> Floats:
+    def read(self, values: Sequence[Doubles]) -> Singles:
         """Read out a value for each token of each passage, (rows, 1, 1)."""
         rows = [matrix @ own for matrix, own in zip(self.matrices, values, strict=True)]
         return np.asarray(np.concatenate(rows)[:, None, None], np.float32)
@@ -227,7 +225,7 @@ class _Sum:
 
     def __init__(self, rows: _Rows, layers: int) -> None:
         self._rows, self._layers = rows, layers
-        self._values: Floats | None = None
+        self._values: Singles | None = None
         self._touched: Any = None
         self._matrix: Any = None
 
@@ -255,7 +253,7 @@ class _Sum:
             self._values = np.zeros(shape, np.float32)
         self._values[self._touched, layer] += part
 
-    def values(self) -> Floats:
+    def values(self) -> Singles:
         assert self._values is not None
         return self._values
 
@@ -312,7 +310,7 @@ _NAMES = {
 }
 
 
-def _recording(request: Request, rows: _Rows, values: Floats, measure: Measure) -> xr.DataArray:
+def _recording(request: Request, rows: _Rows, values: Singles, measure: Measure) -> xr.DataArray:
     if not np.isfinite(values).all():
         bad = int(np.argmax(~np.isfinite(values).all(axis=(1, 2))))
         passage = request.stimuli.passages[

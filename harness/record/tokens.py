@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import StimulusError
+from harness.numeric.arrays import Doubles, Ints
 from harness.record.request import Measure
 from harness.stimuli.passages import Passage
-
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

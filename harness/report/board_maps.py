@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import detail, mean_present, selected
 from harness.encode.design.mappers import Sparse
 from harness.errors import ScoreError, SelectionError
+from harness.numeric.arrays import Doubles
 from harness.report.maps import from_voxels
 from harness.spec.layout import VOXEL
 from harness.spec.names import nearest
 
-Floats = npt.NDArray[np.float64]
 MapperOf = Callable[[str], Sparse]
 """From a participant to the mapper (n_vertices, n_voxels) of their voxels."""
 
@@ -51,7 +50,7 @@ class BrainMap:
 
     variant: str
     participants: tuple[str, ...]
-    values: Floats
+    values: Doubles
 
     @property
     def whose(self) -> str:

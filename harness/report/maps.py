@@ -18,12 +18,12 @@ import scipy.sparse
 
 from harness.encode.design.mappers import Sparse
 from harness.errors import DataError, ExtraMissing
+from harness.numeric.arrays import Doubles
 from harness.store.atomic import writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Floats = npt.NDArray[np.float64]
 VERTICES = 10_242
 """Of a hemisphere of fsaverage5; they are the first ones of every finer fsaverage."""
 SIDES = ("left", "right")
@@ -58,7 +58,7 @@ class MapStyle:
 STYLE = MapStyle()
 
 
-def from_voxels(scores: npt.ArrayLike, mapper: Sparse) -> Floats:
+def from_voxels(scores: npt.ArrayLike, mapper: Sparse) -> Doubles:
     """Bring the scores of voxels to the vertices of fsaverage5.
 
     Parameters
@@ -194,7 +194,7 @@ def write_map(values: npt.ArrayLike, path: Path, style: MapStyle = STYLE) -> Pat
     return path
 
 
-def _interactive(sides: Floats, style: MapStyle) -> str:
+def _interactive(sides: Doubles, style: MapStyle) -> str:
     """Both hemispheres in one page, side by side, as one mesh."""
     fsaverage, plotting = _nilearn()
     from nilearn import surface
@@ -226,7 +226,7 @@ def _interactive(sides: Floats, style: MapStyle) -> str:
     return re.sub(r"<link[^>]*icon[^>]*>", "", str(view.get_standalone()))
 
 
-def _range(sides: Floats, style: MapStyle) -> tuple[float, float]:
+def _range(sides: Doubles, style: MapStyle) -> tuple[float, float]:
     high = style.high
     if high is None:
         high = float(np.nanpercentile(sides, 99))
@@ -234,7 +234,7 @@ def _range(sides: Floats, style: MapStyle) -> tuple[float, float]:
     return style.low, max(high, style.low + 1e-3)
 
 
-def _checked(values: npt.ArrayLike) -> Floats:
+def _checked(values: npt.ArrayLike) -> Doubles:
     sides = np.asarray(values, dtype=np.float64)
     if sides.shape != (2, VERTICES):
         raise DataError(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from harness.compress.apply import apply, checked_calibration
@@ -18,6 +17,7 @@ from harness.compress.layers.workspace import Workspace
 from harness.compress.report.saved import load_compressed, save_compressed
 from harness.compress.report.summary import CompressionReport
 from harness.compress.text.perplexity import embedded_text, perplexity
+from harness.numeric.arrays import Doubles
 from harness.place.locate import cache_folder
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def report_dataset(
     """Turn a report into a dataset that netCDF can hold."""
     rows = report.layers
 
-    def column(values: list[float | None]) -> tuple[str, npt.NDArray[np.float64]]:
+    def column(values: list[float | None]) -> tuple[str, Doubles]:
         return "module", np.array([math.nan if v is None else v for v in values], float)
 
     totals = {k: math.nan if v is None else v for k, v in report.totals().items()}

@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.stats
 
 from harness.errors import ScoreError
-
-FloatArray = npt.NDArray[np.floating[Any]]
-DoubleArray = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles, Floats
 
 _BLOCK = 2**24
 """Numbers a temporary array may hold."""
@@ -44,15 +40,15 @@ class Interval:
         Participants behind it.
     """
 
-    estimate: DoubleArray
-    low: DoubleArray
-    high: DoubleArray
+    estimate: Doubles
+    low: Doubles
+    high: Doubles
     level: float
     n: int
 
 
 def bootstrap_interval(
-    values: FloatArray,
+    values: Floats,
     n: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
@@ -98,16 +94,16 @@ def bootstrap_interval(
     )
 
 
-def _check(values: DoubleArray, level: float) -> None:
+def _check(values: Doubles, level: float) -> None:
     if values.ndim < 1 or values.size == 0:
         raise ScoreError(f"values of shape {values.shape}", "give at least one participant")
     if not 0 < level < 1:
         raise ScoreError(f"a confidence level of {level}", "give a share such as .95")
 
 
-def _resamples(rng: np.random.Generator, n: int, size: int) -> DoubleArray:
+def _resamples(rng: np.random.Generator, n: int, size: int) -> Doubles:
     """How often each of ``size`` units is drawn, in each of ``n`` resamples."""
-    counts: DoubleArray = rng.multinomial(size, np.full(size, 1 / size), size=n).astype(np.float64)
+    counts: Doubles = rng.multinomial(size, np.full(size, 1 / size), size=n).astype(np.float64)
     return counts
 
 
@@ -117,7 +113,7 @@ def _column_blocks(n_columns: int, n: int) -> Iterator[slice]:
         yield slice(start, start + width)
 
 
-def _weighted_means(weights: DoubleArray, values: DoubleArray) -> DoubleArray:
+def _weighted_means(weights: Doubles, values: Doubles) -> Doubles:
     present = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(
@@ -125,13 +121,13 @@ def _weighted_means(weights: DoubleArray, values: DoubleArray) -> DoubleArray:
         )
 
 
-def _mean(values: DoubleArray) -> DoubleArray:
+def _mean(values: Doubles) -> Doubles:
     return np.asarray(_weighted_means(np.ones((1, len(values))), values)[0])
 
 
 def _ends(
-    values: DoubleArray, means: DoubleArray, level: float, method: BootstrapMethod
-) -> tuple[DoubleArray, DoubleArray]:
+    values: Doubles, means: Doubles, level: float, method: BootstrapMethod
+) -> tuple[Doubles, Doubles]:
     tail = (1 - level) / 2
     n_columns = values.shape[1]
     probabilities = np.repeat([[tail], [1 - tail]], n_columns, axis=1)
@@ -145,9 +141,7 @@ def _ends(
     return ends[0], ends[1]
 
 
-def _accelerated(
-    values: DoubleArray, means: DoubleArray, probabilities: DoubleArray
-) -> DoubleArray:
+def _accelerated(values: Doubles, means: Doubles, probabilities: Doubles) -> Doubles:
     """Move the probabilities of a percentile interval for bias and skewness (Efron 1987)."""
     estimate = _mean(values)
     drawn = np.isfinite(means).sum(axis=0)

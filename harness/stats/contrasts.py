@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 
 from harness.errors import ScoreError
-from harness.stats.bootstrap import DoubleArray, FloatArray
+from harness.numeric.arrays import Doubles, Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +33,19 @@ class Contrast:
         Participants with both scores.
     """
 
-    difference: DoubleArray
-    low: DoubleArray
-    high: DoubleArray
+    difference: Doubles
+    low: Doubles
+    high: Doubles
     level: float
-    dz: DoubleArray
-    t: DoubleArray
-    t_p: DoubleArray
-    wilcoxon: DoubleArray
-    wilcoxon_p: DoubleArray
-    n: DoubleArray
+    dz: Doubles
+    t: Doubles
+    t_p: Doubles
+    wilcoxon: Doubles
+    wilcoxon_p: Doubles
+    n: Doubles
 
 
-def paired_contrast(first: FloatArray, second: FloatArray, level: float = 0.95) -> Contrast:
+def paired_contrast(first: Floats, second: Floats, level: float = 0.95) -> Contrast:
     """Contrast two variants participant by participant.
 
     Parameters
@@ -84,7 +84,7 @@ def paired_contrast(first: FloatArray, second: FloatArray, level: float = 0.95) 
     return Contrast(mean, mean - half, mean + half, level, dz, t, t_p, statistic, p, n)
 
 
-def paired_moments(differences: DoubleArray) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+def paired_moments(differences: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     """Count, mean and standard error of differences over participants, without NaN.
 
     Parameters
@@ -110,7 +110,7 @@ def paired_moments(differences: DoubleArray) -> tuple[DoubleArray, DoubleArray, 
     return n, np.where(top == bottom, top, mean), np.where(n > 1, error, np.nan)
 
 
-def _signed_ranks(differences: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+def _signed_ranks(differences: Doubles) -> tuple[Doubles, Doubles]:
     flat = differences.reshape(len(differences), -1)
     statistic, p = np.full((2, flat.shape[1]), np.nan)
     for column in range(flat.shape[1]):

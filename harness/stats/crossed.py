@@ -14,7 +14,7 @@ import numpy as np
 import scipy.stats
 
 from harness.errors import ScoreError
-from harness.stats.bootstrap import DoubleArray, FloatArray
+from harness.numeric.arrays import Doubles, Floats
 from harness.stats.random_effects import random_mean
 
 
@@ -31,25 +31,25 @@ class Crossed:
     n_participants, n_parts : int
     """
 
-    estimate: DoubleArray
-    error: DoubleArray
-    freedom: DoubleArray
+    estimate: Doubles
+    error: Doubles
+    freedom: Doubles
     n_participants: int
     n_parts: int
 
-    def interval(self, level: float = 0.95) -> tuple[DoubleArray, DoubleArray]:
+    def interval(self, level: float = 0.95) -> tuple[Doubles, Doubles]:
         """Return the ends of the confidence interval of a coverage."""
         half = scipy.stats.t.ppf((1 + level) / 2, self.freedom) * self.error
         return self.estimate - half, self.estimate + half
 
-    def p(self) -> DoubleArray:
+    def p(self) -> Doubles:
         """Test the mean against 0, two-sided."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(
                 2 * scipy.stats.t.sf(np.abs(self.estimate / self.error), self.freedom)
             )
 
-    def p_equivalent(self, margin: float) -> DoubleArray:
+    def p_equivalent(self, margin: float) -> Doubles:
         """Test that the mean lies within a margin of 0: the larger of two one-sided p-values."""
         with np.errstate(invalid="ignore", divide="ignore"):
             above = scipy.stats.t.sf((self.estimate + margin) / self.error, self.freedom)
@@ -57,7 +57,7 @@ class Crossed:
         return np.asarray(np.maximum(above, below))
 
 
-def crossed(values: FloatArray) -> Crossed:
+def crossed(values: Floats) -> Crossed:
     """Estimate a mean over participants and parts of the stimulus, both random.
 
     With mean squares of participants, parts and residuals, the variance of the mean over P
@@ -93,7 +93,7 @@ def crossed(values: FloatArray) -> Crossed:
     return Crossed(found.estimate, found.error, found.freedom, n, m)
 
 
-def crossed_covariance(first: FloatArray, second: FloatArray) -> float:
+def crossed_covariance(first: Floats, second: Floats) -> float:
     """Estimate the covariance of two means over the same participants and parts, both random.
 
     With mean products in place of mean squares, ``(MP_p + MP_f - MP_e) / (P F)``; of a score with
@@ -115,9 +115,7 @@ def crossed_covariance(first: FloatArray, second: FloatArray) -> float:
     return (of_rows + of_columns - products[2] / ((n - 1) * (m - 1))) / (n * m)
 
 
-def detectable(
-    error: FloatArray, freedom: FloatArray, alpha: float = 0.05, power: float = 0.8
-) -> DoubleArray:
+def detectable(error: Floats, freedom: Floats, alpha: float = 0.05, power: float = 0.8) -> Doubles:
     """Return the smallest true difference that data of this error would probably have shown.
 
     Parameters

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.stats
 
 from harness.errors import ScoreError
-from harness.stats.bootstrap import DoubleArray, FloatArray
+from harness.numeric.arrays import Bools, Doubles, Floats
 from harness.stats.contrasts import paired_moments
 
 
@@ -34,17 +33,17 @@ class Equivalence:
         Participants with both scores.
     """
 
-    difference: DoubleArray
-    low: DoubleArray
-    high: DoubleArray
-    p: DoubleArray
-    equivalent: npt.NDArray[np.bool_]
+    difference: Doubles
+    low: Doubles
+    high: Doubles
+    p: Doubles
+    equivalent: Bools
     margin: float
     alpha: float
-    n: DoubleArray
+    n: Doubles
 
 
-def tost(first: FloatArray, second: FloatArray, margin: float, alpha: float = 0.05) -> Equivalence:
+def tost(first: Floats, second: Floats, margin: float, alpha: float = 0.05) -> Equivalence:
     """Test that two variants differ by less than a margin (Schuirmann 1987), paired.
 
     Parameters
@@ -81,9 +80,7 @@ def tost(first: FloatArray, second: FloatArray, margin: float, alpha: float = 0.
     return Equivalence(mean, mean - half, mean + half, p, p < alpha, margin, alpha, n)
 
 
-def equivalence_p(
-    mean: DoubleArray, error: DoubleArray, freedom: DoubleArray, margin: float
-) -> DoubleArray:
+def equivalence_p(mean: Doubles, error: Doubles, freedom: Doubles, margin: float) -> Doubles:
     """Return the larger of the two one-sided p-values of a mean within a margin (Schuirmann 1987).
 
     Without spread and exactly at the margin both statistics are 0 / 0: nothing is shown.

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from harness.stats.bootstrap import DoubleArray
+from harness.numeric.arrays import Doubles
 
 
-def benjamini_hochberg(p: npt.ArrayLike) -> DoubleArray:
+def benjamini_hochberg(p: npt.ArrayLike) -> Doubles:
     """Adjust p-values so that a threshold bounds the false discovery rate.
 
     Benjamini & Hochberg (1995), step-up; valid under independence and positive dependence.
@@ -32,7 +32,7 @@ def benjamini_hochberg(p: npt.ArrayLike) -> DoubleArray:
     return out
 
 
-def holm(p: npt.ArrayLike) -> DoubleArray:
+def holm(p: npt.ArrayLike) -> Doubles:
     """Adjust p-values so that a threshold bounds the chance of any false claim (Holm 1979).
 
     Parameters

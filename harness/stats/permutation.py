@@ -17,7 +17,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from harness.errors import ScoreError
-from harness.stats.bootstrap import DoubleArray, FloatArray
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 SHORTEST = 20
 """Rows. At .05, smooth noise is significant in 7.2 % of tests with 10-TR blocks, 6.3 % with 20."""
@@ -54,17 +54,17 @@ class PermutationTest:
         Rows used: the last ones of a run that do not fill a block are left out.
     """
 
-    r: DoubleArray
-    p: DoubleArray
+    r: Doubles
+    p: Doubles
     n: int
     n_blocks: int
     block_length: int
-    rows: npt.NDArray[np.intp]
+    rows: Positions
 
 
 def block_permutation(
-    responses: FloatArray,
-    predictions: FloatArray,
+    responses: Floats,
+    predictions: Floats,
     runs: npt.ArrayLike,
     *,
     n: int = 1000,
@@ -115,10 +115,10 @@ def block_permutation(
 
 
 def fold_permutation(
-    responses: FloatArray,
-    predictions: FloatArray,
+    responses: Floats,
+    predictions: Floats,
     runs: npt.ArrayLike,
-    tests: Sequence[npt.NDArray[np.intp]],
+    tests: Sequence[Positions],
     *,
     n: int = 1000,
     seed: int = 0,
@@ -192,9 +192,7 @@ def fold_permutation(
     return PermutationTest(r, p, n, n_blocks, block_length, rows)
 
 
-def _fold_correlations(
-    y: DoubleArray, x: DoubleArray, order: npt.NDArray[np.intp], folds: npt.NDArray[np.intp]
-) -> DoubleArray:
+def _fold_correlations(y: Doubles, x: Doubles, order: Positions, folds: Positions) -> Doubles:
     """Mean over folds of r under each order of the blocks of x, (n_orders, n_targets)."""
     n_blocks = len(folds)
     length = len(y) // n_blocks
@@ -225,7 +223,7 @@ def _fold_correlations(
     return total
 
 
-def _checked_starts(runs: npt.NDArray[Any], length: int) -> npt.NDArray[np.intp]:
+def _checked_starts(runs: npt.NDArray[Any], length: int) -> Positions:
     """First rows of blocks that may be permuted."""
     if length < SHORTEST:
         raise ScoreError(
@@ -241,14 +239,14 @@ def _checked_starts(runs: npt.NDArray[Any], length: int) -> npt.NDArray[np.intp]
     return starts
 
 
-def _block_starts(runs: npt.NDArray[Any], length: int) -> npt.NDArray[np.intp]:
+def _block_starts(runs: npt.NDArray[Any], length: int) -> Positions:
     edges = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1], True])
     return np.concatenate(
         [np.arange(start, stop - length + 1, length) for start, stop in itertools.pairwise(edges)]
     )
 
 
-def _unit(x: FloatArray) -> DoubleArray:
+def _unit(x: Floats) -> Doubles:
     values = np.asarray(x, dtype=np.float64)
     centred = values - values.mean(axis=0)
     norm = np.sqrt(np.square(centred).sum(axis=0))
@@ -256,7 +254,7 @@ def _unit(x: FloatArray) -> DoubleArray:
     return np.asarray(centred / norm)
 
 
-def _pairs(y: DoubleArray, x: DoubleArray, n_blocks: int) -> DoubleArray:
+def _pairs(y: Doubles, x: Doubles, n_blocks: int) -> Doubles:
     """Inner products of all blocks of y with all blocks of x, (n_blocks ** 2, n_targets)."""
     shape = (n_blocks, -1, y.shape[1])
     left = y.reshape(shape).transpose(2, 0, 1)
@@ -264,7 +262,7 @@ def _pairs(y: DoubleArray, x: DoubleArray, n_blocks: int) -> DoubleArray:
     return np.ascontiguousarray((left @ right).reshape(y.shape[1], -1).T)
 
 
-def _selections(n: int, n_blocks: int, seed: int) -> scipy.sparse.csr_array | DoubleArray:
+def _selections(n: int, n_blocks: int, seed: int) -> scipy.sparse.csr_array | Doubles:
     """One row a permutation: which pairs of blocks meet."""
     order = np.argsort(np.random.default_rng(seed).random((n, n_blocks)), axis=1)
     pairs = np.arange(n_blocks) * n_blocks + order

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from harness.errors import ScoreError
-from harness.stats.bootstrap import DoubleArray, FloatArray
+from harness.numeric.arrays import Doubles, Floats
 
 Subset = tuple[int, ...]
 
@@ -26,12 +26,12 @@ class RandomMean:
     Arrays have the shape of what follows the axes that were drawn.
     """
 
-    estimate: DoubleArray
-    error: DoubleArray
-    freedom: DoubleArray
+    estimate: Doubles
+    error: Doubles
+    freedom: Doubles
 
 
-def random_mean(values: FloatArray, factors: int) -> RandomMean:
+def random_mean(values: Floats, factors: int) -> RandomMean:
     """Estimate a mean over crossed factors, all of them random.
 
     With the mean square ``MS_S`` of the interaction of each set S of factors (a main effect where S
@@ -66,7 +66,7 @@ def random_mean(values: FloatArray, factors: int) -> RandomMean:
     sizes = x.shape[:factors]
     squares = dict(_mean_squares(x, drawn, factors))
     total = prod(sizes)
-    error: DoubleArray | None = None
+    error: Doubles | None = None
     for subset in _subsets(drawn):
         parts = {s: (-1) ** (len(s) + 1) * squares[s][0] / total for s in _subsets(subset)}
         variance = np.asarray(sum(parts.values()))
@@ -89,11 +89,11 @@ def _subsets(factors: Subset) -> Iterator[Subset]:
 
 
 def _mean_squares(
-    x: DoubleArray, drawn: Subset, factors: int
-) -> Iterator[tuple[Subset, tuple[DoubleArray, float]]]:
+    x: Doubles, drawn: Subset, factors: int
+) -> Iterator[tuple[Subset, tuple[Doubles, float]]]:
     """Mean square of every interaction, and its degrees of freedom."""
     sizes = x.shape[:factors]
-    means: dict[Subset, DoubleArray] = {}
+    means: dict[Subset, Doubles] = {}
     for kept in [(), *_subsets(drawn)]:
         over = tuple(i for i in range(factors) if i not in kept)
         means[kept] = np.asarray(x.mean(axis=over, keepdims=True)) if over else x

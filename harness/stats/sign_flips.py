@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.stats.bootstrap import DoubleArray, FloatArray
+from harness.numeric.arrays import Doubles, Floats
 
 _BLOCK = 2**24
 """Numbers a temporary array may hold."""
 
 
-def sign_flips(gains: FloatArray, n: int, seed: int = 0) -> DoubleArray:
+def sign_flips(gains: Floats, n: int, seed: int = 0) -> Doubles:
     """Test that the sum of gains over stretches is above 0.
 
     Where nothing is gained, gains of stretches that are long enough to be independent are as likely

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from harness.errors import StimulusError
+from harness.numeric.arrays import Doubles
 
 LOBES = 3
 
 
-def lanczos_matrix(
-    events: npt.NDArray[np.float64], times: npt.NDArray[np.float64], lobes: int = LOBES
-) -> Any:
+def lanczos_matrix(events: Doubles, times: Doubles, lobes: int = LOBES) -> Any:
     """Matrix that filters values at ``events`` onto ``times``.
 
     Parameters

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse
 
-Floats = npt.NDArray[np.float32]
+from harness.numeric.arrays import Singles
 
 SMOOTHING = (1.0, 2.0, 4.0)
 """Standard deviations of the Gaussian over neighbours, in rows: a layer each, chosen as layers are,
@@ -52,7 +51,7 @@ def smoothed_identity(counts: Sequence[int], sd: float) -> scipy.sparse.csr_arra
     return scipy.sparse.csr_array(scipy.sparse.block_diag(blocks))
 
 
-def rows_in_order(counts: Sequence[int], width: int = WIDTH, seed: int = SEED) -> Floats:
+def rows_in_order(counts: Sequence[int], width: int = WIDTH, seed: int = SEED) -> Singles:
     """Return features that know of each row only its place.
 
     Parameters

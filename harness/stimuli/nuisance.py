@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.numeric.arrays import Doubles
 from harness.stimuli.frequency import zipf_frequencies
 from harness.stimuli.lanczos import lanczos_matrix
 from harness.stimuli.passages import Passage
@@ -14,9 +14,7 @@ from harness.stimuli.passages import Passage
 LEXICAL = ("word rate", "word length", "log frequency")
 
 
-def lexical_nuisance(
-    passage: Passage, times: Sequence[float], language: str = "en"
-) -> npt.NDArray[np.float64]:
+def lexical_nuisance(passage: Passage, times: Sequence[float], language: str = "en") -> Doubles:
     """Word rate, word length and log word frequency on the clock of the volumes.
 
     Parameters
@@ -40,5 +38,5 @@ def lexical_nuisance(
     letters = [sum(c.isalpha() for c in w) for w in words]
     events = np.column_stack([np.ones(len(words)), letters, frequencies])
     onto = lanczos_matrix(np.asarray(passage.midpoints), np.asarray(times, float))
-    filtered: npt.NDArray[np.float64] = onto @ events
+    filtered: Doubles = onto @ events
     return filtered

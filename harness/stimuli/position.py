@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from harness.numeric.arrays import Doubles
 from harness.stimuli.lanczos import lanczos_matrix
 from harness.stimuli.passages import Passage
-
-Floats = npt.NDArray[np.float64]
 
 LEXICAL_BAND = "lexical"
 POSITION_BAND = "position"
@@ -59,7 +58,7 @@ def stretches(passage: Passage) -> tuple[str, list[int]]:
     return "phrase", np.cumsum([0, *(silent >= PAUSE)]).tolist()
 
 
-def bands(passage: Passage, times: Sequence[float]) -> dict[str, dict[str, Floats]]:
+def bands(passage: Passage, times: Sequence[float]) -> dict[str, dict[str, Doubles]]:
     """Make the regressors of two bands on the clock of the volumes.
 
     Parameters
@@ -84,7 +83,7 @@ def bands(passage: Passage, times: Sequence[float]) -> dict[str, dict[str, Float
     part = np.asarray(number)
     onto = lanczos_matrix(np.asarray(passage.midpoints), np.asarray(times, float))
 
-    def filtered(values: npt.ArrayLike) -> Floats:
+    def filtered(values: npt.ArrayLike) -> Doubles:
         return np.asarray(onto @ np.asarray(values, np.float64), np.float64)
 
     return {
@@ -98,10 +97,10 @@ def bands(passage: Passage, times: Sequence[float]) -> dict[str, dict[str, Float
 
 
 def joined(
-    runs: Sequence[Mapping[str, Mapping[str, Floats]]],
-) -> dict[str, dict[str, Floats]]:
+    runs: Sequence[Mapping[str, Mapping[str, Doubles]]],
+) -> dict[str, dict[str, Doubles]]:
     """Put the bands of runs one after the other; what a run has not is 0 there."""
-    out: dict[str, dict[str, Floats]] = {}
+    out: dict[str, dict[str, Doubles]] = {}
     for band in runs[0]:
         names = list(dict.fromkeys(name for run in runs for name in run[band]))
         out[band] = {

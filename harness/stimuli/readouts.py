@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from harness.errors import StimulusError
+from harness.numeric.arrays import Ints
 from harness.stimuli.lanczos import LOBES, lanczos_matrix
 from harness.stimuli.passages import Passage, Stimuli
 
@@ -36,16 +36,14 @@ class Readout(Protocol):
     def rows(self, stimuli: Stimuli) -> tuple[int, ...]:
         """Return the number of rows that each passage yields."""
 
-    def matrix(
-        self, stimuli: Stimuli, index: int, owners: npt.NDArray[np.int64], n_tokens: int
-    ) -> Matrix:
+    def matrix(self, stimuli: Stimuli, index: int, owners: Ints, n_tokens: int) -> Matrix:
         """Matrix (rows, tokens) of passage ``index``.
 
         ``owners`` (pairs, 2) lists which token belongs to which item: columns item, token.
         """
 
 
-def pooled(owners: npt.NDArray[np.int64], n_items: int, n_tokens: int, pool: Pool) -> Matrix:
+def pooled(owners: Ints, n_items: int, n_tokens: int, pool: Pool) -> Matrix:
     """Matrix (items, tokens) that pools each item's tokens.
 
     Parameters
@@ -71,7 +69,7 @@ def pooled(owners: npt.NDArray[np.int64], n_items: int, n_tokens: int, pool: Poo
     return sparse.csr_array((weights, (item, token)), shape=(n_items, n_tokens))
 
 
-def nested(owners: npt.NDArray[np.int64]) -> bool:
+def nested(owners: Ints) -> bool:
     """Whether items stand within others: then tokens do not run on from one item to the next."""
     return bool(np.any(np.diff(owners[:, 1]) < 0))
 
@@ -86,9 +84,7 @@ class Items:
         """Return the number of items of each passage."""
         return tuple(len(p.spans) for p in stimuli.passages)
 
-    def matrix(
-        self, stimuli: Stimuli, index: int, owners: npt.NDArray[np.int64], n_tokens: int
-    ) -> Matrix:
+    def matrix(self, stimuli: Stimuli, index: int, owners: Ints, n_tokens: int) -> Matrix:
         """Pool the tokens of each item."""
         return pooled(owners, len(stimuli.passages[index].spans), n_tokens, self.pool)
 
@@ -103,9 +99,7 @@ class Whole:
         """One row each."""
         return (1,) * len(stimuli.passages)
 
-    def matrix(
-        self, stimuli: Stimuli, index: int, owners: npt.NDArray[np.int64], n_tokens: int
-    ) -> Matrix:
+    def matrix(self, stimuli: Stimuli, index: int, owners: Ints, n_tokens: int) -> Matrix:
         """Pool all tokens of the passage, whether or not an item owns them."""
         everything = np.stack([np.zeros(n_tokens, np.int64), np.arange(n_tokens)], axis=1)
         return pooled(everything, 1, n_tokens, self.pool)
@@ -149,9 +143,7 @@ class Lanczos:
             )
         return tuple(len(t) for t in self.times)
 
-    def matrix(
-        self, stimuli: Stimuli, index: int, owners: npt.NDArray[np.int64], n_tokens: int
-    ) -> Matrix:
+    def matrix(self, stimuli: Stimuli, index: int, owners: Ints, n_tokens: int) -> Matrix:
         """Lanczos filter times pooling."""
         passage: Passage = stimuli.passages[index]
         words = pooled(owners, len(passage.spans), n_tokens, self.pool)

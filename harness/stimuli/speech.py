@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.errors import StimulusError
 from harness.stimuli.passages import Passage
-from harness.stimuli.textgrid import Interval
+from harness.stimuli.textgrid import TextGridInterval
 
 MARKS = frozenset(
     (
@@ -33,7 +33,7 @@ MARKS = frozenset(
 """Labels of silence, breath, laughter, lip smack, noise, cough: not words."""
 
 
-def spoken(name: str, intervals: Sequence[Interval]) -> Passage:
+def spoken(name: str, intervals: Sequence[TextGridInterval]) -> Passage:
     """Make a passage of the words among intervals, in lower case.
 
     Transcripts of aligners are in capitals or have none, and no punctuation: a model reads
@@ -56,8 +56,8 @@ def spoken(name: str, intervals: Sequence[Interval]) -> Passage:
 
 
 def word_tier(
-    tiers: dict[str, tuple[Interval, ...]], name: str, tier: str = ""
-) -> tuple[Interval, ...]:
+    tiers: dict[str, tuple[TextGridInterval, ...]], name: str, tier: str = ""
+) -> tuple[TextGridInterval, ...]:
     """Return the tier of words: the one that is asked for, or the one whose name says so.
 
     Raises

@@ -20,7 +20,7 @@ _VALUES = re.compile(
 
 
 @dataclass(frozen=True)
-class Interval:
+class TextGridInterval:
     """A labelled stretch of time, in s; a point has no length."""
 
     onset: float
@@ -28,7 +28,7 @@ class Interval:
     label: str
 
 
-def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
+def read_textgrid(path: Path) -> dict[str, tuple[TextGridInterval, ...]]:
     """Read a TextGrid, long or short format, UTF-8, UTF-16 or Latin-1.
 
     Returns
@@ -51,7 +51,7 @@ def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
     except StopIteration:
         raise StimulusError(f"{path.name} is not a Praat TextGrid") from None
     where = "its header"
-    tiers: dict[str, tuple[Interval, ...]] = {}
+    tiers: dict[str, tuple[TextGridInterval, ...]] = {}
     try:
         next(values), next(values), next(values)  # start, end, <exists>
         for number in range(int(next(values))):
@@ -65,7 +65,7 @@ def read_textgrid(path: Path) -> dict[str, tuple[Interval, ...]]:
                 where = f"interval {i + 1} of {size} in tier {name!r}"
                 onset = float(next(values))
                 offset = float(next(values)) if is_interval else onset
-                marks.append(Interval(onset, offset, next(values)))
+                marks.append(TextGridInterval(onset, offset, next(values)))
             tiers[_free(name, tiers)] = tuple(marks)
     except (StopIteration, ValueError):
         raise StimulusError(

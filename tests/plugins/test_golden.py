@@ -132,6 +132,8 @@ def test_what_a_benchmark_is_read_by_is_the_quantity_of_its_study() -> None:
             assert row["headline"] == "normalised"
         elif spec.kind == "neural" and row["stages"] == ["encode"] and name != "podcast-ecog":
             assert row["headline"] == "unique", name
-        for measure, margin in row["margins"].items():
+        margins = {k.split()[1]: v for k, v in row.items() if k.startswith("margin ")}
+        assert margins == dict(spec.margins)
+        for measure, margin in margins.items():
             assert measure in ("normalised", "unique")
             assert 0 < margin <= 0.1

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StimulusError
-from harness.stimuli.textgrid import Interval, read_textgrid
+from harness.stimuli.textgrid import TextGridInterval, read_textgrid
 
 LONG = """File type = "ooTextFile"
 Object class = "TextGrid"
@@ -71,16 +71,16 @@ def test_long_format(tmp_path, encoding):
     tiers = read_textgrid(write(tmp_path, LONG, encoding))
     assert list(tiers) == ["word", "tones"]
     assert tiers["word"] == (
-        Interval(0, 1, "sp"),
-        Interval(1, 2, 'she said "no 1" [twice]'),
-        Interval(2, 2.5, '"HEADS"'),
+        TextGridInterval(0, 1, "sp"),
+        TextGridInterval(1, 2, 'she said "no 1" [twice]'),
+        TextGridInterval(2, 2.5, '"HEADS"'),
     )
-    assert tiers["tones"] == (Interval(1.5, 1.5, "H*"),)
+    assert tiers["tones"] == (TextGridInterval(1.5, 1.5, "H*"),)
 
 
 def test_short_format(tmp_path):
     tiers = read_textgrid(write(tmp_path, SHORT))
-    assert tiers["word"] == (Interval(0, 2.5, "ferry"),)
+    assert tiers["word"] == (TextGridInterval(0, 2.5, "ferry"),)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])

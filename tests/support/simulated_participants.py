@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.stats
 import xarray as xr
 from scipy.signal import lfilter
@@ -19,10 +18,10 @@ from harness.encode.design.options import EncodingOptions
 from harness.encode.design.splits import contiguous_folds, held_out_pieces
 from harness.encode.score.protocol import Responses, prepare, score_responses
 from harness.encode.solve.layers import encode_layers
+from harness.numeric.arrays import Doubles
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.crossed import crossed
 
-Floats = npt.NDArray[np.float64]
 ROIS = ("left", "right")
 RUNS = np.repeat(np.arange(6), 60)
 ROWS = len(RUNS)
@@ -54,7 +53,7 @@ class Simulated:
     ceiling: float
 
 
-def slow(rng: np.random.Generator, *shape: int, by: float = 0.7) -> Floats:
+def slow(rng: np.random.Generator, *shape: int, by: float = 0.7) -> Doubles:
     """Draw an autocorrelated process along the first axis, of variance 1, run by run."""
     out = np.empty(shape)
     for run in range(6):
@@ -64,7 +63,7 @@ def slow(rng: np.random.Generator, *shape: int, by: float = 0.7) -> Floats:
     return out
 
 
-def _later(x: Floats) -> Floats:
+def _later(x: Doubles) -> Doubles:
     """Delay by one volume, run by run."""
     out = np.zeros_like(x)
     for run in range(6):
@@ -137,12 +136,12 @@ def simulate(
     return Simulated(recording, data, r, unique, ceiling)
 
 
-def _unit(x: Floats) -> Floats:
+def _unit(x: Doubles) -> Doubles:
     return np.asarray((x - x.mean(axis=0)) / x.std(axis=0))
 
 
 def _truth(
-    signal: Floats, heard: Floats, units: Floats, noise: Floats, data: Responses, moved: Floats
+    signal: Doubles, heard: Doubles, units: Doubles, noise: Doubles, data: Responses, moved: Doubles
 ) -> tuple[float, float, float]:
     """Compute r, unique R2 and ceiling of signals and noise that have lost what responses lose."""
     people = len(data.participants)
@@ -173,10 +172,10 @@ def _truth(
     )
 
 
-def _without(data: Responses, moved: Floats | None):
+def _without(data: Responses, moved: Doubles | None):
     """Regress drift and motion out, run by run, by plain least squares."""
 
-    def keep(x: Floats) -> Floats:
+    def keep(x: Doubles) -> Doubles:
         out = np.empty_like(x)
         for run in range(6):
             rows = run == RUNS
@@ -191,13 +190,13 @@ def _without(data: Responses, moved: Floats | None):
     return keep
 
 
-def recover(seed: int, motion: float) -> dict[str, Floats | float]:
+def recover(seed: int, motion: float) -> dict[str, Doubles | float]:
     """Score simulated participants: truth, estimate, interval, crossed interval of each number."""
     known = simulate(seed, motion=motion)
     score = score_responses(known.recording, known.data, OPTIONS)
     none = (np.nan, np.nan)
 
-    def row(truth: float, name: str, ends: tuple[str, ...]) -> Floats:
+    def row(truth: float, name: str, ends: tuple[str, ...]) -> Doubles:
         return np.array([truth, float(score[name]), *(float(score[end]) for end in ends)])
 
     each = score["ceiling_loo"].mean("roi").values
@@ -238,7 +237,7 @@ def spurious(seed: int) -> tuple[bool, bool, bool, bool]:
     )
 
 
-def _encoded(features: Floats, data: Responses, what: str) -> Floats:
+def _encoded(features: Doubles, data: Responses, what: str) -> Doubles:
     """Score as regions are, without what takes time: (participant, fold), mean over regions."""
     folds = contiguous_folds(data.runs, OPTIONS.n_outer, OPTIONS.gap)
     clean = data.cleaned(held_out_pieces(data.runs, folds))

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.measured import measured
 from harness.errors import SelectionError
+from harness.numeric.arrays import Doubles, Texts
 from harness.spec.measures import ScoreMeasure, headline_of
 from harness.spec.names import nearest, split_names
-from harness.stats.bootstrap import DoubleArray
 from harness.stats.replicates import Replicate, replicate_of
 
 NOT_THERE = "the board has no"
@@ -81,7 +80,7 @@ class Alignment:
         return f"{int(n)} x {self.folds.sizes['fold']} parts of the stimulus"
 
     @property
-    def means(self) -> DoubleArray:
+    def means(self) -> Doubles:
         """Score of each replicate, shape (n_replicates, n_variants)."""
         return np.asarray(self.values.transpose("replicate", "variant").values, np.float64)
 
@@ -96,7 +95,7 @@ class Alignment:
         return 1 if self.folds is None else 2
 
     @property
-    def sampled(self) -> DoubleArray:
+    def sampled(self) -> Doubles:
         """Scores of what was drawn: (n_replicates, n_variants), or (n_replicates, n_parts, …).
 
         Their mean over parts is the score that the board shows. A score of all held-out rows
@@ -108,7 +107,7 @@ class Alignment:
         return _centred(parts, self.means)
 
     @property
-    def with_regions(self) -> DoubleArray:
+    def with_regions(self) -> Doubles:
         """The same over all regions, then of every region: (…, 1 + n_rois, n_variants)."""
         by_roi = self.regions.transpose("replicate", "roi", "variant").values
         if self.folds is not None:
@@ -123,13 +122,13 @@ class Alignment:
         return [(str(m), str(c)) for m, c in zip(models, compressors, strict=True)]
 
 
-def _centred(parts: DoubleArray, means: DoubleArray) -> DoubleArray:
+def _centred(parts: Doubles, means: Doubles) -> Doubles:
     """Move scores by part, (n_replicates, n_parts, …), to a given mean over parts."""
     own = mean_present(parts, axis=1)
     return np.asarray(parts - own[:, None] + means[:, None], np.float64)
 
 
-def mean_present(values: DoubleArray, axis: int) -> DoubleArray:
+def mean_present(values: Doubles, axis: int) -> Doubles:
     """Mean of what is not NaN; NaN (without a warning) where nothing is."""
     present = np.isfinite(values)
     with np.errstate(invalid="ignore"):
@@ -272,7 +271,7 @@ def controls(board: xr.DataTree) -> dict[str, str]:
     return {str(name): str(control) for name, control in pairs}
 
 
-def resampled(values: DoubleArray, draws: int, seed: int, factors: int = 1) -> DoubleArray:
+def resampled(values: Doubles, draws: int, seed: int, factors: int = 1) -> Doubles:
     """Means over resampled replicates, and parts of the stimulus.
 
     Parameters
@@ -304,6 +303,6 @@ def resampled(values: DoubleArray, draws: int, seed: int, factors: int = 1) -> D
     return np.asarray(means.reshape(draws, *values.shape[factors:]))
 
 
-def texts(values: Sequence[str]) -> npt.NDArray[np.object_]:
+def texts(values: Sequence[str]) -> Texts:
     """Texts as xarray stores them."""
     return np.array([str(v) for v in values], dtype=object)

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import scipy.stats
 import xarray as xr
 
@@ -33,8 +32,8 @@ from harness.board.answers.claims import (
 from harness.board.answers.competence import competence, probed
 from harness.board.answers.paired import paired
 from harness.errors import SelectionError
+from harness.numeric.arrays import Doubles, Texts
 from harness.spec.measures import ScoreMeasure
-from harness.stats.bootstrap import DoubleArray
 from harness.stats.crossed import detectable
 from harness.stats.fdr import holm
 
@@ -151,7 +150,7 @@ def _over_replicates(
     }
 
 
-def _column(values: list[float | str]) -> npt.NDArray[np.object_] | DoubleArray:
+def _column(values: list[float | str]) -> Texts | Doubles:
     if isinstance(values[0], str):
         return texts([str(v) for v in values])
     return np.array(values, np.float64)

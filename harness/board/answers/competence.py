@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from harness.board.answers.alignment import BASE
+from harness.numeric.arrays import Doubles, Positions
 from harness.spec.layout import (
     COUNTED,
     PROBED,
@@ -19,7 +19,6 @@ from harness.spec.layout import (
     PROBED_LEXICAL_DRAWS,
     TASK_CATEGORY,
 )
-from harness.stats.bootstrap import DoubleArray
 
 _BLOCK = 2**24
 """Numbers a temporary array may hold."""
@@ -53,13 +52,13 @@ class Competence:
     benchmark: str
     categories: tuple[str, ...]
     names: list[tuple[str, str]]
-    accuracy: DoubleArray
-    draws: DoubleArray
-    pairs: DoubleArray
-    chance: float | DoubleArray
+    accuracy: Doubles
+    draws: Doubles
+    pairs: Doubles
+    chance: float | Doubles
     unit: str = "pairs"
-    lexical: DoubleArray | None = None
-    lexical_draws: DoubleArray | None = None
+    lexical: Doubles | None = None
+    lexical_draws: Doubles | None = None
 
 
 def compressed(names: list[tuple[str, str]]) -> tuple[list[int], list[int]]:
@@ -121,7 +120,7 @@ def competence(
     )
 
 
-def outcomes(known: xr.Dataset) -> tuple[str, DoubleArray, npt.NDArray[np.intp]] | None:
+def outcomes(known: xr.Dataset) -> tuple[str, Doubles, Positions] | None:
     """Read how right each answer was.
 
     Returns
@@ -199,9 +198,7 @@ def probed(known: xr.Dataset, benchmark: str, draws: int, seed: int) -> Competen
     )
 
 
-def _together(
-    drawn: DoubleArray, score: DoubleArray, deviations: DoubleArray | None
-) -> DoubleArray:
+def _together(drawn: Doubles, score: Doubles, deviations: Doubles | None) -> Doubles:
     """Take resamples that were kept in the place of drawn ones, where there are any.
 
     The same draw of documents for all categories and variants; in turn, if more are wanted.
@@ -212,7 +209,7 @@ def _together(
     return np.asarray(np.where(np.isfinite(together), together, drawn))
 
 
-def kept_draws(known: xr.Dataset, name: str = PROBED_DRAWS) -> DoubleArray | None:
+def kept_draws(known: xr.Dataset, name: str = PROBED_DRAWS) -> Doubles | None:
     """Read the resamples of probed categories, as deviations from their mean.
 
     Returns
@@ -233,9 +230,7 @@ def variants_of(known: xr.Dataset) -> list[tuple[str, str]]:
     return [(str(m), str(c)) for m, c in zip(models, compressors, strict=True)]
 
 
-def _weights(
-    rng: np.random.Generator, counts: npt.NDArray[np.intp], draws: int
-) -> Iterator[DoubleArray]:
+def _weights(rng: np.random.Generator, counts: Positions, draws: int) -> Iterator[Doubles]:
     """Weights of pairs in resamples, some draws at a time."""
     width = max(1, _BLOCK // int(counts.sum()))
     for start in range(0, draws, width):

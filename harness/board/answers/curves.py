@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.stats.bootstrap import DoubleArray
+from harness.numeric.arrays import Doubles
 
 CURVES = ("line", "plateau", "broken stick")
 """Straight; rising and then flat; two slopes that meet at a knot."""
@@ -41,13 +41,13 @@ class CurveFit:
         Number of different sizes.
     """
 
-    error: DoubleArray
-    knot: DoubleArray
-    p: DoubleArray
+    error: Doubles
+    knot: Doubles
+    p: Doubles
     sizes: int
 
 
-def fit_curves(x: DoubleArray, y: DoubleArray, draws: int = 1000, seed: int = 0) -> CurveFit:
+def fit_curves(x: Doubles, y: Doubles, draws: int = 1000, seed: int = 0) -> CurveFit:
     """Fit straight line, plateau and broken stick.
 
     Parameters
@@ -96,13 +96,13 @@ def fit_curves(x: DoubleArray, y: DoubleArray, draws: int = 1000, seed: int = 0)
     return CurveFit(error, knot, p, sizes)
 
 
-def _knots(name: str, x: DoubleArray) -> DoubleArray:
+def _knots(name: str, x: Doubles) -> Doubles:
     """Candidate breaks: with any one size left out, a sloping piece still has two of its own."""
     sizes = np.unique(x)
     return np.linspace(sizes[2], sizes[-2 if name == "plateau" else -3], _KNOTS)
 
 
-def _designs(name: str, x: DoubleArray) -> list[DoubleArray]:
+def _designs(name: str, x: Doubles) -> list[Doubles]:
     one = np.ones_like(x)
     if name == "line":
         return [np.column_stack([one, x])]
@@ -112,8 +112,8 @@ def _designs(name: str, x: DoubleArray) -> list[DoubleArray]:
 
 
 def _left_out_error(
-    designs: list[DoubleArray], y: DoubleArray
-) -> tuple[DoubleArray, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+    designs: list[Doubles], y: Doubles
+) -> tuple[Doubles, np.ndarray[tuple[int], np.dtype[np.intp]]]:
     """Leave-one-out error where the knot is chosen without the point left out.
 
     Returns

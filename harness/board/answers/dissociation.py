@@ -31,8 +31,8 @@ from harness.board.answers.floors import (
 )
 from harness.board.answers.paired import Paired, paired
 from harness.board.answers.shares import Side, compare_shares
+from harness.numeric.arrays import Doubles, Positions
 from harness.spec.measures import ScoreMeasure
-from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
 
 
@@ -207,13 +207,13 @@ class _Pair:
     language: Competence
     names: list[tuple[str, str]]
     sides: tuple[Side, Side]
-    floors: tuple[DoubleArray, DoubleArray]
+    floors: tuple[Doubles, Doubles]
     labels: tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]
     tests: Paired
     alpha: float
 
     @cached_property
-    def columns(self) -> tuple[dict[str, DoubleArray], dict[str, DoubleArray]]:
+    def columns(self) -> tuple[dict[str, Doubles], dict[str, Doubles]]:
         """The answer's numbers by category and variant, and those by variant."""
         fall, own = self.sides
         known, known_own = fall.above_floor(self.alpha), own.above_floor(self.alpha)
@@ -236,7 +236,7 @@ class _Pair:
         }
         return columns, _share("alignment", own, known_own, self.floors[1])
 
-    def _lost(self) -> DoubleArray:
+    def _lost(self) -> Doubles:
         """P-value, by variant, of a change of alignment within the margin."""
         change, error = self.sides[1].change, np.sqrt(self.sides[1].change_variance)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -294,7 +294,7 @@ class _Pair:
                 yield Claim(subject, sentence, verdict)
 
 
-def _share(name: str, side: Side, known: DoubleArray, floor: DoubleArray) -> dict[str, DoubleArray]:
+def _share(name: str, side: Side, known: Doubles, floor: Doubles) -> dict[str, Doubles]:
     """Columns of one side; a share only where the height is above 0."""
     share, low, high = side.share()
     return {
@@ -306,14 +306,12 @@ def _share(name: str, side: Side, known: DoubleArray, floor: DoubleArray) -> dic
     }
 
 
-def _spread(
-    values: DoubleArray, at: tuple[npt.NDArray[np.intp], ...], shape: tuple[int, int]
-) -> DoubleArray:
+def _spread(values: Doubles, at: tuple[Positions, ...], shape: tuple[int, int]) -> Doubles:
     out = np.full((*values.shape[:-1], *shape), math.nan)
     out[..., at[0], at[1]] = values
     return out
 
 
-def _ended(columns: dict[str, DoubleArray], name: str, at: tuple[int, ...]) -> str:
+def _ended(columns: dict[str, Doubles], name: str, at: tuple[int, ...]) -> str:
     low, high = float(columns[f"{name}_low"][at]), float(columns[f"{name}_high"][at])
     return f"{short(float(columns[f'{name}_change'][at]))} {interval(low, high)}"

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.board.answers.alignment import mean_present
 from harness.board.answers.paired import Paired, paired
-from harness.stats.bootstrap import DoubleArray
+from harness.numeric.arrays import Doubles, Texts
 
 FEWEST = 3
 """Methods, below which none of them is the exception."""
@@ -34,7 +33,7 @@ class Exceptions:
 
 
 def find_exceptions(
-    changes: DoubleArray,
+    changes: Doubles,
     methods: Sequence[str],
     margin: float,
     alpha: float = 0.05,
@@ -85,9 +84,7 @@ def find_exceptions(
     return Exceptions(tests, tuple(flagged))
 
 
-def _against_peers(
-    changes: DoubleArray, methods: npt.NDArray[np.object_], active: list[int]
-) -> DoubleArray:
+def _against_peers(changes: Doubles, methods: Texts, active: list[int]) -> Doubles:
     """Contrast every compressor with the mean of its active peers: (n_participants, …, n)."""
     contrasts = np.full((*changes.shape[:-2], changes.shape[-1]), np.nan)
     for i in range(changes.shape[-1]):

@@ -18,8 +18,8 @@ import xarray as xr
 from harness.board.answers.alignment import BASE, Alignment, mean_present
 from harness.board.answers.competence import Competence, compressed
 from harness.board.answers.shares import Side
+from harness.numeric.arrays import Doubles
 from harness.spec.measures import ScoreMeasure
-from harness.stats.bootstrap import DoubleArray
 from harness.stats.crossed import crossed_covariance
 from harness.stats.random_effects import random_mean
 
@@ -72,7 +72,7 @@ class Heights:
 
     names: list[tuple[str, str]]
     side: Side
-    floor: DoubleArray
+    floor: Doubles
     labels: np.ndarray[tuple[int, ...], np.dtype[np.str_]]
 
 
@@ -107,7 +107,7 @@ def alignment_heights(alignment: Alignment, controls: Controls) -> Heights:
 
 
 def _joint_moments(
-    change: DoubleArray, height: DoubleArray, factors: int
+    change: Doubles, height: Doubles, factors: int
 ) -> tuple[float, float, float, float, float, float]:
     """Means of changes and heights, their variances and covariance, and the degrees of freedom.
 
@@ -140,7 +140,7 @@ def _highest(means: Mapping[str, float], errors: Mapping[str, float], freedom: f
     return max(shown, key=lambda name: shown[name]) if shown else CHANCE
 
 
-def _error(values: DoubleArray) -> float:
+def _error(values: Doubles) -> float:
     """Return the standard error of the mean over replicates of what is not NaN."""
     values = mean_present(values.reshape(len(values), -1), axis=1)
     known = values[np.isfinite(values)]
@@ -149,7 +149,7 @@ def _error(values: DoubleArray) -> float:
 
 def _alignment_floors(
     alignment: Alignment, base: int, controls: Controls
-) -> Iterator[tuple[str, DoubleArray]]:
+) -> Iterator[tuple[str, Doubles]]:
     scores, names = alignment.sampled, alignment.names
     yield CHANCE, np.full(scores.shape[:-1], alignment.chance)
     if alignment.nuisance is not None:
@@ -208,7 +208,7 @@ def competence_heights(language: Competence, controls: Controls) -> Heights:
 
 def _competence_floors(
     language: Competence, base: int, controls: Controls
-) -> Iterator[tuple[str, tuple[DoubleArray, DoubleArray]]]:
+) -> Iterator[tuple[str, tuple[Doubles, Doubles]]]:
     """Value by category (n_categories,), and its draws (n_draws, n_categories)."""
     n = len(language.categories)
     chance = np.broadcast_to(np.asarray(language.chance, np.float64).reshape(-1), n)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.stats.bootstrap import DoubleArray
+from harness.numeric.arrays import Bools, Doubles
 
 
-def pareto_front(cost: DoubleArray, value: DoubleArray) -> npt.NDArray[np.bool_]:
+def pareto_front(cost: Doubles, value: Doubles) -> Bools:
     """Variants that no other, at most as costly, equals or exceeds.
 
     Parameters

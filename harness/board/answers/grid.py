@@ -13,9 +13,9 @@ import xarray as xr
 from harness.board.answers.alignment import BASE, Alignment, controls, mean_present
 from harness.board.answers.paired import Paired, joined, moments, with_tests
 from harness.compress.report.summary import COVERED
+from harness.numeric.arrays import Doubles
 from harness.spec.direction import CALIBRATED
 from harness.spec.names import drawn_from
-from harness.stats.bootstrap import DoubleArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +25,13 @@ class Grid:
     models: list[str]
     compressors: list[str]
     rows: list[tuple[int, int]]
-    changes: list[DoubleArray]
+    changes: list[Doubles]
     """Of each pair, (n_replicates, [n_parts,] n_draws): draws of a compressor."""
     factors: int
     """Leading axes of changes that were drawn: replicates, and parts of the stimulus."""
 
     @property
-    def means(self) -> DoubleArray:
+    def means(self) -> Doubles:
         """Changes over draws of a compressor, (n_replicates, [n_parts,] n_pairs)."""
         return np.stack([mean_present(change, axis=-1) for change in self.changes], axis=-1)
 
@@ -40,7 +40,7 @@ class Grid:
         each = [moments(change, self.factors + 1) for change in self.changes]
         return with_tests(joined(each), margin, alpha)
 
-    def spread(self, values: DoubleArray, fill: float = math.nan) -> DoubleArray:
+    def spread(self, values: Doubles, fill: float = math.nan) -> Doubles:
         """Put values of pairs (last axis) on the grid: (..., n_models, n_compressors)."""
         shape = (*values.shape[:-1], len(self.models), len(self.compressors))
         out = np.full(shape, fill)
@@ -122,7 +122,7 @@ def _coverage(board: xr.DataTree, model: str, compressor: str) -> float:
     return float(known["coverage"].sel(model=model, compressor=compressor).item())
 
 
-def coverages(board: xr.DataTree, grid: Grid) -> DoubleArray:
+def coverages(board: xr.DataTree, grid: Grid) -> Doubles:
     """Shares of the blocks' weights that were compressed, (n_models, n_compressors)."""
     shares = [[_coverage(board, m, c) for c in on_board(board, grid)] for m in grid.models]
     return np.asarray(shares, np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.stats
 
 from harness.board.answers.claims import Verdict
-from harness.stats.bootstrap import DoubleArray
+from harness.numeric.arrays import Doubles
 from harness.stats.contrasts import paired_moments
 from harness.stats.crossed import detectable
 from harness.stats.equivalence import equivalence_p
@@ -43,18 +43,18 @@ class Paired:
     margin, alpha : float
     """
 
-    difference: DoubleArray
-    low: DoubleArray
-    high: DoubleArray
-    low90: DoubleArray
-    high90: DoubleArray
-    dz: DoubleArray
-    p: DoubleArray
-    p_holm: DoubleArray
-    p_equivalence: DoubleArray
-    p_equivalence_holm: DoubleArray
-    detectable: DoubleArray
-    n: DoubleArray
+    difference: Doubles
+    low: Doubles
+    high: Doubles
+    low90: Doubles
+    high90: Doubles
+    dz: Doubles
+    p: Doubles
+    p_holm: Doubles
+    p_equivalence: Doubles
+    p_equivalence_holm: Doubles
+    detectable: Doubles
+    n: Doubles
     margin: float
     alpha: float
 
@@ -90,14 +90,14 @@ class Moments:
         Standard error over participants alone.
     """
 
-    n: DoubleArray
-    mean: DoubleArray
-    error: DoubleArray
-    freedom: DoubleArray
-    alone: DoubleArray
+    n: Doubles
+    mean: Doubles
+    error: Doubles
+    freedom: Doubles
+    alone: Doubles
 
 
-def moments(differences: DoubleArray, factors: int = 1) -> Moments:
+def moments(differences: Doubles, factors: int = 1) -> Moments:
     """Average differences over what was drawn.
 
     Parameters
@@ -134,9 +134,7 @@ def joined(each: Sequence[Moments]) -> Moments:
     return Moments(*(np.array([float(getattr(m, name)) for m in each]) for name in names))
 
 
-def paired(
-    differences: DoubleArray, margin: float, alpha: float = 0.05, factors: int = 1
-) -> Paired:
+def paired(differences: Doubles, margin: float, alpha: float = 0.05, factors: int = 1) -> Paired:
     """Test paired differences.
 
     Parameters

@@ -12,7 +12,7 @@ import xarray as xr
 from harness.board.answers.alignment import selected
 from harness.board.answers.claims import Claim, Verdict, interval, probability, short, with_claims
 from harness.board.profile import SEEDS, category_profile
-from harness.stats.bootstrap import DoubleArray
+from harness.numeric.arrays import Doubles
 from harness.stats.fdr import holm
 
 
@@ -96,7 +96,7 @@ def _claims(found: xr.Dataset, name: str, alpha: float) -> Iterator[Claim]:
 
 
 def _with_ends(
-    value: dict[str, DoubleArray], name: str, ends: str, at: tuple[int, ...], digits: int = 3
+    value: dict[str, Doubles], name: str, ends: str, at: tuple[int, ...], digits: int = 3
 ) -> str:
     low, high = float(value[f"{ends}low"][at]), float(value[f"{ends}high"][at])
     return f"{short(float(value[name][at]), digits)} {interval(low, high, digits)}"

@@ -24,8 +24,8 @@ from harness.board.answers.exceptions import FEWEST, Exceptions, find_exceptions
 from harness.board.answers.front import pareto_front
 from harness.board.answers.grid import Grid, coverages, make_grid, methods_of, on_board
 from harness.board.answers.paired import Paired
+from harness.numeric.arrays import Doubles
 from harness.spec.measures import ScoreMeasure
-from harness.stats.bootstrap import DoubleArray
 
 COSTS = {
     "bits_per_weight_model": "compression",
@@ -142,8 +142,8 @@ def robustness(
     return with_claims(answer.assign_attrs(answer="robustness", alpha=alpha), claims, gaps)
 
 
-def _costs(board: xr.DataTree, grid: Grid, benchmark: str) -> dict[str, DoubleArray]:
-    found: dict[str, DoubleArray] = {}
+def _costs(board: xr.DataTree, grid: Grid, benchmark: str) -> dict[str, Doubles]:
+    found: dict[str, Doubles] = {}
     for name, group in COSTS.items():
         known = board[group].to_dataset()
         if name not in known:
@@ -155,7 +155,7 @@ def _costs(board: xr.DataTree, grid: Grid, benchmark: str) -> dict[str, DoubleAr
     return found
 
 
-def _dataset(grid: Grid, tests: Paired, costs: dict[str, DoubleArray]) -> xr.Dataset:
+def _dataset(grid: Grid, tests: Paired, costs: dict[str, Doubles]) -> xr.Dataset:
     dims = ("model", "compressor")
     outcome = np.full((len(grid.models), len(grid.compressors)), "", object)
     for k, at in enumerate(grid.rows):
@@ -175,7 +175,7 @@ def _front(
     board: xr.DataTree,
     alignment: Alignment,
     grid: Grid,
-    packed: DoubleArray,
+    packed: Doubles,
     draws: int,
     seed: int,
 ) -> xr.Dataset:
@@ -204,7 +204,7 @@ def _front(
     )
 
 
-def _ranks(grid: Grid, costs: dict[str, DoubleArray], draws: int, seed: int) -> xr.Dataset:
+def _ranks(grid: Grid, costs: dict[str, Doubles], draws: int, seed: int) -> xr.Dataset:
     """Spearman correlation of the change with each cost, over pairs of variant and base."""
     at = tuple(np.array(grid.rows).T)
     changes = grid.means

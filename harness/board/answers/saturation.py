@@ -31,8 +31,8 @@ from harness.board.answers.claims import (
 from harness.board.answers.curves import CURVES, CurveFit, fit_curves
 from harness.board.answers.paired import Paired, paired
 from harness.board.answers.widths import ALL, width_gaps
+from harness.numeric.arrays import Doubles
 from harness.spec.measures import ScoreMeasure
-from harness.stats.bootstrap import DoubleArray
 from harness.stats.fdr import holm
 
 MEAN = "mean"
@@ -46,7 +46,7 @@ class _Group:
     name: str
     models: tuple[str, ...]
     column: tuple[int, ...]
-    parameters: DoubleArray
+    parameters: Doubles
 
 
 def saturation(
@@ -122,15 +122,15 @@ class _Row:
 
     group: _Group
     tests: Paired
-    low: DoubleArray
-    high: DoubleArray
+    low: Doubles
+    high: Doubles
     curves: CurveFit
     alpha: float
 
     @staticmethod
     def of(
         group: _Group,
-        scores: DoubleArray,
+        scores: Doubles,
         alignment: Alignment,
         alpha: float,
         draws: int,
@@ -152,7 +152,7 @@ class _Row:
         return int(_smallest(self.tests.p_equivalence[roi] < self.alpha))
 
 
-def _smallest(equivalent: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> DoubleArray:
+def _smallest(equivalent: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Doubles:
     """Index of the smallest model such that it and all larger ones are equivalent (last axis)."""
     unbroken = np.logical_and.accumulate(equivalent[..., ::-1], axis=-1)
     return np.asarray(equivalent.shape[-1] - unbroken.sum(axis=-1), np.float64)
@@ -185,7 +185,7 @@ def _groups(board: xr.DataTree, alignment: Alignment) -> tuple[list[_Group], lis
     return groups, lacking
 
 
-def _claims(alignment: Alignment, row: _Row, p_curves: DoubleArray, alpha: float) -> list[Claim]:
+def _claims(alignment: Alignment, row: _Row, p_curves: Doubles, alpha: float) -> list[Claim]:
     group = row.group
     subject = f"{group.name} on {alignment.label}"
     claims = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-from harness.stats.bootstrap import DoubleArray
+from harness.numeric.arrays import Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +29,14 @@ class Side:
         Degrees of freedom of the variances.
     """
 
-    change: DoubleArray
-    height: DoubleArray
-    change_variance: DoubleArray
-    height_variance: DoubleArray
-    covariance: DoubleArray
-    freedom: DoubleArray | float
+    change: Doubles
+    height: Doubles
+    change_variance: Doubles
+    height_variance: Doubles
+    covariance: Doubles
+    freedom: Doubles | float
 
-    def above_floor(self, alpha: float) -> DoubleArray:
+    def above_floor(self, alpha: float) -> Doubles:
         """Whether the height is above zero, one-sided at ``alpha``: 1, or NaN where it is not."""
         error = np.sqrt(self.height_variance)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -44,13 +44,13 @@ class Side:
         sure = np.where(error > 0, p < alpha, self.height > 0)
         return np.asarray(np.where(sure, 1.0, np.nan))
 
-    def falls(self) -> DoubleArray:
+    def falls(self) -> Doubles:
         """P-value of no fall, one-sided."""
         with np.errstate(invalid="ignore", divide="ignore"):
             statistic = self.change / np.sqrt(self.change_variance)
         return np.asarray(scipy.stats.t.cdf(statistic, self.freedom))
 
-    def share(self, level: float = 0.95) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+    def share(self, level: float = 0.95) -> tuple[Doubles, Doubles, Doubles]:
         """Change as a share of the height, with the ends of its interval (delta method)."""
         with np.errstate(invalid="ignore", divide="ignore"):
             share = self.change / self.height
@@ -78,11 +78,11 @@ class SharesTest:
         lost) is smaller than one of 0.
     """
 
-    difference: DoubleArray
-    low: DoubleArray
-    high: DoubleArray
-    p_smaller: DoubleArray
-    p_larger: DoubleArray
+    difference: Doubles
+    low: Doubles
+    high: Doubles
+    p_smaller: Doubles
+    p_larger: Doubles
 
 
 def compare_shares(first: Side, second: Side) -> SharesTest:

@@ -60,7 +60,7 @@ class Perplexity:
 
 
 @dataclass(frozen=True)
-class Window:
+class Stride:
     """Tokens start to stop are read; those from first on are predicted."""
 
     start: int
@@ -81,7 +81,7 @@ def embedded_text(name: str) -> str:
     return resources.files("harness.compress").joinpath(f"texts/{name}.txt").read_text("utf-8")
 
 
-def windows(tokens: int, window: int, stride: int, first: int = 1) -> Iterator[Window]:
+def windows(tokens: int, window: int, stride: int, first: int = 1) -> Iterator[Stride]:
     """Cut a text into windows in which each token from ``first`` on is predicted once.
 
     Parameters
@@ -97,12 +97,12 @@ def windows(tokens: int, window: int, stride: int, first: int = 1) -> Iterator[W
 
     Yields
     ------
-    Window
+    Stride
         A predicted token has at least ``window - stride`` tokens before it, or all there are.
     """
     stop = min(window, tokens)
     while first < tokens:
-        yield Window(max(0, stop - window), stop, first)
+        yield Stride(max(0, stop - window), stop, first)
         first, stop = stop, min(stop + stride, tokens)
 
 
@@ -160,7 +160,7 @@ def perplexity(
 
 
 @torch.no_grad()
-def _window_nats(model: nn.Module, prefix: list[int], ids: list[int], part: Window) -> float:
+def _window_nats(model: nn.Module, prefix: list[int], ids: list[int], part: Stride) -> float:
     """Sum the negative log-probabilities of the tokens that a window predicts."""
     device = next(model.parameters()).device
     read = torch.tensor([prefix + ids[part.start : part.stop]], device=device)

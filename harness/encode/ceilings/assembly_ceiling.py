@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.encode.ceilings.extrapolation import FEWEST, extrapolated
 from harness.encode.design.options import EncodingOptions
 from harness.encode.items.assembly import Assembly, group_folds, measured
 from harness.errors import DataError
-
-Floats = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles
 
 FROM_OTHERS = "participants"
 """Extrapolate from pools of other participants."""
@@ -40,9 +38,9 @@ class NeuroidCeilings:
     """
 
     parts: tuple[str, ...]
-    value: Floats
-    low: Floats
-    high: Floats
+    value: Doubles
+    low: Doubles
+    high: Doubles
     kind: str
     reason: str = ""
 
@@ -105,7 +103,7 @@ def assembly_ceilings(
     return NeuroidCeilings(parts, value, low, high, kind, "; ".join(reasons))
 
 
-def _given(ceiling: str | float, shape: tuple[int, ...]) -> Floats:
+def _given(ceiling: str | float, shape: tuple[int, ...]) -> Doubles:
     try:
         found = np.asarray(float(ceiling))
     except ValueError:
@@ -121,7 +119,7 @@ def _given(ceiling: str | float, shape: tuple[int, ...]) -> Floats:
     return np.array(np.broadcast_to(kept, shape))
 
 
-def _from_file(path: Path) -> Floats:
+def _from_file(path: Path) -> Doubles:
     if path.suffix != ".npy":
         raise DataError(
             f"no ceiling {str(path)!r}",

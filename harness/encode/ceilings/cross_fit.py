@@ -20,10 +20,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.stats
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
+from harness.numeric.arrays import Bools, Doubles, Floats, Ints
 
 PARTS = 10
 """Parts of the measurement: every other one selects, the others estimate."""
@@ -57,24 +56,24 @@ class Parts:
         Whether ``ceiling`` is a share of variance.
     """
 
-    r: DoubleArray
-    ceiling: DoubleArray
-    null: DoubleArray
+    r: Doubles
+    ceiling: Doubles
+    null: Doubles
     squared: bool
 
-    def of(self, units: npt.NDArray[np.bool_]) -> Parts:
+    def of(self, units: Bools) -> Parts:
         """Return some of the units."""
         return Parts(
             self.r[:, units], self.ceiling[:, units], self.null[units], squared=self.squared
         )
 
-    def of_parts(self, parts: npt.NDArray[np.bool_]) -> Parts:
+    def of_parts(self, parts: Bools) -> Parts:
         """Return some of the parts; the null is that of so many."""
         scale = np.sqrt(len(self.r) / max(int(parts.sum()), 1))
         return Parts(self.r[parts], self.ceiling[parts], self.null * scale, squared=self.squared)
 
     @property
-    def z(self) -> DoubleArray:
+    def z(self) -> Doubles:
         """How many standard deviations each ceiling is above its null, (n_units,)."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.ceiling.mean(axis=0) / self.null)
@@ -105,7 +104,7 @@ class Ratio:
         return self.r / self.ceiling
 
 
-def repeated_parts(repeats: FloatArray, predictions: FloatArray) -> Parts:
+def repeated_parts(repeats: Floats, predictions: Floats) -> Parts:
     """Cut r with a single repeat, and the share of signal in one, into parts of the rows.
 
     Single repeats, because the power of their mean grows with what two of them have in common in
@@ -142,9 +141,9 @@ def repeated_parts(repeats: FloatArray, predictions: FloatArray) -> Parts:
 
 
 def shared_parts(
-    responses: FloatArray,
-    others: FloatArray,
-    predictions: FloatArray,
+    responses: Floats,
+    others: Floats,
+    predictions: Floats,
     lengths: Sequence[int] | None = None,
 ) -> Parts:
     """Cut r, and the correlation with what other participants have in common, into parts.
@@ -163,7 +162,7 @@ def shared_parts(
     """
     ends = np.cumsum([len(responses)] if lengths is None else lengths)[:-1]
 
-    def within(x: FloatArray) -> DoubleArray:
+    def within(x: Floats) -> Doubles:
         folds = np.split(np.asarray(x, np.float64), ends)
         return np.concatenate([_unit(fold) for fold in folds])
 
@@ -175,7 +174,7 @@ def shared_parts(
     )
 
 
-def given_ratio(r: FloatArray, ceiling: FloatArray, threshold: float) -> Ratio:
+def given_ratio(r: Floats, ceiling: Floats, threshold: float) -> Ratio:
     """Divide the mean r by the mean of ceilings that are given, where these reach a threshold.
 
     Parameters
@@ -253,7 +252,7 @@ def mean_ratio(parts: Parts, z: float) -> Ratio:
     return Ratio(above / sum(counts), below / sum(counts), used)
 
 
-def _sum_of_ceilings(rest: Parts, z: DoubleArray, least: float, empty: float) -> float:
+def _sum_of_ceilings(rest: Parts, z: Doubles, least: float, empty: float) -> float:
     """Add up the ceilings of selected units.
 
     Parameters
@@ -280,7 +279,7 @@ def _sum_of_ceilings(rest: Parts, z: DoubleArray, least: float, empty: float) ->
     )
 
 
-def _sum_of_roots(shares: DoubleArray, empty: float) -> float:
+def _sum_of_roots(shares: Doubles, empty: float) -> float:
     """Add up square roots of true shares, of which some are 0.
 
     Parameters
@@ -307,20 +306,20 @@ def _sum_of_roots(shares: DoubleArray, empty: float) -> float:
     return left * float(np.sqrt(mean)) * min(max(1 - scatter / 8, 0.5), 1.1)
 
 
-def _between(y: DoubleArray) -> DoubleArray:
+def _between(y: Doubles) -> Doubles:
     """Average the products of different repeats, row by row."""
     n = len(y)
     return np.asarray((np.square(y.sum(axis=0)) - np.square(y).sum(axis=0)) / (n * (n - 1)))
 
 
-def _distances(n_rows: int) -> npt.NDArray[np.int64]:
+def _distances(n_rows: int) -> Ints:
     """How far rows are shifted: evenly, and never near."""
     nearest = min(NEAREST, max(1, n_rows // 4))
     found = np.linspace(nearest, n_rows - nearest, SHIFTS).round().astype(np.int64)
     return np.unique(found)
 
 
-def _shifted(y: DoubleArray) -> Iterator[DoubleArray]:
+def _shifted(y: Doubles) -> Iterator[Doubles]:
     """Shift repeats against each other, each by another distance."""
     distances = _distances(y.shape[1])
     n = len(distances)
@@ -330,12 +329,12 @@ def _shifted(y: DoubleArray) -> Iterator[DoubleArray]:
         yield np.stack([np.roll(repeat, move, 0) for repeat, move in zip(y, moves, strict=True)])
 
 
-def _moves(x: DoubleArray) -> Iterator[DoubleArray]:
+def _moves(x: Doubles) -> Iterator[Doubles]:
     for distance in _distances(len(x)):
         yield np.roll(x, distance, axis=0)
 
 
-def _spread(chance: list[DoubleArray], *, own: bool = False) -> DoubleArray:
+def _spread(chance: list[Doubles], *, own: bool = False) -> Doubles:
     """Take the spread by chance: of few draws, so that it leans on that of all units."""
     square = np.square(np.stack(chance)).mean(axis=0)
     if own:
@@ -343,13 +342,13 @@ def _spread(chance: list[DoubleArray], *, own: bool = False) -> DoubleArray:
     return np.asarray(np.sqrt((square + np.nanmean(square)) / 2))
 
 
-def _parts(rows: DoubleArray) -> DoubleArray:
+def _parts(rows: Doubles) -> Doubles:
     """Add up contiguous parts of rows, scaled so that their mean is the sum of all rows."""
     parts = np.array_split(np.arange(len(rows)), min(PARTS, len(rows)))
     return np.stack([rows[part].sum(axis=0) * len(parts) for part in parts])
 
 
-def _unit(x: FloatArray) -> DoubleArray:
+def _unit(x: Floats) -> Doubles:
     """Centre columns and give them norm 1; NaN where a column does not vary."""
     values = np.asarray(x, np.float64)
     centred = values - values.mean(axis=0)

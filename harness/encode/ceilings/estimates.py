@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats
 
 
 class CeilingKind(StrEnum):
@@ -49,15 +49,15 @@ class Ceiling:
 
     kind: CeilingKind
     n: int
-    value: DoubleArray
-    reliability: DoubleArray | None = None
-    per_participant: DoubleArray | None = None
-    excluded: DoubleArray | None = None
-    low: DoubleArray | None = None
-    high: DoubleArray | None = None
+    value: Doubles
+    reliability: Doubles | None = None
+    per_participant: Doubles | None = None
+    excluded: Doubles | None = None
+    low: Doubles | None = None
+    high: Doubles | None = None
 
 
-def split_half(responses: FloatArray, n_splits: int = 1000, seed: int = 0) -> Ceiling:
+def split_half(responses: Floats, n_splits: int = 1000, seed: int = 0) -> Ceiling:
     """Reliability of the mean of participants, from random halves.
 
     The correlation between the means of two halves, averaged over splits, is extended to all
@@ -104,7 +104,7 @@ def split_half(responses: FloatArray, n_splits: int = 1000, seed: int = 0) -> Ce
     return _from_reliability(CeilingKind.SPLIT_HALF, n, spearman_brown(r, n / half))
 
 
-def spearman_brown(r: DoubleArray, factor: float) -> DoubleArray:
+def spearman_brown(r: Doubles, factor: float) -> Doubles:
     """Reliability of a measurement ``factor`` times as long (Spearman 1910, Brown 1910).
 
     Parameters
@@ -122,7 +122,7 @@ def spearman_brown(r: DoubleArray, factor: float) -> DoubleArray:
     return np.asarray(factor * r / (1 + (factor - 1) * r))
 
 
-def leave_one_out(responses: FloatArray) -> Ceiling:
+def leave_one_out(responses: Floats) -> Ceiling:
     """Correlate each participant with the mean of the others.
 
     A lower bound on the ceiling of a single participant: the others' mean is a noisy predictor
@@ -153,7 +153,7 @@ def leave_one_out(responses: FloatArray) -> Ceiling:
     return Ceiling(CeilingKind.LEAVE_ONE_OUT, len(products), r.mean(axis=0), per_participant=r)
 
 
-def explainable_variance(repeats: FloatArray) -> Ceiling:
+def explainable_variance(repeats: Floats) -> Ceiling:
     """Share of the variance of the mean of repeats that is signal.
 
     Signal power ``(N var(mean) - mean(var)) / (N - 1)`` over the variance of the mean (Sahani &
@@ -185,13 +185,13 @@ def explainable_variance(repeats: FloatArray) -> Ceiling:
         return _from_reliability(CeilingKind.REPEATS, n, signal / of_mean)
 
 
-def _from_reliability(kind: CeilingKind, n: int, reliability: DoubleArray) -> Ceiling:
+def _from_reliability(kind: CeilingKind, n: int, reliability: Doubles) -> Ceiling:
     with np.errstate(invalid="ignore"):
         value = np.where(reliability > 0, np.sqrt(reliability), np.nan)
     return Ceiling(kind, n, value, reliability=reliability)
 
 
-def _products(responses: FloatArray, what: str) -> DoubleArray:
+def _products(responses: Floats, what: str) -> Doubles:
     """Inner products over samples between participants or repeats, each centred."""
     y = np.asarray(responses, dtype=np.float64)
     if y.ndim != 3 or len(y) < 2 or y.shape[1] < 3:

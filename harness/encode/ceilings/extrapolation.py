@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.ceilings.estimates import Ceiling, CeilingKind
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import EncodingOptions
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.items.pools import PoolScores, pool_sizes, score_pools
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 FEWEST = 4
 """Participants: pools of one, two and three others make the shortest curve that can be fitted."""
@@ -41,11 +41,11 @@ class Saturation:
         NaN where the fit is refused.
     """
 
-    asymptote: DoubleArray
-    scale: DoubleArray
+    asymptote: Doubles
+    scale: Doubles
 
 
-def fit_saturation(sizes: npt.ArrayLike, scores: FloatArray) -> Saturation:
+def fit_saturation(sizes: npt.ArrayLike, scores: Floats) -> Saturation:
     """Fit a saturating curve to each column of scores, and refuse what cannot be extrapolated.
 
     A fit is refused where the curve has not covered 63 % of the way to its asymptote within the
@@ -86,7 +86,7 @@ def fit_saturation(sizes: npt.ArrayLike, scores: FloatArray) -> Saturation:
     return Saturation(np.where(accepted, asymptote, np.nan), np.where(accepted, scale, np.nan))
 
 
-def _best(x: DoubleArray, y: DoubleArray, scales: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+def _best(x: Doubles, y: Doubles, scales: Doubles) -> tuple[Doubles, Doubles]:
     """Scale and asymptote of least squared error, of scales given for each curve."""
     shapes = 1 - np.exp(-x[:, None, None] / scales)
     heights = (shapes * y[:, None]).sum(axis=0) / np.square(shapes).sum(axis=0)
@@ -99,7 +99,7 @@ def _best(x: DoubleArray, y: DoubleArray, scales: DoubleArray) -> tuple[DoubleAr
 
 
 def extrapolated(
-    responses: FloatArray,
+    responses: Floats,
     participants: Sequence[Hashable] | npt.NDArray[Any],
     runs: npt.ArrayLike,
     *,
@@ -194,7 +194,7 @@ def extrapolated(
 
 def _resamples(
     found: Sequence[PoolScores], person: int, n: int, rng: np.random.Generator
-) -> list[DoubleArray]:
+) -> list[Doubles]:
     """Weights of pools and folds, (n, n_pools, n_folds) a size: folds are drawn once for all."""
     n_folds = found[0].r.shape[1]
     folds = rng.multinomial(n_folds, np.full(n_folds, 1 / n_folds), size=n) / n_folds
@@ -207,8 +207,8 @@ def _resamples(
 
 
 def _bootstrapped(
-    found: Sequence[PoolScores], person: int, targets: IntArray, weights: Sequence[DoubleArray]
-) -> DoubleArray:
+    found: Sequence[PoolScores], person: int, targets: Positions, weights: Sequence[Doubles]
+) -> Doubles:
     """Asymptotes of resampled curves, (n_bootstraps, n_targets)."""
     curves = []
     for scores, weight in zip(found, weights, strict=True):

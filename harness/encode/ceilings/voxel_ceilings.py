@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.encode.ceilings.estimates import explainable_variance
-from harness.encode.design.kernel import DoubleArray, FloatArray
+from harness.numeric.arrays import Doubles, Floats
 
 CEILING_THRESHOLD = 0.05
 """Ceilings on r below it are noise, and a score divided by them is too (Oota et al.)."""
@@ -25,11 +25,11 @@ class Normalised:
         Share of the voxels with a score that have no normalised one; NaN without any ceiling.
     """
 
-    value: DoubleArray
+    value: Doubles
     excluded: float
 
 
-def normalised(r: FloatArray, ceiling: FloatArray, threshold: float) -> Normalised:
+def normalised(r: Floats, ceiling: Floats, threshold: float) -> Normalised:
     """Divide scores by ceilings that reach a threshold.
 
     Parameters
@@ -55,7 +55,7 @@ def normalised(r: FloatArray, ceiling: FloatArray, threshold: float) -> Normalis
     return Normalised(value, float((scored & ~kept).sum() / scored.sum()))
 
 
-def repeat_ceiling(repeats: FloatArray) -> DoubleArray:
+def repeat_ceiling(repeats: Floats) -> Doubles:
     """Highest r with the mean of repeats, from their explainable variance.
 
     Parameters

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from harness.encode.design.confounds import Cleaning, Operator, without
 from harness.encode.design.features import delayed, delayed_gram, zscore_by_run
-from harness.encode.design.kernel import FloatArray, Spectrum, feature_spectrum, kernel_spectrum
+from harness.encode.design.kernel import Spectrum, feature_spectrum, kernel_spectrum
 from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold
 from harness.errors import DataError
+from harness.numeric.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +32,8 @@ class Kernels:
     heldout : array, shape (n_heldout, n_train)
     """
 
-    train: FloatArray
-    heldout: FloatArray
+    train: Floats
+    heldout: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class KernelBand:
     """
 
     name: str
-    kernel: FloatArray
+    kernel: Floats
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
@@ -65,7 +66,7 @@ class KernelBand:
         """Apply an operator to the rows of the design."""
         return KernelBand(self.name, operator.kernel(self.kernel))
 
-    def products(self, columns: FloatArray) -> FloatArray:
+    def products(self, columns: Floats) -> Floats:
         """Multiply the kernel with columns, (n_samples, n_columns)."""
         return np.asarray(self.kernel @ columns)
 
@@ -83,7 +84,7 @@ class ColumnBand:
     """
 
     name: str
-    columns: FloatArray
+    columns: Floats
 
     def spectrum(self, fold: Fold) -> Spectrum:
         """Decompose the training rows of a fold; the held-out rows come along."""
@@ -94,7 +95,7 @@ class ColumnBand:
         """Apply an operator to the rows of the design."""
         return ColumnBand(self.name, operator.rows(self.columns))
 
-    def products(self, columns: FloatArray) -> FloatArray:
+    def products(self, columns: Floats) -> Floats:
         """Multiply the kernel with columns, (n_samples, n_columns)."""
         return np.asarray(self.columns @ (self.columns.T @ columns))
 
@@ -108,7 +109,7 @@ Band = KernelBand | ColumnBand
 
 
 def make_band(
-    features: FloatArray,
+    features: Floats,
     runs: npt.ArrayLike,
     delays: Sequence[int],
     *,
@@ -154,7 +155,7 @@ def make_band(
 
 
 def make_columns(
-    regressors: FloatArray,
+    regressors: Floats,
     runs: npt.ArrayLike,
     delays: Sequence[int],
     *,
@@ -191,7 +192,7 @@ def make_columns(
         return columns if confounds is None else columns.through(confounds.pieces)
 
 
-def _scaled(features: FloatArray, runs: npt.ArrayLike, confounds: Cleaning | None) -> FloatArray:
+def _scaled(features: Floats, runs: npt.ArrayLike, confounds: Cleaning | None) -> Floats:
     if confounds is None:
         return zscore_by_run(features, runs)
     return without(features, runs, confounds.runs)

@@ -32,9 +32,7 @@ import numpy.typing as npt
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.splits import check_runs
 from harness.errors import DataError
-
-DoubleArray = npt.NDArray[np.float64]
-FloatArray = npt.NDArray[np.floating[Any]]
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 RANK = 1e-8
 """Directions of confounds below this share of their largest singular value are rounding."""
@@ -51,11 +49,11 @@ NOTHING_LEFT = 1e-6
 class Operator(Protocol):
     """A symmetric linear map of the rows of a design."""
 
-    def rows(self, columns: npt.ArrayLike) -> DoubleArray:
+    def rows(self, columns: npt.ArrayLike) -> Doubles:
         """Apply it to columns, (n_samples, n_columns)."""
         ...
 
-    def kernel(self, kernel: npt.ArrayLike) -> DoubleArray:
+    def kernel(self, kernel: npt.ArrayLike) -> Doubles:
         """Apply it to both sides of a kernel, (n_samples, n_samples)."""
         ...
 
@@ -70,14 +68,14 @@ class Projection:
         Orthonormal columns.
     """
 
-    basis: DoubleArray
+    basis: Doubles
 
-    def rows(self, columns: npt.ArrayLike) -> DoubleArray:
+    def rows(self, columns: npt.ArrayLike) -> Doubles:
         """Project columns, (n_samples, n_columns)."""
         x = np.asarray(columns, np.float64)
         return np.asarray(x - self.basis @ (self.basis.T @ x))
 
-    def kernel(self, kernel: npt.ArrayLike) -> DoubleArray:
+    def kernel(self, kernel: npt.ArrayLike) -> Doubles:
         """Return ``P K P``, (n_samples, n_samples)."""
         k = np.asarray(kernel, np.float64)
         across = k @ self.basis
@@ -107,13 +105,13 @@ class MeanProjection:
 
     projections: Sequence[Projection]
 
-    def rows(self, columns: npt.ArrayLike) -> DoubleArray:
+    def rows(self, columns: npt.ArrayLike) -> Doubles:
         """Average the projections of columns, (n_samples, n_columns)."""
         x = np.asarray(columns, np.float64)
         lost = sum(p.basis @ (p.basis.T @ x) for p in self.projections)
         return np.asarray(x - lost / len(self.projections))
 
-    def kernel(self, kernel: npt.ArrayLike) -> DoubleArray:
+    def kernel(self, kernel: npt.ArrayLike) -> Doubles:
         """Return ``M K M``, (n_samples, n_samples)."""
         return self.rows(self.rows(kernel).T)
 
@@ -155,7 +153,7 @@ class Confounds:
 
     shared: Cleaning
     own: tuple[Projection, ...] = ()
-    owner: npt.NDArray[np.intp] | None = None
+    owner: Positions | None = None
     mean: MeanProjection | None = None
 
 
@@ -275,7 +273,7 @@ def confound_basis(runs: npt.ArrayLike, confounds: npt.ArrayLike) -> Projection:
     return Projection(np.concatenate(bases, axis=1))
 
 
-def without(features: FloatArray, runs: npt.ArrayLike, confounds: Projection) -> FloatArray:
+def without(features: Floats, runs: npt.ArrayLike, confounds: Projection) -> Floats:
     """Z-score features by run, before and after a drift is taken out of them; before delays.
 
     Parameters
@@ -304,12 +302,12 @@ def joined(first: Projection, second: Projection) -> Projection:
     return Projection(np.concatenate([first.basis, second.beyond(first).basis], axis=1))
 
 
-def _rows_of_runs(labels: npt.NDArray[Any]) -> list[npt.NDArray[np.intp]]:
+def _rows_of_runs(labels: npt.NDArray[Any]) -> list[Positions]:
     _, first = np.unique(labels, return_index=True)
     return [np.flatnonzero(labels == labels[start]) for start in np.sort(first)]
 
 
-def _orthonormal(columns: DoubleArray) -> DoubleArray:
+def _orthonormal(columns: Doubles) -> Doubles:
     """Span of columns of unit scale, without what is rounding."""
     if not columns.shape[1]:
         return columns

@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from harness.encode.design.splits import check_runs, run_starts
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
-FloatArray = npt.NDArray[np.floating[Any]]
 
-
-def zscore_by_run(x: FloatArray, runs: npt.ArrayLike) -> FloatArray:
+def zscore_by_run(x: Floats, runs: npt.ArrayLike) -> Floats:
     """Give every column mean 0 and standard deviation 1 within each run.
 
     A column that does not vary within a run becomes 0 there.
@@ -60,7 +59,7 @@ def zscore_by_run(x: FloatArray, runs: npt.ArrayLike) -> FloatArray:
     return out
 
 
-def delayed(features: FloatArray, runs: npt.ArrayLike, delays: Sequence[int]) -> FloatArray:
+def delayed(features: Floats, runs: npt.ArrayLike, delays: Sequence[int]) -> Floats:
     """Set copies of the features, each shifted by a delay, side by side (a FIR design).
 
     Parameters
@@ -97,12 +96,12 @@ def delayed(features: FloatArray, runs: npt.ArrayLike, delays: Sequence[int]) ->
 
 
 def delayed_gram(
-    features_a: FloatArray,
+    features_a: Floats,
     runs_a: npt.ArrayLike,
     delays: Sequence[int],
-    features_b: FloatArray | None = None,
+    features_b: Floats | None = None,
     runs_b: npt.ArrayLike | None = None,
-) -> FloatArray:
+) -> Floats:
     """Inner products of delayed features, from one Gram matrix of the features as they are.
 
     Equal to ``delayed(a) @ delayed(b).T``: a delay moves both rows of a pair, so each delay adds
@@ -147,7 +146,7 @@ def delayed_gram(
     return kernel
 
 
-def highpass(x: FloatArray, runs: npt.ArrayLike, tr: float, cutoff: float) -> FloatArray:
+def highpass(x: Floats, runs: npt.ArrayLike, tr: float, cutoff: float) -> Floats:
     """Remove the mean and slow drifts of every run with a discrete cosine basis.
 
     The drifts removed are the cosines (DCT-II) with periods of ``cutoff`` seconds or longer, as in
@@ -191,7 +190,7 @@ def highpass(x: FloatArray, runs: npt.ArrayLike, tr: float, cutoff: float) -> Fl
     return out
 
 
-def _matrix(x: FloatArray) -> FloatArray:
+def _matrix(x: Floats) -> Floats:
     values = np.asarray(x)
     if values.ndim != 2:
         raise DataError(
@@ -220,7 +219,7 @@ def _check_delays(delays: Sequence[int]) -> Sequence[int]:
     return delays
 
 
-def _gram(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
+def _gram(a: Floats, b: Floats) -> Doubles:
     total = np.zeros((len(a), len(b)))
     for start in range(0, a.shape[1], 1024):
         left = np.ascontiguousarray(a[:, start : start + 1024])
@@ -230,7 +229,7 @@ def _gram(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
     return total
 
 
-def _before_start(starts: npt.NDArray[np.intp], delay: int, length: int) -> npt.NDArray[np.intp]:
+def _before_start(starts: Positions, delay: int, length: int) -> Positions:
     """Rows of a shifted Gram matrix that would move into the next run."""
     crossing = (starts[1:, None] - np.arange(1, delay + 1)).ravel()
     return crossing[(crossing >= 0) & (crossing < length - delay)]

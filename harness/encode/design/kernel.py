@@ -8,17 +8,13 @@ covariance (columns by columns), whichever is smaller; what follows does not kno
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from harness.encode.design.options import EncodingOptions, Precision
 from harness.errors import DataError
-
-FloatArray = npt.NDArray[np.floating[Any]]
-DoubleArray = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles, Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +32,9 @@ class Spectrum:
         times ``U``: a ridge prediction is ``heldout @ ((U.T @ y) / (values + penalty))``.
     """
 
-    basis: DoubleArray
-    values: DoubleArray
-    heldout: DoubleArray
+    basis: Doubles
+    values: Doubles
+    heldout: Doubles
 
     @property
     def n_train(self) -> int:
@@ -51,7 +47,7 @@ class Spectrum:
         return self.basis.shape[1] == self.n_train - 1
 
 
-def kernel_spectrum(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
+def kernel_spectrum(kernel: Floats, heldout: Floats) -> Spectrum:
     """Decompose the kernel of the training rows (the dual form).
 
     Parameters
@@ -73,7 +69,7 @@ def kernel_spectrum(kernel: FloatArray, heldout: FloatArray) -> Spectrum:
     return _varying(decompose_kernel(kernel, heldout))
 
 
-def feature_spectrum(features: FloatArray, heldout: FloatArray) -> Spectrum:
+def feature_spectrum(features: Floats, heldout: Floats) -> Spectrum:
     """Decompose the covariance of the training features (the primal form).
 
     Parameters
@@ -97,7 +93,7 @@ def feature_spectrum(features: FloatArray, heldout: FloatArray) -> Spectrum:
 
 
 def decompose_kernel(
-    kernel: FloatArray, heldout: FloatArray, precision: Precision = Precision.DOUBLE
+    kernel: Floats, heldout: Floats, precision: Precision = Precision.DOUBLE
 ) -> Spectrum:
     """Decompose a kernel as :func:`kernel_spectrum` does; its rank may be 0.
 
@@ -139,7 +135,7 @@ def decompose_kernel(
     return Spectrum(basis, values, cross @ basis)
 
 
-def decompose_features(features: FloatArray, heldout: FloatArray) -> Spectrum:
+def decompose_features(features: Floats, heldout: Floats) -> Spectrum:
     """Decompose features as :func:`feature_spectrum` does; their rank may be 0.
 
     Parameters
@@ -176,7 +172,7 @@ def decompose_features(features: FloatArray, heldout: FloatArray) -> Spectrum:
     )
 
 
-def _kept(ascending: DoubleArray, scale: float, n_rows: int) -> slice:
+def _kept(ascending: Doubles, scale: float, n_rows: int) -> slice:
     """Leading directions, counted from the largest eigenvalue, that are not rounding error."""
     # Centring cancels: rounding is relative to the scale of the kernel before it.
     floor = np.finfo(np.float64).eps * n_rows * max(float(ascending[-1]), scale)
@@ -193,8 +189,8 @@ def _varying(spectrum: Spectrum) -> Spectrum:
 
 
 def penalty_grid(
-    values: DoubleArray, n_rows: int, count: int, low: float = 1e-3, high: float = 10.0
-) -> DoubleArray:
+    values: Doubles, n_rows: int, count: int, low: float = 1e-3, high: float = 10.0
+) -> Doubles:
     """Penalties that span the spectrum of a training kernel, evenly in their logarithm.
 
     From ``low`` times the kernel's mean eigenvalue (its trace over the number of rows), where
@@ -220,16 +216,16 @@ def penalty_grid(
     return np.geomspace(low * values.sum() / n_rows, high * values.max(), count)
 
 
-def model_grid(options: EncodingOptions, spectrum: Spectrum) -> DoubleArray:
+def model_grid(options: EncodingOptions, spectrum: Spectrum) -> Doubles:
     """Make the penalties of the model's band, (n_penalties,), ascending."""
     return _grid(options, spectrum, options.penalties)
 
 
-def nuisance_grid(options: EncodingOptions, spectrum: Spectrum) -> DoubleArray:
+def nuisance_grid(options: EncodingOptions, spectrum: Spectrum) -> Doubles:
     """Make the penalties of the nuisance band, (n_nuisance_penalties,), ascending."""
     return _grid(options, spectrum, options.nuisance_penalties)
 
 
-def _grid(options: EncodingOptions, spectrum: Spectrum, count: int) -> DoubleArray:
+def _grid(options: EncodingOptions, spectrum: Spectrum, count: int) -> Doubles:
     ends = options.penalty_low, options.penalty_high
     return penalty_grid(spectrum.values, spectrum.n_train, count, *ends)

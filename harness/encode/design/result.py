@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray
 from harness.encode.design.options import EncodingOptions
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
+from harness.numeric.arrays import Doubles, Positions
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ class NuisanceResult:
         The same scores per outer fold.
     """
 
-    r: DoubleArray
-    r2: DoubleArray
-    joint_r: DoubleArray
-    joint_r2: DoubleArray
-    unique_r2: DoubleArray
-    split_r2: DoubleArray
-    with_model: DoubleArray
-    fold_r: DoubleArray
-    fold_r2: DoubleArray
-    fold_joint_r: DoubleArray
-    fold_joint_r2: DoubleArray
+    r: Doubles
+    r2: Doubles
+    joint_r: Doubles
+    joint_r2: Doubles
+    unique_r2: Doubles
+    split_r2: Doubles
+    with_model: Doubles
+    fold_r: Doubles
+    fold_r2: Doubles
+    fold_joint_r: Doubles
+    fold_joint_r2: Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,24 +106,24 @@ class EncodingResult:
 
     options: EncodingOptions
     folds: tuple[Fold, ...]
-    r: DoubleArray
-    r2: DoubleArray
-    fold_r: DoubleArray
-    fold_r2: DoubleArray
-    inner_score: DoubleArray
-    chosen: IntArray
-    r_best: DoubleArray
-    r2_best: DoubleArray
-    fold_r_best: DoubleArray
-    fold_r2_best: DoubleArray
-    predictions: DoubleArray
-    penalty: DoubleArray
-    grid_ends: DoubleArray
+    r: Doubles
+    r2: Doubles
+    fold_r: Doubles
+    fold_r2: Doubles
+    inner_score: Doubles
+    chosen: Positions
+    r_best: Doubles
+    r2_best: Doubles
+    fold_r_best: Doubles
+    fold_r2_best: Doubles
+    predictions: Doubles
+    penalty: Doubles
+    grid_ends: Doubles
     unusable: tuple[Unusable, ...]
     warnings: tuple[str, ...]
     nuisance: NuisanceResult | None = None
 
-    def of_targets(self, targets: IntArray) -> EncodingResult:
+    def of_targets(self, targets: Positions) -> EncodingResult:
         """Return the results of some targets, by index, as if there were no others."""
         kept = {old: new for new, old in enumerate(targets.tolist())}
         arrays: dict[str, Any] = {
@@ -143,7 +143,7 @@ class EncodingResult:
         return replace(self, **arrays, nuisance=nuisance, unusable=unusable)
 
 
-def scatter(values: DoubleArray, usable: IntArray, n_targets: int) -> DoubleArray:
+def scatter(values: Doubles, usable: Positions, n_targets: int) -> Doubles:
     """Put values of usable targets (last axis) among all targets; NaN for the others.
 
     Parameters

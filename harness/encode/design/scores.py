@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating[Any]]
-DoubleArray = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles, Floats
 
 
-def pearson(responses: FloatArray, predictions: FloatArray) -> DoubleArray:
+def pearson(responses: Floats, predictions: Floats) -> Doubles:
     """Pearson correlation of each target with its prediction.
 
     Parameters
@@ -33,7 +29,7 @@ def pearson(responses: FloatArray, predictions: FloatArray) -> DoubleArray:
         return np.where(norm > 0, (y * p).sum(axis=0) / norm, np.nan)
 
 
-def r_squared(responses: FloatArray, predictions: FloatArray) -> DoubleArray:
+def r_squared(responses: Floats, predictions: Floats) -> Doubles:
     """Coefficient of determination of each target, ``1 - SSE / SST``.
 
     SST is about the mean of the given (held-out) rows, as in scikit-learn: the mean predicted from
@@ -58,7 +54,7 @@ def r_squared(responses: FloatArray, predictions: FloatArray) -> DoubleArray:
         return np.where(total > 0, 1 - error / total, np.nan)
 
 
-def product_measure(responses: FloatArray, bands: FloatArray, offset: FloatArray) -> DoubleArray:
+def product_measure(responses: Floats, bands: Floats, offset: Floats) -> Doubles:
     """Split the R2 of a joint prediction among the parts that add up to it.
 
     The product measure (Hoffman 1960; Pratt 1987), as in himalaya's ``r2_score_split``: a part gets
@@ -89,9 +85,9 @@ def product_measure(responses: FloatArray, bands: FloatArray, offset: FloatArray
     return np.asarray(((2 * centred - joint) * bands).sum(axis=1) / total)
 
 
-def _centred(x: FloatArray) -> DoubleArray:
+def _centred(x: Floats) -> Doubles:
     values = np.asarray(x, dtype=np.float64)
-    centred: DoubleArray = values - values.mean(axis=0)
+    centred: Doubles = values - values.mean(axis=0)
     # Rounding leaves a constant column with a tiny, meaningless spread.
     centred[:, np.ptp(values, axis=0) == 0] = 0
     return centred

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.kernel import FloatArray
 from harness.encode.design.leading import without_leading_ones
-from harness.encode.design.splits import IntArray, check_runs
+from harness.encode.design.splits import check_runs
 from harness.errors import DataError, ExtraMissing
+from harness.numeric.arrays import Floats, Positions
 
 
 class ResponseSource(Protocol):
@@ -30,7 +30,7 @@ class ResponseSource(Protocol):
         ...
 
     @property
-    def runs(self) -> IntArray:
+    def runs(self) -> Positions:
         """Run label of every row, (n_samples,)."""
         ...
 
@@ -38,11 +38,11 @@ class ResponseSource(Protocol):
         """Return the number of voxels of a participant."""
         ...
 
-    def block(self, participant: str, start: int, stop: int) -> FloatArray:
+    def block(self, participant: str, start: int, stop: int) -> Floats:
         """Read voxels ``start`` to ``stop``, (n_samples, stop - start). NaN is allowed."""
         ...
 
-    def repeats(self, participant: str, start: int, stop: int) -> FloatArray | None:
+    def repeats(self, participant: str, start: int, stop: int) -> Floats | None:
         """Read the repeats of the repeated run, (n_repeats, n_rows, stop - start), if there are."""
         ...
 
@@ -52,7 +52,7 @@ Sliceable = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ResponseRows:
     """Some rows of one participant, in one array.
 
     Parameters
@@ -72,7 +72,7 @@ class Part:
         """Rows in use."""
         return len(range(*self.rows.indices(self.values.shape[-2])))
 
-    def read(self, start: int, stop: int) -> FloatArray:
+    def read(self, start: int, stop: int) -> Floats:
         """Read voxels ``start`` to ``stop``; repeats as they are."""
         # HDF5 sets know no negative ends.
         rows = slice(*self.rows.indices(self.values.shape[-2]))
@@ -80,7 +80,7 @@ class Part:
             return np.asarray(self.values[:, rows, start:stop])
         return np.asarray(self.values[rows, start:stop])
 
-    def mean(self, start: int, stop: int) -> FloatArray:
+    def mean(self, start: int, stop: int) -> Floats:
         """Read voxels ``start`` to ``stop``; the mean of repeats, (n_rows, stop - start)."""
         values = self.read(start, stop)
         return values.mean(axis=0, dtype=values.dtype) if values.ndim == 3 else values
@@ -103,7 +103,7 @@ class PartedResponses:
         Participants differ in their rows, or the parts of one in their voxels.
     """
 
-    parts: Mapping[str, Sequence[Part]]
+    parts: Mapping[str, Sequence[ResponseRows]]
     labels: Sequence[Any]
 
     def __post_init__(self) -> None:
@@ -137,7 +137,7 @@ class PartedResponses:
         return tuple(self.parts)
 
     @property
-    def runs(self) -> IntArray:
+    def runs(self) -> Positions:
         """Position of the run of every row in ``labels``, (n_samples,)."""
         lengths = [part.n_rows for part in next(iter(self.parts.values()))]
         return np.repeat(np.arange(len(lengths)), lengths)
@@ -146,11 +146,11 @@ class PartedResponses:
         """Return the number of voxels of a participant."""
         return int(self.parts[participant][0].values.shape[-1])
 
-    def block(self, participant: str, start: int, stop: int) -> FloatArray:
+    def block(self, participant: str, start: int, stop: int) -> Floats:
         """Read voxels ``start`` to ``stop``, (n_samples, stop - start)."""
         return np.concatenate([part.mean(start, stop) for part in self.parts[participant]])
 
-    def repeats(self, participant: str, start: int, stop: int) -> FloatArray | None:
+    def repeats(self, participant: str, start: int, stop: int) -> Floats | None:
         """Read the repeats of the repeated run, (n_repeats, n_rows, stop - start)."""
         for part in self.parts[participant]:
             if len(part.values.shape) == 3:
@@ -177,7 +177,7 @@ class OneParticipant:
         return (self.name,)
 
     @property
-    def runs(self) -> IntArray:
+    def runs(self) -> Positions:
         """Run label of every row, (n_samples,)."""
         return self.source.runs
 
@@ -185,11 +185,11 @@ class OneParticipant:
         """Return the number of voxels."""
         return self.source.n_voxels(participant)
 
-    def block(self, participant: str, start: int, stop: int) -> FloatArray:
+    def block(self, participant: str, start: int, stop: int) -> Floats:
         """Read voxels ``start`` to ``stop``, (n_samples, stop - start)."""
         return self.source.block(participant, start, stop)
 
-    def repeats(self, participant: str, start: int, stop: int) -> FloatArray | None:
+    def repeats(self, participant: str, start: int, stop: int) -> Floats | None:
         """Read the repeats of the repeated run, (n_repeats, n_rows, stop - start)."""
         return self.source.repeats(participant, start, stop)
 
@@ -225,14 +225,14 @@ def array_responses(
                 "give one row for every label: (n_samples, n_voxels)",
             )
     parts = {
-        name: [Part(array, slice(a, b)) for a, b in itertools.pairwise(starts)]
+        name: [ResponseRows(array, slice(a, b)) for a, b in itertools.pairwise(starts)]
         for name, array in values.items()
     }
     names: list[Any] = list(labels[starts[:-1]])
     if repeats is not None:
         if set(repeats) != set(values):
             raise DataError("repeats and responses are of different participants")
-        parts = {name: [*own, Part(repeats[name])] for name, own in parts.items()}
+        parts = {name: [*own, ResponseRows(repeats[name])] for name, own in parts.items()}
         names.append("repeated")
     return PartedResponses(parts, names)
 
@@ -262,7 +262,7 @@ def npy_responses(
     return array_responses(opened(paths), runs, None if repeats is None else opened(repeats))
 
 
-def hdf5_part(path: Path, key: str, rows: slice = slice(None)) -> Part:
+def hdf5_part(path: Path, key: str, rows: slice = slice(None)) -> ResponseRows:
     """Take one data set of an HDF5 file as a part, without reading it.
 
     Parameters
@@ -277,7 +277,7 @@ def hdf5_part(path: Path, key: str, rows: slice = slice(None)) -> Part:
 
     Returns
     -------
-    Part
+    ResponseRows
 
     Raises
     ------
@@ -294,7 +294,7 @@ def hdf5_part(path: Path, key: str, rows: slice = slice(None)) -> Part:
         values = without_leading_ones(values)
     if not hasattr(values, "ndim") or values.ndim not in (2, 3):
         raise DataError(f"{path}: {key!r} is not an array of responses")
-    return Part(values, rows)
+    return ResponseRows(values, rows)
 
 
 def hdf5_file(path: Path) -> Any:

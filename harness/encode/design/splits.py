@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import DataError
-
-IntArray = npt.NDArray[np.intp]
+from harness.numeric.arrays import Positions
 
 MINIMUM_ROWS = 10
 """A held-out part with fewer rows has no usable correlation; neither has a training part."""
@@ -32,8 +31,8 @@ class Fold:
         Row numbers of the whole recording, ascending. Rows in neither were purged.
     """
 
-    train: IntArray
-    test: IntArray
+    train: Positions
+    test: Positions
 
 
 def contiguous_folds(
@@ -186,7 +185,7 @@ def check_runs(runs: npt.ArrayLike) -> npt.NDArray[Any]:
     return labels
 
 
-def run_starts(labels: npt.NDArray[Any]) -> IntArray:
+def run_starts(labels: npt.NDArray[Any]) -> Positions:
     """First row of every run.
 
     Parameters
@@ -201,7 +200,7 @@ def run_starts(labels: npt.NDArray[Any]) -> IntArray:
     return np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
 
 
-def _rows(labels: npt.NDArray[Any], rows: npt.ArrayLike | None) -> IntArray:
+def _rows(labels: npt.NDArray[Any], rows: npt.ArrayLike | None) -> Positions:
     check_runs(labels)
     if rows is None:
         return np.arange(len(labels))
@@ -220,14 +219,14 @@ def _check_counts(n_folds: int, gap: int) -> None:
         raise DataError(f"a purge gap of {gap} rows", "a gap is a number of rows, 0 or more")
 
 
-def _stretches(labels: npt.NDArray[Any], rows: IntArray) -> list[IntArray]:
+def _stretches(labels: npt.NDArray[Any], rows: Positions) -> list[Positions]:
     """Maximal pieces of ``rows`` that are unbroken in time and within one run."""
     broken = (np.diff(rows) > 1) | (labels[rows[1:]] != labels[rows[:-1]])
     return np.split(rows, np.flatnonzero(broken) + 1)
 
 
-def _deal(pieces: Sequence[IntArray], n_folds: int) -> list[list[IntArray]]:
-    groups: list[list[IntArray]] = [[] for _ in range(n_folds)]
+def _deal(pieces: Sequence[Positions], n_folds: int) -> list[list[Positions]]:
+    groups: list[list[Positions]] = [[] for _ in range(n_folds)]
     lengths = np.zeros(n_folds, dtype=int)
     for piece in sorted(pieces, key=lambda rows: (-len(rows), rows[0])):
         shortest = int(np.argmin(lengths))
@@ -247,7 +246,7 @@ def _apportion(lengths: Sequence[int], n_parts: int) -> list[int]:
 
 
 def _folds(
-    labels: npt.NDArray[Any], rows: IntArray, blocks: Sequence[IntArray], gap: int
+    labels: npt.NDArray[Any], rows: Positions, blocks: Sequence[Positions], gap: int
 ) -> tuple[Fold, ...]:
     folds = []
     for number, test in enumerate(blocks):
@@ -263,7 +262,7 @@ def _folds(
     return tuple(folds)
 
 
-def _purged(labels: npt.NDArray[Any], rows: IntArray, test: IntArray, gap: int) -> IntArray:
+def _purged(labels: npt.NDArray[Any], rows: Positions, test: Positions, gap: int) -> Positions:
     near = np.zeros(len(labels), dtype=bool)
     near[test] = True
     # Runs are unbroken, so a distance in time within a run is a distance in rows.
@@ -275,7 +274,7 @@ def _purged(labels: npt.NDArray[Any], rows: IntArray, test: IntArray, gap: int) 
     return np.asarray(rows[~near[rows]])
 
 
-def held_out_pieces(runs: npt.ArrayLike, folds: Sequence[Fold]) -> IntArray:
+def held_out_pieces(runs: npt.ArrayLike, folds: Sequence[Fold]) -> Positions:
     """Cut runs where outer folds cut them.
 
     Parameters
@@ -300,7 +299,7 @@ def held_out_pieces(runs: npt.ArrayLike, folds: Sequence[Fold]) -> IntArray:
 
 
 def piece_folds(
-    runs: npt.ArrayLike, pieces: npt.ArrayLike, n_folds: int, gap: int, rows: IntArray
+    runs: npt.ArrayLike, pieces: npt.ArrayLike, n_folds: int, gap: int, rows: Positions
 ) -> tuple[Fold, ...]:
     """Divide rows into folds of whole pieces, neighbours together.
 

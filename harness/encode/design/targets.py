@@ -9,16 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.kernel import FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.result import Unusable
-from harness.encode.design.splits import (
-    Fold,
-    IntArray,
-    contiguous_folds,
-    held_out_pieces,
-    piece_folds,
-)
+from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces, piece_folds
+from harness.numeric.arrays import Bools, Floats, Positions
 
 FLAT = 10
 """Rows in sequence with one value that nobody measured: a scan that stopped, padded with zeros or a
@@ -82,7 +76,7 @@ def make_splits(
 
 
 def unusable_targets(
-    responses: FloatArray, splits: Sequence[Split], runs: npt.ArrayLike
+    responses: Floats, splits: Sequence[Split], runs: npt.ArrayLike
 ) -> tuple[Unusable, ...]:
     """Find targets with values that are not finite, or that do not vary where they must.
 
@@ -105,7 +99,7 @@ def unusable_targets(
     return tuple(Unusable(target, reasons[target]) for target in sorted(reasons))
 
 
-def usable_columns(responses: FloatArray, runs: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def usable_columns(responses: Floats, runs: npt.ArrayLike) -> Bools:
     """Find columns that are finite and were measured throughout every run.
 
     Parameters
@@ -125,7 +119,7 @@ def usable_columns(responses: FloatArray, runs: npt.ArrayLike) -> npt.NDArray[np
     return np.asarray(usable)
 
 
-def flat_from(responses: FloatArray, runs: npt.ArrayLike) -> IntArray:
+def flat_from(responses: Floats, runs: npt.ArrayLike) -> Positions:
     """Find where columns stand still for ``FLAT`` rows of a run or more.
 
     Parameters
@@ -151,15 +145,13 @@ def flat_from(responses: FloatArray, runs: npt.ArrayLike) -> IntArray:
     return first
 
 
-def _reasons(
-    responses: FloatArray, splits: Sequence[Split], runs: npt.NDArray[Any]
-) -> dict[int, str]:
+def _reasons(responses: Floats, splits: Sequence[Split], runs: npt.NDArray[Any]) -> dict[int, str]:
     reasons: dict[int, str] = {}
     finite = np.isfinite(responses)
     for target in np.flatnonzero(~finite.all(axis=0)):
         bad = np.flatnonzero(~finite[:, target])
         reasons[int(target)] = f"{len(bad)} values are not finite (first at row {bad[0]})"
-    checks: list[tuple[str, IntArray]] = [("all rows", np.arange(len(responses)))]
+    checks: list[tuple[str, Positions]] = [("all rows", np.arange(len(responses)))]
     checks += [(f"run {label}", np.flatnonzero(runs == label)) for label in np.unique(runs)]
     checks += [(f"the held-out rows of fold {k}", s.outer.test) for k, s in enumerate(splits)]
     checks += [

@@ -22,12 +22,10 @@ from harness.encode.design.targets import usable_columns
 from harness.encode.score.relative import interval, relative, unique_of
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError, ScoreError
+from harness.numeric.arrays import Bools, Doubles, Positions, Texts
 
 if TYPE_CHECKING:
     from harness.encode.ceilings.assembly_ceiling import NeuroidCeilings
-
-Floats = npt.NDArray[np.float64]
-Texts = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +50,7 @@ class Assembly:
         in the order in which they were presented.
     """
 
-    values: Floats
+    values: Doubles
     items: Texts
     groups: Texts
     parts: Texts
@@ -137,7 +135,7 @@ def _sortable(values: Texts) -> npt.NDArray[Any]:
 
 def _presented(
     keys: Sequence[npt.NDArray[Any]], part: Texts, group: Texts, passage: Texts
-) -> npt.NDArray[np.intp]:
+) -> Positions:
     """Rows in the order of presentation, with parts, groups and passages each in one piece.
 
     A part, group or passage stands where its first item does; ties (two stories that both begin
@@ -152,7 +150,7 @@ def _presented(
     position = np.empty(n, np.intp)
     position[first] = np.arange(n)
 
-    def place(*columns: Texts) -> npt.NDArray[np.intp]:
+    def place(*columns: Texts) -> Positions:
         names = ["\0".join(map(str, row)) for row in zip(*columns, strict=True)]
         earliest: dict[str, int] = {}
         for name, at in zip(names, position.tolist(), strict=True):
@@ -186,7 +184,7 @@ def group_folds(groups: Sequence[str] | Texts, n_folds: int) -> tuple[Fold, ...]
     return tuple(made)
 
 
-def measured(data: Assembly, part: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+def measured(data: Assembly, part: str) -> tuple[Positions, Bools]:
     """Items of an experiment, and the neuroids that were measured on all of them.
 
     Returns
@@ -336,7 +334,7 @@ def score_assembly(
     )
 
 
-def _reliable(ceilings: NeuroidCeilings, part: int) -> Floats:
+def _reliable(ceilings: NeuroidCeilings, part: int) -> Doubles:
     """Ceilings of an experiment without those whose interval reaches 0; given ones as they are."""
     known = ceilings.value[part]
     if np.isnan(ceilings.low[part]).all():
@@ -344,11 +342,11 @@ def _reliable(ceilings: NeuroidCeilings, part: int) -> Floats:
     return np.asarray(np.where(ceilings.low[part] > 0, known, np.nan), np.float64)
 
 
-def _mean(values: Floats) -> float:
+def _mean(values: Doubles) -> float:
     """Mean of what is not NaN; NaN where nothing is."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
 
 
-def _by_participant(values: Floats) -> Floats:
+def _by_participant(values: Doubles) -> Doubles:
     """Mean over the experiments that each participant did; who did none is left out."""
     return np.array([_mean(column) for column in values.T if np.isfinite(column).any()])

@@ -11,18 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.encode.design.band import Band, make_band
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.scores import pearson
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.design.targets import Split, make_splits
 from harness.encode.solve.plan import make_plan
+from harness.numeric.arrays import Bools, Doubles, Floats, Positions
 from harness.numeric.threads import spread
 
 TRIES = 50
 """Draws of a pool that was drawn before, until it is given up."""
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +38,8 @@ class PoolScores:
     """
 
     size: int
-    pools: Flags
-    r: DoubleArray
+    pools: Bools
+    r: Doubles
 
 
 def pool_sizes(largest: int) -> tuple[int, ...]:
@@ -51,7 +49,7 @@ def pool_sizes(largest: int) -> tuple[int, ...]:
     return tuple(sorted({*range(1, few + 1), *(int(size) for size in rest)}))
 
 
-def draw_pools(n: int, size: int, draws: int, rng: np.random.Generator) -> Flags:
+def draw_pools(n: int, size: int, draws: int, rng: np.random.Generator) -> Bools:
     """Draw different pools, so that everybody is left out of about equally many.
 
     Parameters
@@ -68,7 +66,7 @@ def draw_pools(n: int, size: int, draws: int, rng: np.random.Generator) -> Flags
     """
     wanted = min(draws, math.comb(n - 1, size))
     left_out = np.zeros(n, int)
-    drawn: dict[bytes, Flags] = {}
+    drawn: dict[bytes, Bools] = {}
     tries = 0
     while left_out.min() < wanted and tries < TRIES:
         # Who was left out least goes out first; chance decides between equals.
@@ -87,8 +85,8 @@ def draw_pools(n: int, size: int, draws: int, rng: np.random.Generator) -> Flags
 
 
 def score_pools(
-    responses: FloatArray,
-    owner: IntArray,
+    responses: Floats,
+    owner: Positions,
     runs: npt.ArrayLike,
     *,
     options: EncodingOptions,
@@ -146,11 +144,11 @@ def score_pools(
 
 def _score_fold(
     band: Band,
-    responses: FloatArray,
-    others: IntArray,
+    responses: Floats,
+    others: Positions,
     splits: Sequence[Split],
     options: EncodingOptions,
-    into: DoubleArray,
+    into: Doubles,
     fold: int,
 ) -> None:
     split = splits[fold]

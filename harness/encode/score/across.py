@@ -9,7 +9,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.design.features import zscore_by_run
-from harness.encode.design.kernel import FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.scores import pearson
 from harness.encode.design.splits import Fold
@@ -17,13 +16,14 @@ from harness.encode.score.relative import interval
 from harness.encode.score.responses import Cleaned
 from harness.encode.solve.layers import encode_layers
 from harness.errors import DataError
+from harness.numeric.arrays import Floats
 
 FEWEST = 3
 """Participants: a mean of others is of two at least."""
 
 
 def across_participants(
-    features: FloatArray,
+    features: Floats,
     clean: Cleaned,
     runs: npt.ArrayLike,
     options: EncodingOptions,

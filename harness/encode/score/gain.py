@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.splits import IntArray, check_runs, grouped_folds
+from harness.encode.design.splits import check_runs, grouped_folds
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 RIDGE = tuple(float(10**x) for x in np.arange(-2.0, 3.5, 0.5))
 """Penalties, in units of the number of training rows: predictors have variance 1."""
@@ -52,20 +52,20 @@ class Gain:
         Mean square of ``residual``.
     """
 
-    rows: DoubleArray
-    groups: DoubleArray
-    layers: DoubleArray
-    chosen: IntArray
-    penalty: DoubleArray
-    residual: DoubleArray
-    change: DoubleArray
+    rows: Doubles
+    groups: Doubles
+    layers: Doubles
+    chosen: Positions
+    penalty: Doubles
+    residual: Doubles
+    change: Doubles
     variance: float
 
 
 def likelihood_gain(
-    predictors: FloatArray,
-    baseline: FloatArray,
-    response: FloatArray,
+    predictors: Floats,
+    baseline: Floats,
+    response: Floats,
     groups: npt.ArrayLike,
     *,
     penalties: Sequence[float] = UNPENALISED,
@@ -145,20 +145,20 @@ class _Nested:
     nor the inner block; ``grams`` and ``crosses`` are second moments by block.
     """
 
-    inner: DoubleArray
-    grams: DoubleArray
-    crosses: DoubleArray
-    lengths: IntArray
+    inner: Doubles
+    grams: Doubles
+    crosses: Doubles
+    lengths: Positions
     n_free: int
     penalties: tuple[float, ...]
 
     @classmethod
     def fit(
         cls,
-        columns: DoubleArray,
+        columns: Doubles,
         n_free: int,
-        y: DoubleArray,
-        blocks: Sequence[IntArray],
+        y: Doubles,
+        blocks: Sequence[Positions],
         penalties: Sequence[float],
     ) -> _Nested:
         grams = np.stack([columns[b].T @ columns[b] for b in blocks])
@@ -180,8 +180,8 @@ class _Nested:
         return cls(sums / left[:, None], grams, crosses, lengths, n_free, tuple(penalties))
 
     def held_out(
-        self, columns: DoubleArray, y: DoubleArray, blocks: Sequence[IntArray], pick: IntArray
-    ) -> tuple[DoubleArray, DoubleArray]:
+        self, columns: Doubles, y: Doubles, blocks: Sequence[Positions], pick: Positions
+    ) -> tuple[Doubles, Doubles]:
         """Errors of held-out rows, and the variance that inner folds expect of them."""
         rest, variance = np.empty((2, len(y)))
         for number, block in enumerate(blocks):
@@ -195,7 +195,7 @@ class _Nested:
         return rest, variance
 
 
-def _solve(gram: DoubleArray, cross: DoubleArray, n_free: int, penalty: float) -> DoubleArray:
+def _solve(gram: Doubles, cross: Doubles, n_free: int, penalty: float) -> Doubles:
     if penalty == 0:
         return np.asarray(scipy.linalg.lstsq(gram, cross)[0])
     ridged = gram.copy()
@@ -209,23 +209,21 @@ def _solve(gram: DoubleArray, cross: DoubleArray, n_free: int, penalty: float) -
     return np.asarray(scipy.linalg.cho_solve(factor, cross, check_finite=False))
 
 
-def _solve_any(
-    gram: DoubleArray, cross: DoubleArray, diagonal: IntArray, penalty: float
-) -> DoubleArray:
+def _solve_any(gram: Doubles, cross: Doubles, diagonal: Positions, penalty: float) -> Doubles:
     ridged = gram.copy()
     ridged[diagonal, diagonal] += penalty
     return np.asarray(scipy.linalg.lstsq(ridged, cross)[0])
 
 
 def _log_ratio(
-    base: DoubleArray, base_variance: DoubleArray, full: DoubleArray, full_variance: DoubleArray
-) -> DoubleArray:
+    base: Doubles, base_variance: Doubles, full: Doubles, full_variance: Doubles
+) -> Doubles:
     """Log-likelihood of each error under its own Gaussian, with predictors minus without."""
     better = base**2 / base_variance - full**2 / full_variance
     return np.asarray(0.5 * (better + np.log(base_variance / full_variance)))
 
 
-def _within(x: DoubleArray, labels: npt.NDArray[np.generic]) -> DoubleArray:
+def _within(x: Doubles, labels: npt.NDArray[np.generic]) -> Doubles:
     out = np.empty_like(x)
     for label in np.unique(labels):
         rows = labels == label
@@ -233,7 +231,7 @@ def _within(x: DoubleArray, labels: npt.NDArray[np.generic]) -> DoubleArray:
     return out
 
 
-def _standard(x: DoubleArray) -> DoubleArray:
+def _standard(x: Doubles) -> Doubles:
     """Give columns variance 1; a column that does not vary stays 0."""
     scale = x.std(axis=0)
     # Centring leaves rounding in a column that is constant within every group.
@@ -242,7 +240,7 @@ def _standard(x: DoubleArray) -> DoubleArray:
 
 
 def _check(
-    predictors: FloatArray, baseline: FloatArray, response: FloatArray, n_rows: int, n_folds: int
+    predictors: Floats, baseline: Floats, response: Floats, n_rows: int, n_folds: int
 ) -> None:
     shapes = np.shape(predictors), np.shape(baseline), np.shape(response)
     if (len(shapes[0]), len(shapes[1]), len(shapes[2])) != (3, 2, 1) or {s[0] for s in shapes} != {

@@ -29,14 +29,13 @@ from harness.encode.score.relative import of_units, relative, unique_of
 from harness.encode.score.voxel_parts import by_part
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
+from harness.numeric.arrays import Bools, Doubles, Ints
 from harness.stats.bootstrap import bootstrap_interval
 
 if TYPE_CHECKING:
     from harness.encode.design.sources import ResponseSource
     from harness.encode.design.splits import Fold
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 BEYOND = ("nuisance_r2", "joint_r2", "unique_r2")
 """What a score has where there are nuisance regressors."""
@@ -81,12 +80,12 @@ class Naturalistic:
 
     source: ResponseSource
     tr: float
-    nuisance: Mapping[str, Floats] = field(default_factory=dict)
-    masks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
-    ceilings: Mapping[str, Floats] = field(default_factory=dict)
+    nuisance: Mapping[str, Doubles] = field(default_factory=dict)
+    masks: Mapping[str, Mapping[str, Bools]] = field(default_factory=dict)
+    ceilings: Mapping[str, Doubles] = field(default_factory=dict)
     cutoff: float | None = None
-    confounds: Mapping[str, Floats] = field(default_factory=dict)
-    bands: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+    confounds: Mapping[str, Doubles] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, Doubles]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.confounds and set(self.confounds) != set(self.source.participants):
@@ -137,7 +136,7 @@ def region_means(data: Naturalistic, rois: Sequence[str] = ()) -> Responses:
             "no region is known for all participants",
             "score every voxel (resolution=voxel), or give masks",
         )
-    values: dict[str, Floats] = {}
+    values: dict[str, Doubles] = {}
     left_out: dict[str, str] = {}
     runs = np.asarray(data.source.runs)
     for participant in data.source.participants:
@@ -272,7 +271,7 @@ def stream_stories(
     return scores
 
 
-def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Floats | None]]:
+def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Doubles | None]]:
     """Participants who share a design, with their confounds.
 
     Confounds of their own change the kernel of a participant. Beside a hundred thousand voxels a
@@ -287,8 +286,8 @@ def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Floats | None
 
 
 def _summed(
-    source: ResponseSource, participant: str, masks: Sequence[Mask]
-) -> tuple[Floats, npt.NDArray[np.int64]]:
+    source: ResponseSource, participant: str, masks: Sequence[Bools]
+) -> tuple[Doubles, Ints]:
     """Sum z-scored usable voxels, (n_samples, n_masks), and count them."""
     runs = np.asarray(source.runs)
     sums = np.zeros((len(runs), len(masks)))
@@ -385,7 +384,7 @@ def _of_voxels(
     )
 
 
-def _ratio(score: xr.Dataset, chosen: Mask) -> Ratio:
+def _ratio(score: xr.Dataset, chosen: Bools) -> Ratio:
     """Relate r of some voxels of a participant to their ceilings."""
     parts = None
     if "part_r" in score:

@@ -20,13 +20,13 @@ import xarray as xr
 
 from harness.encode.design.band import ColumnBand, make_band
 from harness.encode.design.confounds import Confounds
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.scores import r_squared
 from harness.encode.design.splits import Fold
 from harness.encode.design.targets import Split, make_splits
 from harness.encode.score.relative import interval
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats
 
 BANDS = ("model", "static", "position", "autocorrelation", "lexical")
 CANDIDATES = 64
@@ -39,16 +39,16 @@ SMOOTH = 4.0
 
 
 def partition(
-    features: FloatArray,
-    responses: FloatArray,
+    features: Floats,
+    responses: Floats,
     runs: npt.ArrayLike,
-    bands: Mapping[str, FloatArray],
+    bands: Mapping[str, Floats],
     layers: Sequence[int],
     *,
     options: EncodingOptions,
     confounds: Confounds | None = None,
     folds: Sequence[Fold],
-) -> tuple[tuple[str, ...], DoubleArray, DoubleArray]:
+) -> tuple[tuple[str, ...], Doubles, Doubles]:
     """Part held-out R2 among bands.
 
     Parameters
@@ -82,7 +82,7 @@ def partition(
     labels = np.asarray(runs)
     shared = None if confounds is None else confounds.shared
 
-    def kernel(values: FloatArray, name: str) -> DoubleArray:
+    def kernel(values: Floats, name: str) -> Doubles:
         band = make_band(values, labels, options.delays, name=name, confounds=shared)
         if isinstance(band, ColumnBand):
             columns = np.asarray(band.columns, np.float64)
@@ -112,7 +112,7 @@ def partition(
     return names, np.asarray(mean[-1] - mean[:-1]), np.asarray(mean[-1])
 
 
-def smoothed_identity(runs: npt.ArrayLike, width: float = SMOOTH) -> DoubleArray:
+def smoothed_identity(runs: npt.ArrayLike, width: float = SMOOTH) -> Doubles:
     """Inner products of the rows of an identity matrix, smoothed within runs.
 
     Parameters
@@ -132,7 +132,7 @@ def smoothed_identity(runs: npt.ArrayLike, width: float = SMOOTH) -> DoubleArray
     return np.asarray(np.exp(-0.5 * apart**2) * (labels[:, None] == labels[None]))
 
 
-def candidates(n_bands: int) -> DoubleArray:
+def candidates(n_bands: int) -> Doubles:
     """Scales of bands, (n_candidates, n_bands): seeded, evenly spread in their logarithms."""
     spread = scipy.stats.qmc.Sobol(n_bands, seed=0).random(CANDIDATES)
     together = 10 ** (LOW + (HIGH - LOW) * spread)
@@ -140,11 +140,11 @@ def candidates(n_bands: int) -> DoubleArray:
     return np.concatenate([np.zeros((1, n_bands)), alone, together])
 
 
-def _scaled(kernel: DoubleArray) -> DoubleArray:
+def _scaled(kernel: Doubles) -> Doubles:
     return kernel / max(float(np.diag(kernel).mean()), 1e-300)
 
 
-def _best(kernels: DoubleArray, scales: DoubleArray, split: Split, y: DoubleArray) -> DoubleArray:
+def _best(kernels: Doubles, scales: Doubles, split: Split, y: Doubles) -> Doubles:
     """Held-out R2 of every target at the candidate that its inner folds favour."""
     train = split.outer.train
     inner = np.zeros((len(scales), y.shape[1]))
@@ -158,7 +158,7 @@ def _best(kernels: DoubleArray, scales: DoubleArray, split: Split, y: DoubleArra
     return np.asarray(outer[inner.argmax(axis=0), np.arange(y.shape[1])])
 
 
-def _predicted(kernel: DoubleArray, fold: Fold, y: DoubleArray) -> DoubleArray:
+def _predicted(kernel: Doubles, fold: Fold, y: Doubles) -> Doubles:
     """Predict by ridge regression with an intercept and a penalty of 1."""
     train = kernel[np.ix_(fold.train, fold.train)]
     across = kernel[np.ix_(fold.test, fold.train)]
@@ -172,9 +172,7 @@ def _predicted(kernel: DoubleArray, fold: Fold, y: DoubleArray) -> DoubleArray:
     return np.asarray(across @ solved + mean)
 
 
-def table(
-    names: Sequence[str], unique: DoubleArray, joint: DoubleArray, seed: int = 0
-) -> xr.Dataset:
+def table(names: Sequence[str], unique: Doubles, joint: Doubles, seed: int = 0) -> xr.Dataset:
     """Lay out a partition.
 
     Parameters

@@ -28,13 +28,13 @@ from harness.encode.score.stacked import stacked
 from harness.encode.score.unique import unique_part
 from harness.encode.solve.layers import encode_layers
 from harness.errors import ScoreError
+from harness.numeric.arrays import Doubles
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.fdr import benjamini_hochberg
 from harness.stats.permutation import fold_permutation
 
 __all__ = ["Responses", "prepare", "score_responses"]
 
-Floats = npt.NDArray[np.float64]
 
 PERMUTATIONS = 1000
 """Block permutations behind a p-value; the smallest is 1 / 1001."""
@@ -129,7 +129,7 @@ def score_responses(
 
 
 def _encoded(
-    features: Floats,
+    features: Doubles,
     data: Responses,
     clean: Cleaned,
     options: EncodingOptions,
@@ -140,7 +140,7 @@ def _encoded(
     group_pools = [f"group {roi}" for roi in data.rois]
     beside = np.column_stack(list(data.nuisance.values())) if data.nuisance else None
 
-    def encoded(targets: Floats, groups: list[str], confounds: Confounds | None) -> EncodingResult:
+    def encoded(targets: Doubles, groups: list[str], confounds: Confounds | None) -> EncodingResult:
         found = encode_layers(
             features,
             targets,
@@ -234,9 +234,9 @@ def _by_participant(
 
 def _columns(
     result: EncodingResult, layers: npt.NDArray[Any]
-) -> dict[str, tuple[Floats, tuple[str, ...]]]:
+) -> dict[str, tuple[Doubles, tuple[str, ...]]]:
     """Scores by name, targets last, and their other dimensions."""
-    columns: dict[str, tuple[Floats, tuple[str, ...]]] = {
+    columns: dict[str, tuple[Doubles, tuple[str, ...]]] = {
         "r": (result.r, ("layer",)),
         "r2": (result.r2, ("layer",)),
         "r_best": (result.r_best, ()),
@@ -292,7 +292,7 @@ def _relative(result: EncodingResult, data: Responses, clean: Cleaned, seed: int
 
 
 def _partition(
-    features: Floats, result: EncodingResult, data: Responses, clean: Cleaned, seed: int
+    features: Doubles, result: EncodingResult, data: Responses, clean: Cleaned, seed: int
 ) -> xr.Dataset:
     """Part the variance of every participant and region among bands."""
     shape = len(data.participants), len(data.rois)

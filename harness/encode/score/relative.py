@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.ceilings.cross_fit import Parts, Ratio, given_ratio, mean_ratio
 from harness.errors import ScoreError
+from harness.numeric.arrays import Bools, Doubles
 from harness.stats.bootstrap import bootstrap_interval
 
-Floats = npt.NDArray[np.float64]
 Ratios = Mapping[str, Ratio]
 
 
@@ -87,7 +86,7 @@ def relative(
     )
 
 
-def _over(r: Floats, top: Floats, *, together: bool) -> Floats:
+def _over(r: Doubles, top: Doubles, *, together: bool) -> Doubles:
     """Divide by own ceilings, or by their means over participants (first axis)."""
     if together:
         known = np.isfinite(top)
@@ -97,7 +96,7 @@ def _over(r: Floats, top: Floats, *, together: bool) -> Floats:
     return np.asarray(r / top)
 
 
-def unique_of(each: Floats, regions: Floats | None = None, seed: int = 0) -> dict[str, Any]:
+def unique_of(each: Doubles, regions: Doubles | None = None, seed: int = 0) -> dict[str, Any]:
     """Lay out unique R2 by participant.
 
     Parameters
@@ -127,10 +126,10 @@ def unique_of(each: Floats, regions: Floats | None = None, seed: int = 0) -> dic
 
 
 def of_units(
-    r: Floats,
-    ceiling: Floats,
+    r: Doubles,
+    ceiling: Doubles,
     parts: Parts | None,
-    chosen: npt.NDArray[np.bool_],
+    chosen: Bools,
     *,
     z: float,
     threshold: float,
@@ -152,7 +151,7 @@ def of_units(
     return mean_ratio(parts.of(chosen), z)
 
 
-def interval(values: Floats, seed: int = 0) -> tuple[float, float, float]:
+def interval(values: Doubles, seed: int = 0) -> tuple[float, float, float]:
     """Mean over participants and its 95 % bootstrap interval; NaN where there is none."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]

@@ -19,8 +19,7 @@ from harness.encode.design.confounds import (
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.targets import FLAT, flat_from
 from harness.errors import DataError
-
-Floats = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +45,15 @@ class Responses:
         Further regressors (sample,) by name, by band: for the partition of variance.
     """
 
-    values: Floats
+    values: Doubles
     participants: tuple[str, ...]
     rois: tuple[str, ...]
-    runs: npt.NDArray[np.int64]
-    nuisance: Mapping[str, Floats] = field(default_factory=dict)
-    confounds: Floats | None = None
+    runs: Ints
+    nuisance: Mapping[str, Doubles] = field(default_factory=dict)
+    confounds: Doubles | None = None
     drift: Drift | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
-    bands: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, Doubles]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.participants), len(self.runs), len(self.rois))
@@ -103,7 +102,7 @@ class Responses:
             said,
         )
 
-    def _mean(self, values: Floats) -> Floats:
+    def _mean(self, values: Doubles) -> Doubles:
         return np.asarray(zscore_by_run(values.mean(axis=0), self.runs), np.float64)
 
 
@@ -125,8 +124,8 @@ class Cleaned:
         What was taken out.
     """
 
-    values: Floats
-    group: Floats
+    values: Doubles
+    group: Doubles
     confounds: Confounds | None
     group_confounds: Confounds | None
     account: str
@@ -141,7 +140,7 @@ def prepare(
     cutoff: float | None,
     confounds: Mapping[str, npt.ArrayLike] | None = None,
     nuisance: Mapping[str, npt.ArrayLike] | None = None,
-    bands: Mapping[str, Mapping[str, Floats]] | None = None,
+    bands: Mapping[str, Mapping[str, Doubles]] | None = None,
 ) -> Responses:
     """Z-score each participant's responses by run, and say what is to be taken out of them.
 
@@ -174,7 +173,7 @@ def prepare(
         Nobody is left, or lengths differ.
     """
     labels = np.asarray(runs)
-    kept: dict[str, Floats] = {}
+    kept: dict[str, Doubles] = {}
     left_out: dict[str, str] = {}
     for name, given in values.items():
         response = np.asarray(given, np.float64)
@@ -205,7 +204,7 @@ def prepare(
     )
 
 
-def _unusable(response: Floats, rois: tuple[str, ...], labels: npt.NDArray[Any]) -> str:
+def _unusable(response: Doubles, rois: tuple[str, ...], labels: npt.NDArray[Any]) -> str:
     for column, roi in zip(response.T, rois, strict=True):
         if not np.isfinite(column).all():
             return f"{roi} holds values that are not finite"

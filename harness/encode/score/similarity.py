@@ -23,19 +23,11 @@ from harness.encode.ceilings.cross_fit import Z_REGION, Parts, mean_ratio
 from harness.encode.design.band import ColumnBand, make_band, make_columns
 from harness.encode.design.narrowed import narrowed
 from harness.encode.design.options import EncodingOptions, Metric
-from harness.encode.design.splits import (
-    Fold,
-    IntArray,
-    contiguous_folds,
-    held_out_pieces,
-    run_starts,
-)
+from harness.encode.design.splits import Fold, contiguous_folds, held_out_pieces, run_starts
 from harness.encode.score.relative import interval, relative
 from harness.encode.score.responses import Responses
 from harness.errors import DataError, ScoreError
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from harness.numeric.arrays import Bools, Doubles, Positions
 
 
 def score_similarity(
@@ -88,7 +80,7 @@ def score_similarity(
     if confounds is not None and confounds.own:
         raise DataError(f"{options.metric} knows no confounds of single participants")
     shared = None if confounds is None else confounds.shared
-    beside: Floats | None = None
+    beside: Doubles | None = None
     if data.nuisance:
         columns = np.column_stack(list(data.nuisance.values()))
         made = make_columns(columns, data.runs, options.delays, name="nuisance", confounds=shared)
@@ -151,27 +143,27 @@ class _Place:
         From sums over the pairs of a row to additive effects of rows.
     """
 
-    rows: IntArray
-    maps: Floats | None
-    pairs: Mask
+    rows: Positions
+    maps: Doubles | None
+    pairs: Bools
     metric: Metric
-    effects: Floats | None
+    effects: Doubles | None
 
-    def mapped(self, kernel: Floats) -> Floats:
+    def mapped(self, kernel: Doubles) -> Doubles:
         """Kernel of the rows without nuisance: ``(E - M) K (E - M)'``, E the rows themselves."""
         if self.maps is None:
             return np.asarray(kernel[np.ix_(self.rows, self.rows)])
         left = kernel[self.rows] - self.maps @ kernel
         return np.asarray(left[:, self.rows] - left @ self.maps.T)
 
-    def kernel_of(self, pattern: Floats) -> Floats:
+    def kernel_of(self, pattern: Doubles) -> Doubles:
         """Kernel of responses (n_samples, k) in the rows, without nuisance."""
         own = pattern[self.rows]
         if self.maps is not None:
             own = own - self.maps @ pattern
         return np.asarray(own @ own.T)
 
-    def vector(self, kernel: Floats) -> Floats:
+    def vector(self, kernel: Doubles) -> Doubles:
         """Geometry over pairs, of mean 0 and norm 1, so that a product is the measure."""
         upper = np.triu(self.pairs, 1)
         if self.effects is None:
@@ -186,14 +178,14 @@ class _Place:
 
 
 def _place(
-    beside: Floats | None,
+    beside: Doubles | None,
     fold: Fold,
-    rows: IntArray,
+    rows: Positions,
     runs: npt.ArrayLike,
     options: EncodingOptions,
 ) -> _Place:
     pairs = _pairs(runs, rows, options.gap)
-    effects: Floats | None = None
+    effects: Doubles | None = None
     if options.metric is Metric.CKA:
         # k_ij = a_i + a_j over pairs: (D + W) a = row sums, by least squares.
         weights = pairs.astype(np.float64)
@@ -202,14 +194,14 @@ def _place(
     return _Place(rows, _without(beside, fold, rows), pairs, options.metric, effects)
 
 
-def _pairs(runs: npt.ArrayLike, rows: IntArray, gap: int) -> Mask:
+def _pairs(runs: npt.ArrayLike, rows: Positions, gap: int) -> Bools:
     """Pairs of different rows that are no neighbours in time."""
     labels = np.asarray(runs)[rows]
     apart = np.abs(rows[:, None] - rows[None]) > gap
     return np.asarray(apart | (labels[:, None] != labels[None]))
 
 
-def _early(runs: npt.ArrayLike, delay: int) -> Mask:
+def _early(runs: npt.ArrayLike, delay: int) -> Bools:
     """Rows that look back before the start of their run: short, and so alike, on both sides."""
     labels = np.asarray(runs)
     starts = run_starts(labels)
@@ -217,7 +209,7 @@ def _early(runs: npt.ArrayLike, delay: int) -> Mask:
     return np.asarray(np.arange(len(labels)) - np.repeat(starts, lengths) < delay)
 
 
-def _without(beside: Floats | None, fold: Fold, rows: IntArray) -> Floats | None:
+def _without(beside: Doubles | None, fold: Fold, rows: Positions) -> Doubles | None:
     """Map training rows to what nuisance, fitted to them, predicts in some rows."""
     if beside is None:
         return None
@@ -230,7 +222,7 @@ def _without(beside: Floats | None, fold: Fold, rows: IntArray) -> Floats | None
     return full
 
 
-def _others(patterns: Sequence[Floats], place: _Place) -> Floats:
+def _others(patterns: Sequence[Doubles], place: _Place) -> Doubles:
     """Compare each participant with the mean geometry of the others, (n_participants, n_rois)."""
     n = len(patterns[0])
     out = np.full((n, len(patterns)), np.nan)
@@ -243,9 +235,9 @@ def _others(patterns: Sequence[Floats], place: _Place) -> Floats:
 
 
 def _dataset(
-    found: Floats,
-    favour: Floats,
-    tops: Floats,
+    found: Doubles,
+    favour: Doubles,
+    tops: Doubles,
     data: Responses,
     rois: tuple[str, ...],
     recording: xr.DataArray,

@@ -16,16 +16,17 @@ import scipy.optimize
 
 from harness.encode.design.band import Band, make_band, make_columns
 from harness.encode.design.confounds import Confounds
-from harness.encode.design.kernel import DoubleArray, FloatArray, nuisance_grid
+from harness.encode.design.kernel import nuisance_grid
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.result import EncodingResult, scatter
 from harness.encode.design.scores import pearson, product_measure, r_squared
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.design.targets import Split, make_splits
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 
-def simplex_weights(products: DoubleArray) -> DoubleArray:
+def simplex_weights(products: Doubles) -> Doubles:
     """Find weights, none below 0 and together 1, of the least quadratic form.
 
     ``min w'Rw`` over the simplex has the direction of ``min x'Rx + (1'x - 1)**2`` over ``x >= 0``:
@@ -57,17 +58,17 @@ def simplex_weights(products: DoubleArray) -> DoubleArray:
 class _Fitted:
     """Predictions of one band in an outer fold: of its training rows by inner folds; held out."""
 
-    inner: DoubleArray  # (n_train, n_targets)
-    heldout: DoubleArray  # (n_heldout, n_targets)
+    inner: Doubles  # (n_train, n_targets)
+    heldout: Doubles  # (n_heldout, n_targets)
 
 
 def stacked(
     result: EncodingResult,
-    features: FloatArray,
-    responses: FloatArray,
+    features: Floats,
+    responses: Floats,
     runs: npt.ArrayLike,
     *,
-    nuisance: FloatArray | None = None,
+    nuisance: Floats | None = None,
     confounds: Confounds | None = None,
     folds: Sequence[Fold] | None = None,
 ) -> EncodingResult:
@@ -131,7 +132,7 @@ def stacked(
     return _restacked(result, splits, kept, y, usable, beside)
 
 
-def _fitted(band: Band, split: Split, y: DoubleArray, penalty: DoubleArray) -> _Fitted:
+def _fitted(band: Band, split: Split, y: Doubles, penalty: Doubles) -> _Fitted:
     """Predict training rows from inner folds, and held-out rows, at given penalties."""
     train = split.outer.train
     inner = np.full((len(train), y.shape[1]), np.nan)
@@ -140,7 +141,7 @@ def _fitted(band: Band, split: Split, y: DoubleArray, penalty: DoubleArray) -> _
     return _Fitted(inner, _predicted(band, split.outer, y, penalty))
 
 
-def _predicted(band: Band, fold: Fold, y: DoubleArray, penalty: DoubleArray) -> DoubleArray:
+def _predicted(band: Band, fold: Fold, y: Doubles, penalty: Doubles) -> Doubles:
     spectrum = band.spectrum(fold)
     own = y[fold.train]
     mean = own.mean(axis=0)
@@ -148,7 +149,7 @@ def _predicted(band: Band, fold: Fold, y: DoubleArray, penalty: DoubleArray) -> 
     return np.asarray(spectrum.heldout @ (axes / (spectrum.values[:, None] + penalty)) + mean)
 
 
-def _nuisance(band: Band, split: Split, y: DoubleArray, options: EncodingOptions) -> _Fitted:
+def _nuisance(band: Band, split: Split, y: Doubles, options: EncodingOptions) -> _Fitted:
     """Fit nuisance at the penalty that inner folds favour, target by target."""
     grid = nuisance_grid(options, band.spectrum(split.outer))
     train = y[split.outer.train]
@@ -162,7 +163,7 @@ def _nuisance(band: Band, split: Split, y: DoubleArray, options: EncodingOptions
     )
 
 
-def _weights(parts: Sequence[_Fitted], train: DoubleArray) -> DoubleArray:
+def _weights(parts: Sequence[_Fitted], train: Doubles) -> Doubles:
     errors = np.stack([train - part.inner for part in parts], axis=-1)  # (row, target, part)
     return simplex_weights(np.einsum("rta,rtb->tab", errors, errors))
 
@@ -171,14 +172,14 @@ def _restacked(
     result: EncodingResult,
     splits: Sequence[Split],
     kept: Sequence[Sequence[_Fitted]],
-    y: DoubleArray,
-    usable: IntArray,
+    y: Doubles,
+    usable: Positions,
     beside: Band | None,
 ) -> EncodingResult:
     n_targets = result.r_best.shape[0]
     chosen = result.chosen.copy()
     predictions, names = [], ("r", "r2", "joint_r", "joint_r2", "with_model")
-    found: dict[str, list[DoubleArray]] = {name: [] for name in names}
+    found: dict[str, list[Doubles]] = {name: [] for name in names}
     shares = []
     for number, (split, parts) in enumerate(zip(splits, kept, strict=True)):
         train, measured = y[split.outer.train], y[split.outer.test]
@@ -202,7 +203,7 @@ def _restacked(
         found["with_model"].append((weights[:, :-1].sum(axis=1) > 0).astype(np.float64))
         shares.append(product_measure(measured, halves, offset))
 
-    def among_all(values: list[DoubleArray]) -> DoubleArray:
+    def among_all(values: list[Doubles]) -> Doubles:
         return scatter(np.stack(values), usable, n_targets)
 
     fold_r, fold_r2 = among_all(found["r"]), among_all(found["r2"])

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from harness.encode.design.sources import ResponseSource
     from harness.encode.design.splits import Fold
-    from harness.encode.score.naturalistic import Floats, Mask, Naturalistic
+    from harness.encode.score.naturalistic import Naturalistic
     from harness.encode.voxels.stream_options import PenaltyScope
     from harness.fetch.resource import Resource
+    from harness.numeric.arrays import Bools, Doubles
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 
@@ -47,7 +48,7 @@ class StoryBenchmark(ABC):
         return None
 
     @property
-    def confounds(self) -> Mapping[str, Floats]:
+    def confounds(self) -> Mapping[str, Doubles]:
         """By participant, what has nothing to do with the stimulus (motion), (n_samples, k)."""
         return {}
 
@@ -82,7 +83,7 @@ class StoryBenchmark(ABC):
         """Responses of all participants, in the volumes of ``clocks``."""
 
     @property
-    def masks(self) -> Mapping[str, Mapping[str, Mask]]:
+    def masks(self) -> Mapping[str, Mapping[str, Bools]]:
         """By participant, the voxels of each region."""
         return {}
 
@@ -92,7 +93,7 @@ class StoryBenchmark(ABC):
         return ()
 
     @property
-    def ceilings(self) -> Mapping[str, Floats]:
+    def ceilings(self) -> Mapping[str, Doubles]:
         """By participant, ceilings that were published, (n_voxels,)."""
         return {}
 
@@ -118,7 +119,7 @@ class StoryBenchmark(ABC):
 
         return PenaltyScope.VOXEL
 
-    def nuisance(self) -> dict[str, Floats]:
+    def nuisance(self) -> dict[str, Doubles]:
         """Regressors that any account of the responses must beat: rate, length, frequency."""
         import numpy as np
 
@@ -128,7 +129,7 @@ class StoryBenchmark(ABC):
         columns = np.concatenate([lexical_nuisance(p, c, self.language) for p, c in pairs])
         return dict(zip(LEXICAL, columns.T, strict=True))
 
-    def bands(self) -> dict[str, dict[str, Floats]]:
+    def bands(self) -> dict[str, dict[str, Doubles]]:
         """Regressors of further bands, for the partition of variance: where a word stands."""
         from harness.stimuli.position import bands, joined
 

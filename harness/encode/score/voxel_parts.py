@@ -10,10 +10,10 @@ import numpy.typing as npt
 import scipy.stats
 import xarray as xr
 
+from harness.numeric.arrays import Bools, Doubles
 from harness.stats.fdr import benjamini_hochberg
 
-Floats = npt.NDArray[np.float64]
-Masks = Mapping[str, Mapping[str, npt.NDArray[np.bool_]]]
+Masks = Mapping[str, Mapping[str, Bools]]
 
 FEWEST = 3
 """Parts, below which no voxel is tested over them."""
@@ -60,7 +60,7 @@ def by_part(scores: Mapping[str, xr.Dataset], masks: Masks, rois: Sequence[str])
     return found
 
 
-def unique_p(folds: npt.NDArray[Any]) -> Floats:
+def unique_p(folds: npt.NDArray[Any]) -> Doubles:
     """Test the mean over parts of every voxel against 0, two-sided.
 
     Parameters
@@ -81,9 +81,7 @@ def unique_p(folds: npt.NDArray[Any]) -> Floats:
     return np.where((mean == 0) & (error == 0), 1.0, p)
 
 
-def _means(
-    folds: npt.NDArray[Any], masks: Mapping[str, npt.NDArray[np.bool_]], rois: Sequence[str]
-) -> Floats:
+def _means(folds: npt.NDArray[Any], masks: Mapping[str, Bools], rois: Sequence[str]) -> Doubles:
     """Means over usable voxels, (fold, roi) or (fold,); NaN of a region that somebody lacks."""
     if not rois:
         return _mean(folds)
@@ -92,7 +90,7 @@ def _means(
     return np.stack(columns, axis=1)
 
 
-def _mean(folds: npt.NDArray[Any]) -> Floats:
+def _mean(folds: npt.NDArray[Any]) -> Doubles:
     present = np.isfinite(folds)
     with np.errstate(invalid="ignore"):
         sums = np.where(present, folds, 0.0).sum(axis=1, dtype=np.float64)

@@ -18,13 +18,12 @@ import numpy as np
 
 from harness.encode.design.band import Band
 from harness.encode.design.confounds import Confounds, Projection
-from harness.encode.design.kernel import DoubleArray
-from harness.encode.design.splits import IntArray
+from harness.numeric.arrays import Doubles, Positions
 
 KEPT = 2**29
 """Bytes of changes of kernels that are kept; further ones are made again."""
 
-Change = tuple[DoubleArray, DoubleArray]
+Change = tuple[Doubles, Doubles]
 """Columns ``V`` of all rows, and the inverse of ``M``."""
 
 
@@ -33,11 +32,11 @@ class OwnDesigns:
     """What each participant's confounds change in the design that all share."""
 
     projections: tuple[Projection, ...]
-    members: tuple[tuple[int, IntArray], ...]  # participants with usable targets, and which
+    members: tuple[tuple[int, Positions], ...]  # participants with usable targets, and which
     _kept: dict[int, tuple[Change, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, confounds: Confounds | None, usable: IntArray) -> OwnDesigns | None:
+    def of(cls, confounds: Confounds | None, usable: Positions) -> OwnDesigns | None:
         """Take the participants of usable targets; None where all share one design."""
         if confounds is None or confounds.owner is None:
             return None

@@ -14,10 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.splits import IntArray
 from harness.encode.solve.passed import Fitted, Folds, Passed
 from harness.encode.solve.scan import Final, Scan
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +24,10 @@ class _Columns:
     """``V`` in the rows of a fit, and ``inv(V' G V + a inv(M))`` for each penalty ``a``."""
 
     passed: Fitted
-    solved: DoubleArray
+    solved: Doubles
 
     @classmethod
-    def of(cls, passed: Fitted, penalties: DoubleArray, inverse: DoubleArray) -> _Columns:
+    def of(cls, passed: Fitted, penalties: Doubles, inverse: Doubles) -> _Columns:
         gram = passed.gains(passed)
         equations = gram + penalties[:, None, None] * inverse
         return cls(passed, np.asarray(np.linalg.inv(equations), np.float64))
@@ -42,16 +41,16 @@ class _Fitted:
     columns: _Columns
 
     @cached_property
-    def along(self) -> DoubleArray:
+    def along(self) -> Doubles:
         """``V' G y``."""
         return self.own.gains(self.columns.passed)
 
     @cached_property
-    def weights(self) -> DoubleArray:
+    def weights(self) -> Doubles:
         """Of the columns, (n_penalties, n_columns, n_targets)."""
         return np.asarray(self.columns.solved @ self.along)
 
-    def gains(self, x: _Fitted) -> DoubleArray:
+    def gains(self, x: _Fitted) -> Doubles:
         """``X' G y`` of the changed design."""
         return self.own.gains(x.own) - x.along.swapaxes(1, 2) @ self.weights
 
@@ -61,11 +60,11 @@ class _Passed(_Fitted):
     own: Passed
 
     @property
-    def test(self) -> IntArray:
+    def test(self) -> Positions:
         return self.own.test
 
     @cached_property
-    def errors(self) -> FloatArray:
+    def errors(self) -> Floats:
         passed: Passed = self.columns.passed  # type: ignore[assignment]
         return np.asarray(self.own.errors - passed.errors @ self.weights)
 
@@ -81,7 +80,7 @@ class _Folds:
     def nbytes(self) -> int:
         return sum(each.solved.nbytes for each in self.columns)
 
-    def each(self, responses: FloatArray) -> Iterator[_Passed]:
+    def each(self, responses: Floats) -> Iterator[_Passed]:
         for own, columns in zip(self.shared.each(responses), self.columns, strict=True):
             yield _Passed(own, columns)
 
@@ -92,17 +91,17 @@ class _Final:
 
     shared: Final
     columns: _Columns
-    train: DoubleArray
-    heldout: DoubleArray
+    train: Doubles
+    heldout: Doubles
 
     @property
     def nbytes(self) -> int:
         return self.columns.solved.nbytes
 
-    def fitted(self, centred: DoubleArray) -> _Fitted:
+    def fitted(self, centred: Doubles) -> _Fitted:
         return _Fitted(self.shared.fitted(centred), self.columns)
 
-    def predict(self, responses: FloatArray, chosen: IntArray, width: int) -> FloatArray:
+    def predict(self, responses: Floats, chosen: Positions, width: int) -> Floats:
         mean = responses.mean(axis=0, dtype=np.float64)
         centred = responses - mean
         weights = self.fitted(centred).weights[chosen, :, np.arange(len(chosen))].T
@@ -110,9 +109,7 @@ class _Final:
         return np.asarray(rest + self.heldout @ weights + mean)
 
 
-def changed_scan(
-    scan: Scan, train: DoubleArray, heldout: DoubleArray, inverse: DoubleArray
-) -> Scan:
+def changed_scan(scan: Scan, train: Doubles, heldout: Doubles, inverse: Doubles) -> Scan:
     """Plan the changed design from the plan of the shared one, which is of few targets.
 
     Parameters

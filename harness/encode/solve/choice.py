@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.splits import IntArray
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 
-def best_index(scores: FloatArray) -> IntArray:
+def best_index(scores: Floats) -> Positions:
     """Index of the best of a grid's inner scores (n_penalties, ...), penalties ascending.
 
     The larger penalty where two score the same; the largest where all are NaN.
@@ -21,7 +20,7 @@ def best_index(scores: FloatArray) -> IntArray:
     return np.asarray(len(scores) - 1 - np.argmax(usable[::-1], axis=0))
 
 
-def checked_grid(penalties: npt.ArrayLike) -> DoubleArray:
+def checked_grid(penalties: npt.ArrayLike) -> Doubles:
     """Refuse penalties, (n_penalties,), that are not positive and ascending: a DataError."""
     grid = np.asarray(penalties, dtype=np.float64)
     if grid.ndim != 1 or grid.size == 0 or grid[0] <= 0 or (np.diff(grid) <= 0).any():
@@ -58,7 +57,7 @@ class GridEnds:
         )
 
 
-def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
+def grid_ends(chosen: Positions, n_penalties: int) -> GridEnds:
     """Count the targets whose chosen penalty, (n_targets,), is an end of the grid.
 
     Zero shares without targets, or where the grid is a single penalty.

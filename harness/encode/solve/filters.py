@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import Precision
+from harness.numeric.arrays import Doubles, Floats
 
 EIGENVALUES_PER_BLOCK = 64
 MOST_BLOCKS = 16
@@ -28,8 +28,8 @@ class FilterBlock:
     """Filters over a block of eigenvalues ``s``: ``1 / (s + a) = coefficients @ functions``."""
 
     columns: slice  # which eigenvalues
-    functions: DoubleArray  # (n_functions, n_columns)
-    coefficients: DoubleArray  # (n_penalties, n_functions)
+    functions: Doubles  # (n_functions, n_columns)
+    coefficients: Doubles  # (n_penalties, n_functions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class FilterBank:
     blocks: tuple[FilterBlock, ...]
     precision: Precision
 
-    def terms(self, axes: FloatArray) -> list[FloatArray]:
+    def terms(self, axes: Floats) -> list[Floats]:
         """Multiply coordinates on the eigenvectors, (rank, n_targets), by each block's functions.
 
         The terms are (n_functions, n_columns, n_targets).
@@ -51,9 +51,7 @@ class FilterBank:
             for block in self.blocks
         ]
 
-    def apply(
-        self, rows: FloatArray, terms: Sequence[FloatArray], scale: DoubleArray
-    ) -> FloatArray:
+    def apply(self, rows: Floats, terms: Sequence[Floats], scale: Doubles) -> Floats:
         """Filter coordinates with every penalty and come back to rows.
 
         Parameters
@@ -82,7 +80,7 @@ class FilterBank:
 
 
 def filter_bank(
-    values: DoubleArray, penalties: DoubleArray, tolerance: float, precision: Precision
+    values: Doubles, penalties: Doubles, tolerance: float, precision: Precision
 ) -> FilterBank:
     """Approximate the filters ``1 / (value + penalty)``, block by block of eigenvalues.
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from harness.encode.design.band import Kernels
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import Metric
 from harness.encode.design.splits import Fold
 from harness.encode.solve.joint_scan import JointFit
 from harness.encode.solve.scan import ScanFit
+from harness.numeric.arrays import Doubles, Floats
 
 BATCH = 1000
 """Targets that himalaya works on at a time: all penalties' predictions of them are in memory."""
@@ -31,7 +31,7 @@ class HimalayaRidge:
 
     kernels: Kernels
     folds: Sequence[Fold]  # inner ones, as positions among the training rows
-    penalties: DoubleArray  # ascending
+    penalties: Doubles  # ascending
     metric: Metric
 
     @property
@@ -52,7 +52,7 @@ class HimalayaRidge:
         criteria = {Metric.R2: r2_score, Metric.CORRELATION: correlation_score}
         return {"score_func": criteria[self.metric], "n_targets_batch": BATCH}
 
-    def fit(self, responses: FloatArray) -> ScanFit:
+    def fit(self, responses: Floats) -> ScanFit:
         """Choose penalties of targets, (n_train, n_targets), and predict the held-out rows.
 
         Its inner scores are those of the chosen penalties only, (1, n_targets).
@@ -74,7 +74,7 @@ class HimalayaRidge:
             np.asarray(model.predict(self.kernels.heldout)),
         )
 
-    def start(self, responses: FloatArray) -> DoubleArray:
+    def start(self, responses: Floats) -> Doubles:
         """Return no scores: a joint fit starts from nothing."""
         return np.empty((0, responses.shape[1]))
 
@@ -89,9 +89,9 @@ class HimalayaJoint:
 
     model: HimalayaRidge
     nuisance: Kernels
-    penalties: DoubleArray  # of the nuisance band, ascending
+    penalties: Doubles  # of the nuisance band, ascending
 
-    def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
+    def fit(self, responses: Floats, inner: Doubles, alone: Doubles) -> JointFit:
         """Fit targets jointly: see :meth:`harness.encode.solve.joint_scan.JointScan.fit`.
 
         ``inner`` is not used: himalaya scores every pair by itself.

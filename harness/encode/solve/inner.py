@@ -13,17 +13,12 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.encode.design.kernel import (
-    DoubleArray,
-    FloatArray,
-    Spectrum,
-    decompose_features,
-    decompose_kernel,
-)
+from harness.encode.design.kernel import Spectrum, decompose_features, decompose_kernel
 from harness.encode.design.options import Precision
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.solve.filters import FilterBank, filter_bank
 from harness.encode.solve.passed import Block, block_of
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
 """Of the filters of a refit."""
@@ -89,8 +84,8 @@ class _Piece:
     """One inner fold, decomposed by itself; its basis and held-out rows as products are made."""
 
     fold: Fold
-    basis: FloatArray
-    heldout: FloatArray
+    basis: Floats
+    heldout: Floats
     bank: FilterBank
     own: Spectrum | None
 
@@ -100,17 +95,17 @@ class Refitted:
     """Targets in one inner fold; a :class:`harness.encode.solve.passed.Passed`."""
 
     piece: _Piece
-    penalties: DoubleArray
-    train: FloatArray  # (n_train, n_targets), about the mean of the fold's training rows
-    held: FloatArray  # (n_test, n_targets), about the same mean
+    penalties: Doubles
+    train: Floats  # (n_train, n_targets), about the mean of the fold's training rows
+    held: Floats  # (n_test, n_targets), about the same mean
 
     @property
-    def test(self) -> IntArray:
+    def test(self) -> Positions:
         """Held-out rows, as positions among the training rows."""
         return self.piece.fold.test
 
     @cached_property
-    def errors(self) -> FloatArray:
+    def errors(self) -> Floats:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         piece, n_penalties = self.piece, len(self.penalties)
         if not piece.bank.blocks:
@@ -125,7 +120,7 @@ class Refitted:
         assert self.piece.own is not None, "the plan was made for no joint fit"
         return block_of(self.piece.own, self.penalties, self.train)
 
-    def gains(self, x: Refitted) -> DoubleArray:
+    def gains(self, x: Refitted) -> Doubles:
         """``X' G y`` over the fold's training rows."""
         return self.block.gains(x.block)
 
@@ -134,7 +129,7 @@ class Refitted:
 class Refits:
     """Inner folds decomposed one by one. Made by :func:`refit_each`."""
 
-    _penalties: DoubleArray
+    _penalties: Doubles
     _pieces: tuple[_Piece, ...]
 
     @property
@@ -145,7 +140,7 @@ class Refits:
         arrays |= {id(a): a.nbytes for own in kept for a in (own.basis, own.heldout)}
         return sum(arrays.values())
 
-    def each(self, responses: FloatArray) -> Iterator[Refitted]:
+    def each(self, responses: Floats) -> Iterator[Refitted]:
         """Take centred targets, (n_train, n_targets), through the folds."""
         for piece in self._pieces:
             train = responses[piece.fold.train]
@@ -156,7 +151,7 @@ class Refits:
 def refit_each(
     spectrum: Spectrum,
     folds: Sequence[Fold],
-    penalties: DoubleArray,
+    penalties: Doubles,
     precision: Precision,
     *,
     decomposed: Precision = Precision.DOUBLE,

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, Spectrum
+from harness.encode.design.kernel import Spectrum
 from harness.encode.design.options import Precision
 from harness.encode.design.splits import Fold
 from harness.encode.solve.placed import put, size
 from harness.encode.solve.segments import Segment, cheapest_segments
+from harness.numeric.arrays import Doubles
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class InnerFold:
 def plan_inner_fold(
     fold: Fold,
     own: Spectrum,
-    penalties: DoubleArray,
+    penalties: Doubles,
     *,
     precision: Precision,
     scanned: torch.dtype,

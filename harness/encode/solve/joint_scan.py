@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.kernel import Spectrum
 from harness.encode.design.options import Metric, Precision
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.solve.choice import best_index, checked_grid
 from harness.encode.solve.held_out import HeldOut, Slabs
 from harness.encode.solve.leave_out import LeftOut, leave_block_out
 from harness.encode.solve.passed import Fitted, Passed
 from harness.encode.solve.placed import blocks
 from harness.encode.solve.scan import Scan
+from harness.numeric.arrays import Bools, Doubles, Floats, Positions
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ class JointFit:
     alone; the rest is of them. Predictions have two parts, and the mean of the responses.
     """
 
-    better: npt.NDArray[np.bool_]  # (n_targets,)
-    model: FloatArray  # (n_heldout, n_better)
-    nuisance: FloatArray  # (n_heldout, n_better)
+    better: Bools  # (n_targets,)
+    model: Floats  # (n_heldout, n_better)
+    nuisance: Floats  # (n_heldout, n_better)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +123,13 @@ class JointScan:
     """
 
     scan: Scan  # of the model band
-    penalties: DoubleArray  # of the nuisance band, ascending
-    _train: DoubleArray  # the columns, (n_train, n_columns), centred
-    _heldout: DoubleArray  # (n_heldout, n_columns)
+    penalties: Doubles  # of the nuisance band, ascending
+    _train: Doubles  # the columns, (n_train, n_columns), centred
+    _heldout: Doubles  # (n_heldout, n_columns)
     _everywhere: _Columns  # in all training rows
     _folds: tuple[JointFold, ...]
 
-    def fit(self, responses: FloatArray, inner: DoubleArray, alone: DoubleArray) -> JointFit:
+    def fit(self, responses: Floats, inner: Doubles, alone: Doubles) -> JointFit:
         """Fit targets jointly, where that does better than nuisance alone.
 
         Parameters
@@ -144,7 +145,7 @@ class JointScan:
         better = score > alone
         return JointFit(better, *self.predict(responses[:, better], chosen[:, better]))
 
-    def choose(self, responses: FloatArray, inner: DoubleArray) -> tuple[DoubleArray, IntArray]:
+    def choose(self, responses: Floats, inner: Doubles) -> tuple[Doubles, Positions]:
         """Choose the penalties of both bands for each voxel; see :meth:`fit`.
 
         Returns
@@ -164,7 +165,7 @@ class JointScan:
             chosen[:, block] = np.unravel_index(index, scores.shape[:2])
         return best, chosen
 
-    def _scores(self, y: Tensor, inner: DoubleArray) -> DoubleArray:
+    def _scores(self, y: Tensor, inner: Doubles) -> Doubles:
         """Inner score of each pair, (n_penalties, n_nuisance_penalties, n_voxels)."""
         known = self.scan.metric is Metric.R2 and len(inner) > 0
         grid = self.scan.put(self.penalties)
@@ -176,7 +177,7 @@ class JointScan:
             scores += found.cpu().numpy() / len(self._folds)
         return scores
 
-    def predict(self, responses: FloatArray, chosen: IntArray) -> tuple[FloatArray, FloatArray]:
+    def predict(self, responses: Floats, chosen: Positions) -> tuple[Floats, Floats]:
         """Predict the held-out rows from all training rows.
 
         Parameters
@@ -197,7 +198,7 @@ class JointScan:
         rest = (centred - self._train @ weights).astype(responses.dtype, copy=False)
         return self.scan.fit(rest, chosen[0]).predictions, self._heldout @ weights
 
-    def _weights(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
+    def _weights(self, responses: Floats, chosen: Positions) -> Doubles:
         """Weights of the nuisance columns, (n_columns, n_voxels)."""
         import torch
 
@@ -219,8 +220,8 @@ def plan_joint_scan(
     scan: Scan,
     spectrum: Spectrum,
     folds: Sequence[Fold],
-    columns: FloatArray,
-    heldout: FloatArray,
+    columns: Floats,
+    heldout: Floats,
     penalties: npt.ArrayLike,
 ) -> JointScan:
     """Multiply out what voxels share of the joint fit.
@@ -269,9 +270,7 @@ def plan_joint_scan(
     return JointScan(scan, grid, x, held, everywhere, tuple(made))
 
 
-def _multiplied(
-    scan: Scan, spectrum: Spectrum, everywhere: DoubleArray, columns: LeftOut
-) -> JointFold:
+def _multiplied(scan: Scan, spectrum: Spectrum, everywhere: Doubles, columns: LeftOut) -> JointFold:
     """Multiply out an inner fold of many voxels from the decomposition of all training rows.
 
     ``everywhere`` are residuals of fits to the nuisance columns in all training rows,
@@ -288,35 +287,33 @@ def _multiplied(
     return JointFold(shared, *_tested(scan, tested @ rotation), scan.put(rows))
 
 
-def _linear(scan: Scan, gram: DoubleArray, left: DoubleArray) -> tuple[_Columns, DoubleArray]:
+def _linear(scan: Scan, gram: Doubles, left: Doubles) -> tuple[_Columns, Doubles]:
     """Columns of many voxels, by their residuals ``G X``, (n_penalties, n_train, n_columns)."""
     curvature, rotation = _rotated(gram)
     rows = (left @ rotation).swapaxes(1, 2).reshape(-1, left.shape[1])
     return _Columns(scan.put(curvature), scan.put(rotation), scan.put(rows), None), rotation
 
 
-def _rotated(gram: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+def _rotated(gram: Doubles) -> tuple[Doubles, Doubles]:
     """Eigenvalues, (n_penalties, n_columns), and eigenvectors of ``X' G X``."""
     curvature, rotation = np.linalg.eigh(gram)
     # Rounding can leave the smallest a hair below 0.
     return np.maximum(curvature, 0), rotation
 
 
-def _tested(scan: Scan, tested: FloatArray) -> tuple[Tensor, Tensor]:
+def _tested(scan: Scan, tested: Floats) -> tuple[Tensor, Tensor]:
     """``E`` of a fold and ``E' E``."""
     about = _about(scan, tested)
     return scan.put(about), scan.put((about.swapaxes(1, 2) @ about)[:, None])
 
 
-def _about(scan: Scan, tested: FloatArray) -> FloatArray:
+def _about(scan: Scan, tested: Floats) -> Floats:
     """Held-out errors of columns about their mean, where the metric is blind to it."""
     blind = scan.metric is Metric.CORRELATION
     return tested - tested.mean(axis=1, keepdims=True) if blind else tested
 
 
-def residuals(
-    spectrum: Spectrum, penalties: DoubleArray, rows: IntArray, values: DoubleArray
-) -> DoubleArray:
+def residuals(spectrum: Spectrum, penalties: Doubles, rows: Positions, values: Doubles) -> Doubles:
     """Residuals of ridge fits to columns that are 0 but in some rows, (n_penalties, n_train, k).
 
     Columns are given by these rows, (n_penalties, n_rows, k), each with its penalty.

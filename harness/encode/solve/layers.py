@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from harness.encode.design.band import Band, ColumnBand, make_band, make_columns
 from harness.encode.design.confounds import Confounds
-from harness.encode.design.kernel import DoubleArray, FloatArray, nuisance_grid
+from harness.encode.design.kernel import nuisance_grid
 from harness.encode.design.options import EncodingOptions, Precision, Solver
 from harness.encode.design.result import EncodingResult, Unusable, scatter
-from harness.encode.design.splits import Fold, IntArray, check_runs
+from harness.encode.design.splits import Fold, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
 from harness.encode.solve.by_participant import OwnDesigns
 from harness.encode.solve.plan import Plan, make_plan
@@ -23,6 +23,7 @@ from harness.encode.solve.scan import FEW, ScanFit
 from harness.encode.solve.steps import keep, score_alone, score_joint
 from harness.encode.solve.tally import Tally
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 from harness.numeric.threads import spread
 
 DEFAULT = EncodingOptions()
@@ -39,7 +40,7 @@ class _Layers:
     nuisance regressors where the layer is chosen.
     """
 
-    features: FloatArray
+    features: Floats
     runs: npt.NDArray[Any]
     splits: Sequence[Split]
     options: EncodingOptions
@@ -47,7 +48,7 @@ class _Layers:
     nuisance: ColumnBand | None
     confounds: Confounds | None
     own: OwnDesigns | None
-    grids: dict[tuple[int, int], DoubleArray] = field(default_factory=dict)
+    grids: dict[tuple[int, int], Doubles] = field(default_factory=dict)
     _band: tuple[int, Band] | None = None
     _kept: dict[tuple[int, int], Plan] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ class _Layers:
                 self._kept[fold, layer] = found
         return found
 
-    def designs(self) -> Sequence[tuple[int | None, IntArray]]:
+    def designs(self) -> Sequence[tuple[int | None, Positions]]:
         """List participants and their targets; nobody and all targets, where all share a design."""
         return [(None, np.arange(self.n_targets))] if self.own is None else self.own.members
 
@@ -104,13 +105,13 @@ class _Layers:
         if self.options.solver is not Solver.HIMALAYA:
             return shared.projected(*self.own.change(person, layer, self.band))
 
-        def same_grid(*_: object) -> DoubleArray:
+        def same_grid(*_: object) -> Doubles:
             return shared.ridge.penalties
 
         mine = self.band(layer).through(self.own.projections[person])
         return make_plan(mine, self.splits[fold], self.options, self.n_targets, grid=same_grid)
 
-    def score(self, layer: int, responses: DoubleArray, tally: Tally, fold: int) -> None:
+    def score(self, layer: int, responses: Doubles, tally: Tally, fold: int) -> None:
         """Fit all targets in the training rows of a fold, each with its design."""
         split = self.splits[fold]
         train = responses[split.outer.train]
@@ -127,7 +128,7 @@ class _Layers:
         keep(tally, split, fold, layer, np.arange(self.n_targets), responses, fit, fit.best)
         tally.count_ends(fold, layer, len(self.grids[fold, layer]))
 
-    def score_beyond(self, responses: DoubleArray, tally: Tally, fold: int) -> None:
+    def score_beyond(self, responses: Doubles, tally: Tally, fold: int) -> None:
         """Fit nuisance alone, and jointly with the layer that each target chose."""
         split, chosen = self.splits[fold], tally.layer_best[fold]
         for person, targets in self.designs():
@@ -141,12 +142,12 @@ class _Layers:
 
 
 def encode_layers(
-    features: FloatArray,
-    responses: FloatArray,
+    features: Floats,
+    responses: Floats,
     runs: npt.ArrayLike,
     *,
     options: EncodingOptions = DEFAULT,
-    nuisance: FloatArray | None = None,
+    nuisance: Floats | None = None,
     confounds: Confounds | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
@@ -229,7 +230,7 @@ def encode_layers(
 
 
 def _regressors(
-    nuisance: FloatArray,
+    nuisance: Floats,
     labels: npt.NDArray[Any],
     options: EncodingOptions,
     confounds: Confounds | None,
@@ -241,9 +242,7 @@ def _regressors(
     return band if mean is None else band.through(mean)
 
 
-def _checked(
-    features: FloatArray, responses: FloatArray, n_samples: int
-) -> tuple[FloatArray, FloatArray]:
+def _checked(features: Floats, responses: Floats, n_samples: int) -> tuple[Floats, Floats]:
     x, y = np.asarray(features), np.asarray(responses)
     if x.ndim != 3 or y.ndim != 2 or len(x) != n_samples or len(y) != n_samples:
         raise DataError(
@@ -253,7 +252,7 @@ def _checked(
     return x, y
 
 
-def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArray:
+def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> Positions:
     if target_groups is None:
         return np.arange(n_targets)
     if len(target_groups) != n_targets:
@@ -268,14 +267,14 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
 def _result(
     layers: _Layers,
     tally: Tally,
-    usable: IntArray,
+    usable: Positions,
     n_targets: int,
     unusable: tuple[Unusable, ...],
 ) -> EncodingResult:
     assert tally.inner is not None
     assert tally.penalties is not None
 
-    def among_all(values: FloatArray) -> DoubleArray:
+    def among_all(values: Floats) -> Doubles:
         return scatter(np.asarray(values, np.float64), usable, n_targets)
 
     penalty = np.full_like(tally.r, np.nan)

@@ -15,12 +15,13 @@ from functools import cached_property
 import numpy as np
 import scipy.linalg
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.kernel import Spectrum
 from harness.encode.design.options import Precision
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.solve.filters import FilterBank, filter_bank
 from harness.encode.solve.passed import Block, block_of
 from harness.errors import ScoreError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 TOLERANCE = {Precision.DOUBLE: 1e-8, Precision.SINGLE: 1e-7}
 """Of the filters. Leaving rows out amplifies what is small, so it is tight."""
@@ -30,10 +31,10 @@ TOLERANCE = {Precision.DOUBLE: 1e-8, Precision.SINGLE: 1e-7}
 class _Piece:
     """One inner fold. ``left_out`` are first its test rows, then those purged around them."""
 
-    left_out: IntArray
+    left_out: Positions
     n_test: int
-    rows: FloatArray  # of the eigenvectors, (n_left_out, rank)
-    inverse: FloatArray  # inv(G[S, S]) for each penalty
+    rows: Floats  # of the eigenvectors, (n_left_out, rank)
+    inverse: Floats  # inv(G[S, S]) for each penalty
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,24 +51,24 @@ class LeftOut:
 
     piece: _Piece
     block: Block
-    residuals: FloatArray
+    residuals: Floats
 
     @property
-    def test(self) -> IntArray:
+    def test(self) -> Positions:
         """Held-out rows, as positions among the training rows."""
         return self.piece.left_out[: self.piece.n_test]
 
     @cached_property
-    def errors(self) -> FloatArray:
+    def errors(self) -> Floats:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         return np.asarray(self.piece.inverse[:, : self.piece.n_test] @ self.residuals)
 
     @cached_property
-    def all_errors(self) -> FloatArray:
+    def all_errors(self) -> Floats:
         """The same in all rows left out, purged ones too."""
         return np.asarray(self.piece.inverse @ self.residuals)
 
-    def gains(self, x: LeftOut) -> DoubleArray:
+    def gains(self, x: LeftOut) -> Doubles:
         """``X' G y`` over the remaining rows: over all rows, less what the left-out rows add."""
         added = x.all_errors.swapaxes(1, 2) @ self.residuals
         return self.block.gains(x.block) - added
@@ -78,7 +79,7 @@ class LeaveBlockOut:
     """Inner folds solved by the leave-block-out identity. Made by :func:`leave_block_out`."""
 
     _spectrum: Spectrum
-    _penalties: DoubleArray
+    _penalties: Doubles
     _bank: FilterBank
     _pieces: tuple[_Piece, ...]
 
@@ -87,7 +88,7 @@ class LeaveBlockOut:
         """Memory held, in bytes."""
         return sum(piece.rows.nbytes + piece.inverse.nbytes for piece in self._pieces)
 
-    def each(self, responses: FloatArray) -> Iterator[LeftOut]:
+    def each(self, responses: Floats) -> Iterator[LeftOut]:
         """Take centred targets, (n_train, n_targets), through the folds."""
         block = block_of(self._spectrum, self._penalties, responses)
         terms = self._bank.terms(block.axes)
@@ -105,7 +106,7 @@ class LeaveBlockOut:
 
 
 def leave_block_out(
-    spectrum: Spectrum, folds: Sequence[Fold], penalties: DoubleArray, precision: Precision
+    spectrum: Spectrum, folds: Sequence[Fold], penalties: Doubles, precision: Precision
 ) -> LeaveBlockOut:
     """Compute what the identity needs for every inner fold and penalty.
 
@@ -132,7 +133,7 @@ def leave_block_out(
     )
 
 
-def _piece(spectrum: Spectrum, fold: Fold, penalties: DoubleArray, precision: Precision) -> _Piece:
+def _piece(spectrum: Spectrum, fold: Fold, penalties: Doubles, precision: Precision) -> _Piece:
     dtype = np.dtype(precision.value)
     purged = np.setdiff1d(np.arange(spectrum.n_train), np.r_[fold.train, fold.test])
     left_out = np.r_[fold.test, purged]
@@ -145,7 +146,7 @@ def _piece(spectrum: Spectrum, fold: Fold, penalties: DoubleArray, precision: Pr
     return _Piece(left_out, len(fold.test), rows.astype(dtype, copy=False), inverse)
 
 
-def _inverse(columns: DoubleArray, spectrum: Spectrum, penalty: float) -> DoubleArray:
+def _inverse(columns: Doubles, spectrum: Spectrum, penalty: float) -> Doubles:
     """``inv(G[S, S])`` for the rows ``S`` of the eigenvectors, given as columns."""
     size = columns.shape[1]
     kept = np.sqrt(spectrum.values / (spectrum.values + penalty))

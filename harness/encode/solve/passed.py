@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.splits import IntArray
+from harness.encode.design.kernel import Spectrum
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 
 class Fitted(Protocol):
     """A block of targets in the rows of a fit."""
 
-    def gains(self, x: Any) -> DoubleArray:
+    def gains(self, x: Any) -> Doubles:
         """``X' G y``, (n_penalties, n_columns, n_targets), of columns fitted in the same rows."""
         ...
 
@@ -29,12 +29,12 @@ class Passed(Fitted, Protocol):
     """A block of targets that went through an inner fold."""
 
     @property
-    def test(self) -> IntArray:
+    def test(self) -> Positions:
         """Held-out rows, as positions among the training rows."""
         ...
 
     @property
-    def errors(self) -> FloatArray:
+    def errors(self) -> Floats:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         ...
 
@@ -47,7 +47,7 @@ class Folds(Protocol):
         """Memory held, in bytes."""
         ...
 
-    def each(self, responses: FloatArray) -> Iterator[Passed]:
+    def each(self, responses: Floats) -> Iterator[Passed]:
         """Take centred targets, (n_train, n_targets), through the folds."""
         ...
 
@@ -57,13 +57,13 @@ class Block:
     """Targets about their mean, and on the eigenvectors of the rows that were decomposed."""
 
     spectrum: Spectrum
-    penalties: DoubleArray
-    centred: FloatArray  # (n_rows, n_targets)
-    axes: DoubleArray  # (rank, n_targets)
+    penalties: Doubles
+    centred: Floats  # (n_rows, n_targets)
+    axes: Doubles  # (rank, n_targets)
     # Weak: a block's products with itself must not keep it.
-    _known: WeakKeyDictionary[Block, DoubleArray] = field(default_factory=WeakKeyDictionary)
+    _known: WeakKeyDictionary[Block, Doubles] = field(default_factory=WeakKeyDictionary)
 
-    def gains(self, x: Block) -> DoubleArray:
+    def gains(self, x: Block) -> Doubles:
         """``X' G y``, (n_penalties, n_columns, n_targets), once for all folds that ask for it."""
         known = self._known.get(x)
         if known is None:
@@ -74,6 +74,6 @@ class Block:
         return known
 
 
-def block_of(spectrum: Spectrum, penalties: DoubleArray, centred: FloatArray) -> Block:
+def block_of(spectrum: Spectrum, penalties: Doubles, centred: Floats) -> Block:
     """Project centred targets, (n_rows, n_targets), on the eigenvectors of their rows."""
     return Block(spectrum, penalties, centred, spectrum.basis.T @ centred)

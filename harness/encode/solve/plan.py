@@ -6,13 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness.encode.design.band import Band, ColumnBand
-from harness.encode.design.kernel import (
-    DoubleArray,
-    FloatArray,
-    Spectrum,
-    model_grid,
-    nuisance_grid,
-)
+from harness.encode.design.kernel import Spectrum, model_grid, nuisance_grid
 from harness.encode.design.options import EncodingOptions, Solver
 from harness.encode.design.targets import Split
 from harness.encode.solve.changed import changed_scan
@@ -20,8 +14,9 @@ from harness.encode.solve.himalaya import HimalayaJoint, HimalayaRidge
 from harness.encode.solve.joint_scan import JointScan, plan_joint_scan
 from harness.encode.solve.scan import Scan, plan_scan
 from harness.errors import ScoreError
+from harness.numeric.arrays import Doubles, Floats
 
-Grid = Callable[[EncodingOptions, Spectrum], DoubleArray]
+Grid = Callable[[EncodingOptions, Spectrum], Doubles]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +37,7 @@ class Plan:
         # In float64 the final fit has the eigenvectors of the spectrum itself.
         return self.ridge.nbytes
 
-    def start(self, responses: FloatArray) -> DoubleArray:
+    def start(self, responses: Floats) -> Doubles:
         """Inner scores of each penalty, (n_penalties, n_targets), that a joint fit starts from."""
         return self.ridge.start(responses[self.split.outer.train])
 
@@ -55,7 +50,7 @@ class Plan:
         columns = nuisance.columns[rows.train], nuisance.columns[rows.test]
         return plan_joint_scan(ridge, self.spectrum, self.split.inner, *columns, penalties)
 
-    def projected(self, columns: DoubleArray, inverse: DoubleArray) -> Plan:
+    def projected(self, columns: Doubles, inverse: Doubles) -> Plan:
         """Plan a design that differs from this one by a few columns.
 
         Parameters

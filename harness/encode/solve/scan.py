@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.kernel import Spectrum
 from harness.encode.design.options import Metric, Precision, Speed
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.solve.choice import best_index, checked_grid
 from harness.encode.solve.held_out import HeldOut, Slabs
 from harness.encode.solve.inner import (
@@ -31,6 +31,7 @@ from harness.encode.solve.leave_out import leave_block_out
 from harness.encode.solve.passed import Fitted, Folds, Passed, block_of
 from harness.encode.solve.placed import blocks, put, size
 from harness.errors import ScoreError
+from harness.numeric.arrays import Doubles, Floats, Positions
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ class ScanFit:
     a voxel does not vary in one of them.
     """
 
-    inner: DoubleArray
-    chosen: IntArray  # (n_voxels,), index of the penalty; the larger one where two are equal
-    predictions: FloatArray  # (n_heldout, n_voxels)
+    inner: Doubles
+    chosen: Positions  # (n_voxels,), index of the penalty; the larger one where two are equal
+    predictions: Floats  # (n_heldout, n_voxels)
 
     @property
-    def best(self) -> DoubleArray:
+    def best(self) -> Doubles:
         """Inner score of the chosen penalty, (n_voxels,)."""
         return np.asarray(self.inner.max(axis=0))
 
@@ -73,11 +74,11 @@ class Final(Protocol):
         """Memory held, in bytes."""
         ...
 
-    def fitted(self, centred: DoubleArray) -> Fitted:
+    def fitted(self, centred: Doubles) -> Fitted:
         """Take few centred targets, (n_train, n_targets), to the fit's eigenvectors."""
         ...
 
-    def predict(self, responses: FloatArray, chosen: IntArray, width: int) -> FloatArray:
+    def predict(self, responses: Floats, chosen: Positions, width: int) -> Floats:
         """Predict held-out rows, (n_heldout, n_voxels), each voxel with its penalty."""
         ...
 
@@ -86,7 +87,7 @@ class Final(Protocol):
 class Scan:
     """A plan whose voxels stream through a device. Made by :func:`plan_scan`."""
 
-    penalties: DoubleArray  # ascending
+    penalties: Doubles  # ascending
     metric: Metric
     n_train: int
     width: int  # voxels worked on at a time
@@ -106,12 +107,12 @@ class Scan:
         """Put an array on the device: row numbers as they are, others as products are made."""
         return put(array, self.device, None if array.dtype.kind == "i" else self.dtype)
 
-    def placed(self, responses: FloatArray) -> Tensor:
+    def placed(self, responses: Floats) -> Tensor:
         """Put responses about their mean on the device."""
         y = self.put(responses)
         return y - y.mean(dim=0)
 
-    def fit(self, responses: FloatArray, chosen: IntArray | None = None) -> ScanFit:
+    def fit(self, responses: Floats, chosen: Positions | None = None) -> ScanFit:
         """Choose a penalty for each voxel and predict the held-out rows.
 
         Parameters
@@ -135,13 +136,13 @@ class Scan:
                 f"responses have shape {responses.shape}; the plan has {self.n_train} rows",
                 "give the training rows, shape (n_train, n_targets)",
             )
-        inner: DoubleArray = np.empty((0, responses.shape[1]))
+        inner: Doubles = np.empty((0, responses.shape[1]))
         if chosen is None:
             inner = self.inner(responses)
             chosen = best_index(inner)
         return ScanFit(inner, chosen, self.final.predict(responses, chosen, self.width))
 
-    def inner(self, responses: FloatArray) -> DoubleArray:
+    def inner(self, responses: Floats) -> Doubles:
         """Inner score of each penalty, (n_penalties, n_voxels), of responses as for :meth:`fit`."""
         import torch
 
@@ -152,7 +153,7 @@ class Scan:
             inner[:, block] = scores.mean(dim=0).cpu().numpy()
         return inner
 
-    def start(self, responses: FloatArray) -> DoubleArray:
+    def start(self, responses: Floats) -> Doubles:
         """Inner scores that a joint fit starts from; none where it makes its own."""
         if self.folds is not None or self.metric is not Metric.R2:
             return np.empty((0, responses.shape[1]))
@@ -180,7 +181,7 @@ class Scan:
             yield HeldOut(own, self.metric), fold.errors(y, own), None
 
 
-def _whole(passed: Passed) -> Iterator[tuple[slice, FloatArray]]:
+def _whole(passed: Passed) -> Iterator[tuple[slice, Floats]]:
     yield slice(None), passed.errors
 
 
@@ -190,7 +191,7 @@ class FinalFit:
 
     device: str
     spectrum: Spectrum | None  # for joint fits of few targets
-    penalties: DoubleArray
+    penalties: Doubles
     heldout: Tensor  # (n_heldout, rank)
     values: Tensor
     basis: Tensor  # (n_train, rank)
@@ -201,12 +202,12 @@ class FinalFit:
         """Memory held, in bytes."""
         return size(self.basis, self.heldout, *(() if self.hats is None else (self.hats,)))
 
-    def fitted(self, centred: DoubleArray) -> Fitted:
+    def fitted(self, centred: Doubles) -> Fitted:
         """See :class:`Final`."""
         assert self.spectrum is not None, "the plan is of many voxels"
         return block_of(self.spectrum, self.penalties, centred)
 
-    def predict(self, responses: FloatArray, chosen: IntArray, width: int) -> FloatArray:
+    def predict(self, responses: Floats, chosen: Positions, width: int) -> Floats:
         """See :class:`Final`."""
         # As the products are.
         dtype = self.basis.new_empty(0).cpu().numpy().dtype
@@ -225,7 +226,7 @@ class FinalFit:
             predictions[:, voxels] = product(self.hats[penalty], y).add_(mean).cpu().numpy()
         return predictions
 
-    def _placed(self, responses: FloatArray) -> tuple[Tensor, Tensor]:
+    def _placed(self, responses: Floats) -> tuple[Tensor, Tensor]:
         y = put(responses, self.device, self.basis.dtype)
         mean = y.mean(dim=0)
         return y - mean, mean
@@ -234,7 +235,7 @@ class FinalFit:
 def plan_scan(
     spectrum: Spectrum,
     folds: Sequence[Fold],
-    penalties: DoubleArray,
+    penalties: Doubles,
     *,
     metric: Metric = Metric.R2,
     precision: Precision = Precision.SINGLE,

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, Spectrum
+from harness.encode.design.kernel import Spectrum
 from harness.encode.solve.filters import FilterBlock
+from harness.numeric.arrays import Doubles
 
 KNOTS = 18
 """Where segments may end, evenly over the logarithm of the eigenvalues."""
@@ -52,7 +53,7 @@ class _Path:
 
 
 def cheapest_segments(
-    spectrum: Spectrum, penalties: DoubleArray, tolerance: float
+    spectrum: Spectrum, penalties: Doubles, tolerance: float
 ) -> tuple[Segment, ...]:
     """Cut eigenvalues into segments.
 
@@ -101,8 +102,8 @@ def cheapest_segments(
 
 
 def _fit(
-    filters: DoubleArray, reach: DoubleArray, scale: DoubleArray, allowed: DoubleArray
-) -> tuple[DoubleArray, DoubleArray]:
+    filters: Doubles, reach: Doubles, scale: Doubles, allowed: Doubles
+) -> tuple[Doubles, Doubles]:
     """Functions of the eigenvalue and their weights: as few as the tolerance allows."""
     weighed = filters * reach / scale
     left, singular, right = np.linalg.svd(weighed, full_matrices=False)
@@ -121,7 +122,7 @@ def _fit(
 
 
 def _cost(
-    functions: DoubleArray, n_train: int, n_test: int, n_penalties: int, *, direct: bool
+    functions: Doubles, n_train: int, n_test: int, n_penalties: int, *, direct: bool
 ) -> float:
     """Multiplications for a voxel."""
     n_functions, n_columns = functions.shape

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.kernel import Spectrum
 from harness.encode.design.options import Metric, Precision
 from harness.encode.design.splits import Fold
 from harness.encode.solve.held_out import HeldOut
 from harness.encode.solve.inner import decomposed_folds
 from harness.encode.solve.placed import put
+from harness.numeric.arrays import Doubles, Floats
 from harness.numeric.products import product
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class CrossProducts:
         self._sums = torch.zeros(len(folds), n_train, n_train, dtype=dtype, device=device)
         self._count = 0
 
-    def add(self, responses: FloatArray) -> None:
+    def add(self, responses: Floats) -> None:
         """Add voxels, (n_train, n_voxels), that vary in every fold."""
         import torch
 
@@ -72,7 +73,7 @@ class CrossProducts:
                 stop = start + step
                 total[start:stop, :stop] += product(scaled[start:stop], scaled[:stop].T)
 
-    def mean(self) -> FloatArray:
+    def mean(self) -> Floats:
         """Return their mean over voxels, (n_folds, n_train, n_train)."""
         lower = self._sums.tril() / max(self._count, 1)
         whole = lower + lower.tril(-1).mT
@@ -118,7 +119,7 @@ class SharedFit:
     _final: Tensor
     _inner: tuple[tuple[Fold, Tensor], ...]
 
-    def fit(self, responses: FloatArray) -> tuple[DoubleArray, FloatArray]:
+    def fit(self, responses: Floats) -> tuple[Doubles, Floats]:
         """Score the inner folds and predict the held-out rows.
 
         Parameters
@@ -153,11 +154,11 @@ class SharedPlan:
     Made by :func:`plan_shared`; penalties ascend.
     """
 
-    penalties: DoubleArray
+    penalties: Doubles
     _final: _Rows
     _inner: tuple[tuple[Fold, _Rows], ...]
 
-    def score(self, crosses: FloatArray) -> DoubleArray:
+    def score(self, crosses: Floats) -> Doubles:
         """Mean over voxels of the inner R2 of each penalty, (n_penalties,).
 
         ``crosses``, (n_folds, n_train, n_train), are of :meth:`CrossProducts.mean`; they may be a
@@ -182,7 +183,7 @@ class SharedPlan:
 def plan_shared(
     spectrum: Spectrum,
     folds: Sequence[Fold],
-    penalties: DoubleArray,
+    penalties: Doubles,
     *,
     precision: Precision = Precision.SINGLE,
     device: str = "cpu",
@@ -201,7 +202,7 @@ def plan_shared(
     return SharedPlan(penalties, _Rows.of(spectrum, device, dtype), inner)
 
 
-def _centred(responses: FloatArray, like: Tensor) -> tuple[Tensor, Tensor]:
+def _centred(responses: Floats, like: Tensor) -> tuple[Tensor, Tensor]:
     """Responses about their mean, as a tensor like another, and the mean."""
     import torch
 

@@ -6,17 +6,15 @@ The same steps serve regions in memory and voxels that are read in blocks.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.scores import pearson, product_measure, r_squared
-from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
 from harness.encode.solve.himalaya import HimalayaJoint
 from harness.encode.solve.joint_scan import JointScan
 from harness.encode.solve.plan import Plan
 from harness.encode.solve.scan import ScanFit
 from harness.encode.solve.tally import Tally
+from harness.numeric.arrays import Bools, Doubles, Floats, Positions
 
 
 def keep(
@@ -24,11 +22,11 @@ def keep(
     split: Split,
     fold: int,
     layer: int,
-    voxels: IntArray,
-    responses: FloatArray,
+    voxels: Positions,
+    responses: Floats,
     fit: ScanFit,
-    inner: DoubleArray,
-) -> npt.NDArray[np.bool_]:
+    inner: Doubles,
+) -> Bools:
     """Score a fit's predictions of held-out rows and keep the scores.
 
     Parameters
@@ -65,9 +63,7 @@ def keep(
     )
 
 
-def score_alone(
-    tally: Tally, plan: Plan, fold: int, voxels: IntArray, responses: FloatArray
-) -> None:
+def score_alone(tally: Tally, plan: Plan, fold: int, voxels: Positions, responses: Floats) -> None:
     """Fit nuisance alone, by its plan in the fold, and keep its scores; see :func:`keep`."""
     kept, rows = tally.nuisance, plan.split.outer
     assert kept is not None
@@ -87,9 +83,9 @@ def score_joint(
     joint: JointScan | HimalayaJoint,
     split: Split,
     fold: int,
-    voxels: IntArray,
-    responses: FloatArray,
-    inner: DoubleArray,
+    voxels: Positions,
+    responses: Floats,
+    inner: Doubles,
 ) -> None:
     """Fit model and nuisance jointly; where that is no better on inner folds, leave the model out.
 

@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.result import NuisanceResult, scatter
-from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
 from harness.encode.solve.choice import GridEnds, grid_ends
+from harness.numeric.arrays import Bools, Doubles, Floats, Positions, Singles
 
 STRETCH = 20
 """Rows whose squared errors are added up: long enough to be independent, as blocks that are
@@ -27,7 +26,6 @@ permuted."""
 _ASIDE = ("inner", "share", "errors", "joint_errors")
 
 Small = npt.NDArray[np.int16]
-Single = npt.NDArray[np.float32]
 
 _ARRAYS = (
     *("r", "r2", "inner_best", "r_best", "r2_best", "layer_best", "penalty_best"),
@@ -43,16 +41,16 @@ class NuisanceTally:
     By (fold, voxel), but for ``split_r2`` and the squared errors.
     """
 
-    inner: DoubleArray  # of nuisance alone, which a joint fit must beat
-    r: FloatArray
-    r2: FloatArray
-    share: FloatArray  # product measure of nuisance alone
-    joint_r: FloatArray  # of the joint fit; of nuisance alone where the model is left out
-    joint_r2: FloatArray
-    split_r2: FloatArray  # (2, fold, voxel), product measure of model and nuisance
-    with_model: FloatArray  # 1 where the model is taken in, 0 where it is left out
-    errors: FloatArray  # (fold, stretch of held-out rows, voxel), squared and added up
-    joint_errors: FloatArray  # none of either where unique R2 is not tested
+    inner: Doubles  # of nuisance alone, which a joint fit must beat
+    r: Floats
+    r2: Floats
+    share: Floats  # product measure of nuisance alone
+    joint_r: Floats  # of the joint fit; of nuisance alone where the model is left out
+    joint_r2: Floats
+    split_r2: Floats  # (2, fold, voxel), product measure of model and nuisance
+    with_model: Floats  # 1 where the model is taken in, 0 where it is left out
+    errors: Floats  # (fold, stretch of held-out rows, voxel), squared and added up
+    joint_errors: Floats  # none of either where unique R2 is not tested
 
     @classmethod
     def empty(
@@ -67,14 +65,14 @@ class NuisanceTally:
         return cls(**arrays)
 
     @property
-    def gains(self) -> FloatArray:
+    def gains(self) -> Floats:
         """Squared error that the joint fit saves in each stretch, (n_stretches, n_voxels)."""
         saved = self.errors - self.joint_errors
         gains = saved.reshape(-1, saved.shape[-1])
         gains[:, np.isnan(self.joint_r2).any(axis=0)] = np.nan
         return gains
 
-    def add_up(self, errors: FloatArray) -> FloatArray:
+    def add_up(self, errors: Floats) -> Floats:
         """Add up squares of errors (n_rows, n_voxels) over stretches, (n_stretches, n_voxels)."""
         n_stretches = self.errors.shape[1]
         if not n_stretches:
@@ -88,22 +86,22 @@ class NuisanceTally:
         """All of it, by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def _means(self) -> dict[str, FloatArray]:
+    def _means(self) -> dict[str, Floats]:
         """Means over folds, by name."""
         found = {n: v.mean(axis=-2) for n, v in self.arrays.items() if n not in _ASIDE}
         unique = (self.joint_r2 - self.r2).mean(axis=0)
         return found | {"unique_r2": unique}
 
-    def variables(self) -> dict[str, tuple[Any, FloatArray]]:
+    def variables(self) -> dict[str, tuple[Any, Floats]]:
         """Means over folds, as variables of a Dataset."""
         named = {"r": "nuisance_r", "r2": "nuisance_r2"}
-        found: dict[str, tuple[Any, FloatArray]] = {
+        found: dict[str, tuple[Any, Floats]] = {
             named.get(name, name): (("band", "voxel") if name == "split_r2" else "voxel", values)
             for name, values in self._means().items()
         }
         return found | {"fold_unique_r2": (("fold", "voxel"), self.joint_r2 - self.r2)}
 
-    def result(self, usable: IntArray, n_targets: int) -> NuisanceResult:
+    def result(self, usable: Positions, n_targets: int) -> NuisanceResult:
         """Put what was found of usable targets among all of them; NaN for the others."""
         by_fold = ("r", "r2", "joint_r", "joint_r2")
         found = self._means() | {f"fold_{name}": getattr(self, name) for name in by_fold}
@@ -121,22 +119,22 @@ class Tally:
     folds, in this order; nuisance alone comes before the first layer.
     """
 
-    r: FloatArray  # (fold, layer, voxel); of voxels only the mean over folds, as one curve
-    r2: FloatArray
-    inner_best: DoubleArray  # (fold, voxel), of the layer with the highest inner score so far
-    r_best: DoubleArray
-    r2_best: DoubleArray
+    r: Floats  # (fold, layer, voxel); of voxels only the mean over folds, as one curve
+    r2: Floats
+    inner_best: Doubles  # (fold, voxel), of the layer with the highest inner score so far
+    r_best: Doubles
+    r2_best: Doubles
     layer_best: Small  # its number; -1 before there is one
     penalty_best: Small  # index of its penalty
     penalty: Small  # (voxel,), of the layer and fold that were scored last
-    ends: DoubleArray  # (2, fold, layer), share of voxels at the low and high end of the grid
-    ceiling: DoubleArray  # (voxel,)
-    predictions: Single | None  # (voxel, held-out row), at the best layer so far; a file
+    ends: Doubles  # (2, fold, layer), share of voxels at the low and high end of the grid
+    ceiling: Doubles  # (voxel,)
+    predictions: Singles | None  # (voxel, held-out row), at the best layer so far; a file
     nuisance: NuisanceTally | None
     rows: tuple[slice, ...]  # where each fold's held-out rows are among those of all folds
-    inner: DoubleArray | None = None  # (fold, layer, voxel), where curves are kept by fold
+    inner: Doubles | None = None  # (fold, layer, voxel), where curves are kept by fold
     penalties: Small | None = None
-    groups: IntArray | None = None
+    groups: Positions | None = None
     ceiling_kind: str = "none"  # where ceilings come from
     unusable: dict[int, str] = field(default_factory=dict)  # voxels without scores, and why
     done: int = 0
@@ -151,7 +149,7 @@ class Tally:
         *,
         nuisance: bool = False,
         tested: bool = False,
-        groups: IntArray | None = None,
+        groups: Positions | None = None,
     ) -> Tally:
         """Make one with nothing in it.
 
@@ -162,7 +160,7 @@ class Tally:
         n_folds, whole = len(splits), groups is not None
         each = (n_folds, n_voxels)
         curves = (n_folds if whole else 1, n_layers, n_voxels)
-        predictions: Single | None = None
+        predictions: Singles | None = None
         if file is not None:
             predictions = np.memmap(file, np.float32, "r+", shape=(n_voxels, ends[-1]))
         elif whole:
@@ -224,7 +222,7 @@ class Tally:
         """All voxels, usable or not."""
         return len(self.ceiling)
 
-    def usable(self, block: slice) -> IntArray:
+    def usable(self, block: slice) -> Positions:
         """Voxels of a block that can be scored."""
         wanted = [v for v in range(block.start, block.stop) if v not in self.unusable]
         return np.array(wanted, dtype=np.intp)
@@ -233,14 +231,14 @@ class Tally:
         self,
         fold: int,
         layer: int,
-        voxels: IntArray,
+        voxels: Positions,
         *,
-        inner: DoubleArray,
-        penalty: IntArray,
-        r: DoubleArray,
-        r2: DoubleArray,
-        predictions: FloatArray,
-    ) -> npt.NDArray[np.bool_]:
+        inner: Doubles,
+        penalty: Positions,
+        r: Doubles,
+        r2: Doubles,
+        predictions: Floats,
+    ) -> Bools:
         """Add some voxels' scores of a layer in a fold; the best layer is the earlier of equals.
 
         Returns which voxels, (n_voxels,), the layer suits better than those before.
@@ -256,7 +254,7 @@ class Tally:
         if self.groups is not None:
             groups = self.groups[voxels]
             inner = (np.bincount(groups, inner) / np.bincount(groups).clip(min=1))[groups]
-        better: npt.NDArray[np.bool_] = inner > self.inner_best[fold, voxels]
+        better: Bools = inner > self.inner_best[fold, voxels]
         chosen = voxels[better]
         self.inner_best[fold, chosen] = inner[better]
         self.r_best[fold, chosen] = r[better]
@@ -273,7 +271,7 @@ class Tally:
         found = grid_ends(last[last >= 0].astype(np.intp), n_penalties)
         self.ends[:, fold, layer] = found.low, found.high
 
-    def predicted(self, voxels: IntArray) -> FloatArray:
+    def predicted(self, voxels: Positions) -> Floats:
         """Held-out predictions at the chosen layers, (n_heldout, n_voxels)."""
         assert self.predictions is not None
         return np.asarray(self.predictions[voxels].T)

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.design.kernel import FloatArray
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.targets import Split
 from harness.encode.solve.tally import Tally
+from harness.numeric.arrays import Floats
 from harness.store.atomic import explained, writing
 from harness.store.keys import content_key
 from harness.store.seal import fault, seal
@@ -117,8 +117,8 @@ def fingerprint(
     splits: Sequence[Split],
     ceilings: Mapping[str, npt.ArrayLike] | None,
     settings: Sequence[object],
-    nuisance: FloatArray | None = None,
-    confounds: FloatArray | None = None,
+    nuisance: Floats | None = None,
+    confounds: Floats | None = None,
 ) -> str:
     """Tell one analysis from another, by its settings and by a sample of its data.
 

@@ -13,15 +13,15 @@ import xarray as xr
 
 from harness.encode.ceilings.cross_fit import Z_VOXEL
 from harness.encode.ceilings.voxel_ceilings import normalised
-from harness.encode.design.kernel import DoubleArray
 from harness.encode.voxels.repeated import voxel_parts
 from harness.encode.voxels.stream_job import StreamJob
+from harness.numeric.arrays import Doubles
 from harness.stats.fdr import benjamini_hochberg
 from harness.stats.permutation import fold_permutation
 from harness.stats.sign_flips import sign_flips
 
 
-def _p_values(job: StreamJob, name: str) -> tuple[DoubleArray, DoubleArray]:
+def _p_values(job: StreamJob, name: str) -> tuple[Doubles, Doubles]:
     """Compute p of every voxel's score at its chosen layer, and q over the participant's voxels."""
     tally = job.tallies[name]
     p = np.full(job.source.n_voxels(name), np.nan)

@@ -6,8 +6,8 @@ import numpy as np
 
 from harness.encode.ceilings.cross_fit import Parts, repeated_parts
 from harness.encode.design.sources import ResponseSource
-from harness.encode.design.splits import IntArray
 from harness.encode.voxels.stream_job import StreamJob
+from harness.numeric.arrays import Positions
 
 SAME = 0.999
 """Correlation from which on the rows of a run are the mean of the repeats."""
@@ -20,7 +20,7 @@ def has_repeats(source: ResponseSource) -> bool:
     return source.repeats(source.participants[0], 0, 1) is not None
 
 
-def repeated_rows(source: ResponseSource, participant: str) -> IntArray | None:
+def repeated_rows(source: ResponseSource, participant: str) -> Positions | None:
     """Find the rows that are the mean of the repeats.
 
     Returns

@@ -18,11 +18,11 @@ import xarray as xr
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.design.band import Band, make_band, make_columns
 from harness.encode.design.confounds import Drift, confound_basis, joined
-from harness.encode.design.kernel import DoubleArray, FloatArray, model_grid, nuisance_grid
+from harness.encode.design.kernel import model_grid, nuisance_grid
 from harness.encode.design.narrowed import narrowed
 from harness.encode.design.options import EncodingOptions, Metric, Precision, Readout, Solver
 from harness.encode.design.sources import ResponseSource
-from harness.encode.design.splits import Fold, IntArray, check_runs, held_out_pieces
+from harness.encode.design.splits import Fold, check_runs, held_out_pieces
 from harness.encode.design.targets import make_splits
 from harness.encode.solve.choice import best_index
 from harness.encode.solve.plan import Plan, make_plan
@@ -35,6 +35,7 @@ from harness.encode.voxels.repeated import has_repeats
 from harness.encode.voxels.stream_job import StreamJob, block_width
 from harness.encode.voxels.stream_options import STREAM, PenaltyScope, StreamOptions
 from harness.errors import DataError, ScoreError
+from harness.numeric.arrays import Doubles, Floats, Positions
 from harness.place.place import here
 from harness.store.atomic import writing
 
@@ -50,14 +51,14 @@ def stream_layers(
     source: ResponseSource,
     *,
     options: EncodingOptions = DEFAULT,
-    nuisance: FloatArray | None = None,
+    nuisance: Floats | None = None,
     folds: Sequence[Fold] | None = None,
     ceilings: Mapping[str, npt.ArrayLike] | None = None,
     threshold: float = CEILING_THRESHOLD,
     stream: StreamOptions = STREAM,
     progress: Callable[[str], None] | None = None,
     drift: Drift | None = None,
-    confounds: FloatArray | None = None,
+    confounds: Floats | None = None,
     only: str = "",
 ) -> dict[str, xr.Dataset]:
     """Score how well each layer predicts each voxel, and the layer chosen on training rows.
@@ -220,9 +221,7 @@ def is_crossed(metric: Metric, stream: StreamOptions) -> bool:
     return stream.scope is PenaltyScope.PARTICIPANT and metric is Metric.R2
 
 
-def _check_scope(
-    options: EncodingOptions, scope: PenaltyScope, nuisance: FloatArray | None
-) -> None:
+def _check_scope(options: EncodingOptions, scope: PenaltyScope, nuisance: Floats | None) -> None:
     """Refuse what penalties shared by a participant's voxels rule out: nuisance, himalaya."""
     if scope is PenaltyScope.VOXEL:
         return
@@ -319,7 +318,7 @@ def _share(job: StreamJob, name: str, plan: Plan | SharedPlan, fold: int, layer:
         best = int(best_index(plan.score(crosses)))
         take = plan.at(best).fit
 
-        def fitted(usable: IntArray, train: FloatArray) -> tuple[DoubleArray, FloatArray]:
+        def fitted(usable: Positions, train: Floats) -> tuple[Doubles, Floats]:
             return take(train)
 
     else:
@@ -330,7 +329,7 @@ def _share(job: StreamJob, name: str, plan: Plan | SharedPlan, fold: int, layer:
             scores[:, usable] = ridge.inner(y[rows])
         best = int(best_index(np.nanmean(scores, axis=1)))
 
-        def fitted(usable: IntArray, train: FloatArray) -> tuple[DoubleArray, FloatArray]:
+        def fitted(usable: Positions, train: Floats) -> tuple[Doubles, Floats]:
             chosen = np.full(len(usable), best)
             return scores[best, usable], ridge.fit(train, chosen).predictions
 

@@ -14,15 +14,14 @@ from harness.encode.ceilings.voxel_ceilings import repeat_ceiling
 from harness.encode.design.band import ColumnBand
 from harness.encode.design.confounds import Drift, Projection
 from harness.encode.design.features import zscore_by_run
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import ResponseSource
-from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split, unusable_targets, usable_columns
 from harness.encode.solve.tally import Tally
 from harness.encode.voxels.checkpoint import Checkpoint
 from harness.encode.voxels.stream_options import StreamOptions
 from harness.errors import DataError, ScoreError
+from harness.numeric.arrays import Doubles, Floats, Positions
 from harness.place.place import here
 
 WIDEST = 8192
@@ -73,7 +72,7 @@ class StreamJob:
         if tally.done == 0:
             self._examine(name, None if ceilings is None else np.asarray(ceilings[name], float))
 
-    def _examine(self, name: str, ceiling: DoubleArray | None) -> None:
+    def _examine(self, name: str, ceiling: Doubles | None) -> None:
         """Find what cannot be scored, and the ceilings; one pass over a participant's responses."""
         tally = self.tallies[name]
         if ceiling is not None:
@@ -107,7 +106,7 @@ class StreamJob:
         """Save a participant's tally, if a minute has passed or it is to be now."""
         self.kept.save(self.number(name), self.tallies[name], now=now)
 
-    def blocks(self, name: str) -> Iterator[tuple[IntArray, FloatArray]]:
+    def blocks(self, name: str) -> Iterator[tuple[Positions, Floats]]:
         """Read a participant's usable voxels in blocks.
 
         Yields
@@ -121,7 +120,7 @@ class StreamJob:
             usable = self.tallies[name].usable(block)
             yield usable, self._read(name, block, usable)
 
-    def repeats(self, name: str) -> Iterator[tuple[IntArray, FloatArray]]:
+    def repeats(self, name: str) -> Iterator[tuple[Positions, Floats]]:
         """Read what was repeated, in blocks, of usable voxels whose repeats are all usable.
 
         Yields
@@ -140,7 +139,7 @@ class StreamJob:
             if known.any():
                 yield usable[known], own[:, :, known]
 
-    def _read(self, name: str, block: slice, usable: IntArray) -> FloatArray:
+    def _read(self, name: str, block: slice, usable: Positions) -> Floats:
         values = self.source.block(name, block.start, block.stop)
         wanted = values[:, usable - block.start]
         if self.cleaning is not None:
@@ -152,7 +151,7 @@ class StreamJob:
         for start in range(0, count, self.width):
             yield slice(start, min(start + self.width, count))
 
-    def _repeats(self, name: str, block: slice) -> FloatArray | None:
+    def _repeats(self, name: str, block: slice) -> Floats | None:
         """Read the repeats of a block's voxels, without drift, where there are any."""
         values = self.source.repeats(name, block.start, block.stop)
         if values is None:

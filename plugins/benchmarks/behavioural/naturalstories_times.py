@@ -7,21 +7,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from harness.encode.design.scores import pearson
 from harness.encode.score.gain import RIDGE, UNPENALISED, Gain, likelihood_gain
 from harness.errors import DataError, ScoreError
+from harness.numeric.arrays import Doubles, Ints, Singles
 from harness.stats.bootstrap import bootstrap_interval
 from harness.stats.permutation import block_permutation
 
 from .reading_baseline import SAID, SPILL, baseline, lexical
-
-Floats = npt.NDArray[np.float64]
 
 LEAKAGE = 0.1
 """Largest unique variance of the next word, relative to the current one's, in aligned data. It is
@@ -45,8 +42,8 @@ class ReadingTimes:
     """
 
     stories: Mapping[int, tuple[str, ...]]
-    log_time: Mapping[int, Floats]
-    error: Mapping[int, Floats]
+    log_time: Mapping[int, Doubles]
+    error: Mapping[int, Doubles]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +58,8 @@ class TokensOfWords:
         Their surprisal to a model without context (nats).
     """
 
-    number: npt.NDArray[np.floating[Any]]
-    unigram: npt.NDArray[np.floating[Any]]
+    number: Doubles
+    unigram: Doubles
 
 
 def read_times(path: Path) -> ReadingTimes:
@@ -105,7 +102,7 @@ def realigned(times: ReadingTimes) -> ReadingTimes:
     story then has no time, and the last one's belonged to no word.
     """
 
-    def moved(values: Floats) -> Floats:
+    def moved(values: Doubles) -> Doubles:
         return np.concatenate([[np.nan], values[:-1]])
 
     return replace(
@@ -140,7 +137,7 @@ def sign_test(times: ReadingTimes) -> SignTest:
     A word that was not read yet cannot slow its reader down.
     """
     lags = (-1, 0, 1, 2)  # -1 is the next word
-    parts: dict[int, list[Floats]] = {lag: [] for lag in lags}
+    parts: dict[int, list[Doubles]] = {lag: [] for lag in lags}
     response = []
     for story, words in times.stories.items():
         known = lexical(words)[:, :2]
@@ -268,11 +265,11 @@ def score_times(
 class _Table:
     """A row a word that has a time and two words before it."""
 
-    predictors: npt.NDArray[np.float32] | Floats
-    baseline: Floats
-    response: Floats
-    error: Floats
-    story: npt.NDArray[np.int64]
+    predictors: Singles | Doubles
+    baseline: Doubles
+    response: Doubles
+    error: Doubles
+    story: Ints
 
     @property
     def centred_variance(self) -> float:
@@ -280,7 +277,7 @@ class _Table:
         return float(np.mean(np.concatenate([(g - g.mean()) ** 2 for g in groups])))
 
 
-def _table(values: npt.NDArray[np.float32], times: ReadingTimes, tokens: TokensOfWords) -> _Table:
+def _table(values: Singles, times: ReadingTimes, tokens: TokensOfWords) -> _Table:
     predictors, known, response, error, story = [], [], [], [], []
     start = 0
     for number, words in times.stories.items():
@@ -304,7 +301,7 @@ def _table(values: npt.NDArray[np.float32], times: ReadingTimes, tokens: TokensO
     )
 
 
-def _slopes(table: _Table) -> Floats:
+def _slopes(table: _Table) -> Doubles:
     """Change of log time per nat of surprisal, by lag; log-probability is minus surprisal."""
     design = np.concatenate([-table.predictors[:, 0], table.baseline], axis=1).astype(np.float64)
     y = table.response.copy()

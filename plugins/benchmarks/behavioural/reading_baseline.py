@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles, Ints
 
 SPILL = 2
 """Words before the current one whose properties still matter: lags 0, 1, 2."""
@@ -35,7 +33,7 @@ class Smooth:
         """Columns of the basis but one: all of them add up to 1, and responses are centred."""
         return len(self.knots) + CUBIC
 
-    def columns(self, values: Floats) -> Floats:
+    def columns(self, values: Doubles) -> Doubles:
         """Return the basis at values, (n_values, n_columns)."""
         from scipy.interpolate import BSpline
 
@@ -64,7 +62,7 @@ SAID = (
 )
 
 
-def lexical(words: tuple[str, ...]) -> Floats:
+def lexical(words: tuple[str, ...]) -> Doubles:
     """Log frequency (Zipf), letters, punctuation after it (0 none, 1 within, 2 at the end)."""
     import wordfreq
 
@@ -79,10 +77,10 @@ def lexical(words: tuple[str, ...]) -> Floats:
 
 def baseline(
     words: tuple[str, ...],
-    tokens: npt.NDArray[np.floating[Any]],
-    unigram: npt.NDArray[np.floating[Any]],
-    rows: npt.NDArray[np.int64],
-) -> Floats:
+    tokens: Doubles,
+    unigram: Doubles,
+    rows: Ints,
+) -> Doubles:
     """Return regressors of some words of a text.
 
     Parameters

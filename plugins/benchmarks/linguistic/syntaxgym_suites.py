@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import DataError, ScoreError, StimulusError
+from harness.numeric.arrays import Bools, Doubles
 from harness.probe.accuracy import CountedTask, count_accuracy
 from harness.probe.formula import Formula
 from harness.probe.regions import Regions, Spacing, region_passage
@@ -22,7 +22,6 @@ from harness.stimuli.passages import Passage, Stimuli
 if TYPE_CHECKING:
     import xarray as xr
 
-Bools = npt.NDArray[np.bool_]
 
 #: The circuits of Hu et al. (2020, section 3.2), by the beginning of a suite's name.
 CIRCUITS = {
@@ -74,7 +73,7 @@ class Suite:
         """Circuit of Hu et al.; empty for a suite that is not theirs."""
         return next((c for head, c in CIRCUITS.items() if self.name.startswith(head)), "")
 
-    def passes(self, surprisals: Mapping[str, npt.NDArray[np.float64]]) -> Bools:
+    def passes(self, surprisals: Mapping[str, Doubles]) -> Bools:
         """Say which items pass, (n_items,), from tables (n_items, n_regions) in bits."""
         held: Bools = np.logical_and.reduce([p.holds(surprisals) for p in self.predictions])
         return held
@@ -211,7 +210,7 @@ def score_suites(
 
 def region_surprisals(
     suites: tuple[Suite, ...], spacing: Spacing, recording: xr.DataArray
-) -> list[dict[str, npt.NDArray[np.float64]]]:
+) -> list[dict[str, Doubles]]:
     """Return surprisals in bits, for each suite by condition, (n_items, n_regions).
 
     A region without text has surprisal 0, the sum over none of its tokens.

@@ -6,19 +6,17 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import DataError
-
-Times = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles
 
 SLACK = 1.0
 """A word that starts earlier than the one before it by more than this, s, is no overlap."""
 
 
 def settled(
-    onsets: Sequence[float] | Times, offsets: Sequence[float] | Times, where: str
-) -> tuple[Times, Times]:
+    onsets: Sequence[float] | Doubles, offsets: Sequence[float] | Doubles, where: str
+) -> tuple[Doubles, Doubles]:
     """Give every word a time, in the order of the text.
 
     Words that were not found (NaN) share the pause between their neighbours evenly; at the start of

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ExtraMissing
+from harness.numeric.arrays import Bools, Texts
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from harness.fetch.resource import Resource
 
 LANGUAGE = (
@@ -49,7 +47,7 @@ def parcellation_files() -> tuple[Resource, ...]:
     )
 
 
-def read_areas(paths: Sequence[Path]) -> npt.NDArray[np.object_]:
+def read_areas(paths: Sequence[Path]) -> Texts:
     """Return the area of every vertex, left hemisphere first, (n_vertices,); "" outside of all.
 
     Parameters
@@ -82,9 +80,7 @@ def read_areas(paths: Sequence[Path]) -> npt.NDArray[np.object_]:
     return np.concatenate(found)
 
 
-def area_masks(
-    areas: npt.NDArray[np.object_], mapper: Any, wanted: Sequence[str]
-) -> dict[str, npt.NDArray[np.bool_]]:
+def area_masks(areas: Texts, mapper: Any, wanted: Sequence[str]) -> dict[str, Bools]:
     """Return the voxels of areas.
 
     Parameters

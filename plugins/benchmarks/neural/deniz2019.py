@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from harness.encode.design.sources import Part, PartedResponses
+    from harness.encode.design.sources import PartedResponses, ResponseRows
     from harness.encode.design.splits import Fold
     from harness.encode.voxels.stream_options import PenaltyScope
     from harness.fetch.resource import Resource
@@ -273,7 +273,7 @@ class Deniz2019(PublishedStories):
         return {p: read_ceiling(self._file(n)) for p, n in names.items() if n in listed()}
 
     @cached_property
-    def _stored(self) -> dict[str, list[Part]]:
+    def _stored(self) -> dict[str, list[ResponseRows]]:
         """Responses by participant, as they are in the files."""
         return {person: self._parts(person) for person in self.people}
 
@@ -285,7 +285,7 @@ class Deniz2019(PublishedStories):
             for number, story in enumerate(STORIES)
         }
 
-    def _parts(self, person: str) -> list[Part]:
+    def _parts(self, person: str) -> list[ResponseRows]:
         from harness.encode.design.leading import First
         from harness.encode.design.sources import hdf5_part
 

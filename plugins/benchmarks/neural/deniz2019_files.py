@@ -103,13 +103,13 @@ def resource_of(name: str) -> Resource:
 def as_shown(story: str, report: TriggerReport) -> Passage:
     """Words as the screen showed them, each until the next change."""
     from harness.stimuli.speech import spoken
-    from harness.stimuli.textgrid import Interval
+    from harness.stimuli.textgrid import TextGridInterval
 
     times = [t - report.start for t, _ in report.words] + [report.end - report.start]
     return spoken(
         story,
         [
-            Interval(on, max(on, off), word)
+            TextGridInterval(on, max(on, off), word)
             for (_, word), on, off in zip(report.words, times, times[1:], strict=False)
         ],
     )

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import DataError, ExtraMissing
-
-Floats = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
+from harness.numeric.arrays import Bools, Doubles, Ints, Singles
 
 WORDS_AT_ONCE = 100
 """Words whose surroundings are read together: half a minute of all channels."""
@@ -54,7 +51,7 @@ class Electrodes:
 
     path: Path
     names: tuple[str, ...]
-    places: Floats
+    places: Doubles
     rate: float
     n_samples: int
     first: int
@@ -65,12 +62,12 @@ class Electrodes:
         """Length of the recording."""
         return self.n_samples / self.rate
 
-    def covers(self, onsets: Floats, lags: Sequence[float], window: float) -> npt.NDArray[np.bool_]:
+    def covers(self, onsets: Doubles, lags: Sequence[float], window: float) -> Bools:
         """Which words have the windows of all lags within the recording, (n_words,)."""
         begin, end = self._windows(onsets, lags, window)
         return np.asarray((begin >= 0).all(axis=1) & (end <= self.n_samples).all(axis=1))
 
-    def around(self, onsets: Floats, lags: Sequence[float], window: float) -> Single:
+    def around(self, onsets: Doubles, lags: Sequence[float], window: float) -> Singles:
         """Average activity in a window around each lag from each word's onset.
 
         Parameters
@@ -107,9 +104,7 @@ class Electrodes:
             values[words] = means.swapaxes(0, 1) / length
         return values
 
-    def _windows(
-        self, onsets: Floats, lags: Sequence[float], window: float
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _windows(self, onsets: Doubles, lags: Sequence[float], window: float) -> tuple[Ints, Ints]:
         """First sample and the one after the last, (n_words, n_lags) each."""
         middles = (onsets[:, None] + np.asarray(lags)) * self.rate - self.first
         length = max(1, round(window * self.rate))

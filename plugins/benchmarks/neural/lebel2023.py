@@ -18,7 +18,7 @@ from harness.spec.specs import BenchmarkSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.encode.design.sources import Part, PartedResponses
+    from harness.encode.design.sources import PartedResponses, ResponseRows
     from harness.encode.design.splits import Fold
     from harness.fetch.resource import Resource
     from harness.stimuli.passages import Passage
@@ -138,7 +138,7 @@ class LeBel2023(PublishedStories):
         parts = {p: [self._part(p, s) for s in self.names] for p in _people(self.participants)}
         return PartedResponses(parts, self.names)
 
-    def _part(self, person: str, story: str) -> Part:
+    def _part(self, person: str, story: str) -> ResponseRows:
         from harness.encode.design.sources import hdf5_part
         from harness.errors import StimulusError
         from harness.stimuli.triggers import used_volumes

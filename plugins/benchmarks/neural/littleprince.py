@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.encode.design.options import EncodingOptions
 from harness.encode.score.stories import checked_choice, chosen
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
@@ -17,9 +18,6 @@ from .mni_stories import MniStories
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy as np
-    import numpy.typing as npt
 
     from harness.fetch.resource import Resource
     from harness.stimuli.passages import Passage
@@ -108,7 +106,7 @@ class LittlePrince(MniStories):
         """Middles of the volumes used, from the start of each section's audio, s."""
         return tuple(tuple(TR * (i + 0.5) for i in range(n)) for n in self._used)
 
-    def nuisance(self) -> dict[str, npt.NDArray[np.float64]]:
+    def nuisance(self) -> dict[str, Doubles]:
         """Words, voice, and the drawings that were shown during the first section."""
         voice = read_prosody(self._file(self.edition.prosody), self._used)
         shown = pictures(self._used) if self.edition.pictures else {}

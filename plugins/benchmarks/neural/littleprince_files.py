@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DataError, StimulusError
 from harness.fetch.listing import Listing
+from harness.numeric.arrays import Doubles
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from harness.stimuli.passages import Passage
 
 TR = 2.0
@@ -185,7 +183,7 @@ def read_words(path: Path, n_sections: int, edition: Edition) -> tuple[Passage, 
     return tuple(passages)
 
 
-def read_prosody(path: Path, used: tuple[int, ...]) -> dict[str, npt.NDArray[np.float64]]:
+def read_prosody(path: Path, used: tuple[int, ...]) -> dict[str, Doubles]:
     """Average intensity and fundamental frequency of the voice, given every 10 ms, by volume.
 
     Parameters
@@ -232,7 +230,7 @@ def read_prosody(path: Path, used: tuple[int, ...]) -> dict[str, npt.NDArray[np.
     return found
 
 
-def pictures(used: tuple[int, ...]) -> dict[str, npt.NDArray[np.float64]]:
+def pictures(used: tuple[int, ...]) -> dict[str, Doubles]:
     """Share of each volume during which a drawing was shown, and drawings that appeared."""
     import numpy as np
 

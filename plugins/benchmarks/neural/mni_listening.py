@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.encode.ceilings.cross_fit import Z_VOXEL
 from harness.encode.design.features import highpass, zscore_by_run
-from harness.encode.design.sources import Part, PartedResponses
+from harness.encode.design.sources import PartedResponses, ResponseRows
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.naturalistic import Resolution
 from harness.errors import DataError
+from harness.numeric.arrays import Bools, Doubles
 
 from .mni_volumes import SphereVoxels
 
 if TYPE_CHECKING:
     from harness.encode.design.sources import ResponseSource
 
-Masks = dict[str, dict[str, npt.NDArray[np.bool_]]]
+Masks = dict[str, dict[str, Bools]]
 BLOCK = 128
 """Voxels whose ceilings are computed at once."""
 
@@ -44,7 +44,7 @@ class SphereMeans:
         """Volumes, regions."""
         return self.voxels.shape[0], len(self.voxels.members)
 
-    def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float64]:
+    def __getitem__(self, index: tuple[slice, slice]) -> Doubles:
         """Average over the volumes asked for."""
         rows, columns = index
         values = self.voxels[rows, slice(None)].astype(np.float64)
@@ -79,7 +79,7 @@ class HighPassed:
         """Volumes, voxels."""
         return self.voxels.shape
 
-    def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float64]:
+    def __getitem__(self, index: tuple[slice, slice]) -> Doubles:
         """Read and filter some volumes of some voxels; what was not measured there is NaN."""
         values = self.voxels[index].astype(np.float64)
         run = np.zeros(len(values), np.int64)
@@ -126,7 +126,7 @@ def region_responses(
     DataError
         By voxel, an image has another grid than the first one.
     """
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, list[ResponseRows]] = {}
     masks: Masks = {}
     first = next(iter(runs.values()))[0].image
     for person, own in runs.items():
@@ -143,7 +143,7 @@ def region_responses(
                     )
             masks[person] = own[0].masks
             columns = [run if cutoff is None else HighPassed(run, tr, cutoff) for run in own]
-        parts[person] = [Part(c, r) for c, r in zip(columns, rows, strict=True)]
+        parts[person] = [ResponseRows(c, r) for c, r in zip(columns, rows, strict=True)]
     return PartedResponses(parts, labels), masks
 
 
@@ -151,7 +151,7 @@ SHIFTS = 8
 """Circular shifts of the others behind what a voxel's ceiling would be by chance."""
 
 
-def reliable_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float64]]:
+def reliable_ceilings(source: ResponseSource) -> dict[str, Doubles]:
     """Make ceilings as :func:`voxel_ceilings` does, of voxels that share more than chance would.
 
     Returns
@@ -173,7 +173,7 @@ def reliable_ceilings(source: ResponseSource) -> dict[str, npt.NDArray[np.float6
     }
 
 
-def voxel_ceilings(source: ResponseSource, shift: int = 0) -> dict[str, npt.NDArray[np.float64]]:
+def voxel_ceilings(source: ResponseSource, shift: int = 0) -> dict[str, Doubles]:
     """Correlate each participant's voxels with the mean of the others', where they are usable.
 
     A lower bound on the ceiling of a participant (Nili et al. 2014), for participants whose voxels

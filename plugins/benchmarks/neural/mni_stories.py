@@ -7,12 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.encode.score.stories import PublishedStories
+from harness.numeric.arrays import Doubles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
     import xarray as xr
 
     from harness.encode.design.sources import PartedResponses
@@ -87,7 +86,7 @@ class MniStories(PublishedStories):
         return score.assign_attrs(ceiling_kind=kind, profile="strict")
 
     @cached_property
-    def voxel_ceilings(self) -> dict[str, npt.NDArray[np.float64]]:
+    def voxel_ceilings(self) -> dict[str, Doubles]:
         """Correlations of voxels with the others' mean, above chance; once for all models."""
         from .mni_listening import reliable_ceilings
 

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import DataError, ExtraMissing
+from harness.numeric.arrays import Bools, Ints, Singles
 
 Centre = tuple[float, float, float]
-Indices = npt.NDArray[np.int64]
 
 REGIONS: Mapping[str, Centre] = {
     "TP": (-48, 15, -27),
@@ -78,7 +77,7 @@ def open_image(path: Path) -> Image:
     return Image(path, (x, y, z, volumes), affine)
 
 
-def spheres(image: Image, centres: Mapping[str, Centre], radius: float) -> dict[str, Indices]:
+def spheres(image: Image, centres: Mapping[str, Centre], radius: float) -> dict[str, Ints]:
     """Find the voxels whose middle is within a radius of each centre.
 
     Parameters
@@ -123,15 +122,15 @@ class SphereVoxels:
     ----------
     image : Image
     members : mapping
-        Indices of each region's voxels, see :func:`spheres`.
+        Ints of each region's voxels, see :func:`spheres`.
     """
 
     image: Image
-    members: Mapping[str, Indices]
+    members: Mapping[str, Ints]
 
     @cached_property
-    def voxels(self) -> Indices:
-        """Indices of the voxels of any region, ascending."""
+    def voxels(self) -> Ints:
+        """Ints of the voxels of any region, ascending."""
         return np.asarray(np.unique(np.concatenate(list(self.members.values()))))
 
     @property
@@ -140,11 +139,11 @@ class SphereVoxels:
         return self.image.shape[3], len(self.voxels)
 
     @property
-    def masks(self) -> dict[str, npt.NDArray[np.bool_]]:
+    def masks(self) -> dict[str, Bools]:
         """Columns of each region, (n_voxels,)."""
         return {name: np.isin(self.voxels, own) for name, own in self.members.items()}
 
-    def __getitem__(self, index: tuple[slice, slice]) -> npt.NDArray[np.float32]:
+    def __getitem__(self, index: tuple[slice, slice]) -> Singles:
         """Read some volumes of some voxels."""
         return np.array(np.load(self._kept(), mmap_mode="r", allow_pickle=False)[index])
 
@@ -171,14 +170,14 @@ class SphereVoxels:
         return path
 
 
-def read_voxels(image: Image, voxels: Indices) -> npt.NDArray[np.float32]:
+def read_voxels(image: Image, voxels: Ints) -> Singles:
     """Read some voxels of every volume, holding one volume at a time.
 
     Parameters
     ----------
     image : Image
     voxels : array of int, shape (n_voxels,)
-        Indices in the order of the file.
+        Ints in the order of the file.
 
     Returns
     -------
@@ -235,7 +234,7 @@ def _sphere(
     affine: tuple[tuple[float, ...], ...],
     centre: Centre,
     radius: float,
-) -> Indices:
+) -> Ints:
     """Find them in Fortran order, once for the many files that share a grid."""
     to_mm = np.asarray(affine)
     axes = np.indices(shape).reshape(3, -1, order="F")

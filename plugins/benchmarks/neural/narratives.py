@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
@@ -30,9 +31,6 @@ from .narratives_files import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from harness.fetch.resource import Resource
     from harness.stimuli.passages import Passage
 
@@ -139,7 +137,7 @@ class Narratives(MniStories):
         """Volumes of each story in its scan."""
         return tuple(used_volumes(STORIES[name]) for name in self.labels)
 
-    def nuisance(self) -> dict[str, npt.NDArray[np.float64]]:
+    def nuisance(self) -> dict[str, Doubles]:
         """Rate, length and frequency of words, and rate of phones."""
         import numpy as np
 
@@ -152,7 +150,7 @@ class Narratives(MniStories):
         return super().nuisance() | {"phoneme rate": np.concatenate(rates)}
 
     @cached_property
-    def _aligned(self) -> tuple[tuple[Passage, npt.NDArray[np.float64]], ...]:
+    def _aligned(self) -> tuple[tuple[Passage, Doubles], ...]:
         return tuple(
             read_alignment(self._file(alignment_name(name)), name, STORIES[name])
             for name in self.labels

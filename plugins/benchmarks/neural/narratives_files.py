@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DataError, StimulusError
 from harness.fetch.resource import Resource
+from harness.numeric.arrays import Bools, Doubles
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from harness.stimuli.passages import Passage
 
 ADDRESS = "https://fcp-indi.s3.amazonaws.com/data/Projects/narratives"
@@ -88,7 +86,7 @@ def used_volumes(story: Story) -> slice:
     return slice(story.first + TRIMMED, story.first + story.volumes)
 
 
-def read_alignment(path: Path, name: str, story: Story) -> tuple[Passage, npt.NDArray[np.float64]]:
+def read_alignment(path: Path, name: str, story: Story) -> tuple[Passage, Doubles]:
     """Read a transcript that Gentle aligned with the sound.
 
     The text is the transcript with its punctuation. Words that were not found, and words that were
@@ -160,7 +158,7 @@ def read_alignment(path: Path, name: str, story: Story) -> tuple[Passage, npt.ND
     return passage, phones[chosen]
 
 
-def _of_story(onsets: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.bool_]:
+def _of_story(onsets: Doubles, name: str) -> Bools:
     """Words of one of the two stories of a sound file; all words of any other."""
     import numpy as np
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from harness.encode.design.options import EncodingOptions, Precision
 from harness.errors import DataError
 from harness.fetch.listing import Listing
+from harness.numeric.arrays import Doubles, Ints, Singles
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import xarray as xr
 
     from harness.fetch.resource import Resource
@@ -54,8 +53,8 @@ class Words:
     """
 
     passage: Passage
-    onsets: npt.NDArray[np.float64]
-    offsets: npt.NDArray[np.float64]
+    onsets: Doubles
+    offsets: Doubles
 
 
 ENCODING = EncodingOptions(delays=(0,), n_outer=FOLDS, gap=0, precision=Precision.SINGLE)
@@ -207,7 +206,7 @@ class PodcastECoG:
         }
 
     @cached_property
-    def rows(self) -> npt.NDArray[np.int64]:
+    def rows(self) -> Ints:
         """Words with all their lags within the recording of every participant."""
         import numpy as np
 
@@ -227,7 +226,7 @@ class PodcastECoG:
         return np.flatnonzero(kept)
 
     @cached_property
-    def activity(self) -> dict[str, npt.NDArray[np.float32]]:
+    def activity(self) -> dict[str, Singles]:
         """By participant, (n_rows, n_electrodes, n_lags)."""
         onsets = self.words.onsets[self.rows]
         return {
@@ -245,7 +244,7 @@ class PodcastECoG:
         return replace(self.encoding, gap=max(self.encoding.gap, int(within.max())))
 
     @cached_property
-    def baseline(self) -> npt.NDArray[np.float64]:
+    def baseline(self) -> Doubles:
         """What any account must beat, (n_words, 6): form, frequency and timing of each word."""
         import numpy as np
         import wordfreq

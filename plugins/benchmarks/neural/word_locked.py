@@ -20,6 +20,7 @@ from harness.encode.design.targets import usable_columns
 from harness.encode.score.relative import relative, unique_of
 from harness.encode.voxels.stream import stream_layers
 from harness.errors import DataError
+from harness.numeric.arrays import Bools, Doubles, Ints, Singles
 from harness.place.locate import cache_folder
 from harness.stats.bootstrap import bootstrap_interval
 from harness.store.atomic import writing
@@ -28,9 +29,6 @@ from harness.store.seal import fault, seal
 from harness.store.stages import ENCODE
 
 from .mni_volumes import REGIONS
-
-Floats = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
 
 VERSION = 2
 """Bumped when the same activity comes to have other ceilings."""
@@ -60,19 +58,19 @@ class ElectrodeScores:
         Unique R2 beyond the baseline at the same lag and layer.
     """
 
-    r: Floats
-    lag: npt.NDArray[np.int64]
-    layer: Floats
-    by_lag: Floats
-    by_layer: Floats
-    folds: Floats
-    unique: Floats | None = None
+    r: Doubles
+    lag: Ints
+    layer: Doubles
+    by_lag: Doubles
+    by_layer: Doubles
+    folds: Doubles
+    unique: Doubles | None = None
 
 
 def score_lags(
     recording: xr.DataArray,
-    activity: Mapping[str, Single],
-    places: Mapping[str, Floats],
+    activity: Mapping[str, Singles],
+    places: Mapping[str, Doubles],
     lags: Sequence[float],
     options: EncodingOptions,
     *,
@@ -200,8 +198,8 @@ def score_lags(
 
 
 def electrode_ceilings(
-    activity: Mapping[str, Single], lags: Sequence[float], options: EncodingOptions
-) -> dict[str, Floats]:
+    activity: Mapping[str, Singles], lags: Sequence[float], options: EncodingOptions
+) -> dict[str, Doubles]:
     """Predict each electrode from all electrodes of the other participants, at the same time.
 
     Those who hear one stimulus share what it drives (Schrimpf et al. 2021, without extrapolation
@@ -229,7 +227,7 @@ def electrode_ceilings(
     return dict(zip(now, each, strict=True))
 
 
-def _from_others(now: Mapping[str, Single], person: str, options: EncodingOptions) -> Floats:
+def _from_others(now: Mapping[str, Singles], person: str, options: EncodingOptions) -> Doubles:
     """Predict the electrodes of a participant in each fold, (n_folds, n_electrodes)."""
     own = now[person]
     others = np.concatenate([values for p, values in now.items() if p != person], axis=1)
@@ -250,8 +248,8 @@ def _once(
     stage: str,
     arrays: Sequence[npt.NDArray[Any]],
     options: EncodingOptions,
-    compute: Callable[[], Floats],
-) -> Floats:
+    compute: Callable[[], Doubles],
+) -> Doubles:
     """Compute what takes minutes and is the same for every model, or find it in the cache."""
     digest = hashlib.sha256()
     for array in arrays:
@@ -291,7 +289,7 @@ def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores
     usable = np.isfinite(inner).any(axis=(0, 2))
     lag = np.argmax(np.where(np.isfinite(inner), inner, -np.inf), axis=2)
 
-    def take(name: str) -> Floats:
+    def take(name: str) -> Doubles:
         values = scores[name].values.reshape(-1, *shape).astype(np.float64)
         return np.asarray(np.take_along_axis(values, lag[:, :, None], axis=2)[:, :, 0])
 
@@ -310,15 +308,15 @@ def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores
     )
 
 
-def _means(ceilings: Mapping[str, Floats]) -> dict[str, Floats]:
+def _means(ceilings: Mapping[str, Doubles]) -> dict[str, Doubles]:
     """Average ceilings over folds, (n_electrodes,) by participant."""
     return {person: folds.mean(axis=0) for person, folds in ceilings.items()}
 
 
 def _relative(
     scores: Mapping[str, ElectrodeScores],
-    ceilings: Mapping[str, Floats],
-    places: Mapping[str, Floats],
+    ceilings: Mapping[str, Doubles],
+    places: Mapping[str, Doubles],
 ) -> xr.Dataset:
     """Relate r to ceilings: folds that select electrodes, and folds that estimate."""
     none = Ratio(np.nan, np.nan, np.nan, "one participant has no ceiling")
@@ -339,8 +337,8 @@ def _relative(
 
 def _by_electrode(
     scores: Mapping[str, ElectrodeScores],
-    ceilings: Mapping[str, Floats],
-    places: Mapping[str, Floats],
+    ceilings: Mapping[str, Doubles],
+    places: Mapping[str, Doubles],
     lags: Sequence[float],
 ) -> xr.Dataset:
     """Lay the electrodes of all participants one after the other."""
@@ -367,14 +365,14 @@ def _by_electrode(
     )
 
 
-def _each(electrodes: xr.Dataset, name: str, n_participants: int) -> Floats:
+def _each(electrodes: xr.Dataset, name: str, n_participants: int) -> Doubles:
     """Average a column over the electrodes of each participant."""
     owner = electrodes["electrode_participant"].values
     values = electrodes[name].values
     return np.array([_mean(values[owner == number]) for number in range(n_participants)])
 
 
-def _near(places: Floats) -> list[npt.NDArray[np.bool_]]:
+def _near(places: Doubles) -> list[Bools]:
     """Electrodes near each region, in the order of the regions."""
     return [
         np.linalg.norm(places - np.asarray(peak, float), axis=1) <= NEAR
@@ -382,7 +380,7 @@ def _near(places: Floats) -> list[npt.NDArray[np.bool_]]:
     ]
 
 
-def _by_region(values: Mapping[str, Floats], places: Mapping[str, Floats]) -> Floats:
+def _by_region(values: Mapping[str, Doubles], places: Mapping[str, Doubles]) -> Doubles:
     """Average over the electrodes near each region, (n_participants, n_regions)."""
     nothing = np.full(len(REGIONS), np.nan)
     return np.array(

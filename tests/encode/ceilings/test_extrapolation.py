@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import scipy.optimize
 
@@ -14,8 +13,7 @@ from harness.encode.ceilings.estimates import CeilingKind, leave_one_out
 from harness.encode.ceilings.extrapolation import extrapolated, fit_saturation
 from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
-
-Array = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles
 
 RNG = np.random.default_rng(2)
 SIZES = np.array([1, 2, 3, 5, 8, 13])
@@ -66,7 +64,9 @@ def test_too_few_sizes_are_refused(sizes: list[int]) -> None:
         fit_saturation(sizes, np.ones((len(sizes), 1)))
 
 
-def simulated(seed: int, n: int = 8, rows: int = 300, each: int = 20) -> tuple[Array, Array, Array]:
+def simulated(
+    seed: int, n: int = 8, rows: int = 300, each: int = 20
+) -> tuple[Doubles, Doubles, Doubles]:
     """Targets that mix three causes, with noise of their own; whose they are; what is knowable."""
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=(rows, 3)) @ rng.normal(size=(3, n * each))

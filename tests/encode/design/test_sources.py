@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.encode.design.sources import (
-    Part,
     PartedResponses,
+    ResponseRows,
     array_responses,
     hdf5_part,
     npy_responses,
@@ -58,11 +58,11 @@ def test_npy_files_are_the_arrays(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     one, two = STORIES.values()
     with pytest.raises(DataError, match="participant b has 13 rows in run one, others have 14"):
-        PartedResponses({"a": [Part(one)], "b": [Part(one[1:])]}, ["one"])
+        PartedResponses({"a": [ResponseRows(one)], "b": [ResponseRows(one[1:])]}, ["one"])
     with pytest.raises(DataError, match=r"2 parts with \[3, 9\] voxels"):
-        PartedResponses({"a": [Part(one), Part(two[:, :3])]}, ["one", "two"])
+        PartedResponses({"a": [ResponseRows(one), ResponseRows(two[:, :3])]}, ["one", "two"])
     with pytest.raises(DataError, match="more than one run has repeats"):
-        PartedResponses({"a": [Part(TEST), Part(TEST)]}, ["one", "two"])
+        PartedResponses({"a": [ResponseRows(TEST), ResponseRows(TEST)]}, ["one", "two"])
     with pytest.raises(DataError, match="separate stretches"):
         array_responses({"a": one}, np.r_[np.zeros(5), np.ones(5), np.zeros(4)])
     with pytest.raises(DataError, match="different participants"):

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from harness.encode.design.kernel import FloatArray
 from harness.encode.design.options import EncodingOptions, Precision
 from harness.encode.design.sources import ResponseSource, array_responses
-from harness.encode.design.splits import IntArray
 from harness.encode.voxels import checkpoint
 from harness.encode.voxels.stream import PenaltyScope, StreamOptions, stream_layers
 from harness.errors import StoreError
+from harness.numeric.arrays import Floats, Positions
 from harness.place.place import entered, here
 
 RUNS = np.repeat(np.arange(4), 45)
@@ -38,19 +37,19 @@ class Failing:
         return self.inner.participants
 
     @property
-    def runs(self) -> IntArray:
+    def runs(self) -> Positions:
         return self.inner.runs
 
     def n_voxels(self, participant: str) -> int:
         return self.inner.n_voxels(participant)
 
-    def block(self, participant: str, start: int, stop: int) -> FloatArray:
+    def block(self, participant: str, start: int, stop: int) -> Floats:
         self.reads += 1
         if self.reads > self.left:
             raise KeyboardInterrupt
         return self.inner.block(participant, start, stop)
 
-    def repeats(self, participant: str, start: int, stop: int) -> FloatArray | None:
+    def repeats(self, participant: str, start: int, stop: int) -> Floats | None:
         return self.inner.repeats(participant, start, stop)
 
 

@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from encode_oracles.ridge import best_penalty, plan_ridge
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, kernel_spectrum
+from harness.encode.design.kernel import Spectrum, kernel_spectrum
 from harness.encode.design.options import Metric, Precision
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +44,19 @@ class BandedFit:
         Intercept; predictions are ``bands.sum(0) + offset``.
     """
 
-    inner_scores: DoubleArray
-    mixture: IntArray
-    penalty: IntArray
-    bands: DoubleArray
-    offset: DoubleArray
+    inner_scores: Doubles
+    mixture: Positions
+    penalty: Positions
+    bands: Doubles
+    offset: Doubles
 
     @property
-    def predictions(self) -> DoubleArray:
+    def predictions(self) -> Doubles:
         """Predictions of the held-out rows, shape (n_heldout, n_targets)."""
         return np.asarray(self.bands.sum(axis=0) + self.offset)
 
 
-def band_mixtures(n_bands: int, steps: int) -> DoubleArray:
+def band_mixtures(n_bands: int, steps: int) -> Doubles:
     """Evenly spaced points of the simplex, its corners included.
 
     Parameters
@@ -79,9 +80,9 @@ def band_mixtures(n_bands: int, steps: int) -> DoubleArray:
 
 
 def fit_banded(
-    kernels: FloatArray,
-    heldout: FloatArray,
-    responses: FloatArray,
+    kernels: Floats,
+    heldout: Floats,
+    responses: Floats,
     folds: Sequence[Fold],
     mixtures: npt.ArrayLike,
     penalties: npt.ArrayLike,
@@ -147,7 +148,7 @@ def fit_banded(
     return BandedFit(scores, mixture, penalty, bands, y.mean(axis=0, dtype=np.float64))
 
 
-def _check(k: DoubleArray, cross: DoubleArray, y: FloatArray, weights: DoubleArray) -> None:
+def _check(k: Doubles, cross: Doubles, y: Floats, weights: Doubles) -> None:
     n_bands, n_train = k.shape[:2]
     fits = (
         k.shape == (n_bands, n_train, n_train)
@@ -169,7 +170,7 @@ def _check(k: DoubleArray, cross: DoubleArray, y: FloatArray, weights: DoubleArr
         raise DataError("a mixture has a negative weight, or none", "use band_mixtures")
 
 
-def _mixed(kernels: DoubleArray, heldout: DoubleArray, weight: DoubleArray) -> Spectrum:
+def _mixed(kernels: Doubles, heldout: Doubles, weight: Doubles) -> Spectrum:
     return kernel_spectrum(
         np.tensordot(weight, kernels, axes=1), np.tensordot(weight, heldout, axes=1)
     )
@@ -177,12 +178,12 @@ def _mixed(kernels: DoubleArray, heldout: DoubleArray, weight: DoubleArray) -> S
 
 def _predict(
     spectrum: Spectrum,
-    heldout: DoubleArray,
-    kernels: DoubleArray,
-    weight: DoubleArray,
-    responses: FloatArray,
-    penalties: DoubleArray,
-) -> DoubleArray:
+    heldout: Doubles,
+    kernels: Doubles,
+    weight: Doubles,
+    responses: Floats,
+    penalties: Doubles,
+) -> Doubles:
     """Predict the held-out rows from each band's share of one mixture."""
     axes = spectrum.basis.T @ (responses - responses.mean(axis=0, dtype=np.float64))
     axes /= spectrum.values[:, None] + penalties

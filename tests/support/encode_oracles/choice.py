@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.splits import IntArray
+from harness.numeric.arrays import Doubles, Floats, Positions, Singles
 
 
 class LayerChoice:
@@ -27,14 +25,14 @@ class LayerChoice:
         Held-out predictions from there.
     """
 
-    def __init__(self, groups: IntArray, n_test: int) -> None:
+    def __init__(self, groups: Positions, n_test: int) -> None:
         _, self._groups = np.unique(groups, return_inverse=True)
         self._sizes = np.bincount(self._groups)
         self._best = np.full(len(self._sizes), -np.inf)
-        self.chosen: IntArray = np.zeros(len(groups), dtype=np.intp)
-        self.predictions: npt.NDArray[np.float32] = np.zeros((n_test, len(groups)), np.float32)
+        self.chosen: Positions = np.zeros(len(groups), dtype=np.intp)
+        self.predictions: Singles = np.zeros((n_test, len(groups)), np.float32)
 
-    def offer(self, layer: int, inner: DoubleArray, predictions: FloatArray) -> None:
+    def offer(self, layer: int, inner: Doubles, predictions: Floats) -> None:
         """Take a layer for the groups that it suits better than those before.
 
         Parameters

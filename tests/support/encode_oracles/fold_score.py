@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.encode.design.kernel import DoubleArray, FloatArray
 from harness.encode.design.options import Metric
+from harness.numeric.arrays import Doubles, Floats
 
 
 class FoldScore:
@@ -19,13 +19,13 @@ class FoldScore:
         What to compute.
     """
 
-    def __init__(self, responses: FloatArray, metric: Metric) -> None:
+    def __init__(self, responses: Floats, metric: Metric) -> None:
         self._metric = metric
         self._centred = responses - responses.mean(axis=0)
         constant = np.ptp(responses, axis=0) == 0
         self._total = np.where(constant, np.nan, _dot(self._centred, self._centred))
 
-    def __call__(self, errors: FloatArray) -> DoubleArray:
+    def __call__(self, errors: Floats) -> Doubles:
         """Score predictions, given as responses - predictions, per target.
 
         Parameters
@@ -49,5 +49,5 @@ class FoldScore:
         return np.where(norm == 0, 0.0, r)
 
 
-def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
+def _dot(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.einsum("...tv,...tv->...v", a, b))

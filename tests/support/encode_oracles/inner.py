@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.kernel import Spectrum
+from harness.encode.design.splits import Fold
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 
 class InnerSolver(StrEnum):
@@ -27,16 +28,16 @@ class FoldErrors(Protocol):
     """A block of targets in one inner fold."""
 
     @property
-    def test(self) -> IntArray:
+    def test(self) -> Positions:
         """Held-out rows, as positions among the training rows."""
         ...
 
     @property
-    def errors(self) -> FloatArray:
+    def errors(self) -> Floats:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         ...
 
-    def gains(self, columns: FoldErrors) -> DoubleArray:
+    def gains(self, columns: FoldErrors) -> Doubles:
         """``X' G y`` over the fold's own training rows, (n_penalties, n_columns, n_targets).
 
         ``G`` takes these rows to the residuals of their ridge fit; ``X`` are other targets that
@@ -48,7 +49,7 @@ class FoldErrors(Protocol):
 class InnerFolds(Protocol):
     """Inner folds of a plan, solved in one of two ways."""
 
-    def each(self, responses: DoubleArray) -> Iterator[FoldErrors]:
+    def each(self, responses: Doubles) -> Iterator[FoldErrors]:
         """Take a block of centred targets, (n_train, n_targets), through the inner folds."""
         ...
 

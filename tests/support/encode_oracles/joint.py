@@ -18,8 +18,7 @@ import numpy.typing as npt
 from encode_oracles.fold_score import FoldScore
 from encode_oracles.inner import FoldErrors
 from encode_oracles.ridge import RidgePlan, checked_grid, target_blocks
-from harness.encode.design.kernel import DoubleArray, FloatArray
-from harness.encode.design.splits import IntArray
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +37,14 @@ class JointFit:
         Intercept; predictions are ``model + nuisance + offset``.
     """
 
-    inner_score: DoubleArray
-    chosen: IntArray
-    model: DoubleArray
-    nuisance: DoubleArray
-    offset: DoubleArray
+    inner_score: Doubles
+    chosen: Positions
+    model: Doubles
+    nuisance: Doubles
+    offset: Doubles
 
     @property
-    def predictions(self) -> DoubleArray:
+    def predictions(self) -> Doubles:
         """Predictions of the held-out rows, shape (n_heldout, n_targets)."""
         return self.model + self.nuisance + self.offset
 
@@ -58,9 +57,9 @@ class _NuisanceFold:
     """
 
     columns: FoldErrors
-    curvature: DoubleArray  # (n_penalties, n_columns): that diagonal
-    rotation: DoubleArray  # (n_penalties, n_columns, n_columns)
-    errors: FloatArray  # (n_penalties, n_test, n_columns), rotated
+    curvature: Doubles  # (n_penalties, n_columns): that diagonal
+    rotation: Doubles  # (n_penalties, n_columns, n_columns)
+    errors: Floats  # (n_penalties, n_test, n_columns), rotated
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +77,13 @@ class JointPlan:
     """
 
     model: RidgePlan
-    penalties: DoubleArray
-    _columns: DoubleArray
-    _heldout: DoubleArray
-    _axes: DoubleArray
+    penalties: Doubles
+    _columns: Doubles
+    _heldout: Doubles
+    _axes: Doubles
     _folds: tuple[_NuisanceFold, ...]
 
-    def fit(self, responses: FloatArray) -> JointFit:
+    def fit(self, responses: Floats) -> JointFit:
         """Choose both penalties for each target and predict the held-out rows.
 
         Parameters
@@ -112,7 +111,7 @@ class JointPlan:
             model[:, block], nuisance[:, block] = self._predict(y[:, block], chosen[:, block])
         return JointFit(best, chosen, model, nuisance, y.mean(axis=0, dtype=np.float64))
 
-    def score(self, responses: FloatArray) -> DoubleArray:
+    def score(self, responses: Floats) -> Doubles:
         """Inner cross-validation score of each pair of penalties.
 
         Parameters
@@ -129,7 +128,7 @@ class JointPlan:
             [self._score_block(y[:, block]) for block in target_blocks(y)], axis=-1
         )
 
-    def _score_block(self, responses: FloatArray) -> DoubleArray:
+    def _score_block(self, responses: Floats) -> Doubles:
         centred = responses - responses.mean(axis=0, dtype=np.float64)
         shape = (len(self.model.penalties), len(self.penalties), responses.shape[1])
         scores = np.zeros(shape)
@@ -144,13 +143,13 @@ class JointPlan:
                 scores[number] += held_out(alone - errors @ weights)
         return scores / len(self._folds)
 
-    def _gain(self, centred: FloatArray, axes: DoubleArray, number: int) -> DoubleArray:
+    def _gain(self, centred: Floats, axes: Doubles, number: int) -> Doubles:
         """``X' G y`` over all training rows."""
         values = self.model.spectrum.values
         shrink = values / (values + self.model.penalties[number])
         return np.asarray(self._columns.T @ centred - (self._axes.T * shrink) @ axes)
 
-    def _predict(self, responses: FloatArray, chosen: IntArray) -> tuple[DoubleArray, DoubleArray]:
+    def _predict(self, responses: Floats, chosen: Positions) -> tuple[Doubles, Doubles]:
         y = responses - responses.mean(axis=0, dtype=np.float64)
         spectrum = self.model.spectrum
         axes = spectrum.basis.T @ y
@@ -167,7 +166,7 @@ class JointPlan:
 
 
 def plan_joint(
-    model: RidgePlan, columns: FloatArray, heldout: FloatArray, penalties: npt.ArrayLike
+    model: RidgePlan, columns: Floats, heldout: Floats, penalties: npt.ArrayLike
 ) -> JointPlan:
     """Compute what all targets share of a joint regression.
 

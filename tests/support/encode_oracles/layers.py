@@ -13,13 +13,14 @@ from encode_oracles.choice import LayerChoice
 from encode_oracles.nuisance import among_all, score_nuisance
 from encode_oracles.ridge import GridEnds, RidgePlan, grid_ends, plan_ridge
 from harness.encode.design.band import Band, make_band, make_columns
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum, model_grid
+from harness.encode.design.kernel import Spectrum, model_grid
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.result import EncodingResult, NuisanceResult, Unusable, scatter
 from harness.encode.design.scores import pearson, r_squared
-from harness.encode.design.splits import Fold, IntArray, check_runs
+from harness.encode.design.splits import Fold, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
 from harness.errors import DataError
+from harness.numeric.arrays import Doubles, Floats, Positions
 from harness.numeric.threads import spread
 
 DEFAULT = EncodingOptions()
@@ -32,22 +33,22 @@ KEPT = 2**29
 class _Curves:
     """What fills up as layers are scored: arrays of shape (n_folds, n_layers, n_usable)."""
 
-    r: DoubleArray
-    r2: DoubleArray
-    inner: DoubleArray
-    penalty: DoubleArray
-    ends: DoubleArray
+    r: Doubles
+    r2: Doubles
+    inner: Doubles
+    penalty: Doubles
+    ends: Doubles
     choices: tuple[LayerChoice, ...]
 
     @classmethod
-    def empty(cls, splits: Sequence[Split], n_layers: int, groups: IntArray) -> _Curves:
+    def empty(cls, splits: Sequence[Split], n_layers: int, groups: Positions) -> _Curves:
         shape = (len(splits), n_layers, len(groups))
         r, r2, inner, penalty = (np.full(shape, np.nan) for _ in range(4))
         choices = tuple(LayerChoice(groups, len(split.outer.test)) for split in splits)
         return cls(r, r2, inner, penalty, np.zeros((2, *shape[:2])), choices)
 
     @property
-    def chosen(self) -> IntArray:
+    def chosen(self) -> Positions:
         """Layer of each target in each fold, (n_folds, n_usable)."""
         return np.stack([choice.chosen for choice in self.choices])
 
@@ -61,7 +62,7 @@ class _Layers:
 
     def __init__(
         self,
-        features: FloatArray,
+        features: Floats,
         runs: npt.ArrayLike,
         splits: Sequence[Split],
         options: EncodingOptions,
@@ -104,12 +105,12 @@ class _Layers:
 
 
 def encode_layers(
-    features: FloatArray,
-    responses: FloatArray,
+    features: Floats,
+    responses: Floats,
     runs: npt.ArrayLike,
     *,
     options: EncodingOptions = DEFAULT,
-    nuisance: FloatArray | None = None,
+    nuisance: Floats | None = None,
     target_groups: Sequence[Hashable] | None = None,
     folds: Sequence[Fold] | None = None,
 ) -> EncodingResult:
@@ -183,7 +184,7 @@ def layer_plan(
     split: Split,
     options: EncodingOptions,
     n_targets: int,
-    grid: Callable[[EncodingOptions, Spectrum], DoubleArray] = model_grid,
+    grid: Callable[[EncodingOptions, Spectrum], Doubles] = model_grid,
 ) -> RidgePlan:
     """Plan the ridge regression of one band in one outer fold.
 
@@ -216,9 +217,7 @@ def layer_plan(
     )
 
 
-def _checked(
-    features: FloatArray, responses: FloatArray, n_samples: int
-) -> tuple[FloatArray, FloatArray]:
+def _checked(features: Floats, responses: Floats, n_samples: int) -> tuple[Floats, Floats]:
     x, y = np.asarray(features), np.asarray(responses)
     if x.ndim != 3 or y.ndim != 2 or len(x) != n_samples or len(y) != n_samples:
         raise DataError(
@@ -228,7 +227,7 @@ def _checked(
     return x, y
 
 
-def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArray:
+def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> Positions:
     if target_groups is None:
         return np.arange(n_targets)
     if len(target_groups) != n_targets:
@@ -241,7 +240,7 @@ def _groups(target_groups: Sequence[Hashable] | None, n_targets: int) -> IntArra
 
 
 def _score_layer(
-    layers: _Layers, layer: int, responses: DoubleArray, curves: _Curves, fold: int
+    layers: _Layers, layer: int, responses: Doubles, curves: _Curves, fold: int
 ) -> None:
     split = layers.splits[fold]
     plan = layers.plan(fold, layer)
@@ -260,14 +259,14 @@ def _result(
     options: EncodingOptions,
     splits: Sequence[Split],
     curves: _Curves,
-    usable: IntArray,
+    usable: Positions,
     n_targets: int,
     unusable: tuple[Unusable, ...],
     nuisance: NuisanceResult | None,
 ) -> EncodingResult:
     chosen = curves.chosen
 
-    def at_chosen(curve: DoubleArray) -> DoubleArray:
+    def at_chosen(curve: Doubles) -> Doubles:
         return scatter(np.take_along_axis(curve, chosen[:, None], axis=1)[:, 0], usable, n_targets)
 
     fold_r = scatter(curves.r, usable, n_targets)
@@ -299,7 +298,7 @@ def _result(
     )
 
 
-def _warnings(ends: DoubleArray, unusable: tuple[Unusable, ...], n_targets: int) -> tuple[str, ...]:
+def _warnings(ends: Doubles, unusable: tuple[Unusable, ...], n_targets: int) -> tuple[str, ...]:
     found = []
     if unusable:
         found.append(f"{len(unusable)} of {n_targets} targets cannot be scored")

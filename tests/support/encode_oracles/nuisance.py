@@ -11,12 +11,12 @@ import numpy as np
 from encode_oracles.joint import JointPlan, plan_joint
 from encode_oracles.ridge import RidgePlan
 from harness.encode.design.band import ColumnBand
-from harness.encode.design.kernel import DoubleArray, nuisance_grid
+from harness.encode.design.kernel import nuisance_grid
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.result import NuisanceResult, scatter
 from harness.encode.design.scores import pearson, product_measure, r_squared
-from harness.encode.design.splits import IntArray
 from harness.encode.design.targets import Split
+from harness.numeric.arrays import Doubles, Positions
 from harness.numeric.threads import Each
 
 Plan = RidgePlan
@@ -26,19 +26,19 @@ Plan = RidgePlan
 class _Fold:
     """Scores of one outer fold, of shape (n_targets,)."""
 
-    r: DoubleArray
-    r2: DoubleArray
-    joint_r: DoubleArray
-    joint_r2: DoubleArray
-    split_r2: DoubleArray  # (2, n_targets)
-    with_model: DoubleArray
+    r: Doubles
+    r2: Doubles
+    joint_r: Doubles
+    joint_r2: Doubles
+    split_r2: Doubles  # (2, n_targets)
+    with_model: Doubles
 
 
 def score_nuisance(
     nuisance: ColumnBand,
-    responses: DoubleArray,
+    responses: Doubles,
     splits: Sequence[Split],
-    chosen: IntArray,
+    chosen: Positions,
     plan_of: Callable[[int, int], Plan],
     make: Callable[..., Plan],
     options: EncodingOptions,
@@ -85,7 +85,7 @@ def score_nuisance(
     return _averaged([found[number] for number in range(len(splits))])
 
 
-def among_all(result: NuisanceResult, usable: IntArray, n_targets: int) -> NuisanceResult:
+def among_all(result: NuisanceResult, usable: Positions, n_targets: int) -> NuisanceResult:
     """Put the results of usable targets among those of all.
 
     Parameters
@@ -112,9 +112,9 @@ def among_all(result: NuisanceResult, usable: IntArray, n_targets: int) -> Nuisa
 
 def _score_fold(
     nuisance: ColumnBand,
-    responses: DoubleArray,
+    responses: Doubles,
     split: Split,
-    chosen: IntArray,
+    chosen: Positions,
     alone: Plan,
     plan_of: Callable[[int], Plan],
 ) -> _Fold:
@@ -146,7 +146,7 @@ def _score_fold(
     )
 
 
-def _joint(plan: Plan, nuisance: ColumnBand, split: Split, penalties: DoubleArray) -> JointPlan:
+def _joint(plan: Plan, nuisance: ColumnBand, split: Split, penalties: Doubles) -> JointPlan:
     columns = nuisance.columns
     return plan_joint(plan, columns[split.outer.train], columns[split.outer.test], penalties)
 

@@ -15,16 +15,11 @@ from typing import cast
 import numpy as np
 
 from encode_oracles.inner import FoldErrors
-from harness.encode.design.kernel import (
-    DoubleArray,
-    FloatArray,
-    Spectrum,
-    decompose_features,
-    decompose_kernel,
-)
+from harness.encode.design.kernel import Spectrum, decompose_features, decompose_kernel
 from harness.encode.design.options import Precision
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.solve.filters import FilterBank, filter_bank
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 TOLERANCE = {Precision.DOUBLE: 1e-9, Precision.SINGLE: 1e-6}
 """Of the filters; errors are not amplified here."""
@@ -46,11 +41,11 @@ class RefitFold:
         Filters of all penalties.
     """
 
-    train: IntArray
-    test: IntArray
+    train: Positions
+    test: Positions
     spectrum: Spectrum
-    basis: FloatArray
-    heldout: FloatArray
+    basis: Floats
+    heldout: Floats
     bank: FilterBank
 
 
@@ -59,17 +54,17 @@ class Refitted:
     """A block of targets in one inner fold."""
 
     piece: RefitFold
-    penalties: DoubleArray
-    centred: DoubleArray  # (n_inner_train, n_targets)
-    heldout: DoubleArray  # (n_test, n_targets), about the mean of the training rows
+    penalties: Doubles
+    centred: Doubles  # (n_inner_train, n_targets)
+    heldout: Doubles  # (n_test, n_targets), about the mean of the training rows
 
     @property
-    def test(self) -> IntArray:
+    def test(self) -> Positions:
         """Held-out rows, as positions among the training rows of the plan."""
         return self.piece.test
 
     @cached_property
-    def errors(self) -> FloatArray:
+    def errors(self) -> Floats:
         """Responses minus predictions, (n_penalties, n_test, n_targets)."""
         dtype = self.piece.basis.dtype
         heldout = self.heldout.astype(dtype, copy=False)
@@ -83,11 +78,11 @@ class Refitted:
         return errors
 
     @cached_property
-    def axes(self) -> DoubleArray:
+    def axes(self) -> Doubles:
         """Coordinates on the eigenvectors, in double precision."""
         return np.asarray(self.piece.spectrum.basis.T @ self.centred)
 
-    def gains(self, columns: FoldErrors) -> DoubleArray:
+    def gains(self, columns: FoldErrors) -> Doubles:
         """``X' G y`` over the fold's training rows: all of it, less what ridge fits."""
         x = cast(Refitted, columns)
         values = self.piece.spectrum.values
@@ -102,7 +97,7 @@ class RefitEach:
     Made by :func:`refit_each`.
     """
 
-    _penalties: DoubleArray
+    _penalties: Doubles
     _pieces: tuple[RefitFold, ...]
 
     @property
@@ -122,7 +117,7 @@ class RefitEach:
             }.values()
         )
 
-    def each(self, responses: DoubleArray) -> Iterator[FoldErrors]:
+    def each(self, responses: Doubles) -> Iterator[FoldErrors]:
         """Take a block of centred targets through the inner folds.
 
         Parameters
@@ -141,7 +136,7 @@ class RefitEach:
 
 
 def refit_each(
-    spectrum: Spectrum, folds: Sequence[Fold], penalties: DoubleArray, precision: Precision
+    spectrum: Spectrum, folds: Sequence[Fold], penalties: Doubles, precision: Precision
 ) -> RefitEach:
     """Decompose the training rows of every inner fold.
 

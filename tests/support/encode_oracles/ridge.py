@@ -22,11 +22,12 @@ import numpy.typing as npt
 from encode_oracles.fold_score import FoldScore
 from encode_oracles.inner import InnerFolds, InnerSolver, cheaper_solver
 from encode_oracles.refit import refit_each
-from harness.encode.design.kernel import DoubleArray, FloatArray, Spectrum
+from harness.encode.design.kernel import Spectrum
 from harness.encode.design.options import Metric, Precision
-from harness.encode.design.splits import Fold, IntArray
+from harness.encode.design.splits import Fold
 from harness.encode.solve.leave_out import leave_block_out
 from harness.errors import DataError, ScoreError
+from harness.numeric.arrays import Doubles, Floats, Positions
 
 NARROW, WIDE = 96, 256
 """Targets worked on at a time: few enough that small scans over penalties stay in cache, and enough
@@ -47,9 +48,9 @@ class RidgeFit:
         Predictions of the held-out rows, each target with its penalty.
     """
 
-    inner_scores: DoubleArray
-    chosen: IntArray
-    predictions: DoubleArray
+    inner_scores: Doubles
+    chosen: Positions
+    predictions: Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ class RidgePlan:
     """
 
     spectrum: Spectrum
-    penalties: DoubleArray
+    penalties: Doubles
     metric: Metric
     inner: InnerFolds
 
@@ -114,7 +115,7 @@ class RidgePlan:
         """Memory the plan holds, in bytes."""
         return self.spectrum.basis.nbytes + self.spectrum.heldout.nbytes + self.inner.nbytes
 
-    def fit(self, responses: FloatArray) -> RidgeFit:
+    def fit(self, responses: Floats) -> RidgeFit:
         """Choose a penalty for each target and predict the held-out rows.
 
         Parameters
@@ -130,7 +131,7 @@ class RidgePlan:
         chosen = best_penalty(scores)
         return RidgeFit(scores, chosen, self.predict(responses, chosen))
 
-    def score(self, responses: FloatArray) -> DoubleArray:
+    def score(self, responses: Floats) -> Doubles:
         """Inner cross-validation score of each penalty.
 
         Parameters
@@ -154,7 +155,7 @@ class RidgePlan:
             scores[:, block] /= n_folds
         return scores
 
-    def predict(self, responses: FloatArray, chosen: IntArray) -> DoubleArray:
+    def predict(self, responses: Floats, chosen: Positions) -> Doubles:
         """Predict the held-out rows from all training rows.
 
         Parameters
@@ -178,7 +179,7 @@ class RidgePlan:
             out[:, block] = self.spectrum.heldout @ axes + mean
         return out
 
-    def checked(self, responses: FloatArray) -> FloatArray:
+    def checked(self, responses: Floats) -> Floats:
         """Refuse responses that do not fit the plan.
 
         Parameters
@@ -255,7 +256,7 @@ def plan_ridge(
     return RidgePlan(spectrum, grid, Metric(metric), inner)
 
 
-def checked_grid(penalties: npt.ArrayLike) -> DoubleArray:
+def checked_grid(penalties: npt.ArrayLike) -> Doubles:
     """Refuse penalties that are not positive and ascending.
 
     Parameters
@@ -277,7 +278,7 @@ def checked_grid(penalties: npt.ArrayLike) -> DoubleArray:
     return grid
 
 
-def best_penalty(scores: DoubleArray) -> IntArray:
+def best_penalty(scores: Doubles) -> Positions:
     """Index of the best penalty of each target.
 
     Parameters
@@ -294,7 +295,7 @@ def best_penalty(scores: DoubleArray) -> IntArray:
     return np.asarray(len(scores) - 1 - np.argmax(usable[::-1], axis=0))
 
 
-def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
+def grid_ends(chosen: Positions, n_penalties: int) -> GridEnds:
     """Count the targets whose penalty is an end of the grid.
 
     Parameters
@@ -314,7 +315,7 @@ def grid_ends(chosen: IntArray, n_penalties: int) -> GridEnds:
     return GridEnds(float((chosen == 0).mean()), float((chosen == n_penalties - 1).mean()))
 
 
-def target_blocks(responses: FloatArray) -> Iterator[slice]:
+def target_blocks(responses: Floats) -> Iterator[slice]:
     """Slices of targets to work on one after another, of nearly equal width."""
     n_rows, n_targets = responses.shape
     widest = min(max(n_rows // 14, NARROW), WIDE)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
+
+from harness.numeric.arrays import Doubles
 
 from .story import Word
 
-Floats = npt.NDArray[np.float64]
 Feature = Callable[[Word], float]
 
 
@@ -60,6 +60,6 @@ NUISANCE: Mapping[str, Feature] = MappingProxyType(
 )
 
 
-def values(features: Mapping[str, Feature], words: tuple[Word, ...]) -> Floats:
+def values(features: Mapping[str, Feature], words: tuple[Word, ...]) -> Doubles:
     """Tabulate features, (words, features)."""
     return np.array([[feature(word) for feature in features.values()] for word in words])

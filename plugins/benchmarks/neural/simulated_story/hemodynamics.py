@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import gammaln
 
-Floats = npt.NDArray[np.float64]
+from harness.numeric.arrays import Doubles
 
 STEP = 0.1
 """Resolution of neural time courses, s."""
@@ -36,21 +35,21 @@ class Hemodynamics:
     stretch: float = 1.0
     undershoot: float = 1 / 6
 
-    def response(self) -> Floats:
+    def response(self) -> Doubles:
         """Sample the response at ``STEP``, (LENGTH / STEP,); it sums to 1."""
-        time: Floats = np.arange(0.0, LENGTH, STEP, dtype=np.float64) / self.stretch
+        time: Doubles = np.arange(0.0, LENGTH, STEP, dtype=np.float64) / self.stretch
         shape = _gamma_density(time, 6.0) - self.undershoot * _gamma_density(time, 16.0)
-        normalised: Floats = shape / shape.sum()
+        normalised: Doubles = shape / shape.sum()
         return normalised
 
 
-def _gamma_density(time: Floats, shape: float) -> Floats:
+def _gamma_density(time: Doubles, shape: float) -> Doubles:
     with np.errstate(divide="ignore"):
-        density: Floats = np.exp((shape - 1) * np.log(time) - time - gammaln(shape))
+        density: Doubles = np.exp((shape - 1) * np.log(time) - time - gammaln(shape))
     return density
 
 
-def neural(onsets: Floats, offsets: Floats, values: Floats, duration: float) -> Floats:
+def neural(onsets: Doubles, offsets: Doubles, values: Doubles, duration: float) -> Doubles:
     """Time courses that hold each event's values while it lasts.
 
     Parameters
@@ -68,11 +67,11 @@ def neural(onsets: Floats, offsets: Floats, values: Floats, duration: float) -> 
     """
     edges = STEP * np.arange(round(duration / STEP) + 1)
     overlap = np.minimum(offsets, edges[1:, None]) - np.maximum(onsets, edges[:-1, None])
-    course: Floats = np.clip(overlap, 0.0, None) @ values / STEP
+    course: Doubles = np.clip(overlap, 0.0, None) @ values / STEP
     return course
 
 
-def observed(course: Floats, hemodynamics: Hemodynamics, times: Floats) -> Floats:
+def observed(course: Doubles, hemodynamics: Hemodynamics, times: Doubles) -> Doubles:
     """Convolve time courses with a response and read them at the times of volumes.
 
     Parameters
@@ -89,5 +88,5 @@ def observed(course: Floats, hemodynamics: Hemodynamics, times: Floats) -> Float
     """
     kernel = hemodynamics.response()
     full = np.stack([np.convolve(column, kernel)[: len(column)] for column in course.T], axis=1)
-    sampled: Floats = full[np.rint(times / STEP).astype(int)]
+    sampled: Doubles = full[np.rint(times / STEP).astype(int)]
     return sampled

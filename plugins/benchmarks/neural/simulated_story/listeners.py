@@ -19,7 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from harness.numeric.arrays import Doubles, Ints
 
 from .drivers import DRIVERS, NUISANCE, Feature, values
 from .hemodynamics import Hemodynamics, neural, observed
@@ -28,7 +29,6 @@ from .story import LEAD_OUT, RUNS, words
 if TYPE_CHECKING:
     import xarray as xr
 
-Floats = npt.NDArray[np.float64]
 
 TR = 2.0
 PARTICIPANTS = 8
@@ -99,11 +99,11 @@ class SimulatedData:
         From :func:`ground_truth`.
     """
 
-    responses: Floats
-    signals: Floats
-    runs: npt.NDArray[np.int64]
+    responses: Doubles
+    signals: Doubles
+    runs: Ints
     times: tuple[tuple[float, ...], ...]
-    nuisance: Mapping[str, Floats]
+    nuisance: Mapping[str, Doubles]
     truth: xr.Dataset
 
 
@@ -152,7 +152,7 @@ def simulate(seed: int = 0, participants: int = PARTICIPANTS) -> SimulatedData:
     )
 
 
-def ground_truth(signals: Floats, brains: list[Hemodynamics]) -> xr.Dataset:
+def ground_truth(signals: Doubles, brains: list[Hemodynamics]) -> xr.Dataset:
     """State what is true of simulated listeners.
 
     Parameters
@@ -208,11 +208,11 @@ def ground_truth(signals: Floats, brains: list[Hemodynamics]) -> xr.Dataset:
     )
 
 
-def _run_labels() -> npt.NDArray[np.int64]:
+def _run_labels() -> Ints:
     return np.repeat(RUNS, [len(times) for times in volume_times()])
 
 
-def _courses(features: Mapping[str, Feature]) -> list[Floats]:
+def _courses(features: Mapping[str, Feature]) -> list[Doubles]:
     """Return the neural time courses of some features, an array each run."""
     courses = []
     for run, times in zip(RUNS, volume_times(), strict=True):
@@ -223,7 +223,7 @@ def _courses(features: Mapping[str, Feature]) -> list[Floats]:
     return courses
 
 
-def _by_run(courses: list[Floats], brain: Hemodynamics) -> Floats:
+def _by_run(courses: list[Doubles], brain: Hemodynamics) -> Doubles:
     """Observe the time courses of all runs, (sample, k)."""
     return np.concatenate(
         [
@@ -233,7 +233,7 @@ def _by_run(courses: list[Floats], brain: Hemodynamics) -> Floats:
     )
 
 
-def _signals(drivers: Floats, nuisance: Floats, rng: np.random.Generator) -> Floats:
+def _signals(drivers: Doubles, nuisance: Doubles, rng: np.random.Generator) -> Doubles:
     """One listener's responses without noise, (sample, roi), from regressors (sample, k)."""
     runs = _run_labels()
     signals = np.zeros((len(runs), len(REGIONS)))
@@ -250,10 +250,15 @@ def _signals(drivers: Floats, nuisance: Floats, rng: np.random.Generator) -> Flo
 
 
 def _mixture(
-    drivers: Floats, nuisance: Floats, common: Floats, own: Floats, sensory: Floats, region: Region
-) -> Floats:
+    drivers: Doubles,
+    nuisance: Doubles,
+    common: Doubles,
+    own: Doubles,
+    sensory: Doubles,
+    region: Region,
+) -> Doubles:
     heard = _standard(nuisance @ sensory)
-    mixed: Floats = np.sqrt(region.nuisance) * heard
+    mixed: Doubles = np.sqrt(region.nuisance) * heard
     if region.drivers:
         language = _standard(_without(drivers @ common, nuisance))
         personal = _standard(_without(drivers @ own, np.column_stack([nuisance, language])))
@@ -262,23 +267,23 @@ def _mixture(
     return mixed
 
 
-def _without(course: Floats, regressors: Floats) -> Floats:
+def _without(course: Doubles, regressors: Doubles) -> Doubles:
     """Take regressors out of a time course; all have mean 0."""
     weights = np.linalg.lstsq(regressors, course, rcond=None)[0]
-    rest: Floats = course - regressors @ weights
+    rest: Doubles = course - regressors @ weights
     return rest
 
 
-def _standard(course: Floats) -> Floats:
+def _standard(course: Doubles) -> Doubles:
     """Give each column mean 0 and variance 1."""
     centred = course - course.mean(axis=0)
-    scaled: Floats = centred / centred.std(axis=0)
+    scaled: Doubles = centred / centred.std(axis=0)
     return scaled
 
 
-def _noise(runs: npt.NDArray[np.int64], regions: int, rng: np.random.Generator) -> Floats:
+def _noise(runs: Ints, regions: int, rng: np.random.Generator) -> Doubles:
     """First-order autoregressive noise, standardised within each run, (sample, roi)."""
-    noise: Floats = np.empty((len(runs), regions))
+    noise: Doubles = np.empty((len(runs), regions))
     for run in RUNS:
         rows = np.flatnonzero(runs == run)
         shocks = rng.standard_normal((len(rows), regions))

@@ -21,7 +21,7 @@ from harness.stimuli.lanczos import lanczos_matrix
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Lanczos
 from harness.stimuli.speech import spoken
-from harness.stimuli.textgrid import Interval, read_textgrid
+from harness.stimuli.textgrid import TextGridInterval, read_textgrid
 from harness.stimuli.triggers import read_report, story_clock, used_volumes
 
 
@@ -145,12 +145,12 @@ def test_the_simulated_story_begins_after_its_silence():
 
 class TestSpeech:
     GRID = (
-        Interval(0.0, 0.4, "sp"),
-        Interval(0.4, 0.4, "UH"),  # an aligner gives short words no length
-        Interval(0.4, 0.9, "{THE}"),
-        Interval(0.9, 1.1, "{BR}"),
-        Interval(1.1, 1.5, "Cat "),
-        Interval(1.5, 1.5, "s"),
+        TextGridInterval(0.0, 0.4, "sp"),
+        TextGridInterval(0.4, 0.4, "UH"),  # an aligner gives short words no length
+        TextGridInterval(0.4, 0.9, "{THE}"),
+        TextGridInterval(0.9, 1.1, "{BR}"),
+        TextGridInterval(1.1, 1.5, "Cat "),
+        TextGridInterval(1.5, 1.5, "s"),
     )
 
     def test_words_without_length_are_words(self):

@@ -16,10 +16,10 @@ from harness.store.atomic import writing
 
 Choose = Callable[[Collection[str]], list[str]]
 """From the names of a repository's files, those that are wanted."""
-Kind = Literal["model", "dataset"]
+RepoType = Literal["model", "dataset"]
 
 
-class Shelf:
+class HubRepository:
     """One repository: its folder in the hub's cache, and notes of what was checked in ours.
 
     Parameters
@@ -30,7 +30,7 @@ class Shelf:
         What kind of repository it is.
     """
 
-    def __init__(self, repo: str, kind: Kind) -> None:
+    def __init__(self, repo: str, kind: RepoType) -> None:
         from huggingface_hub import constants
 
         self.repo, self.kind = repo, kind
