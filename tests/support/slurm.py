@@ -54,6 +54,10 @@ PartitionName=test Nodes={host} Default=YES MaxTime=10 State=UP
 """
 
 
+class NotStartedError(Exception):
+    """The daemons are installed, and no node of theirs takes jobs on this machine."""
+
+
 def missing() -> str:
     """Say what is missing for a Slurm of this machine; nothing where it can be started."""
     absent = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
@@ -95,7 +99,10 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
                     subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=folder)
                 )
             time.sleep(1)
-        until(lambda: "idle" in said(["sinfo", "--noheader"], environment), 30, "a node is idle")
+        try:
+            until(lambda: "idle" in said(["sinfo", "--noheader"], environment), 60, "an idle node")
+        except AssertionError as error:
+            raise NotStartedError(f"Slurm does not start here: {_last_words(folder)}") from error
         yield environment
     finally:
         for process in reversed(started):
@@ -104,6 +111,13 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _last_words(folder: Path) -> str:
+    """Return the last line that each daemon wrote."""
+    files = [*folder.glob("*.out"), *folder.glob("*.log")]
+    lines = [file.read_text(errors="replace").strip().splitlines()[-1:] for file in files]
+    return "; ".join(line for each in lines for line in each)
 
 
 def said(command: Sequence[str], environment: dict[str, str]) -> str:
