@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,17 @@ ARCHITECTURES = (
     "gpt_neox",
     "opt",
 )
+
+
+def pytest_configure() -> None:
+    """Hear signals that a shell ignores for what it runs in the background (`nohup … &`).
+
+    Programs that tests start would ignore them, too.
+    """
+    for name, heard in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, heard)
 
 
 @pytest.hookimpl(tryfirst=True)

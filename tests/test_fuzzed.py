@@ -42,15 +42,15 @@ def test_what_once_was_a_traceback(said, number):
     code, text = said(KNOWN[number])
     assert code in (0, 1, 2)
     assert len(text) < 20_000
-    if code:
-        assert "error" in text.lower()
+    if code:  # 1: a plan of what cannot be done here
+        assert "error" in text.lower() or (code == 1 and "cannot be done" in text)
 
 
 def test_files_of_settings(said, tmp_path):
     codes = {arguments[-1]: said(arguments)[0] for arguments in suites(tmp_path)}
-    assert codes[str(tmp_path / "utf16.toml")] == 0
-    assert codes[str(tmp_path / "huge.toml")] == 0
-    assert set(codes.values()) == {0, 2}
+    planned = {str(tmp_path / "utf16.toml"), str(tmp_path / "huge.toml")}
+    assert {name for name, code in codes.items() if code != 2} >= planned
+    assert set(codes.values()) == {1, 2}, "1: a plan of a model that is not on this machine"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
@@ -58,7 +58,7 @@ def test_odd_environments(said, monkeypatch, environment):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     code, text = said(["run", "--dry-run", "--offline", "-m", "gpt2"])
-    assert code in (0, 2), text
+    assert code in (1, 2), text
     if "BRAINPRESS_OFFLINE" in environment:
         assert code == 2
         assert "BRAINPRESS_OFFLINE='maybe' is neither yes nor no" in text

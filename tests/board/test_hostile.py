@@ -156,6 +156,7 @@ def test_all_the_way_to_the_built_page(handed, tmp_path, secret, heard, payload)
 
 
 def test_the_hook_hears(heard, secret):
+    heard.clear()
     secret.read_text()
     assert forbidden(heard, [secret.parent.parent], secret) == [("open", str(secret))]
 

@@ -18,6 +18,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,8 @@ class Reader:
                 bases = {re.sub("^(untrained|static):", "", model) for model in models}
                 quick = bases <= set(QUICK)
                 self.brainpress("run", *rest, *([] if quick else ["--dry-run"]))
-            case ["brainpress", "answer", *rest]:
-                self.brainpress("answer", *(self.on_the_board(word) for word in rest))
+            case ["brainpress", "answer" | "card" as verb, *rest]:
+                self.brainpress(verb, *(self.on_the_board(word) for word in rest))
             case ["brainpress", *rest]:
                 self.brainpress(*rest)
             case ["pip", "install", "-e", package]:
@@ -247,7 +248,7 @@ def test_set_up(reader):
         assert install[:-1] == [".venv/bin/pip", "install", "-q", "-c", "constraints.txt", "-e"]
         assert_installable(install[-1])
         if use[0] == ".venv/bin/brainpress":
-            assert "brainpress" in project()["scripts"]
+            assert "brainpress" in {point.name for point in entry_points(group="console_scripts")}
             assert "cells to do" in reader.brainpress(*use[1:], "--dry-run")
         else:
             assert install[-1] == ".[test]"

@@ -98,6 +98,10 @@ def put(record: Mapping[str, Any], path: tuple[Any, ...], value: Any) -> dict[st
     return changed
 
 
+LONGEST = 60_000
+"""Characters of a member's name: a zip file holds no longer ones."""
+
+
 def write_raw(record: Mapping[str, Any], detail: bytes, path: Path) -> Path:
     """Write a bundle as a stranger can: all checksums right, and no rule kept."""
     text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
@@ -105,6 +109,8 @@ def write_raw(record: Mapping[str, Any], detail: bytes, path: Path) -> Path:
         entry = Entry(record, detail)
         text, stem = entry.text, f"{entry.folder}/{entry.id}"
     except Exception:
+        stem = f"toy@1/model@abc/{hashlib.sha256(text).hexdigest()[:16]}"
+    if len(stem) > LONGEST:
         stem = f"toy@1/model@abc/{hashlib.sha256(text).hexdigest()[:16]}"
     members = {f"{stem}.json": text, f"{stem}.nc": detail}
     manifest = {

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ExtraMissing
-from harness.numeric.arrays import Bools, Texts
 
 if TYPE_CHECKING:
     from harness.fetch.resource import Resource
+    from harness.numeric.arrays import Bools, Texts
 
 LANGUAGE = (
     *("A5", "44", "45", "IFJa", "IFSp", "PGi", "PGp", "PGs", "TPOJ1", "TPOJ2", "TPOJ3", "STGa"),

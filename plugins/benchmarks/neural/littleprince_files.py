@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DataError, StimulusError
 from harness.fetch.listing import Listing
-from harness.numeric.arrays import Doubles
 
 if TYPE_CHECKING:
+    from harness.numeric.arrays import Doubles
     from harness.stimuli.passages import Passage
 
 TR = 2.0

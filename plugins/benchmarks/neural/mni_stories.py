@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.encode.score.stories import PublishedStories
-from harness.numeric.arrays import Doubles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.encode.design.sources import PartedResponses
+    from harness.numeric.arrays import Doubles
 
     from .mni_listening import Masks
     from .mni_volumes import SphereVoxels

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.encode.design.options import EncodingOptions
 from harness.errors import DataError
-from harness.numeric.arrays import Doubles
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
@@ -32,6 +31,7 @@ from .narratives_files import (
 
 if TYPE_CHECKING:
     from harness.fetch.resource import Resource
+    from harness.numeric.arrays import Doubles
     from harness.stimuli.passages import Passage
 
     from .mni_volumes import SphereVoxels

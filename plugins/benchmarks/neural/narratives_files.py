@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DataError, StimulusError
 from harness.fetch.resource import Resource
-from harness.numeric.arrays import Bools, Doubles
 
 if TYPE_CHECKING:
+    from harness.numeric.arrays import Bools, Doubles
     from harness.stimuli.passages import Passage
 
 ADDRESS = "https://fcp-indi.s3.amazonaws.com/data/Projects/narratives"

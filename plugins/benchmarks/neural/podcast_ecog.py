@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from harness.encode.design.options import EncodingOptions, Precision
 from harness.errors import DataError
 from harness.fetch.listing import Listing
-from harness.numeric.arrays import Doubles, Ints, Singles
 from harness.spec.hooks import hookimpl
 from harness.spec.specs import BenchmarkSpec
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.fetch.resource import Resource
+    from harness.numeric.arrays import Doubles, Ints, Singles
     from harness.record.request import Recordings, Request
     from harness.stimuli.passages import Passage
 

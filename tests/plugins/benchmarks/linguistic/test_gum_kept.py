@@ -13,6 +13,7 @@ from brainpress_plugins.benchmarks.linguistic.gum_probes.kept import (
 )
 
 from harness.probe.tasks import Inputs, Part, Place, ProbeItem, ProbeTask, Target
+from harness.store.seal import seal
 
 TEXTS = {"d/1": "Zwölf “dogs”\tsleep.", "e/1": "A cat ran.", "f/1": "It hid."}
 DOCUMENTS = {"d": ["train", 10, "ab"], "e": ["test", 12, "cd"]}
@@ -58,17 +59,20 @@ def test_what_is_not_sound_is_made_again(made, tmp_path):
     whole = path.read_text()
     path.write_text(whole[: len(whole) // 2])
     assert recall("k") is None
-    content = json.loads(whole)
+    content, _ = json.JSONDecoder().raw_decode(whole)
+
+    def sealed(changed):
+        path.write_text(json.dumps(changed))
+        seal(path, "gum-probes/k")
+
+    sealed(content)
+    assert recall("k") == made, "what is written this way is sound"
     for spoil in ("items", "inputs"):
-        path.write_text(
-            json.dumps(
-                content
-                | {"tasks": [{k: v for k, v in t.items() if k != spoil} for t in content["tasks"]]}
-            )
-        )
+        tasks = [{k: v for k, v in t.items() if k != spoil} for t in content["tasks"]]
+        sealed(content | {"tasks": tasks})
         assert recall("k") is None
     content["tasks"][0]["items"] = content["tasks"][0]["items"][:2]
-    path.write_text(json.dumps(content))
+    sealed(content)
     assert recall("k") is None, "a task without test items"
 
 
