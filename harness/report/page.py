@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from harness.board.answers.alignment import BASE, controls
 from harness.errors import ExtraMissing
 from harness.report.charts import FIGURES, TURNS, Figure
 from harness.report.page_data import PageData, page_data
@@ -193,7 +194,8 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
         "families": sorted(f for f in families if f),
         "compressors": sorted(compressors),
         "verified": "verified" in board["cells"].to_dataset(),
-        "models": int(board["models"].sizes["model"]),
+        "models": sum(not kind for kind in controls(board).values()),
+        "controls": sum(bool(kind) for kind in controls(board).values()),
     }
 
 
@@ -211,7 +213,8 @@ def _top(title: str, about: dict[str, Any]) -> str:
     return f"""
 <a class="skip" href="#ranking">to the ranking</a><h1>{escape(title)}</h1>
 <p>How small, and how compressed, can a language model be and still predict the brain?
-{_count(about["models"], "model")}, {_count(len(about["compressors"]), "compressor")},
+{_count(about["models"], "model")} and {_count(about["controls"], "control")},
+{_count(len(set(about["compressors"]) - {BASE}), "compressor")},
 {_count(len(about["benchmarks"]), "benchmark")}.</p>
 <nav aria-label="sections">{links}</nav><main>
 <h2>Ranking <span id="simulated" hidden>{SIMULATED}</span></h2>

@@ -81,6 +81,14 @@ def test_regions_of_voxel_scores_are_drawn_with_their_ceilings(board, data):
     np.testing.assert_allclose(found["ceiling"], 0.3)
 
 
+def test_controls_are_not_counted_as_models(html, board):
+    control = board["models"]["control"].values
+    n, others = int((control == "").sum()), int((control != "").sum())
+    assert n > 0 < others
+    said = f"{n} models and {others} control{'s' * (others > 1)},\n2 compressors"
+    assert said in html
+
+
 def test_nothing_is_asked_of_the_network(html):
     outside = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
     assert not re.search(r"(src|href)=[\"'](https?:)?//", outside)
