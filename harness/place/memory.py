@@ -140,9 +140,9 @@ def told_memory(error: Exception) -> Exception:
         return error
     room = available()
     left = "" if on_card or room is None else f"; left are {room}"
-    return NotEnoughMemory(
-        f"out of memory{' of the card' if on_card else ''}: {said.splitlines()[0]}{left}", HINT
-    )
+    where = " of the card" if on_card else ""
+    first = "".join(f": {line}" for line in said.splitlines()[:1])  # Python's own says nothing
+    return NotEnoughMemory(f"out of memory{where}{first}{left}", HINT)
 
 
 def _machine(root: Path) -> Iterator[Room]:

@@ -72,7 +72,8 @@ def forbidden(heard, allowed, secret):
     """Return what was heard of beside the allowed folders."""
     roots = [str(p) for p in (*allowed, sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev")]
     code = Path(__file__).resolve().parents[2]
-    roots += [str(code / name) for name in ("harness", "plugins", "tests", "brainpress.py")]
+    own = ("harness", "plugins", "tests", "brainpress.py", "brainpress.egg-info")
+    roots += [str(code / name) for name in own]
     roots += [str(Path(p).resolve()) for p in sys.path if "site-packages" in p]
     return [
         (event, what)

@@ -121,3 +121,9 @@ def test_where_the_libraries_do_not_fit_nothing_begins(system):
     put(system, "proc/meminfo", f"MemTotal: {2**20} kB\nMemAvailable: {2**19} kB\n")
     with pytest.raises(NotEnoughMemory, match="Python with its libraries needs about"):
         memory.check_libraries(system)
+
+
+def test_an_allocation_of_pythons_own_says_nothing_and_is_told():
+    told = told_memory(MemoryError())
+    assert isinstance(told, NotEnoughMemory)
+    assert told.message.startswith("out of memory")
