@@ -12,6 +12,8 @@ from command import ENTRY, brainpress, environment  # noqa: F401 - fixtures
 
 resource = pytest.importorskip("resource", reason="needs POSIX")
 LIMITED = (
+    # Arrow's allocator reserves a GiB that it does not touch: this limit would count it.
+    "import os\nos.environ['ARROW_DEFAULT_MEMORY_POOL'] = 'system'\n"
     "import resource, harness.lm.load\n"  # libraries first, whatever they take
     "from pathlib import Path\n"
     "text = Path('/proc/self/status').read_text()\n"
@@ -25,19 +27,11 @@ def arguments_for(model):
     return ["-m", f"file:{model}", "-c", "none", "-b", "toy-hidden", "--offline"]
 
 
-def test_under_one_and_a_half_gibibytes_it_finishes_or_is_refused(
-    brainpress,  # noqa: F811
-    tiny_release,
-):
-    """What libraries take before and beside the model differs from one installation to another."""
+def test_under_one_and_a_half_gibibytes_it_finishes(brainpress, tiny_release):  # noqa: F811
     code = LIMITED.format(limit=3 * 2**29) + ENTRY
     done = brainpress("run", *arguments_for(tiny_release()), code=code)
-    said = done.stdout + done.stderr
-    assert done.returncode in (0, 1, 2), said
-    assert "Traceback" not in said
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "GiB left)" in done.stdout or "MiB left)" in done.stdout
-    if done.returncode:
-        assert "memory; left are" in said or "out of memory" in said
 
 
 def test_where_the_libraries_do_not_fit_it_is_refused(brainpress, tiny_release):  # noqa: F811
