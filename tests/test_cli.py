@@ -1,51 +1,21 @@
 """The command line as a newcomer meets it: in a process of its own."""
 
+# ruff: noqa: F811 - fixtures come from support/command.py
+
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import ENTRY, SUPPORT, brainpress, environment  # noqa: F401 - fixtures
 
 import harness
-
-Brainpress = Callable[..., subprocess.CompletedProcess[str]]
-SUPPORT = Path(__file__).parent / "support"
-ENTRY = "from harness.cli import main; main()"
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """A clean environment in which the toys of these tests are an installed plugin."""
-    site = tmp_path / "site"
-    info = site / "toys-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[brainpress]\ntoys = toys\n")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("BRAINPRESS_")}
-    return kept | {
-        "BRAINPRESS_STORE": str(tmp_path / "store"),
-        "BRAINPRESS_CACHE": str(tmp_path / "cache"),
-        "PYTHONPATH": os.pathsep.join([str(site), str(SUPPORT)]),
-        "COLUMNS": "220",
-        "OMP_NUM_THREADS": "1",
-    }
-
-
-@pytest.fixture
-def brainpress(environment: dict[str, str]) -> Brainpress:
-    def call(*arguments: str, code: str = ENTRY) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", code, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    return call
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "models"], ["show", "gpt2"], ["--help"]])

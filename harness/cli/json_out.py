@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from harness.report.plain import plain
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -17,20 +15,3 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output; dataclasses as objects, NaN as null."""
     typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
-
-
-def plain(value: Any) -> Any:
-    """Return a value of what JSON knows."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):  # of NumPy
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int):
-        return value
-    return value.as_posix() if isinstance(value, Path) else str(value)

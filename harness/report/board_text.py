@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from harness.report.plain import plain
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,17 +66,10 @@ def board_text(board: xr.DataTree, form: Format, benchmarks: Sequence[str] | Non
     return "\n\n".join(parts)
 
 
-def _cell(row: dict[str, object]) -> dict[str, object]:
-    """Return a row of the table as JSON has it: the provenance as an object, no NaN."""
-    found: dict[str, object] = {}
-    for name, value in row.items():
-        if name == "provenance":
-            found[name] = json.loads(str(value)) if value else None
-        elif isinstance(value, float) and not math.isfinite(value):
-            found[name] = None
-        else:
-            found[name] = value.item() if hasattr(value, "item") else value
-    return found
+def _cell(row: dict[str, object]) -> object:
+    """Return a row of the table as JSON has it: the provenance as an object."""
+    said = row.get("provenance")
+    return plain(row | {"provenance": json.loads(str(said)) if said else None})
 
 
 def _markdown(title: str, heads: list[str], body: Rows) -> str:
