@@ -322,7 +322,7 @@ SCORE_SLIPS = (
         equivalent="responses are z-scored by run next, which takes any factor out",
     ),
     Slip(
-        f"{SCORE}/naturalistic.py",
+        f"{SCORE}/voxel_table.py",
         "np.any(known, axis=0)",
         "np.all(known, axis=0)",
         f"{NEURAL}/test_deniz2019.py -k by_voxel_over_two_regions",

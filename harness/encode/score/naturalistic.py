@@ -1,44 +1,35 @@
 """Responses to stories: from files of any size to the score of a benchmark.
 
 A benchmark says where responses are (:class:`harness.encode.design.sources.ResponseSource`), which
-voxels
-make up which region, and what any account must beat; this module scores a recording against
+voxels make up which region, and what any account must beat; this module scores a recording against
 regions, or against every voxel.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from harness.encode.ceilings.cross_fit import Z_VOXEL, Parts, Ratio
 from harness.encode.design.confounds import Drift
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import OneParticipant
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.protocol import Responses, prepare, score_responses
-from harness.encode.score.relative import of_units, relative, unique_of
 from harness.encode.score.voxel_parts import by_part
+from harness.encode.score.voxel_table import voxel_table
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
 from harness.numeric.arrays import Bools, Doubles, Ints
-from harness.stats.bootstrap import bootstrap_interval
 
 if TYPE_CHECKING:
     from harness.encode.design.sources import ResponseSource
     from harness.encode.design.splits import Fold
-
-
-BEYOND = ("nuisance_r2", "joint_r2", "unique_r2")
-"""What a score has where there are nuisance regressors."""
 
 WIDTH = 4096
 """Voxels that are read at once."""
@@ -218,7 +209,7 @@ def score_stories(
         return score_responses(recording, region_means(data, rois), options, folds=folds)
     scores = stream_stories(recording, data, options, folds=folds, scope=scope)
     named = tuple(rois) or data.rois
-    found = _of_voxels(scores, data, named)
+    found = voxel_table(scores, data.masks, named, nuisance=tuple(data.nuisance))
     parts = by_part(scores, data.masks, named)  # permutations, where asked for, come before t
     return found.assign({name: made for name, made in parts.items() if name not in found})
 
@@ -304,106 +295,3 @@ def _summed(
         sums += np.asarray(zscore_by_run(block[:, usable], runs), np.float64) @ chosen.T
         counts += chosen.sum(axis=1).astype(np.int64)
     return sums, counts
-
-
-def _of_voxels(
-    scores: Mapping[str, xr.Dataset], data: Naturalistic, rois: tuple[str, ...]
-) -> xr.Dataset:
-    people = tuple(scores)
-    first = next(iter(scores.values()))
-    beyond = [name for name in BEYOND if name in first]
-    tested = [name for name in ("p", "q", "unique_p", "unique_q") if name in first]
-    each: dict[str, list[Any]] = {name: [] for name in ("value", "r", "r2", *beyond)}
-    shares: dict[str, Ratio] = {}
-    by_region: dict[str, dict[str, Ratio]] = {}
-    regions: dict[str, list[list[float]]] = {name: [] for name in ("r", "ceiling", *beyond)}
-    for name, score in scores.items():
-        masks = data.masks.get(name, {})
-        known = [masks[roi] for roi in rois if roi in masks]
-        chosen = np.any(known, axis=0) if known else np.ones(score.sizes["voxel"], bool)
-        columns = {"r": score["r_best"].values, "ceiling": score["ceiling"].values}
-        columns |= {name: score[name].values for name in beyond}
-        each["value"].append(_mean(columns["r"][chosen]))
-        shares[name] = _ratio(score, chosen)
-        nobody = np.zeros(score.sizes["voxel"], bool)
-        by_region[name] = {roi: _ratio(score, masks.get(roi, nobody)) for roi in rois}
-        each["r"].append([_mean(layer[chosen]) for layer in score["r"].values])
-        each["r2"].append([_mean(layer[chosen]) for layer in score["r2"].values])
-        for what in beyond:
-            each[what].append(_mean(columns[what][chosen]))
-        for what, values in columns.items():
-            own = [_mean(values[masks[x]]) if x in masks else np.nan for x in rois]
-            regions[what].append(own)
-    value = np.array(each["value"])
-    interval = bootstrap_interval(value)
-
-    def joined(name: str) -> npt.NDArray[Any]:
-        return np.concatenate([score[name].values for score in scores.values()])
-
-    ceilings = joined("ceiling")
-    layer_best = np.concatenate([np.median(s["layer_best"], axis=0) for s in scores.values()])
-    score = xr.Dataset(
-        {
-            "value": float(np.nanmean(value)),
-            "low": float(interval.low),
-            "high": float(interval.high),
-            "ceiling": _mean(ceilings),
-            "participant_value": ("participant", value),
-            "r": (("participant", "layer"), np.array(each["r"])),
-            "r2": (("participant", "layer"), np.array(each["r2"])),
-            **{what: ("participant", np.array(each[what])) for what in beyond},
-            "voxel_r": ("voxel", joined("r_best")),
-            "voxel_ceiling": ("voxel", ceilings),
-            "voxel_normalised": ("voxel", joined("normalised")),
-            **{f"voxel_{what}": ("voxel", joined(what)) for what in (*beyond, *tested)},
-            "voxel_layer": ("voxel", layer_best),
-            "voxel_participant": (
-                "voxel",
-                np.repeat(np.arange(len(people)), [s.sizes["voxel"] for s in scores.values()]),
-            ),
-        },
-        coords={"participant": np.array(people, object), "layer": first["layer"].values},
-    )
-    if rois:
-        tables = {f"{k}_roi": (("participant", "roi"), np.array(v)) for k, v in regions.items()}
-        score = score.assign(tables).assign_coords(roi=np.array(rois, object))
-    share = relative(shares, by_region if rois else None)
-    score = score.assign(share.data_vars).assign_attrs(share.attrs)
-    if "unique_r2" in beyond:
-        unique = unique_of(
-            np.array(each["unique_r2"]), np.array(regions["unique_r2"]) if rois else None
-        )
-        score = score.assign(unique)
-    said = {
-        key: json.dumps({p: s.attrs.get(key, "") for p, s in scores.items()}, default=str)
-        for key in ("excluded_share", "unusable", "warnings")
-    }
-    return score.assign_attrs(
-        {k: v for k, v in first.attrs.items() if k not in (*said, "participant")} | said,
-        nuisance=", ".join(data.nuisance) if beyond else "",
-    )
-
-
-def _ratio(score: xr.Dataset, chosen: Bools) -> Ratio:
-    """Relate r of some voxels of a participant to their ceilings."""
-    parts = None
-    if "part_r" in score:
-        parts = Parts(
-            np.asarray(score["part_r"].values, np.float64),
-            np.asarray(score["part_ceiling"].values, np.float64),
-            np.asarray(score["ceiling_null"].values, np.float64),
-            squared=True,
-        )
-    return of_units(
-        np.asarray(score["r_best"].values, np.float64),
-        np.asarray(score["ceiling"].values, np.float64),
-        parts,
-        chosen,
-        z=Z_VOXEL,
-        threshold=float(score.attrs["ceiling_threshold"]),
-    )
-
-
-def _mean(values: npt.NDArray[Any]) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
