@@ -15,13 +15,23 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from harness.errors import SelectionError
 from harness.spec.names import nearest
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, target_of
 
 S = TypeVar("S", CompressorSpec, BenchmarkSpec)
+
+
+@runtime_checkable
+class Restates(Protocol):
+    """The value of an option that changes what a benchmark measures, not only how."""
+
+    def restated(self, spec: BenchmarkSpec) -> BenchmarkSpec:
+        """Return a spec that says what is measured with this value."""
+        ...
+
 
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 _WORDS = {
@@ -116,6 +126,9 @@ def with_settings(spec: S, settings: str) -> S:
             made = dataclasses.replace(made, bits=_number(changed["bits"]))
         if "sparsity" in changed:
             made = dataclasses.replace(made, sparsity=_number(changed["sparsity"]))
+    for value in changed.values():
+        if isinstance(made, BenchmarkSpec) and isinstance(value, Restates):
+            made = value.restated(made)
     return made
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.errors import DataError
+from harness.spec.specs import BenchmarkSpec
 
 
 class Metric(StrEnum):
@@ -25,6 +26,27 @@ class Metric(StrEnum):
     def compares(self) -> bool:
         """Whether geometries are compared, and nothing is predicted."""
         return self in (Metric.RSA, Metric.CKA)
+
+    def restated(self, spec: BenchmarkSpec) -> BenchmarkSpec:
+        """Return a benchmark's spec as it is with this metric.
+
+        Where geometries are compared there is no unique part, and a margin in r says nothing.
+        """
+        if not self.compares:
+            return spec
+        what = "r of distances (RSA)" if self is Metric.RSA else "unbiased linear CKA"
+        _, _, over = spec.metric.partition(", ")
+        return replace(
+            spec,
+            metric=", ".join(filter(None, (f"{what} of held-out rows beyond that of noise", over))),
+            margin=None,
+            margins={name: m for name, m in spec.margins.items() if name == "normalised"},
+            headline="normalised",
+            headline_reason=(
+                "Geometries of measured responses are noisy: what a model reaches is read beside"
+                " what the other participants reach."
+            ),
+        )
 
 
 class Readout(StrEnum):
