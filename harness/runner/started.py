@@ -71,7 +71,9 @@ class Mark:
 
 
 @contextmanager
-def marked(store: Store, keys: Iterable[str], progress: Progress) -> Iterator[Progress]:
+def marked(
+    store: Store, keys: Iterable[str], progress: Progress, part: int | None = None
+) -> Iterator[Progress]:
     """Mark a task as begun while open; a store that takes no mark costs the mark alone.
 
     Parameters
@@ -81,13 +83,15 @@ def marked(store: Store, keys: Iterable[str], progress: Progress) -> Iterator[Pr
         Of the cells of the task: :func:`harness.runner.keys.failure_key`.
     progress : Progress
         Hears of the stages.
+    part : int, optional
+        The part of a cell's score, of which several processes may each do one.
 
     Yields
     ------
     Progress
         To be told of the stages instead: it notes them in the mark, too.
     """
-    marker = _Marker([_path(store, key) for key in keys], progress)
+    marker = _Marker([_path(store, key, part) for key in keys], progress)
     marker.note()
     ended = Event()
     Thread(target=marker.beat, args=(ended,), daemon=True).start()
@@ -99,8 +103,16 @@ def marked(store: Store, keys: Iterable[str], progress: Progress) -> Iterator[Pr
 
 
 def mark_of(store: Store, key: str) -> Mark | None:
-    """Return the mark of a cell, by its failure key; None where nobody has begun it."""
-    path = _path(store, key)
+    """Return the mark of a cell, by its failure key; None where nobody has begun it.
+
+    Where several processes are at its parts, the mark of one that lives comes before those of the
+    dead: others go on with their parts.
+    """
+    marks = [mark for path in _paths(store, key) if (mark := _read(path)) is not None]
+    return min(marks, key=lambda mark: mark.gone, default=None)
+
+
+def _read(path: Path) -> Mark | None:
     try:
         found = Mark(**json.loads(path.read_text(encoding="utf-8")))
         still = time.time() - path.stat().st_mtime
@@ -113,16 +125,15 @@ def mark_of(store: Store, key: str) -> Mark | None:
 def withdraw(store: Store, keys: Iterable[str]) -> None:
     """Remove the marks of cells, by their failure keys: more is known of them by now."""
     for key in keys:
-        with suppress(OSError):
-            _path(store, key).unlink(missing_ok=True)
+        _remove(_paths(store, key))
 
 
 def withdraw_process(store: Store, pid: int) -> None:
     """Remove what a process of this machine has marked, which was stopped on purpose."""
     for path in (store.root / FOLDER).glob("*/*.json"):
-        mark = mark_of(store, path.stem)
+        mark = _read(path)
         if mark is not None and (mark.pid, mark.machine) == (pid, machine()):
-            withdraw(store, [path.stem])
+            _remove([path])
 
 
 class _Marker:
@@ -155,9 +166,7 @@ class _Marker:
         """Remove them."""
         with self._guard:
             self._ended = True
-            for path in self._paths:
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+            _remove(self._paths)
 
     def stage(self, variant: Variant, what: str) -> None:
         """Note a stage, and pass it on."""
@@ -178,5 +187,18 @@ class _Marker:
         return self._progress.worker(name)
 
 
-def _path(store: Store, key: str) -> Path:
-    return store.root / FOLDER / key[:2] / f"{key}.json"
+def _path(store: Store, key: str, part: int | None) -> Path:
+    name = key if part is None else f"{key}.part-{part}"
+    return store.root / FOLDER / key[:2] / f"{name}.json"
+
+
+def _paths(store: Store, key: str) -> list[Path]:
+    """Return the mark of a cell and those of its parts."""
+    whole = _path(store, key, None)
+    return [whole, *whole.parent.glob(f"{key}.part-*.json")]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)

@@ -133,7 +133,9 @@ class Worker:
                 key = cell_key(cell.variant, self._known(cell, job, opened), loaded)
                 with opened.store.lock("part", content_key(score=key, part=part), wait=wait):
                     if not opened.store.has(Kind.SCORE, key):
-                        self._part_scored(loaded, part, key, opened)
+                        mark = failure_key(cell.variant, cell.benchmark)
+                        with self._marked([mark], opened, part):
+                            self._part_scored(loaded, part, key, opened)
             except Held:
                 raise
             except Exception as error:
@@ -146,7 +148,7 @@ class Worker:
         assert isinstance(benchmark, HasParts)
         of = benchmark.parts()
         what = f"scoring {loaded.spec.name}, part {part + 1} of {of}"
-        self.progress.stage(opened.variant, what)
+        opened.progress.stage(opened.variant, what)
         folder = opened.store.unfinished_path(key)
         with entered(replace(opened.place, device=opened.device, unfinished=folder)):
             benchmark.score_part(Recordings(loaded.requests, opened.recording), part)
@@ -209,11 +211,15 @@ class Worker:
 
                     found = halved(score, opened.device, f"scoring {loaded.spec.name}")
                     opened.store.write(Kind.SCORE, key, found)
+            # Of workers that died over parts, too.
+            withdraw(opened.store, [failure_key(cell.variant, cell.benchmark)])
 
     @contextmanager
-    def _marked(self, keys: Sequence[str], opened: Session) -> Iterator[None]:
+    def _marked(
+        self, keys: Sequence[str], opened: Session, part: int | None = None
+    ) -> Iterator[None]:
         """Mark cells as begun while open, and note the stages of the session in the marks."""
-        with marked(opened.store, keys, self.progress) as opened.progress:
+        with marked(opened.store, keys, self.progress, part) as opened.progress:
             try:
                 yield
             finally:

@@ -16,7 +16,9 @@ from harness.encode.voxels import stream
 from harness.runner.cells import Cell
 from harness.runner.engines.options import EngineName, EngineOptions
 from harness.runner.engines.parts import Parts
+from harness.runner.keys import failure_key
 from harness.runner.progress import Silent
+from harness.runner.started import FOLDER, mark_of, marked
 from harness.runner.status import Status
 from harness.runner.work import Task, Worker
 from harness.spec.specs import BenchmarkSpec
@@ -56,6 +58,34 @@ def test_parts_give_the_score_of_one_piece(
     found, expected = score_of(done, other), score_of(whole, store)
     xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
     assert not other.unfinished_path(cell.key).exists()
+
+
+def test_a_part_that_is_killed_is_told_and_its_mark_goes_with_the_score(
+    planning: Any, store: Any
+) -> None:
+    made = planning([stories()], [NONE])
+    (job,) = made.jobs()
+    worker = Worker(Silent())
+    (cell,) = worker.prepare(job)
+    key = failure_key(cell.variant, cell.benchmark)
+    seen = []
+
+    class Watch(Silent):
+        def stage(self, variant: Any, what: str) -> None:
+            if "part" in what:
+                seen.append(mark_of(store, key))
+                with marked(store, [key], Silent(), 2):  # as a worker that dies over a part
+                    (path,) = (store.root / FOLDER).glob(f"*/{key}.part-2.json")
+                    kept = path.read_text()
+                path.write_text(kept.replace(str(os.getpid()), "999999999"))
+
+    Worker(Watch()).score_part(job, cell, 0)
+    assert [mark is not None and "part 1 of 3" in mark.stage for mark in seen] == [True]
+    mark = mark_of(store, key)
+    assert mark is not None
+    assert mark.gone
+    worker.score(job, cell)
+    assert mark_of(store, key) is None
 
 
 def test_two_workers_share_the_participants(planning: Any, store: Any, tmp_path: Path) -> None:

@@ -31,12 +31,12 @@ def left(store: Any) -> list[Path]:
     return list((store.root / started.FOLDER).rglob("*.json"))
 
 
-def killed(store: Any, keys: list[str], stage: str) -> int:
+def killed(store: Any, keys: list[str], stage: str, part: int | None = None) -> int:
     """Mark as a process does that is killed meanwhile; return its number."""
     code = (
         "import os, signal, sys\nfrom harness.runner.started import marked\n"
         "from harness.runner.progress import Silent\nfrom harness.store.store import Store\n"
-        f"with marked(Store({str(store.root)!r}), {keys!r}, Silent()) as progress:\n"
+        f"with marked(Store({str(store.root)!r}), {keys!r}, Silent(), {part}) as progress:\n"
         f"    progress.stage(None, {stage!r})\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
@@ -69,6 +69,24 @@ def test_a_killed_process_leaves_its_mark(store):
     assert mark_of(store, KEY) is not None
     withdraw_process(store, pid)
     assert mark_of(store, KEY) is None
+
+
+def test_each_part_has_a_mark_and_whoever_lives_speaks_for_the_cell(store):
+    with marked(store, [KEY], Silent(), 0) as first, marked(store, [KEY], Silent(), 1) as second:
+        first.stage(None, "scoring toy, part 1 of 2")  # type: ignore[arg-type]
+        second.stage(None, "scoring toy, part 2 of 2")  # type: ignore[arg-type]
+        assert len(left(store)) == 2
+    assert not left(store)
+    killed(store, [KEY], "scoring toy, part 2 of 2", part=1)
+    with marked(store, [KEY], Silent(), 0):
+        mark = mark_of(store, KEY)
+        assert mark is not None
+        assert not mark.gone
+    mark = mark_of(store, KEY)
+    assert mark is not None
+    assert str(mark).startswith("killed (out of memory?) while scoring toy, part 2 of 2")
+    withdraw(store, [KEY])
+    assert not left(store)
 
 
 def test_a_process_of_another_machine_is_gone_when_it_gives_no_sign(store, monkeypatch):
