@@ -15,7 +15,7 @@ from harness.lm.capabilities import COMPRESS
 from harness.lm.controls import AUTOCORRELATION
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
-from harness.place.memory import check_room
+from harness.place.memory import check_room, give_back
 from harness.place.place import Place
 from harness.record.request import Request
 from harness.record.size import recording_bytes
@@ -151,8 +151,9 @@ class Session:
         return self._loaded
 
     def close(self) -> None:
-        """Let the model go."""
+        """Let the model go, and what was freed with it."""
         self.__dict__.pop("_loaded", None)
+        give_back()
 
     def _has(self, request: Request) -> bool:
         return self.store.has(Kind.RECORDING, self.keys.recording(request))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,23 @@ def test_an_allocation_of_pythons_own_says_nothing_and_is_told():
     told = told_memory(MemoryError())
     assert isinstance(told, NotEnoughMemory)
     assert told.message.startswith("out of memory")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc")
+def test_what_was_freed_goes_back_to_the_system() -> None:
+    code = (
+        "import ctypes\nfrom harness.place.memory import give_back, used\n"
+        "new, free = ctypes.CDLL(None).malloc, ctypes.CDLL(None).free\n"
+        "new.restype, free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]\n"
+        "before = used()\n"
+        "pieces = [new(100_000) for _ in range(3000)]\n"
+        "for piece in pieces: ctypes.memset(piece, 1, 100_000)\n"
+        "for piece in pieces[:-1]: free(piece)\n"  # the last one holds the heap's end
+        "kept = used() - before\n"
+        "give_back()\n"
+        "print(kept, used() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    assert kept > 200e6
+    assert left < 20e6

@@ -18,18 +18,20 @@ from harness.encode.design.result import EncodingResult, Unusable, scatter
 from harness.encode.design.splits import Fold, check_runs
 from harness.encode.design.targets import Split, make_splits, unusable_targets
 from harness.encode.solve.by_participant import OwnDesigns
-from harness.encode.solve.plan import Plan, make_plan
+from harness.encode.solve.plan import Plan, make_plan, plan_bytes
 from harness.encode.solve.scan import FEW, ScanFit
 from harness.encode.solve.steps import keep, score_alone, score_joint
 from harness.encode.solve.tally import Tally
 from harness.errors import DataError
 from harness.numeric.arrays import Doubles, Floats, Positions
 from harness.numeric.threads import spread
+from harness.place import memory
 
 DEFAULT = EncodingOptions()
 
 KEPT = 2**29
-"""Bytes of plans kept for the joint fit with nuisance regressors; further ones are made again."""
+"""Bytes of plans, at most, that are kept for the joint fit with nuisance regressors; further ones
+are made again."""
 
 
 @dataclass(eq=False)
@@ -48,6 +50,7 @@ class _Layers:
     nuisance: ColumnBand | None
     confounds: Confounds | None
     own: OwnDesigns | None
+    keep: int
     grids: dict[tuple[int, int], Doubles] = field(default_factory=dict)
     _band: tuple[int, Band] | None = None
     _kept: dict[tuple[int, int], Plan] = field(default_factory=dict)
@@ -82,7 +85,7 @@ class _Layers:
             self.grids[fold, layer] = found.ridge.penalties
             held = sum(plan.nbytes for plan in list(self._kept.values()))
             # Without nuisance nobody asks for a plan again.
-            if joint and held + found.nbytes <= KEPT:
+            if joint and held + found.nbytes <= self.keep:
                 self._kept[fold, layer] = found
         return found
 
@@ -191,10 +194,13 @@ def encode_layers(
     ------
     DataError
         Shapes do not fit, runs are too short for the folds, or features are not finite.
+    NotEnoughMemory
+        The machine does not hold a layer's plan.
     """
     options = options.in_precision(Precision.DOUBLE)
     labels = check_runs(runs)
     features, responses = _checked(features, responses, len(labels))
+    keep = _room(len(features), features.shape[2], options)
     splits = make_splits(labels, options, folds, cleaned=confounds is not None)
     unusable = unusable_targets(responses, splits, labels)
     n_targets = responses.shape[1]
@@ -208,6 +214,7 @@ def encode_layers(
         None if nuisance is None else _regressors(nuisance, labels, options, confounds),
         confounds,
         OwnDesigns.of(confounds, usable),
+        keep,
     )
     tally = Tally.empty(
         splits,
@@ -227,6 +234,15 @@ def encode_layers(
         if nuisance is not None:
             each(partial(layers.score_beyond, y, tally), range(len(splits)))
     return _result(layers, tally, usable, n_targets, unusable)
+
+
+def _room(n_samples: int, n_units: int, options: EncodingOptions) -> int:
+    """Refuse what does not fit; return the bytes that plans may be kept in for the joint fit."""
+    needed = plan_bytes(n_samples, n_units, options)
+    what = f"encoding {n_samples} rows from layers of {n_units} units"
+    memory.check_room(needed, what, "projected=WIDTH narrows layers; or a machine with more memory")
+    left = memory.available()
+    return KEPT if left is None else min(KEPT, int(memory.SHARE * left.size - needed) // 2)
 
 
 def _regressors(

@@ -72,6 +72,16 @@ class Plan:
         return replace(self, ridge=changed_scan(self.ridge, *parts, inverse))
 
 
+def plan_bytes(n_samples: int, n_units: int, options: EncodingOptions) -> int:
+    """Return the bytes of memory that making a layer's plan takes at most.
+
+    Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices of the
+    smaller side of the delayed design; the design itself comes on top.
+    """
+    side = min(n_samples, n_units * len(options.delays))
+    return 8 * (8 * n_samples * side + 2 * n_samples * n_units)
+
+
 def make_plan(
     band: Band,
     split: Split,

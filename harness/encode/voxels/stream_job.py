@@ -17,6 +17,7 @@ from harness.encode.design.features import zscore_by_run
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import ResponseSource
 from harness.encode.design.targets import Split, unusable_targets, usable_columns
+from harness.encode.solve.plan import plan_bytes
 from harness.encode.solve.tally import Tally
 from harness.encode.voxels.checkpoint import Checkpoint
 from harness.encode.voxels.stream_options import StreamOptions
@@ -181,9 +182,7 @@ def block_width(
     """
     n = len(labels)
     memory = here().scoring_memory if stream.memory is None else stream.memory
-    # Measured: a kernel, its decomposition and those of the inner folds peak at 8 matrices.
-    side = min(n, n_units * len(options.delays))
-    plan = 8 * (8 * n * side + 2 * n * n_units)
+    plan = plan_bytes(n, n_units, options)
     # A block as read, z-scored, its training rows, and what goes through the device.
     voxel = 8 * 4 * n
     if n_columns:

@@ -16,8 +16,10 @@ from harness.encode.design.scores import pearson, r_squared
 from harness.encode.design.splits import Fold, contiguous_folds
 from harness.encode.design.targets import Split
 from harness.encode.solve.layers import encode_layers
+from harness.encode.solve.plan import plan_bytes
 from harness.encode.solve.tally import Tally
 from harness.errors import DataError
+from harness.place import memory
 
 N, LAYERS, UNITS, TARGETS = 150, 3, 60, 7
 OPTIONS = EncodingOptions(delays=(1, 2), n_outer=4, n_inner=3, gap=4, penalties=10)
@@ -251,3 +253,16 @@ def test_predictions_are_those_of_the_chosen_layers() -> None:
             r = np.corrcoef(predicted[:, target], y[fold.test, target])[0, 1]
             assert r == pytest.approx(found.fold_r_best[number, target], abs=1e-5)
     assert start == 160
+
+
+def test_what_no_memory_holds_is_refused_before_anything_is_decomposed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features, responses, runs = recording()
+    needed = plan_bytes(len(runs), features.shape[2], OPTIONS)
+    left = int(needed / memory.SHARE) + 1
+    monkeypatch.setattr(memory, "available", lambda *_: memory.Room(left, left, "cgroup"))
+    encode_layers(features, responses, runs, options=OPTIONS)
+    left = int(needed / memory.SHARE) - 8
+    with pytest.raises(memory.NotEnoughMemory, match="rows from layers of"):
+        encode_layers(features, responses, runs, options=OPTIONS)
