@@ -17,6 +17,7 @@ from harness.encode.ceilings.cross_fit import Ratio, given_ratio
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD
 from harness.encode.design.narrowed import narrowed
 from harness.encode.design.options import EncodingOptions, Readout
+from harness.encode.design.result import EncodingResult
 from harness.encode.design.splits import Fold
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.relative import interval, relative, unique_of
@@ -225,10 +226,11 @@ def score_assembly(
         bootstrap over participants). By (part, participant): ``r_best``, ``baseline_r``,
         ``unique_r2``, ``ceiling_r``, ``normalised_r`` and ``excluded``; by (part, participant,
         layer): ``r``. ``baseline``: mean of ``baseline_r``. NaN where a participant did not take
-        part. ``normalised_r``: mean r over mean ceiling of the neuroids whose ceiling is .05 or
-        more and, where it was extrapolated, above 0 with its whole 95 % interval; ``excluded``: the
-        share of those whose ceiling is not; ``ceiling``: the ceilings of those that are kept,
-        averaged like ``value``. ``normalised`` and ``unique``: see
+        part. Of one experiment, by (fold, participant), each a stretch of items that was held out:
+        ``fold_r`` and ``fold_unique_r2``, means over neuroids. ``normalised_r``: mean r over mean
+        ceiling of the neuroids whose ceiling is .05 or more and, where it was extrapolated, above
+        0 with its whole 95 % interval; ``excluded``: the share of those whose ceiling is not;
+        ``ceiling``: the ceilings of those that are kept, averaged like ``value``. ``normalised`` and ``unique``: see
         :mod:`harness.encode.score.relative`. Attributes
         ``ceiling_kind``, ``ceiling_reason`` and ``ceiling_threshold`` say what it is.
 
@@ -252,6 +254,7 @@ def score_assembly(
     curve = np.full((*shape, len(layers)), np.nan)
     warnings: list[str] = []
     reasons: dict[str, str] = {}
+    folds: list[xr.Dataset] = []
     for i, part in enumerate(parts):
         rows, here = measured(data, part)
         owner = data.participants[here]
@@ -268,6 +271,7 @@ def score_assembly(
         )
         warnings += [f"{part}: {w}" for w in result.warnings]
         assert result.nuisance is not None
+        folds.append(_by_fold(result, owner, people))
         for j, person in enumerate(people):
             own = owner == person
             if own.any():
@@ -313,6 +317,8 @@ def score_assembly(
             "normalised_r": (dims, shares),
             "excluded": (dims, excluded),
             "r": ((*dims, "layer"), curve),
+            # Participants of several experiments read different items: nothing crosses them.
+            **(folds[0].data_vars if len(parts) == 1 else {}),
         },
         coords={
             "part": np.array(parts, object),
@@ -332,6 +338,20 @@ def score_assembly(
             "excluded_share": _mean(_by_participant(excluded)),
         },
     )
+
+
+def _by_fold(result: EncodingResult, owner: Texts, people: Sequence[str]) -> xr.Dataset:
+    """Average scores in each held-out stretch of items over the neuroids of a participant."""
+    assert result.nuisance is not None
+    columns = {
+        "fold_r": result.fold_r_best,
+        "fold_unique_r2": result.nuisance.fold_joint_r2 - result.nuisance.fold_r2,
+    }
+
+    def means(values: Doubles) -> Doubles:
+        return np.stack([[_mean(fold[owner == p]) for p in people] for fold in values])
+
+    return xr.Dataset({n: (("fold", "participant"), means(v)) for n, v in columns.items()})
 
 
 def _reliable(ceilings: NeuroidCeilings, part: int) -> Doubles:

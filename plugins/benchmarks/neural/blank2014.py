@@ -32,7 +32,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         spec(
             Blank2014,
-            version=3,
+            version=4,
             metric="Pearson r, mean over regions and participants",
             tags=("neural", "fmri", "listening", "real"),
             citation=(

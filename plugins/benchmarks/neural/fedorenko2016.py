@@ -31,7 +31,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         spec(
             Fedorenko2016,
-            version=3,
+            version=4,
             metric="Pearson r, mean over electrodes and participants",
             tags=("neural", "ecog", "reading", "real"),
             citation=(

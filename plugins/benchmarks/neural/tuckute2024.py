@@ -28,7 +28,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     return [
         spec(
             Tuckute2024,
-            version=3,
+            version=4,
             metric="Pearson r, mean over regions and participants",
             tags=("neural", "fmri", "reading", "real"),
             citation=(
