@@ -230,8 +230,8 @@ def score_assembly(
         ``fold_r`` and ``fold_unique_r2``, means over neuroids. ``normalised_r``: mean r over mean
         ceiling of the neuroids whose ceiling is .05 or more and, where it was extrapolated, above
         0 with its whole 95 % interval; ``excluded``: the share of those whose ceiling is not;
-        ``ceiling``: the ceilings of those that are kept, averaged like ``value``. ``normalised`` and ``unique``: see
-        :mod:`harness.encode.score.relative`. Attributes
+        ``ceiling``: the ceilings of those that are kept, averaged like ``value``.
+        ``normalised`` and ``unique``: see :mod:`harness.encode.score.relative`. Attributes
         ``ceiling_kind``, ``ceiling_reason`` and ``ceiling_threshold`` say what it is.
 
     Raises
