@@ -103,6 +103,23 @@ def test_a_second_one_ends_it_at_once(tmp_path):
     assert not (tmp_path / "file").exists()
 
 
+def test_one_that_comes_while_an_object_is_freed_is_not_lost():
+    """Python drops what is raised there, with a traceback, and goes on."""
+    code = (
+        "import os, signal, time\nfrom harness.store.stopping import listening\n"
+        "class Freed:\n    def __del__(self):\n        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(0.01)\n"
+        "with listening():\n    thing = Freed()\n    del thing\n    print('on', flush=True)\n"
+        "    time.sleep(30)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=25)
+    assert done.returncode == 143
+    assert done.stdout == "on\n"
+    assert "stopped by SIGTERM" in done.stderr
+    assert "stopped at once" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_handlers_are_put_back_and_other_threads_left_alone():
     before = [signal.getsignal(number) for number in stopping.SIGNALS]
     heard = []

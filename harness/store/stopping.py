@@ -21,6 +21,10 @@ SIGNALS = tuple(
 )
 
 
+AGAIN = 0.02
+"""Seconds after which a signal is sent again that was dropped."""
+
+
 class Stopped(BaseException):
     """The user, or the system, wants the command to stop.
 
@@ -63,6 +67,7 @@ def listening() -> Iterator[None]:
     before = {n: signal.getsignal(n) for n in SIGNALS if signal.getsignal(n) != signal.SIG_IGN}
     for number in before:
         signal.signal(number, listener)
+    hook, sys.unraisablehook = sys.unraisablehook, listener.ignored
     try:
         yield
     except Stopped as stopped:
@@ -70,6 +75,7 @@ def listening() -> Iterator[None]:
         _say(f"stopped by {signal.Signals(stopped.number).name}; {stopped.remains}go on: {again}")
         raise SystemExit(stopped.code) from None
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
@@ -106,6 +112,14 @@ class _Listener:
         if self.depth:
             _say("stopping after what is being written; once more stops at once")
         self.look()
+
+    def ignored(self, found: sys.UnraisableHookArgs) -> None:
+        """Send a signal again that Python dropped: where an object is freed it raises nothing."""
+        if isinstance(found.exc_value, Stopped):
+            self._came, self._raised = None, False
+            threading.Timer(AGAIN, os.kill, (os.getpid(), found.exc_value.number)).start()
+        else:
+            sys.__unraisablehook__(found)
 
     def look(self) -> None:
         """Raise what came, once nothing is being written."""
