@@ -120,6 +120,18 @@ def test_one_that_comes_while_an_object_is_freed_is_not_lost():
     assert "Traceback" not in done.stderr
 
 
+def test_one_that_a_library_makes_another_error_of_is_known():
+    code = (
+        "import os, signal\nfrom harness.store.stopping import listening\n"
+        "with listening():\n    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except BaseException as error:\n        raise RuntimeError('in a class') from error\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=25)
+    assert done.returncode == 130
+    assert "stopped by SIGINT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_handlers_are_put_back_and_other_threads_left_alone():
     before = [signal.getsignal(number) for number in stopping.SIGNALS]
     heard = []

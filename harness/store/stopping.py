@@ -70,7 +70,9 @@ def listening() -> Iterator[None]:
     hook, sys.unraisablehook = sys.unraisablehook, listener.ignored
     try:
         yield
-    except Stopped as stopped:
+    except BaseException as error:
+        if (stopped := _stopped(error)) is None:
+            raise
         again = shlex.join(["brainpress", *sys.argv[1:]])
         _say(f"stopped by {signal.Signals(stopped.number).name}; {stopped.remains}go on: {again}")
         raise SystemExit(stopped.code) from None
@@ -78,6 +80,16 @@ def listening() -> Iterator[None]:
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _stopped(error: BaseException | None) -> Stopped | None:
+    """Return what stopped the command, under whatever a library made of it on its way.
+
+    Python 3.11 raises a RuntimeError from what comes while a class is made.
+    """
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 @contextmanager
