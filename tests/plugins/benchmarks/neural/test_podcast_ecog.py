@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from brainpress_plugins.benchmarks.neural import podcast_ecog as podcast
+from brainpress_plugins.benchmarks.neural.electrode_ceilings import electrode_ceilings
 from brainpress_plugins.benchmarks.neural.electrodes import open_electrodes, read_places
-from brainpress_plugins.benchmarks.neural.word_locked import electrode_ceilings
 
 from harness.check.runs import benchmark_findings
 from harness.encode.design.splits import contiguous_folds
@@ -251,7 +251,7 @@ class TestScores:
         arguments = (benchmark.activity, benchmark.lags, benchmark.options)
         first = electrode_ceilings(*arguments)
         monkeypatch.setattr(
-            "brainpress_plugins.benchmarks.neural.word_locked.stream_layers",
+            "brainpress_plugins.benchmarks.neural.electrode_ceilings.stream_layers",
             lambda *_, **__: pytest.fail("ceilings were computed again"),
         )
         for person, again in electrode_ceilings(*arguments).items():
