@@ -61,11 +61,14 @@ class Miniature:
         raise KeyError(person)
 
 
-def make(folder: Path, people: dict[str, dict[str, object]], per_segment: int = 26) -> Miniature:
+def make(
+    folder: Path, people: dict[str, dict[str, object]], per_segment: int = 26, letters: bool = False
+) -> Miniature:
     """Write the archives.
 
     ``people`` says by participant what is particular: ``archive`` (0 to 2), ``bads``, ``lacks``
     (the first segment), ``names`` of further channels, ``ends`` (s, where the recording stops).
+    With ``letters`` what channels follow is how long words are.
     """
     rng = np.random.default_rng(0)
     durations, rows = {}, []
@@ -77,6 +80,9 @@ def make(folder: Path, people: dict[str, dict[str, object]], per_segment: int = 
     segments, on, off = (np.array(column) for column in zip(*rows, strict=True))
     driver = rng.normal(size=len(rows))
     texts = tuple(rng.choice(WORDS, len(rows)))
+    if letters:
+        driver = np.array([float(len(text)) for text in texts])
+        driver = (driver - driver.mean()) / driver.std()
     made = Miniature(folder, {}, segments, on, off, texts, driver, durations)
     folder.mkdir(parents=True, exist_ok=True)
     _write_stimuli(made, rng)

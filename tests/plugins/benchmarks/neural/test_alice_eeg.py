@@ -326,6 +326,31 @@ class TestScores:
             alone["electrode_r"].values, score["electrode_r"].values[: len(files.CHANNELS)]
         )
 
+    def test_folds_of_a_score_are_whole_sounds(self, lab, monkeypatch):
+        seen = []
+
+        def spy(recording, measured, *_, runs, **__):
+            seen.append((recording.sizes["sample"], runs))
+            raise DataError("seen")
+
+        monkeypatch.setattr("brainpress_plugins.benchmarks.neural.word_locked.score_lags", spy)
+        benchmark = build()
+        (request,) = benchmark.requests()
+        with pytest.raises(DataError, match="seen"):
+            benchmark.score({request: recording(lab.driver)})
+        np.testing.assert_array_equal(seen[0][1], lab.segments[benchmark.rows])
+
+    def test_what_the_baseline_explains_is_not_unique(self, other):
+        """Channels that follow the letters of words, which the model knows, too."""
+        made = other({"S01": {}}, letters=True)
+        benchmark = build(participants="S01")
+        (request,) = benchmark.requests()
+        score = benchmark.score({request: recording(made.driver)})
+        where = [files.CHANNELS.index(c) for c in alice_eeg.FOLLOWING]
+        assert (score["electrode_r"].values[where] > 0.6).all()
+        assert (score["electrode_baseline"].values[where] > 0.6).all()
+        assert (score["electrode_unique_r2"].values[where] < 0.05).all()
+
     def test_noise_scores_nothing(self, lab):
         """Lags and layers are chosen on training words: there is no gain in having many."""
         benchmark = build(participants="S01+S44")
