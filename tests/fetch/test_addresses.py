@@ -66,6 +66,7 @@ def test_every_entry_of_every_listing_is_in_the_tree() -> None:
     """The table of docs/datasets.md: n of n, with the size and hash that the host has."""
     from brainpress_plugins.benchmarks.neural import (
         brennan2016_alice,
+        brennan2019_alice_eeg,
         deniz2019_files,
         lebel2023,
         podcast_ecog,
@@ -77,6 +78,7 @@ def test_every_entry_of_every_listing_is_in_the_tree() -> None:
         "deniz": [deniz2019_files.resource_of(name) for name in deniz2019_files.listed()],
         "lebel": lebel2023.FILES.resources(),
         "podcast": podcast_ecog.FILES.resources(),
+        "alice-eeg": brennan2019_alice_eeg.AliceEEG.resources(),
         **{language: edition.files.resources() for language, edition in EDITIONS.items()},
     }
     proved = {}
@@ -92,6 +94,7 @@ def test_every_entry_of_every_listing_is_in_the_tree() -> None:
         "deniz": 34,
         "lebel": 525,
         "podcast": 28,
+        "alice-eeg": 4,
         "en": 443,
         "fr": 254,
         "zh": 317,

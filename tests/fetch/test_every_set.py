@@ -33,6 +33,7 @@ SETS = (
     "narratives",
     "littleprince-en",
     "podcast-ecog",
+    "brennan2019-alice-eeg",
     "pereira2018",
     "blank2014",
     "fedorenko2016",

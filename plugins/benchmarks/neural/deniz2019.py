@@ -17,12 +17,14 @@ from harness.spec.specs import BenchmarkSpec
 from .cortical_areas import LANGUAGE, LICENCE, parcellation_files
 from .deniz2019_files import (
     PARTICIPANTS,
+    Modality,
     as_shown,
     ceiling_name,
     listed,
     read_ceiling,
     region_masks,
     resource_of,
+    stored_story,
     with_language,
 )
 
@@ -59,13 +61,6 @@ DETRENDED = 120.0
 VOXELS = {"01": 81133, "02": 80350, "03": 72965, "05": 80615, "07": 92970, "08": 79936}
 """Cortical voxels of the participants with masks of regions."""
 FOLDS = 5
-
-
-class Modality(StrEnum):
-    """How the stories were presented."""
-
-    LISTENING = "listening"
-    READING = "reading"
 
 
 class Profile(StrEnum):
@@ -287,24 +282,16 @@ class Deniz2019(PublishedStories):
 
     def _parts(self, person: str) -> list[ResponseRows]:
         from harness.encode.design.leading import First
-        from harness.encode.design.sources import hdf5_part
 
         start = f"responses/subject{person}_{self.modality}_fmri_data"
         parts = []
         for number, story in enumerate(STORIES, start=1):
             test = number == len(STORIES)
             path = self._file(f"{start}_{'val' if test else 'trn'}.hdf")
-            part = hdf5_part(path, f"story_{number:02d}")
-            shape = part.values.shape
-            if len(shape) != 2 + test or shape[-1] != VOXELS.get(person, shape[-1]):
-                voxels = VOXELS.get(person, "any number of")
-                raise DataError(
-                    f"{path.name}: story_{number:02d} ({story}) has shape {shape}; expected"
-                    f" {'2 repeats, ' if test else ''}volumes, {voxels} voxels"
-                )
+            part = stored_story(path, number, story, repeated=test, voxels=VOXELS.get(person))
             if test and self.profile == Profile.OOTA2026:
                 part = replace(part, values=First(part.values))
-            parts.append(replace(part, rows=self._rows(shape[-2], story, path)))
+            parts.append(replace(part, rows=self._rows(part.values.shape[-2], story, path)))
         return parts
 
     def _rows(self, n_rows: int, story: str, path: Path) -> slice:

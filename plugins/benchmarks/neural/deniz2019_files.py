@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import DataError
 from harness.fetch.resource import Resource
 
 if TYPE_CHECKING:
+    from harness.encode.design.sources import ResponseRows
     from harness.stimuli.passages import Passage
     from harness.stimuli.triggers import TriggerReport
 
@@ -26,6 +29,48 @@ CEILINGS = (
     f"{RAW}/subbareddy248/speech-llm-brain/17a8e46633cbfa9b185ecdccc01e6615dcd81aff/Noise_Ceiling"
 )
 PARTICIPANTS = tuple(f"{i:02d}" for i in range(1, 10))
+
+
+class Modality(StrEnum):
+    """How the stories were presented."""
+
+    LISTENING = "listening"
+    READING = "reading"
+
+
+def stored_story(
+    path: Path, number: int, story: str, *, repeated: bool, voxels: int | None
+) -> ResponseRows:
+    """Open the responses to one story.
+
+    Parameters
+    ----------
+    path : Path
+        A file of responses.
+    number : int
+        Of the story, from 1.
+    story : str
+        Its name, for messages.
+    repeated : bool
+        Whether it was presented twice.
+    voxels : int, optional
+        Cortical voxels of the participant, where they are known.
+
+    Raises
+    ------
+    DataError
+        The file has no such story, or its responses have another shape.
+    """
+    from harness.encode.design.sources import hdf5_part
+
+    part = hdf5_part(path, f"story_{number:02d}")
+    shape = part.values.shape
+    if len(shape) != 2 + repeated or shape[-1] != (voxels or shape[-1]):
+        raise DataError(
+            f"{path.name}: story_{number:02d} ({story}) has shape {shape}; expected"
+            f" {'2 repeats, ' if repeated else ''}volumes, {voxels or 'any number of'} voxels"
+        )
+    return part
 
 
 def read_ceiling(path: Path) -> Any:

@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 
 from harness.errors import DataError, ExtraMissing
-from harness.numeric.arrays import Bools, Doubles, Ints, Singles
+from harness.numeric.arrays import Bools, Doubles, Singles
+
+from .lags import window_bounds, window_means
+from .mni_volumes import REGIONS
 
 WORDS_AT_ONCE = 100
 """Words whose surroundings are read together: half a minute of all channels."""
+NEAR = 20.0
+"""Electrodes within this distance of a region's peak belong to it, mm."""
 _UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
-_NOT_WHOLE = (
+NOT_WHOLE = (
     OSError,
     EOFError,
     ValueError,
@@ -64,7 +69,7 @@ class Electrodes:
 
     def covers(self, onsets: Doubles, lags: Sequence[float], window: float) -> Bools:
         """Which words have the windows of all lags within the recording, (n_words,)."""
-        begin, end = self._windows(onsets, lags, window)
+        begin, end = window_bounds(onsets, lags, window, self.rate, self.first)
         return np.asarray((begin >= 0).all(axis=1) & (end <= self.n_samples).all(axis=1))
 
     def around(self, onsets: Doubles, lags: Sequence[float], window: float) -> Singles:
@@ -88,28 +93,17 @@ class Electrodes:
         DataError
             The file ends early.
         """
-        begin, end = self._windows(onsets, lags, window)
+        begin, end = window_bounds(onsets, lags, window, self.rate, self.first)
         values = np.empty((len(onsets), len(self.names), len(lags)), np.float32)
         for start in range(0, len(onsets), WORDS_AT_ONCE):
             words = slice(start, start + WORDS_AT_ONCE)
             low, high = int(begin[words].min()), int(end[words].max())
             try:
                 signal = np.asarray(self._raw.get_data(start=low, stop=high), np.float64)
-            except _NOT_WHOLE as error:
-                raise _damaged(self.path, error) from error
-            # A running sum turns the mean of any window into one difference.
-            sums = np.concatenate([np.zeros((len(signal), 1)), signal.cumsum(axis=1)], axis=1)
-            length = (end[words] - begin[words])[:, None]
-            means = sums[:, end[words] - low] - sums[:, begin[words] - low]
-            values[words] = means.swapaxes(0, 1) / length
+            except NOT_WHOLE as error:
+                raise damaged(self.path, error) from error
+            values[words] = window_means(signal, begin[words] - low, end[words] - low)
         return values
-
-    def _windows(self, onsets: Doubles, lags: Sequence[float], window: float) -> tuple[Ints, Ints]:
-        """First sample and the one after the last, (n_words, n_lags) each."""
-        middles = (onsets[:, None] + np.asarray(lags)) * self.rate - self.first
-        length = max(1, round(window * self.rate))
-        begin = np.floor(middles - length / 2 + 0.5).astype(np.int64)
-        return begin, begin + length
 
 
 def open_electrodes(signal: Path, places: Path, system: Path) -> Electrodes:
@@ -131,18 +125,13 @@ def open_electrodes(signal: Path, places: Path, system: Path) -> Electrodes:
     ExtraMissing
         MNE-Python is not installed.
     """
-    try:
-        import mne
-    except ImportError as error:
-        raise ExtraMissing(
-            "MNE-Python is not installed", "pip install 'brainpress[neural]'"
-        ) from error
+    mne = mne_python()
     try:
         raw = mne.io.read_raw_fif(signal, preload=False, verbose="ERROR")
         picks = mne.pick_types(raw.info, ecog=True, seeg=True, exclude="bads")
         names = tuple(raw.ch_names[i] for i in picks)
-    except _NOT_WHOLE as error:
-        raise _damaged(signal, error) from error
+    except NOT_WHOLE as error:
+        raise damaged(signal, error) from error
     if not names:
         raise DataError(
             f"{signal} has no good electrode among its {len(raw.ch_names)} channels",
@@ -189,5 +178,37 @@ def read_places(places: Path, system: Path) -> dict[str, tuple[float, float, flo
     return found
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is not a whole FIF file: {error}", "remove it and fetch it again")
+def near_peaks(places: Doubles) -> dict[str, Bools]:
+    """Return the electrodes near the peak of each region, (n_electrodes,).
+
+    Parameters
+    ----------
+    places : array, shape (n_electrodes, 3)
+        In MNI space, mm.
+    """
+    return {
+        name: np.linalg.norm(places - np.asarray(peak, float), axis=1) <= NEAR
+        for name, peak in REGIONS.items()
+    }
+
+
+def mne_python() -> Any:
+    """Return MNE-Python.
+
+    Raises
+    ------
+    ExtraMissing
+        It is not installed.
+    """
+    try:
+        import mne
+    except ImportError as error:
+        raise ExtraMissing(
+            "MNE-Python is not installed", "pip install 'brainpress[neural]'"
+        ) from error
+    return mne
+
+
+def damaged(file: Path | str, error: Exception) -> DataError:
+    """Return the error that says of a file what MNE-Python found."""
+    return DataError(f"{file} is not a whole FIF file: {error}", "remove it and fetch it again")

@@ -1,10 +1,9 @@
-"""Scores of intracranial activity around words: electrodes by lags."""
+"""Scores of electrical activity around words: electrodes, in the brain or on it, by lags."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,24 +15,35 @@ from harness.encode.ceilings.cross_fit import Z_VOXEL, Parts, Ratio, mean_ratio
 from harness.encode.ceilings.voxel_ceilings import CEILING_THRESHOLD, normalised
 from harness.encode.design.options import EncodingOptions
 from harness.encode.design.sources import array_responses
-from harness.encode.design.targets import usable_columns
 from harness.encode.score.relative import relative, unique_of
 from harness.encode.voxels.stream import stream_layers
 from harness.errors import DataError
 from harness.numeric.arrays import Bools, Doubles, Ints, Singles
-from harness.place.locate import cache_folder
 from harness.stats.bootstrap import bootstrap_interval
-from harness.store.atomic import writing
-from harness.store.keys import content_key
-from harness.store.seal import fault, seal
-from harness.store.stages import ENCODE
 
-from .mni_volumes import REGIONS
+from .electrode_ceilings import electrode_ceilings, once
 
-VERSION = 2
-"""Bumped when the same activity comes to have other ceilings."""
-NEAR = 20.0
-"""Electrodes within this distance of a region's peak belong to it, mm."""
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of one participant around words.
+
+    Parameters
+    ----------
+    activity : array, shape (n_words, n_electrodes, n_lags)
+        Rows of words that were not heard are not looked at.
+    places : array, shape (n_electrodes, 3)
+        In mm; NaN where nobody knows.
+    regions : mapping
+        Electrodes of each region, (n_electrodes,); the same regions for all participants.
+    heard : array of bool, shape (n_words,)
+        Words that this participant heard, and that were recorded.
+    """
+
+    activity: Singles
+    places: Doubles
+    regions: Mapping[str, Bools]
+    heard: Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +79,12 @@ class ElectrodeScores:
 
 def score_lags(
     recording: xr.DataArray,
-    activity: Mapping[str, Singles],
-    places: Mapping[str, Doubles],
+    measured: Mapping[str, Measured],
     lags: Sequence[float],
     options: EncodingOptions,
     *,
     baseline: xr.DataArray,
+    runs: Ints | None = None,
 ) -> xr.Dataset:
     """Score a recording against every electrode at every lag.
 
@@ -82,16 +92,16 @@ def score_lags(
     ----------
     recording : DataArray (sample, layer, unit)
         A row a word.
-    activity : mapping
-        By participant, (n_words, n_electrodes, n_lags).
-    places : mapping
-        By participant, (n_electrodes, 3), mm in MNI space.
+    measured : mapping
+        By participant. Who heard other words than the rest is scored on those words.
     lags : sequence of float
         In s.
     options : EncodingOptions
         Delays must be ``(0,)``; the gap, in words, must keep windows apart.
     baseline : DataArray (sample, layer, unit)
         What any account must beat, as a recording of one layer.
+    runs : array, shape (n_words,), optional
+        Run of each word; one by default. With as many runs as folds whole ones are held out.
 
     Returns
     -------
@@ -104,7 +114,7 @@ def score_lags(
         :mod:`harness.encode.score.relative`. By (participant,):
         ``participant_value``, ``baseline_value``; by (participant,
         lag): ``lag_r``, a description; by (participant, layer): ``r``, over electrodes at lags from
-        the onset on; by (participant, roi): ``r_roi`` and ``ceiling_roi``, electrodes near a
+        the onset on; by (participant, roi): ``r_roi`` and ``ceiling_roi``, electrodes of a
         region. By (electrode,), one participant after the other: ``electrode_r``,
         ``electrode_baseline``, ``electrode_lag``, ``electrode_layer``, ``electrode_ceiling``,
         ``electrode_normalised``, ``electrode_unique_r2``,
@@ -115,22 +125,23 @@ def score_lags(
     DataError
         No electrode can be scored.
     """
-    runs = np.zeros(recording.sizes["sample"], np.int64)
-    source = array_responses(
-        {p: values.reshape(len(values), -1) for p, values in activity.items()}, runs
-    )
+    labels = np.zeros(recording.sizes["sample"], np.int64) if runs is None else runs
     beside = np.asarray(baseline.values[:, 0], np.float64)
-    found = stream_layers(recording, source, options=options, nuisance=beside)
-    shapes = {p: values.shape[1:] for p, values in activity.items()}
+    found = _streamed(recording, measured, labels, options, beside)
+    shapes = {p: own.activity.shape[1:] for p, own in measured.items()}
     scores = {p: at_chosen_lag(found[p], shape) for p, shape in shapes.items()}
-    alone = _once(
+    activity = {p: own.activity for p, own in measured.items()}
+    heard = {p: own.heard for p, own in measured.items()}
+    present = None if all(own.all() for own in heard.values()) else heard
+    marks = [*(present or {}).values(), *([] if runs is None else [runs])]
+    alone = once(
         "electrode baseline",
-        [*activity.values(), baseline.values],
+        [*activity.values(), baseline.values, *marks],
         options,
         lambda: np.concatenate(
             [
                 at_chosen_lag(one, shapes[p]).r
-                for p, one in stream_layers(baseline, source, options=options).items()
+                for p, one in _streamed(baseline, measured, labels, options).items()
             ]
         ),
     )
@@ -139,10 +150,10 @@ def score_lags(
         raise DataError("no electrode has usable activity", "are these recordings of speech?")
     interval = bootstrap_interval(value[np.isfinite(value)])
     layers = np.asarray(recording["layer"].values)
-    ceilings = electrode_ceilings(activity, lags, options)
-    electrodes = _by_electrode(scores, ceilings, places, lags)
+    ceilings = electrode_ceilings(activity, lags, options, present=present, runs=runs)
+    electrodes = _by_electrode(scores, ceilings, measured, lags)
     electrodes["electrode_baseline"] = ("electrode", alone)
-    share = _relative(scores, ceilings, places)
+    share = _relative(scores, ceilings, measured)
     unique = {p: one.unique for p, one in scores.items() if one.unique is not None}
     base = _each(electrodes, "electrode_baseline", len(scores))
     later = np.asarray(lags) >= 0 if max(lags) >= 0 else np.ones(len(lags), bool)
@@ -156,7 +167,7 @@ def score_lags(
             **share.data_vars,
             **unique_of(
                 np.array([_mean(values) for values in unique.values()]),
-                _by_region(unique, places),
+                _by_region(unique, measured),
             ),
             "participant_value": ("participant", value),
             "baseline_value": ("participant", base),
@@ -170,15 +181,15 @@ def score_lags(
             ),
             "r_roi": (
                 ("participant", "roi"),
-                _by_region({p: s.r for p, s in scores.items()}, places),
+                _by_region({p: s.r for p, s in scores.items()}, measured),
             ),
-            "ceiling_roi": (("participant", "roi"), _by_region(_means(ceilings), places)),
+            "ceiling_roi": (("participant", "roi"), _by_region(_means(ceilings), measured)),
         },
         coords={
-            "participant": np.array(list(activity), object),
+            "participant": np.array(list(measured), object),
             "lag": np.asarray(lags, float),
             "layer": layers,
-            "roi": np.array(list(REGIONS), object),
+            "roi": np.array(_names(measured), object),
         },
     ).merge(electrodes)
     said = {
@@ -197,78 +208,35 @@ def score_lags(
     )
 
 
-def electrode_ceilings(
-    activity: Mapping[str, Singles], lags: Sequence[float], options: EncodingOptions
-) -> dict[str, Doubles]:
-    """Predict each electrode from all electrodes of the other participants, at the same time.
-
-    Those who hear one stimulus share what it drives (Schrimpf et al. 2021, without extrapolation
-    to more participants: a lower bound). Lags shift all electrodes alike, so one is enough: the one
-    closest to the onset.
-
-    Returns
-    -------
-    dict
-        By participant, held-out r of each fold (n_folds, n_electrodes). Empty for fewer than two
-        participants.
-    """
-    if len(activity) < 2:
-        return {}
-    lag = int(np.argmin(np.abs(np.asarray(lags))))
-    now = {person: np.ascontiguousarray(values[:, :, lag]) for person, values in activity.items()}
-    values = _once(
-        "electrode ceilings",
-        list(now.values()),
-        options,
-        lambda: np.concatenate([_from_others(now, person, options) for person in now], axis=1),
-    )
-    ends = np.cumsum([own.shape[1] for own in now.values()])
-    each = np.split(values, ends[:-1], axis=1)
-    return dict(zip(now, each, strict=True))
-
-
-def _from_others(now: Mapping[str, Singles], person: str, options: EncodingOptions) -> Doubles:
-    """Predict the electrodes of a participant in each fold, (n_folds, n_electrodes)."""
-    own = now[person]
-    others = np.concatenate([values for p, values in now.items() if p != person], axis=1)
-    usable = usable_columns(others, np.zeros(len(others), np.int64))
-    if not usable.any():
-        return np.full((options.n_outer, own.shape[1]), np.nan)
-    recording = xr.DataArray(
-        others[:, None, usable],
-        dims=("sample", "layer", "unit"),
-        coords={"layer": np.array([0])},
-    )
-    source = array_responses({person: own}, np.zeros(len(own), np.int64))
-    scores = stream_layers(recording, source, options=options)[person]
-    return np.asarray(scores["fold_r_best"].values, np.float64)
-
-
-def _once(
-    stage: str,
-    arrays: Sequence[npt.NDArray[Any]],
+def _streamed(
+    recording: xr.DataArray,
+    measured: Mapping[str, Measured],
+    runs: Ints,
     options: EncodingOptions,
-    compute: Callable[[], Doubles],
-) -> Doubles:
-    """Compute what takes minutes and is the same for every model, or find it in the cache."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.shape} {array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    key = content_key(
-        stage=stage,
-        version=[VERSION, ENCODE],
-        arrays=digest.hexdigest(),
-        options=json.loads(json.dumps(asdict(options), default=str)),
-    )
-    path = cache_folder() / "electrodes" / f"{key}.npy"
-    if not path.is_file() or fault(path, f"electrodes/{key}"):
-        values = compute()
-        with writing(path) as beside:
-            with beside.open("wb") as stream:
-                np.save(stream, values, allow_pickle=False)
-            seal(beside, f"electrodes/{key}")
-    return np.asarray(np.load(path, allow_pickle=False))
+    beside: Doubles | None = None,
+) -> dict[str, xr.Dataset]:
+    """Encode electrodes at all lags: those who heard the same words together."""
+    found: dict[str, xr.Dataset] = {}
+    for people, rows in _alike(measured):
+        source = array_responses(
+            {p: measured[p].activity[rows].reshape(len(rows), -1) for p in people}, runs[rows]
+        )
+        found |= stream_layers(
+            recording if len(rows) == len(runs) else recording.isel(sample=rows),
+            source,
+            options=options,
+            nuisance=None if beside is None else beside[rows],
+        )
+    return {p: found[p] for p in measured}
+
+
+def _alike(measured: Mapping[str, Measured]) -> Iterator[tuple[list[str], Ints]]:
+    """Participants who heard the same words, and these words."""
+    groups: dict[bytes, list[str]] = {}
+    for person, own in measured.items():
+        groups.setdefault(own.heard.tobytes(), []).append(person)
+    for people in groups.values():
+        yield people, np.flatnonzero(measured[people[0]].heard)
 
 
 def at_chosen_lag(scores: xr.Dataset, shape: tuple[int, ...]) -> ElectrodeScores:
@@ -316,29 +284,33 @@ def _means(ceilings: Mapping[str, Doubles]) -> dict[str, Doubles]:
 def _relative(
     scores: Mapping[str, ElectrodeScores],
     ceilings: Mapping[str, Doubles],
-    places: Mapping[str, Doubles],
+    measured: Mapping[str, Measured],
 ) -> xr.Dataset:
     """Relate r to ceilings: folds that select electrodes, and folds that estimate."""
     none = Ratio(np.nan, np.nan, np.nan, "one participant has no ceiling")
     each: dict[str, Ratio] = {}
     regions: dict[str, dict[str, Ratio]] = {}
     for person, one in scores.items():
-        near = dict(zip(REGIONS, _near(places[person]), strict=True))
-        each[person], regions[person] = none, dict.fromkeys(near, none)
+        parted = measured[person].regions
+        each[person], regions[person] = none, dict.fromkeys(parted, none)
         if (top := ceilings.get(person)) is None or len(top) != len(one.folds):
+            continue
+        if not np.isfinite(top).any():
+            lonely = Ratio(np.nan, np.nan, np.nan, "nobody else heard all of these words")
+            each[person], regions[person] = lonely, dict.fromkeys(parted, lonely)
             continue
         # What a ceiling scatters by over folds, of all electrodes together: few folds say little.
         error = np.sqrt(np.nanmean(top.var(axis=0, ddof=1)) / len(top))
         parts = Parts(one.folds, top, np.full(len(one.r), error), squared=False)
         each[person] = mean_ratio(parts, Z_VOXEL)
-        regions[person] = {roi: mean_ratio(parts.of(own), Z_VOXEL) for roi, own in near.items()}
+        regions[person] = {roi: mean_ratio(parts.of(own), Z_VOXEL) for roi, own in parted.items()}
     return relative(each, regions)
 
 
 def _by_electrode(
     scores: Mapping[str, ElectrodeScores],
     ceilings: Mapping[str, Doubles],
-    places: Mapping[str, Doubles],
+    measured: Mapping[str, Measured],
     lags: Sequence[float],
 ) -> xr.Dataset:
     """Lay the electrodes of all participants one after the other."""
@@ -358,7 +330,7 @@ def _by_electrode(
         for name, values in own.items():
             columns.setdefault(f"electrode_{name}", []).append(values)
     joined = {name: ("electrode", np.concatenate(parts)) for name, parts in columns.items()}
-    place = np.concatenate([places[person] for person in scores])
+    place = np.concatenate([measured[person].places for person in scores])
     return xr.Dataset(
         {**joined, "electrode_place": (("electrode", "axis"), place)},
         coords={"axis": np.array(["x", "y", "z"], object)},
@@ -372,21 +344,19 @@ def _each(electrodes: xr.Dataset, name: str, n_participants: int) -> Doubles:
     return np.array([_mean(values[owner == number]) for number in range(n_participants)])
 
 
-def _near(places: Doubles) -> list[Bools]:
-    """Electrodes near each region, in the order of the regions."""
-    return [
-        np.linalg.norm(places - np.asarray(peak, float), axis=1) <= NEAR
-        for peak in REGIONS.values()
-    ]
+def _names(measured: Mapping[str, Measured]) -> list[str]:
+    return list(next(iter(measured.values())).regions)
 
 
-def _by_region(values: Mapping[str, Doubles], places: Mapping[str, Doubles]) -> Doubles:
-    """Average over the electrodes near each region, (n_participants, n_regions)."""
-    nothing = np.full(len(REGIONS), np.nan)
+def _by_region(values: Mapping[str, Doubles], measured: Mapping[str, Measured]) -> Doubles:
+    """Average over the electrodes of each region, (n_participants, n_regions)."""
+    nothing = np.full(len(_names(measured)), np.nan)
     return np.array(
         [
-            [_mean(values[p][near]) for near in _near(own)] if p in values else nothing
-            for p, own in places.items()
+            [_mean(values[p][chosen]) for chosen in own.regions.values()]
+            if p in values
+            else nothing
+            for p, own in measured.items()
         ]
     )
 

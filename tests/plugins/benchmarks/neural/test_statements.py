@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from brainpress_plugins.benchmarks.neural import lebel2023, narratives_files
+from brainpress_plugins.benchmarks.neural import alice_eeg_files, lebel2023, narratives_files
+from brainpress_plugins.benchmarks.neural.lags import Lags
 from trees import trees
 
 from harness.errors import SelectionError
@@ -38,6 +39,11 @@ def people(spec: BenchmarkSpec) -> set[str]:
     return {next(filter(None, match.groups())) for match in found if match}
 
 
+SOUNDS = (
+    *(57.541, 60.845, 63.259, 69.989, 66.273, 63.778),
+    *(62.897, 57.311, 57.226, 61.27, 56.17, 46.983),
+)
+"""Lengths of the sounds of *Alice* in ``pipeline/alice.py`` of Eelbrain/Alice at f1cc8145, s."""
 LEFT_OUT = {"brennan2016-alice": 1, "brennan2016-alice-words20": 1}
 """s33 is all zeros, which the notes say."""
 
@@ -50,6 +56,8 @@ def test_the_number_of_people_is_that_of_the_files(name: str) -> None:
     assert said, spec.data
     if counted > 0:
         assert int(said[1]) == counted
+    elif name == "brennan2019-alice-eeg":  # nobody states who is in which archive
+        assert int(said[1]) == len(alice_eeg_files.PARTICIPANTS) == 33
     else:
         assert files(spec)[0].where.startswith("brainscore/")  # one file of all
 
@@ -128,6 +136,11 @@ def test_numbers_of_a_statement_are_those_of_the_code(name: str) -> None:
         assert number("regions") == len(brennan2016_alice.ROIS)
         assert number("volumes") == brennan2016_alice.VOLUMES
         assert number("minutes") == round(brennan2016_alice.VOLUMES * brennan2016_alice.TR / 60)
+    elif name == "brennan2019-alice-eeg":
+        assert number("channels") == len(alice_eeg_files.CHANNELS)
+        assert number("segments") == len(alice_eeg_files.SEGMENTS)
+        assert number("lags") == len(Lags.read(-0.05, 0.95, 0.1, 0.1).middles)
+        assert number("min") == round(sum(SOUNDS) / 60)
     elif name.startswith("narratives"):
         assert len(narratives_files.listeners(narratives_files.SHARED)) == number("listeners")
         assert number("stories") == len(narratives_files.SHARED)
