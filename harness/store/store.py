@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import CorruptError, StoreError
 from harness.store.atomic import explained, writing
 from harness.store.blocks import Block, Chunks, write_blocks
+from harness.store.copies import copied, copy
 from harness.store.leftovers import sweep, temporary_name
 from harness.store.lock import held, sweep_notes
 from harness.store.netcdf import write_netcdf
@@ -59,6 +60,9 @@ class Store:
         """Where a result is, or would be."""
         return self.root / kind / key[:2] / f"{key}.nc"
 
+    def _copy_path(self, kind: Kind, key: str) -> Path:
+        return self.root / "copies" / kind / key[:2] / key
+
     def weights_path(self, key: str) -> Path:
         """Where the weights of a compressed model are, or would be."""
         return self.root / "weights" / key[:2] / f"{key}.safetensors"
@@ -76,6 +80,7 @@ class Store:
         """Forget a result."""
         with explained(self.root):
             self.path(kind, key).unlink(missing_ok=True)
+            self._copy_path(kind, key).unlink(missing_ok=True)
 
     def write(
         self,
@@ -176,15 +181,25 @@ class Store:
             self._sound[path] = state
 
     def read(self, kind: Kind, key: str) -> xr.Dataset:
-        """Read a dataset whole.
+        """Read a dataset whole; a small one from its copy (:mod:`harness.store.copies`).
 
         Raises
         ------
         CorruptError
             The file does not read back; it has been moved aside, so that it is made again.
         """
+        if kind is Kind.RECORDING:
+            with self.reading(kind, key) as dataset:
+                return dataset.load()
+        beside, name = self._copy_path(kind, key), _name(kind, key)
+        state = _state(self.path(kind, key))
+        if state is not None and (found := copied(beside, name, state)) is not None:
+            return found
         with self.reading(kind, key) as dataset:
-            return dataset.load()
+            loaded = dataset.load()
+        if state is not None:
+            copy(beside, name, state, loaded)
+        return loaded
 
     @contextmanager
     def reading(self, kind: Kind, key: str) -> Iterator[xr.Dataset]:
