@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +14,15 @@ import xarray as xr
 
 from harness.errors import RecordingError
 from harness.lm.states import hidden_states, mass_of, n_layers, token_logprobs
-from harness.numeric.arrays import Doubles, Singles
+from harness.numeric.arrays import Doubles
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
 from harness.record.boundary import beginnings
 from harness.record.context import Context
 from harness.record.examined import check_rows, reads_alone, refused, start_tokens, told
+from harness.record.growing import Growing, NotFinite, grown
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
+from harness.record.size import bytes_of
 from harness.record.tokens import Tokens, of_tokens, tokenise
 from harness.record.windows import windows
 from harness.stimuli.passages import Passage
@@ -50,6 +53,10 @@ class LanguageSubject:
         Does not change results.
     progress : callable, optional
         Called with (tokens done, tokens in all).
+    scratch : Path, optional
+        Folder for recordings that are too large to be held in memory; they are in
+        ``scratch / KEY``, a file for each layer, and are read from there when they are asked
+        for. None: all are held.
     """
 
     language_model: LanguageModel
@@ -57,6 +64,7 @@ class LanguageSubject:
     batch_tokens: int = BATCH_TOKENS
     trees: bool = True
     progress: Callable[[int, int], None] | None = None
+    scratch: Path | None = None
 
     def record(self, request: Request) -> xr.DataArray:
         """Answer one request.
@@ -112,20 +120,28 @@ class _Pass:
         if request.measure.of_tokens:
             values = of_tokens(request.measure, tokens, len(model.tokenizer))
             return {
-                r.key: _recording(r, rows, rows.read(values), request.measure).assign_attrs(
-                    tokens=0
-                )
+                r.key: _recording(r, rows, rows.read(values)).assign_attrs(tokens=0)
                 for r, rows in zip(self.requests, readouts, strict=True)
             }
         shown = self._shown(passages, tokens)
         layers = n_layers(model.model) if request.measure is Measure.HIDDEN else 1
-        outs = [_Sum(r, layers) for r in readouts]
+        outs = self._sums(readouts, layers)
         passed, seconds = self._forward(shown, outs, request)
         spent = {"tokens": passed, "forward_seconds": seconds} | told(model, request.context)
         return {
-            r.key: _recording(r, rows, out.values(), request.measure).assign_attrs(spent)
+            r.key: _recording(r, rows, out.values()).assign_attrs(spent)
             for r, rows, out in zip(self.requests, readouts, outs, strict=True)
         }
+
+    def _sums(self, readouts: list[_Rows], layers: int) -> list[_Sum]:
+        """Return the recordings, empty; together they decide whether they fit in memory."""
+        scratch, rows = self.subject.scratch, sum(sum(r.counts) for r in readouts)
+
+        def make(request: Request, own: int, units: int, device: torch.device) -> Growing:
+            file = None if scratch is None else scratch / request.key
+            return grown((own, layers, units), device, file, bytes_of((rows, layers, units)))
+
+        return [_Sum(r, own, make) for r, own in zip(self.requests, readouts, strict=True)]
 
     def _shown(self, passages: Sequence[Passage], tokens: Sequence[Tokens]) -> list[Shown]:
         context, model = self.requests[0].context, self.subject.language_model
@@ -214,18 +230,24 @@ class _Rows:
         ]
         return cls(matrices, [0, *np.cumsum(counts)[:-1].tolist()], counts)
 
-    def read(self, values: Sequence[Doubles]) -> Singles:
+    def read(self, values: Sequence[Doubles]) -> xr.Variable:
         """Read out a value for each token of each passage, (rows, 1, 1)."""
         rows = [matrix @ own for matrix, own in zip(self.matrices, values, strict=True)]
-        return np.asarray(np.concatenate(rows)[:, None, None], np.float32)
+        found = np.asarray(np.concatenate(rows)[:, None, None], np.float32)
+        return xr.Variable(("sample", "layer", "unit"), found)
 
 
 class _Sum:
     """The recording as it grows: each batch adds its tokens' part to the rows it touches."""
 
-    def __init__(self, rows: _Rows, layers: int) -> None:
-        self._rows, self._layers = rows, layers
-        self._values: Singles | None = None
+    def __init__(
+        self,
+        request: Request,
+        rows: _Rows,
+        make: Callable[[Request, int, int, torch.device], Growing],
+    ) -> None:
+        self._request, self._rows, self._make = request, rows, make
+        self._growing: Growing | None = None
         self._touched: Any = None
         self._matrix: Any = None
 
@@ -247,15 +269,21 @@ class _Sum:
 
     def add(self, layer: int, flat: torch.Tensor) -> None:
         """Add the states of one layer: (windows * tokens, units)."""
-        part = (self._matrix @ flat).cpu().numpy()
-        if self._values is None:
-            shape = (sum(self._rows.counts), self._layers, part.shape[1])
-            self._values = np.zeros(shape, np.float32)
-        self._values[self._touched, layer] += part
+        part = self._matrix @ flat
+        if self._growing is None:
+            rows = sum(self._rows.counts)
+            self._growing = self._make(self._request, rows, part.shape[1], part.device)
+        try:
+            self._growing.add(layer, self._touched, part)
+        except NotFinite as error:
+            raise _not_finite(self._request, self._rows, error.row) from None
 
-    def values(self) -> Singles:
-        assert self._values is not None
-        return self._values
+    def values(self) -> xr.Variable:
+        assert self._growing is not None
+        try:
+            return self._growing.variable()
+        except NotFinite as error:
+            raise _not_finite(self._request, self._rows, error.row) from None
 
 
 def model_inputs(
@@ -310,21 +338,21 @@ _NAMES = {
 }
 
 
-def _recording(request: Request, rows: _Rows, values: Singles, measure: Measure) -> xr.DataArray:
-    if not np.isfinite(values).all():
-        bad = int(np.argmax(~np.isfinite(values).all(axis=(1, 2))))
-        passage = request.stimuli.passages[
-            int(np.searchsorted(np.cumsum(rows.counts), bad, "right"))
-        ]
-        raise RecordingError(
-            f"the {_NAMES[measure]} of passage {passage.name!r} are not finite (row {bad})",
-            "with dtype float16 activations can overflow: use float32 or bfloat16; a first token"
-            " without a start token has no probability: use start='bos'",
-        )
+def _not_finite(request: Request, rows: _Rows, row: int) -> RecordingError:
+    """Return the error of a value that is not finite."""
+    passages = request.stimuli.passages
+    passage = passages[int(np.searchsorted(np.cumsum(rows.counts), row, "right"))]
+    return RecordingError(
+        f"the {_NAMES[request.measure]} of passage {passage.name!r} are not finite (row {row})",
+        "with dtype float16 activations can overflow: use float32 or bfloat16; a first token"
+        " without a start token has no probability: use start='bos'",
+    )
+
+
+def _recording(request: Request, rows: _Rows, values: xr.Variable) -> xr.DataArray:
     names = np.repeat([p.name for p in request.stimuli.passages], rows.counts)
     return xr.DataArray(
         values,
-        dims=("sample", "layer", "unit"),
         coords={"layer": np.arange(values.shape[1]), "passage": ("sample", names)},
         name="recording",
         attrs={

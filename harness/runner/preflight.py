@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from harness.place.memory import Room as Left
 from harness.place.memory import available
 from harness.record.request import Measure, Request
+from harness.record.size import held_bytes
 from harness.runner.cells import Cell, Variant
 from harness.runner.options import Overwrite
 from harness.runner.pace import Pace, pace_of, tokens_of
@@ -195,7 +196,7 @@ def _part(
     kept = _weights_kept(variant, weights, plan, store)
     return _Part(
         seconds=seconds,
-        memory=weights + ACTIVATION_BYTES + 2 * max(recorded.values(), default=0),
+        memory=weights + ACTIVATION_BYTES + held_bytes(max(recorded.values(), default=0)),
         disk=recorded.total() + kept,
         passing=_blocks(variant, weights, plan, store),
     )

@@ -18,13 +18,14 @@ from harness.lm.source import resolve
 from harness.place.memory import check_room, give_back
 from harness.place.place import Place
 from harness.record.request import Request
-from harness.record.size import recording_bytes
+from harness.record.size import chunk_of, held_bytes, layer_file, recording_bytes
 from harness.runner.cells import NONE, Variant
 from harness.runner.device_memory import halved
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress
 from harness.spec.specs import load_target
+from harness.store.blocks import Block
 from harness.store.store import Kind, Store
 
 if TYPE_CHECKING:
@@ -107,6 +108,17 @@ class Session:
             self.record([request])
             return self.store.opened(Kind.RECORDING, key)["recording"]
 
+    def mend(self, requests: Iterable[Request]) -> bool:
+        """Read recordings whole, and make those again that have decayed; say whether any had."""
+        mended = False
+        for request in requests:
+            try:
+                self.store.check(Kind.RECORDING, self.keys.recording(request), anew=True)
+            except CorruptError:
+                self.record([request])
+                mended = True
+        return mended
+
     def record(self, requests: Iterable[Request]) -> None:
         """Make the recordings that are not in the store.
 
@@ -119,7 +131,7 @@ class Session:
                 passes.setdefault(request.pass_key, []).append(request)
         for group in passes.values():
             with self.store.lock(Kind.RECORDING, self.keys.recording(group[0])):
-                missing = [r for r in group if not self._has(r)]
+                missing = list({r.key: r for r in group if not self._has(r)}.values())
                 if missing:
                     self._record(missing)
 
@@ -165,36 +177,48 @@ class Session:
             _ = self._loaded  # what loading takes is no part of recording
         first = requests[0]
         what = f"recording {first.stimuli.name} ({first.measure}, {first.context})"
-        check_room(
-            sum(recording_bytes(request, self.files.config) for request in requests),
-            what,
-            "benchmarks of fewer words at a time want less",
-        )
+        size = sum(recording_bytes(request, self.files.config) for request in requests)
+        check_room(held_bytes(size), what, "benchmarks of fewer words at a time want less")
 
         def record(part: int) -> dict[str, xr.DataArray]:
             again = f", a batch of 1/{part}" if part > 1 else ""
             self.progress.stage(self.variant, what + again)
-            return self._subject(part).record_all(requests)
+            return self._subject(scratch, part).record_all(requests)
 
-        with Meter(self.device) as meter:
-            answers = halved(record, self.device, what)
-        for request in requests:
-            answer = answers[request.key]
-            answer.attrs |= {
-                "seconds": meter.seconds,
-                "peak_memory": meter.peak_memory,
-                "device": self.device,
-                "dtype": self.options.dtype,
-            }
-            rows, _, units = answer.shape
-            self.store.write(
-                Kind.RECORDING,
-                self.keys.recording(request),
-                answer.to_dataset(),
-                chunks={"recording": (rows, 1, units)},
-            )
+        with self.store.scratch(Kind.RECORDING, self.keys.recording(first)) as scratch:
+            with Meter(self.device) as meter:
+                answers = halved(record, self.device, what)
+            for request in requests:
+                answer = answers.pop(request.key)
+                answer.attrs |= {
+                    "seconds": meter.seconds,
+                    "peak_memory": meter.peak_memory,
+                    "device": self.device,
+                    "dtype": self.options.dtype,
+                }
+                self._keep(request, answer, scratch)
 
-    def _subject(self, part: int = 1) -> Subject:
+    def _keep(self, request: Request, answer: xr.DataArray, scratch: Path) -> None:
+        """Store a recording; of one in files each layer goes when it is stored."""
+        folder = scratch / request.key
+        rows, layers, _ = shape = answer.shape
+        if filed := folder.is_dir():
+            self.progress.stage(self.variant, f"storing {request.stimuli.name}")
+
+        def written(_: str, block: Block) -> None:
+            if filed and block[0].stop == rows:
+                layer_file(folder, block[1].start).unlink()
+
+        self.store.write(
+            Kind.RECORDING,
+            self.keys.recording(request),
+            answer.to_dataset(),
+            chunks={"recording": chunk_of(shape)},
+            written=written,
+            room=answer.nbytes // layers if filed else answer.nbytes,
+        )
+
+    def _subject(self, scratch: Path, part: int = 1) -> Subject:
         """Return what answers requests, in batches of a part of the size that was asked for."""
         if self.variant.model.control == AUTOCORRELATION:
             from harness.record.autocorrelation import AutocorrelationSubject
@@ -208,6 +232,7 @@ class Session:
             batch_size=size and max(1, size // part),
             batch_tokens=BATCH_TOKENS // part,
             progress=self.progress.advance,
+            scratch=scratch,
         )
 
     @cached_property

@@ -207,7 +207,7 @@ class Worker:
 
                     def score(part: int) -> xr.Dataset:
                         with entered(replace(place, memory=place.memory // part)):
-                            return _score(loaded, opened)
+                            return _mended(loaded, opened)
 
                     found = halved(score, opened.device, f"scoring {loaded.spec.name}")
                     opened.store.write(Kind.SCORE, key, found)
@@ -340,6 +340,16 @@ def failed(cell: Cell, error: Exception, store: Store) -> Cell:
     store.write(Kind.FAILURE, key, remembered)
     withdraw(store, [key])  # of a worker that died over it
     return replace(cell, status=status, reason=reason)
+
+
+def _mended(loaded: Loaded, opened: Session) -> xr.Dataset:
+    """Score; once more where a recording decayed while it was read."""
+    try:
+        return _score(loaded, opened)
+    except RuntimeError as error:
+        if "NetCDF" not in str(error) or not opened.mend(loaded.requests):
+            raise
+        return _score(loaded, opened)
 
 
 def _score(loaded: Loaded, opened: Session) -> xr.Dataset:

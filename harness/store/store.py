@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import CorruptError, StoreError
 from harness.store.atomic import explained, writing
-from harness.store.leftovers import sweep
+from harness.store.blocks import Block, Chunks, write_blocks
+from harness.store.copies import copied, copy
+from harness.store.leftovers import sweep, temporary_name
 from harness.store.lock import held, sweep_notes
 from harness.store.netcdf import write_netcdf
 from harness.store.seal import fault
@@ -45,6 +47,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        self._sound: dict[Path, tuple[int, ...]] = {}
 
     @classmethod
     def default(cls) -> Store:
@@ -56,6 +59,9 @@ class Store:
     def path(self, kind: Kind, key: str) -> Path:
         """Where a result is, or would be."""
         return self.root / kind / key[:2] / f"{key}.nc"
+
+    def _copy_path(self, kind: Kind, key: str) -> Path:
+        return self.root / "copies" / kind / key[:2] / key
 
     def weights_path(self, key: str) -> Path:
         """Where the weights of a compressed model are, or would be."""
@@ -74,19 +80,38 @@ class Store:
         """Forget a result."""
         with explained(self.root):
             self.path(kind, key).unlink(missing_ok=True)
+            self._copy_path(kind, key).unlink(missing_ok=True)
 
     def write(
         self,
         kind: Kind,
         key: str,
         dataset: xr.Dataset,
-        chunks: dict[str, tuple[int, ...]] | None = None,
+        chunks: Chunks | None = None,
+        *,
+        written: Callable[[str, Block], object] | None = None,
+        room: int | None = None,
     ) -> None:
         """Store a dataset.
+
+        Variables with chunks are read and written a chunk at a time, along their shortest chunks
+        first.
 
         The file is sealed (:mod:`harness.store.seal`): it names its key and carries a digest of all
         its bytes, which every reader checks. Every numeric variable has a checksum per chunk as
         well (Fletcher-32), for parts that are read later than that.
+
+        Parameters
+        ----------
+        kind : Kind
+        key : str
+        dataset : Dataset
+        chunks : mapping, optional
+            Sizes of the chunks of some variables.
+        written : callable, optional
+            Called with the name of such a variable and the block of it that is written.
+        room : int, optional
+            Bytes that must be free on the disk; by default all that are written.
 
         Raises
         ------
@@ -98,17 +123,24 @@ class Store:
             for name, variable in dataset.variables.items()
             if variable.dtype.kind in "fiub" and variable.ndim > 0 and variable.size > 0
         }
-        for name, sizes in (chunks or {}).items():
-            encoding[name]["chunksizes"] = sizes
         write_netcdf(
             self.path(kind, key),
-            lambda path: dataset.to_netcdf(path, engine="netcdf4", encoding=encoding),
-            nbytes=dataset.nbytes,
+            lambda path: (
+                write_blocks(path, dataset, chunks, encoding, written)
+                if chunks
+                else dataset.to_netcdf(path, engine="netcdf4", encoding=encoding)
+            ),
+            nbytes=dataset.nbytes if room is None else room,
             name=_name(kind, key),
         )
+        self._proved(kind, key)
 
-    def check(self, kind: Kind, key: str) -> None:
+    def check(self, kind: Kind, key: str, *, anew: bool = False) -> None:
         """Read all bytes of a file, and hold them against its seal.
+
+        Once: a file that this store has written or read whole, and that nobody has touched since,
+        is not read again, unless ``anew`` asks for it. What is read of it later has checksums of
+        its own.
 
         Raises
         ------
@@ -117,8 +149,14 @@ class Store:
         CorruptError
             It is of another key, or damaged; it has been moved aside, so that it is made again.
         """
+        path = self.path(kind, key)
+        before = _state(path)
+        if not anew and before is not None and self._sound.get(path) == before:
+            return
         if why := self.fault(kind, key):
-            raise self._quarantined(self.path(kind, key), why)
+            raise self._quarantined(path, why)
+        if before is not None:
+            self._sound[path] = before
 
     def fault(self, kind: Kind, key: str) -> str:
         """Say why a file is not what was stored under its key; nothing where it is.
@@ -136,16 +174,32 @@ class Store:
         except OSError as error:
             raise _refused(path, error) from error
 
+    def _proved(self, kind: Kind, key: str) -> None:
+        """Remember a file that is whole."""
+        path = self.path(kind, key)
+        if (state := _state(path)) is not None:
+            self._sound[path] = state
+
     def read(self, kind: Kind, key: str) -> xr.Dataset:
-        """Read a dataset whole.
+        """Read a dataset whole; a small one from its copy (:mod:`harness.store.copies`).
 
         Raises
         ------
         CorruptError
             The file does not read back; it has been moved aside, so that it is made again.
         """
+        if kind is Kind.RECORDING:
+            with self.reading(kind, key) as dataset:
+                return dataset.load()
+        beside, name = self._copy_path(kind, key), _name(kind, key)
+        state = _state(self.path(kind, key))
+        if state is not None and (found := copied(beside, name, state)) is not None:
+            return found
         with self.reading(kind, key) as dataset:
-            return dataset.load()
+            loaded = dataset.load()
+        if state is not None:
+            copy(beside, name, state, loaded)
+        return loaded
 
     @contextmanager
     def reading(self, kind: Kind, key: str) -> Iterator[xr.Dataset]:
@@ -242,6 +296,19 @@ class Store:
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
 
+    @contextmanager
+    def scratch(self, kind: Kind, key: str) -> Iterator[Path]:
+        """Give a folder of this process alone; whatever happens, it is gone afterwards.
+
+        It is where the result will be, on the same disk. What a killed process leaves is swept.
+        """
+        folder = self.path(kind, key)
+        folder = folder.with_name(temporary_name(folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def unfinished_path(self, key: str) -> Path:
         """Where work in progress is, or would be."""
         return self.root / "unfinished" / key[:32]
@@ -269,6 +336,15 @@ class Store:
 def _name(kind: Kind, key: str) -> str:
     """Return what a file's seal names."""
     return f"{kind}/{key}"
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Return what changes when a file is written or replaced; None where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _refused(path: Path, error: OSError) -> StoreError:

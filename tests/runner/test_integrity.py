@@ -12,6 +12,7 @@ from harness.api import carry_out
 from harness.compress.text.calibration import CalibrationSpec
 from harness.errors import CorruptError
 from harness.fetch import checksum
+from harness.runner import work
 from harness.runner.keys import Keys
 from harness.runner.status import Status
 from harness.spec.specs import CompressorSpec
@@ -125,6 +126,30 @@ def test_a_file_under_another_key(planning, store, kind):
     found = repaired["compression"]["bits_per_weight"].values
     np.testing.assert_array_equal(found, board["compression"]["bits_per_weight"].values)
     assert set_aside(store) == [kind]
+
+
+def test_a_recording_that_decays_while_it_is_scored(planning, store, monkeypatch):
+    """Its seal held when it was opened, or nobody asked it again."""
+    plan = planning([benchmark("Hidden")], [NONE])
+    (request,) = plan.benchmarks["toy-hidden"].requests
+    key, scored = keys_of_plan(plan).recording(request), []
+    original = work._score
+
+    def decays(loaded, opened):
+        path = store.path(Kind.RECORDING, key)
+        if not scored:
+            layer = store.read(Kind.RECORDING, key)["recording"].values[:, -1]
+            flip(path, path.read_bytes().index(layer.tobytes()) + 11)
+            # Nothing but what is read tells.
+            opened.store._proved(Kind.RECORDING, key)
+        scored.append(path)
+        return original(loaded, opened)
+
+    monkeypatch.setattr(work, "_score", decays)
+    cells, _ = carry_out(plan)
+    assert cells[0].status is Status.DONE, cells[0].reason
+    assert len(scored) == 2
+    assert set_aside(store) == [Kind.RECORDING]
 
 
 def test_no_flipped_bit_of_a_stored_file_goes_unseen(planning, store):

@@ -246,11 +246,11 @@ def test_a_store_that_cannot_be_written_stops_at_once(planning, store, recorded,
 def test_a_disk_that_fills_up_loses_nothing_computed_before(planning, store, monkeypatch):
     original, writes = Store.write, []
 
-    def fills(self, kind, key, dataset, chunks=None):
+    def fills(self, kind, key, dataset, chunks=None, **how):
         if len(writes) == 4:
             raise StoreError("cannot write in the store: no space is left on the device")
         writes.append(kind)
-        original(self, kind, key, dataset, chunks)
+        original(self, kind, key, dataset, chunks, **how)
 
     monkeypatch.setattr(Store, "write", fills)
     with pytest.raises(StoreError, match="no space"):
