@@ -28,6 +28,7 @@ METHODS = (
     "hqq-int4",
     "fp8-token",
     "nvfp4",
+    "activations-int8",
     "gptq-int4",
     "quarot-gptq-int3",
     "sparsegpt-50",
