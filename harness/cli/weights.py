@@ -21,15 +21,27 @@ def weights(
     from_disk: Annotated[
         bool, typer.Option("--from-disk", help="Block by block: for models larger than memory.")
     ] = False,
+    packed: Annotated[
+        bool,
+        typer.Option("--packed", help="Codes and scales, in the format of compressed-tensors."),
+    ] = False,
     offline: Offline = False,
 ) -> None:
-    """Write a variant as a Hugging Face folder: dense weights, tokenizer and card."""
+    """Write a variant as a Hugging Face folder: weights, tokenizer and card."""
+    from harness.errors import CompressionError
     from harness.place.place import Place
     from harness.runner.options import RunOptions
     from harness.runner.weights import parse_variant, write_weights
     from harness.runner.weights_on_disk import write_weights_from_disk
 
     place = Place.make(offline=offline, device=device, store=store)
-    write = write_weights_from_disk if from_disk else write_weights
-    where = write(parse_variant(variant), out, place, RunOptions(dtype=dtype))
+    options = RunOptions(dtype=dtype)
+    if from_disk and packed:
+        raise CompressionError(
+            "--from-disk writes dense weights", "leave out one of --from-disk and --packed"
+        )
+    if from_disk:
+        where = write_weights_from_disk(parse_variant(variant), out, place, options)
+    else:
+        where = write_weights(parse_variant(variant), out, place, options, packed=packed)
     console.print(f"written: {where}", soft_wrap=True)

@@ -34,11 +34,14 @@ class FastProducts(TorchFunctionMode):
         Is shown every product of two factors before it is made, and may change what a weight
         multiplies. Weights that belong to no layer of their own (experts are slices of one
         parameter) are met here and nowhere else.
+    plain : bool
+        Show the products only, and leave them to torch, which knows their derivatives.
     """
 
-    def __init__(self, see: See | None = None) -> None:
+    def __init__(self, see: See | None = None, *, plain: bool = False) -> None:
         super().__init__()
         self._see = see
+        self._plain = plain
 
     def __torch_function__(
         self,
@@ -54,8 +57,8 @@ class FastProducts(TorchFunctionMode):
         if func is functional.linear:
             if self._see is not None and len(args) > 1:
                 args = (self._see(args[1], args[0], True), *args[1:])
-            return linear_map(*args, **named)
-        if func is functional.scaled_dot_product_attention:
+            return func(*args, **named) if self._plain else linear_map(*args, **named)
+        if func is functional.scaled_dot_product_attention and not self._plain:
             return attention(*args, **named)
         if self._see is not None and func in _PRODUCTS and len(args) > 1:
             args = self._seen(args[0], args[1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,14 @@ from harness.runner.options import RunOptions
 from harness.runner.progress import Progress, Silent
 from harness.runner.select import Suite, select
 from harness.runner.session import Session
+from harness.runner.weights_packed import layout, pack_folder
 from harness.spec.registry import registry
 from harness.store.keys import canonical_json
 from harness.store.store import Store
 
 if TYPE_CHECKING:
     import xarray as xr
+    from torch import nn
 
     from harness.lm.files import ModelFiles
     from harness.lm.load import LanguageModel
@@ -27,6 +31,14 @@ SAME = 1e-5
 """Largest difference of logits from what was scored, as a share of the largest logit."""
 
 _CHECKED = 32
+_DENSE = (
+    "The weights are dense: the values that the packed form stands for. The folder is as large as "
+    "the model it was made from; its packed size is in the table."
+)
+_PACKED = (
+    "The compressed layers are packed in the format of compressed-tensors, and stand for exactly "
+    "the values that were scored; all else is as it was, in the precision of the run."
+)
 
 
 def parse_variant(text: str) -> Variant:
@@ -53,8 +65,10 @@ def write_weights(
     place: Place,
     options: RunOptions | None = None,
     progress: Progress | None = None,
+    *,
+    packed: bool = False,
 ) -> Path:
-    """Write a variant as a Hugging Face folder: dense weights, tokenizer, and a card.
+    """Write a variant as a Hugging Face folder: weights, tokenizer, and a card.
 
     The weights are the values that the packed form stands for, in the precision of the run: what
     was scored, for any program that reads such folders. It is read back before it is called whole.
@@ -70,6 +84,8 @@ def write_weights(
     options : RunOptions, optional
         The precision.
     progress : Progress, optional
+    packed : bool
+        Codes and scales in place of the values they stand for, as compressed-tensors stores them.
 
     Returns
     -------
@@ -80,10 +96,12 @@ def write_weights(
     ------
     CompressionError
         The folder is not empty, the variant is more than its weights (it rounds what goes into
-        layers), or what was written does not read back as what was scored.
+        layers), its method has no packed form, or what was written does not read back as what was
+        scored.
     """
     folder = folder.expanduser()
     check_empty(folder)
+    how = layout(variant.compressor) if packed else None
     opened = Session(
         variant, Store(place.store), place, options or RunOptions(), progress or Silent()
     )
@@ -93,8 +111,11 @@ def write_weights(
         _check_weights_alone(variant, model)
         model.model.save_pretrained(folder)  # type: ignore[operator]
         model.tokenizer.save_pretrained(folder)
-        (folder / "README.md").write_text(card(variant, model.files, report), encoding="utf-8")
-        apart = _apart(model, folder)
+        if how is not None:
+            pack_folder(folder, model.model, [str(name) for name in report["module"].values], how)
+        said = card(variant, model.files, report, packed=packed)
+        (folder / "README.md").write_text(said, encoding="utf-8")
+        apart = max(reader(model, folder) for reader in _readers(packed))
     if not apart <= SAME:
         raise CompressionError(
             f"{folder} reads back as another model: its logits are apart by {apart:.2g}",
@@ -127,16 +148,40 @@ def _check_weights_alone(variant: Variant, model: LanguageModel) -> None:
             )
 
 
-def _apart(model: LanguageModel, folder: Path) -> float:
+def _readers(packed: bool) -> list[Callable[[LanguageModel, Path], float]]:
+    """Return who reads a folder back: plain transformers where it can, and brainpress."""
+    if not packed:
+        return [_apart_by_transformers]
+    there = find_spec("compressed_tensors") is not None
+    return [_apart_by_brainpress, *([_apart_by_transformers] if there else [])]
+
+
+def _apart_by_transformers(model: LanguageModel, folder: Path) -> float:
     """Return the largest difference of logits after reading a folder with plain transformers."""
-    import torch
     from transformers import AutoModelForCausalLM
 
-    device = next(model.model.parameters()).device
     dtype = next(model.model.parameters()).dtype
     again = AutoModelForCausalLM.from_pretrained(
         folder, dtype=dtype, local_files_only=True, trust_remote_code=False
     )
+    return _apart(model, again)
+
+
+def _apart_by_brainpress(model: LanguageModel, folder: Path) -> float:
+    from harness.lm.load import DTYPES, load
+    from harness.lm.source import resolve
+
+    (spec,) = select(Suite(models=(f"file:{folder}",)), registry()).models
+    dtype = next(model.model.parameters()).dtype
+    (name,) = (name for name, known in DTYPES.items() if known == dtype)
+    return _apart(model, load(resolve(spec, offline=True), spec, dtype=name).model)
+
+
+def _apart(model: LanguageModel, again: nn.Module) -> float:
+    """Return the largest difference of logits of two models, as a share of the largest logit."""
+    import torch
+
+    device = next(model.model.parameters()).device
     again = again.to(device).eval()
     count = min(_CHECKED, model.context or _CHECKED)
     rows = model.model.get_input_embeddings().num_embeddings  # type: ignore[operator]
@@ -146,7 +191,7 @@ def _apart(model: LanguageModel, folder: Path) -> float:
     return float((first - second).abs().max() / first.abs().max())
 
 
-def card(variant: Variant, files: ModelFiles, report: xr.Dataset) -> str:
+def card(variant: Variant, files: ModelFiles, report: xr.Dataset, *, packed: bool = False) -> str:
     """Return the card of a folder: what was done to which model, on which text, and how far.
 
     Parameters
@@ -156,6 +201,8 @@ def card(variant: Variant, files: ModelFiles, report: xr.Dataset) -> str:
         Of the model before.
     report : Dataset
         What the compressor did.
+    packed : bool
+        Whether the folder holds codes.
     """
     said = report.attrs
     spec, compressor = variant.model, variant.compressor
@@ -178,8 +225,8 @@ def card(variant: Variant, files: ModelFiles, report: xr.Dataset) -> str:
         before = f"{float(said['perplexity_before']):.2f}, "
         rows.append(("perplexity on the embedded story, before and after", f"{before}{after:.2f}"))
     lines = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    form = _PACKED if packed else _DENSE
     return (
-        f"# {spec.name}, {compressor.name}\n\nWritten by brainpress. The weights are dense: the "
-        "values that the packed form stands for. The folder is as large as the model it was made "
-        f"from; its packed size is in the table.\n\n| | |\n|---|---|\n{lines}\n"
+        f"# {spec.name}, {compressor.name}\n\nWritten by brainpress. {form}\n\n"
+        f"| | |\n|---|---|\n{lines}\n"
     )

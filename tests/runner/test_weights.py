@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,13 @@ from harness.compress.layers.workspace import Workspace
 from harness.compress.text.calibration import CalibrationSpec
 from harness.compress.text.sources import SELF
 from harness.errors import CompressionError, SelectionError
+from harness.lm.load import load
+from harness.lm.source import resolve
 from harness.place.place import Place, entered
 from harness.runner.cells import Variant
 from harness.runner.options import RunOptions
 from harness.runner.progress import Silent
+from harness.runner.select import Suite, select
 from harness.runner.session import Session
 from harness.runner.weights import parse_variant, write_weights
 from harness.runner.weights_on_disk import write_weights_from_disk
@@ -143,3 +148,56 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     for path in folder.glob("*.safetensors"):
         found |= load_file(path)
     return found
+
+
+PACKED = {
+    "rtn-int8": ("pack-quantized", False),
+    "rtn-int4-symmetric": ("pack-quantized", False),
+    "gptq-int3": ("pack-quantized", True),
+    "gptq-int4": ("pack-quantized", True),
+    "gptq+sparsegpt-50-int4": ("pack-quantized", True),
+    "fp8": ("float-quantized", False),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_packed_it_is_the_same_model_in_less_room(name: str, tmp_path: Path, place: Place) -> None:
+    form, zero_points = PACKED[name]
+    chosen = variant(tmp_path / "mock", name)
+    dense = write_weights(chosen, tmp_path / "dense", place)
+    packed = write_weights(chosen, tmp_path / "packed", place, packed=True)
+    described = json.loads((packed / "config.json").read_text())["quantization_config"]
+    assert described["format"] == form
+    assert ("zero_point" in " ".join(tensors(packed))) == zero_points
+
+    (spec,) = select(Suite(models=(f"file:{packed}",)), registry()).models
+    again = load(resolve(spec, offline=True), spec).model
+    ours = dict(again.named_parameters())
+    for key, tensor in tensors(dense).items():
+        assert torch.equal(ours[key], tensor), key
+    layers = [key for key in tensors(dense) if ".layers." in key and "norm" not in key]
+    size = sum(t.nbytes for k, t in tensors(packed).items() if ".layers." in k and "norm" not in k)
+    assert size < 0.6 * sum(tensors(dense)[key].nbytes for key in layers)
+    if find_spec("compressed_tensors") is not None:
+        from transformers import AutoModelForCausalLM
+
+        theirs: Any = AutoModelForCausalLM.from_pretrained(packed, dtype=torch.float32)
+        tokens = torch.arange(12)[None]
+        expected = again(input_ids=tokens).logits
+        torch.testing.assert_close(theirs(input_ids=tokens).logits, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("svd-80", "has no form that brainpress packs"),
+        ("awq-int4", "stand on no grid of 4 bits"),
+        ("hqq-int4", "stand on no grid of 4 bits"),
+        ("quarot-gptq-int4", "stand on no grid of 4 bits"),
+    ],
+)
+def test_what_stands_on_no_grid_is_not_packed(
+    name: str, problem: str, tmp_path: Path, place: Place
+) -> None:
+    with pytest.raises(CompressionError, match=problem):
+        write_weights(variant(tmp_path / "mock", name), tmp_path / "out", place, packed=True)

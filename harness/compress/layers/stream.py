@@ -50,6 +50,11 @@ class Stream:
         self._block = 0
         self._see: See | None = None
 
+    @property
+    def width(self) -> int:
+        """Units of the hidden states."""
+        return self._short.shape[-1]
+
     @contextmanager
     def seen(self, see: See) -> Iterator[None]:
         """Show the products that a block makes to somebody for a while."""
@@ -81,6 +86,20 @@ class Stream:
         except KeyError:
             self._run(block, self._hidden[0], self._calls[self._block][0], device)
         yield
+
+    def differentiable(self, block: nn.Module, device: torch.device) -> Tensor:
+        """Run the next block on the first batch with a graph for derivatives, and stay before it.
+
+        Returns
+        -------
+        Tensor
+            (..., batch, length, unit): what came out, on the device.
+        """
+        call = self._calls[self._block][0]
+        keywords: dict[str, Any] = {k: moved(device, v) for k, v in call.keywords.items()}
+        arguments = [moved(device, value) for value in call.arguments]
+        with torch.enable_grad(), FastProducts(self._see, plain=True):
+            return state_of(block(self._hidden[0].to(device), *arguments, **keywords))
 
     def passing(self, block: nn.Module, device: torch.device) -> Iterator[Tensor]:
         """Run the next block on every batch, and stand behind it at the end.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harness.compress.report.summary import CompressionReport
+from harness.compress.report.summary import INPUT_BITS, CompressionReport
 from harness.errors import CompressionError
 
 
@@ -32,12 +32,14 @@ def check_finite(weight: Tensor, name: str, what: str) -> None:
 
 
 def check_changed(report: CompressionReport) -> None:
-    """Raise CompressionError when no weight differs from before.
+    """Raise CompressionError when no weight differs from before, and no input is rounded.
 
     A library that does not know an architecture leaves it as it was without a word, and the result
     then looks like a compressor that costs nothing.
     """
-    if report.restore or any(layer.weight_change > 0 for layer in report.layers):
+    if report.restore:
+        return
+    if any(layer.weight_change > 0 or INPUT_BITS in layer.detail for layer in report.layers):
         return
     raise CompressionError(
         f"nothing was changed: {len(report.layers)} linear layers (nn.Linear, Conv1D) of the "

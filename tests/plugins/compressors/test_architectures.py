@@ -28,6 +28,7 @@ METHODS = (
     "hqq-int4",
     "fp8-token",
     "nvfp4",
+    "activations-int8",
     "gptq-int4",
     "quarot-gptq-int3",
     "sparsegpt-50",
@@ -36,8 +37,14 @@ METHODS = (
     "smoothquant-int8",
     "svd-80",
     "depth-25",
+    "width-25",
 )
 REFUSED = {
+    ("bitnet", "width-25"): r"no head and no channel can go by itself: a norm over all of them",
+    ("mamba2", "width-25"): r"no head and no channel can go by itself: a norm over all of them",
+    ("zamba2", "width-25"): r"no head and no channel can go by itself: a norm over all of them",
+    ("gemma3n_text", "width-25"): r"take keys and values of another",
+    ("gemma4_text", "width-25"): r"take keys and values of another",
     ("gemma3n_text", "depth-25"): r"embeds each token anew for every block",
     ("gemma4_text", "depth-25"): r"embeds each token anew for every block",
 }

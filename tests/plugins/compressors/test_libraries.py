@@ -173,3 +173,58 @@ def test_int8_rounds_by_row(tiny_model: TinyModel) -> None:
         step = before[name].abs().amax(1, keepdim=True) / 127
         assert float(((weight - before[name]) / step).abs().max()) < 0.6
     assert report.layers[0].packed_bits == 96 * 32 * 8 + 96 * 32
+
+
+ELSEWHERE = ("qwen3", "mistral", "phi3")
+"""Architectures besides Llama's: norms of heads, windows, fused layers."""
+
+
+@needs("llmcompressor")
+@pytest.mark.parametrize("architecture_", ELSEWHERE)
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (LLMCompressor("gptq", 4, 32), GPTQ(4, 32)),
+        (LLMCompressor("wanda", sparsity=0.5), Wanda(0.5)),
+        (LLMCompressor("sparsegpt", sparsity=0.5), SparseGPT(0.5)),
+    ],
+    ids=lambda value: getattr(value, "method", ""),
+)
+def test_llmcompressor_beside_ours_elsewhere(
+    tiny_model: TinyModel, random_calibration: Any, architecture_: str, theirs: Any, ours: Any
+) -> None:
+    beside(tiny_model, random_calibration, architecture_, theirs, ours)
+
+
+@needs("optimum", "gptqmodel")
+@pytest.mark.parametrize("architecture_", ELSEWHERE)
+def test_gptqmodel_beside_ours_elsewhere(
+    tiny_model: TinyModel, random_calibration: Any, architecture_: str
+) -> None:
+    ours = GPTQ(4, 32, activation_order=False)
+    beside(tiny_model, random_calibration, architecture_, GPTQModel(4, 32), ours)
+
+
+@needs("bitsandbytes")
+@pytest.mark.parametrize("architecture_", ELSEWHERE)
+def test_nf4_is_that_of_bitsandbytes_elsewhere(tiny_model: TinyModel, architecture_: str) -> None:
+    first, second = tiny_model(architecture_), tiny_model(architecture_)
+    report = BitsAndBytes("nf4").compress(first)
+    expected = NormalFloat().compress(second)
+    for name, weight in weights(first).items():
+        torch.testing.assert_close(weight, weights(second)[name], atol=1e-5, rtol=1e-4)
+    assert report.bits_per_weight == expected.bits_per_weight == 4.5
+
+
+def beside(tiny_model: TinyModel, calibration: Any, name: str, theirs: Any, ours: Any) -> None:
+    """Hold a library's model and ours against the exact one: neither is much worse."""
+    exact, first, second = (tiny_model(name) for _ in range(3))
+    report = theirs.compress(first, calibration)
+    expected: CompressionReport = ours.compress(second, calibration)
+    tokens = calibration.tokens[:8]
+    assert error(second, exact, tokens) < 1.15 * error(first, exact, tokens)
+    assert error(first, exact, tokens) < 1.3 * error(second, exact, tokens) + 0.01
+    assert report.sparsity == pytest.approx(expected.sparsity, abs=0.02)
+    assert report.parameters == expected.parameters
+    assert report.coverage == expected.coverage == 1
+    assert clean(first)
