@@ -113,18 +113,9 @@ class OwnData(StoryBenchmark):
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """The words of each run."""
-        from harness.own_data.words import read_words
+        from harness.own_data.words import words_of_run
 
-        return tuple(
-            read_words(
-                self._folder / run.events,
-                run.name,
-                self.said.separator,
-                run.tier,
-                self._folder / run.text if run.text else None,
-            )
-            for run in self.said.runs
-        )
+        return tuple(words_of_run(self._folder, self.said, run) for run in self.said.runs)
 
     @cached_property
     def clocks(self) -> tuple[tuple[float, ...], ...]:
@@ -174,13 +165,10 @@ class OwnData(StoryBenchmark):
 
     @cached_property
     def _arrays(self) -> dict[str, list[Any]]:
-        from harness.own_data.tables import open_array
+        from harness.own_data.responses import open_run
 
         return {
-            person: [
-                open_array(self._folder, self.said.response_address(person, run.name))
-                for run in self.said.runs
-            ]
+            person: [open_run(self._folder, self.said, person, run) for run in self.said.runs]
             for person in self.said.participants
         }
 
