@@ -210,7 +210,7 @@ class _Look:
             lengths = [a.shape[0] for (_, r), a in self.arrays.items() if r == run.name]
             if not lengths:
                 continue
-            clock = run.start + self.said.tr * np.arange(lengths[0])
+            clock = run.start + self.said.tr * (run.skip + np.arange(lengths[0]))
             clocks[run.name] = clock
             if run.name not in self.passages:
                 continue
