@@ -61,7 +61,15 @@ class OwnData(StoryBenchmark):
         """
         from harness.own_data.tables import read_surface
 
-        mappers = read_description(Path(path)).mappers
+        said = read_description(Path(path))
+        mappers = said.mappers
+        if said.is_bids and not mappers:
+            from harness.own_data.responses import bids_of, surface_identity
+
+            if (
+                whole := surface_identity(bids_of(Path(path).parent, said, participant))
+            ) is not None:
+                return whole
         if not mappers:
             raise DataError(
                 f"{path} names no mappers",
@@ -113,25 +121,16 @@ class OwnData(StoryBenchmark):
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """The words of each run."""
-        from harness.own_data.words import read_words
+        from harness.own_data.words import words_of_run
 
-        return tuple(
-            read_words(
-                self._folder / run.events,
-                run.name,
-                self.said.separator,
-                run.tier,
-                self._folder / run.text if run.text else None,
-            )
-            for run in self.said.runs
-        )
+        return tuple(words_of_run(self._folder, self.said, run) for run in self.said.runs)
 
     @cached_property
     def clocks(self) -> tuple[tuple[float, ...], ...]:
         """Times of the volumes of each run, as many as the first participant has."""
         first = self._arrays[self.said.participants[0]]
         return tuple(
-            tuple(run.start + self.said.tr * i for i in range(array.shape[0]))
+            tuple(run.start + self.said.tr * (i + run.skip) for i in range(array.shape[0]))
             for run, array in zip(self.said.runs, first, strict=True)
         )
 
@@ -153,10 +152,13 @@ class OwnData(StoryBenchmark):
     def told(self) -> tuple[str, ...]:
         """What is odd and can be meant: clocks that meet in part, words of another language."""
         from harness.own_data.clocks import compare_clocks
+        from harness.own_data.responses import unsteady
         from harness.stimuli.frequency import unfamiliar
 
         pairs = zip(self.passages, self.clocks, strict=True)
         odd = [compare_clocks(p, clock, self.tr, self.path) for p, clock in pairs]
+        if self.said.is_bids and (early := unsteady(self._folder, self.said)):
+            odd.append(f"{self.path}: {early}")
         words = [word for passage in self.passages for word in passage.items]
         if strange := unfamiliar(words, self.language):
             odd.append(f"{self.path}: {strange}")
@@ -174,38 +176,34 @@ class OwnData(StoryBenchmark):
 
     @cached_property
     def _arrays(self) -> dict[str, list[Any]]:
-        from harness.own_data.tables import open_array
+        from harness.own_data.responses import open_run
 
         return {
-            person: [
-                open_array(self._folder, self.said.response_address(person, run.name))
-                for run in self.said.runs
-            ]
+            person: [open_run(self._folder, self.said, person, run) for run in self.said.runs]
             for person in self.said.participants
         }
 
     @cached_property
     def confounds(self) -> dict[str, Any]:
         """By participant, motion and the like, (n_samples, k), where the description names any."""
-        import numpy as np
+        from harness.own_data.responses import open_confounds, side_by_side
 
-        from harness.own_data.tables import open_array
-
-        if not self.said.confounds:
+        said = self.said
+        if not (said.confounds or (said.bids and said.bids.confounds)):
             return {}
         found = {}
-        for person in self.said.participants:
-            addresses = [self.said.confound_address(person, r.name) for r in self.said.runs]
-            parts = [np.asarray(open_array(self._folder, a), np.float64) for a in addresses]
-            rows, lengths = [len(p) for p in parts], [len(a) for a in self._arrays[person]]
-            if rows != lengths or len({part.shape[1] for part in parts}) > 1:
+        for person in said.participants:
+            parts = [open_confounds(self._folder, said, person, run) for run in said.runs]
+            rows, lengths = [len(p) for p in parts], [a.shape[0] for a in self._arrays[person]]
+            widths = {part.shape[1] for part in parts}
+            if rows != lengths or (len(widths) > 1 and not said.is_bids):
                 raise DataError(
                     f"{self.path}: confounds of {person} have shapes {[p.shape for p in parts]},"
                     f" the responses {lengths} volumes",
                     "give a row for every volume, and the same columns in every run",
                 )
-            found[person] = np.concatenate(parts)
-        return found
+            found[person] = parts
+        return side_by_side(found)
 
     def _masks(self, person: str, n_voxels: int) -> dict[str, Any]:
         import numpy as np
@@ -213,6 +211,10 @@ class OwnData(StoryBenchmark):
         from harness.own_data.tables import read_masks
 
         said = self.said
+        if said.is_bids:
+            from harness.own_data.responses import region_masks
+
+            return dict(region_masks(self._folder, said, person))
         if said.masks:
             return dict(read_masks(self._folder / said.masks.replace("{participant}", person)))
         if said.rois and len(said.rois) != n_voxels:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
+from harness.own_data.bids.layout import PREFIX as BIDS
+from harness.own_data.bids.layout import Bids
 from harness.place.place import folder
 from harness.spec.specs import BenchmarkSpec
 
@@ -57,6 +59,12 @@ class Run:
         Tier of the words, where ``events`` is a TextGrid with several.
     text : str
         The running text of the run, with its punctuation, in which the words are looked for.
+    bids : str
+        Of BIDS derivatives, the entities of the run: ``run-1``, ``ses-2_task-story``.
+    skip : int
+        Volumes at the beginning that are not used; ``start`` is the first one's of the file.
+    volumes : int
+        Volumes that are used after those; all for 0.
     """
 
     name: str
@@ -64,6 +72,9 @@ class Run:
     start: float = 0.0
     tier: str = ""
     text: str = ""
+    bids: str = ""
+    skip: int = 0
+    volumes: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,12 +89,14 @@ class Description:
     responses : str
         Where the responses (volumes, voxels) of a participant to a run are, relative to the file,
         with ``{participant}`` and ``{run}``: an ``.npy`` file, or ``FILE:KEY`` in HDF5 (``.h5``,
-        ``.hdf``, ``.hf5``) or netCDF (``.nc``).
+        ``.hdf``, ``.hf5``), netCDF (``.nc``), MATLAB (``.mat``) or ``.npz``. Or ``bids:FOLDER``,
+        a folder of BIDS derivatives.
     tr : float
         Seconds from one volume to the next.
     runs : tuple of Run
     rois : tuple of str
-        Names of the columns, where they are regions (or electrodes) and not voxels.
+        Names of the columns, where they are regions (or electrodes) and not voxels. Of BIDS
+        derivatives, which parcels: names or globs.
     masks : str
         Where the regions of a participant are, with ``{participant}``: an ``.npz`` file of boolean
         arrays (n_voxels,), one a region.
@@ -110,6 +123,8 @@ class Description:
         Code of the language of the word frequencies: ``en``, ``fr``, ``zh``.
     separator : str
         What stands between two words in the text that a model reads; nothing in Chinese.
+    bids : Bids, optional
+        Which files of BIDS derivatives, which atlas, which confounds.
     margin_normalised, margin_unique : float, optional
         Margins of a share of the ceiling, and of unique R2.
     headline : str
@@ -135,6 +150,7 @@ class Description:
     context: str = "strided(256,128)"
     language: str = "en"
     separator: str = " "
+    bids: Bids | None = None
     margin: float | None = None
     margin_normalised: float | None = None
     margin_unique: float | None = None
@@ -154,6 +170,11 @@ class Description:
         ):
             if not names or len(set(names)) < len(names):
                 raise DataError(f"{what} are {list(names)}", "name at least one, each once")
+        if self.kind not in ("neural", "behavioural"):
+            raise DataError(f"kind is {self.kind!r}", "neural or behavioural")
+        if self.is_bids or self.bids is not None:
+            self._check_bids()
+            return
         if "{participant}" not in self.responses and len(self.participants) > 1:
             raise DataError(
                 f"responses are at {self.responses!r} for every participant",
@@ -163,13 +184,39 @@ class Description:
             raise DataError(
                 f"responses are at {self.responses!r} in every run", "put {run} where it goes"
             )
-        if self.kind not in ("neural", "behavioural"):
-            raise DataError(f"kind is {self.kind!r}", "neural or behavioural")
+
+    def _check_bids(self) -> None:
+        if self.bids is None or not self.is_bids:
+            raise DataError(
+                "responses in BIDS derivatives need two things",
+                'responses = "bids:FOLDER", and a table [bids] with task and space',
+            )
+        if self.confounds or self.masks:
+            raise DataError(
+                "confounds and masks are addresses of arrays",
+                "of BIDS derivatives, say `confounds`, `atlas` and `mask` in [bids]",
+            )
+        wanted = []
+        for run in self.runs:
+            try:
+                wanted.append(tuple(sorted(self.bids.wanted(run.bids).items())))
+            except DataError as error:
+                raise DataError(f"run {run.name}: {error.message}", error.hint) from None
+        if len(set(wanted)) < len(wanted):
+            raise DataError(
+                "two runs have the same entities", 'say in each run which it is: bids = "run-1"'
+            )
+
+    @property
+    def is_bids(self) -> bool:
+        """Whether responses are in BIDS derivatives."""
+        return self.responses.startswith(BIDS)
 
     @property
     def by(self) -> str:
         """``roi`` or ``voxel``."""
-        return self.resolution or ("roi" if self.rois or self.masks else "voxel")
+        atlas = self.bids and (self.bids.atlas or self.bids.extension == "ptseries.nii")
+        return self.resolution or ("roi" if self.rois or self.masks or atlas else "voxel")
 
     def response_address(self, participant: str, run: str) -> str:
         """Where the responses of a participant to a run are."""
@@ -183,6 +230,8 @@ class Description:
         """Return every file that is named, relative to the description, without keys."""
         named = [run.events for run in self.runs]
         named += [run.text for run in self.runs if run.text]
+        if self.is_bids:
+            return tuple(dict.fromkeys(named))
         for person in self.participants:
             named += [self.response_address(person, r.name).partition(":")[0] for r in self.runs]
             if self.confounds:
@@ -217,6 +266,11 @@ def read_description(path: Path) -> Description:
         if not isinstance(runs, list) or not all(isinstance(r, dict) for r in runs):
             raise DataError("runs are not tables", "write [[runs]] before each")
         made = [Run(**_checked(run, Run, f"runs[{i}]")) for i, run in enumerate(runs)]
+        if "bids" in said:
+            table = said["bids"]
+            if not isinstance(table, dict):
+                raise DataError(f"bids is {table!r}", "it must be a table: [bids]")
+            said["bids"] = Bids(**_checked(table, Bids, "[bids]"))
         return Description(**_checked({**said, "runs": made}, Description, "it"))
     except DataError as error:
         raise DataError(f"{path}: {error.message}", error.hint) from None
@@ -272,6 +326,12 @@ def _content(path: Path, said: Description) -> str:
         if not file.is_file():
             raise DataError(f"{path} names {name}, which is not there", f"looked at {file}")
         digest.update(f"{name}\0{content_sha256(file)}\n".encode())
+    if said.is_bids:
+        from harness.own_data.responses import bids_files
+
+        each = dict(bids_files(path.parent, said))
+        for name, file in sorted(each.items()):
+            digest.update(f"{name}\0{content_sha256(file)}\n".encode())
     return digest.hexdigest()
 
 
@@ -283,6 +343,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "tuple[str, ...]": (list, "a list of texts"),
     "tuple[int, ...]": (list, "a list of whole numbers"),
     "tuple[Run, ...]": (list, "tables"),
+    "Bids | None": (Bids, "a table"),
 }
 
 

@@ -21,7 +21,7 @@ def open_array(folder: Path, address: str) -> Any:
     ----------
     folder : Path
     address : str
-        ``FILE.npy``, or ``FILE:KEY`` in HDF5 or netCDF.
+        ``FILE.npy``, or ``FILE:KEY`` in HDF5, netCDF, ``.npz`` or MATLAB (``.mat``).
 
     Returns
     -------
@@ -46,8 +46,15 @@ def open_array(folder: Path, address: str) -> Any:
         values = hdf5_part(path, _key(address, key)).values
     elif path.suffix == ".nc":
         values = _netcdf(path, _key(address, key))
+    elif path.suffix == ".npz":
+        values = _npz(path, _key(address, key))
+    elif path.suffix == ".mat":
+        values = _matlab(path, _key(address, key))
     else:
-        raise DataError(f"{path} has no format that is read here", "npy, HDF5 (.h5), netCDF (.nc)")
+        raise DataError(
+            f"{path} has no format that is read here",
+            ".npy, .npz, HDF5 (.h5), netCDF (.nc), MATLAB (.mat)",
+        )
     if len(values.shape) != 2 or 0 in values.shape:
         raise DataError(f"{address} has shape {tuple(values.shape)}", "expected (volumes, voxels)")
     return values
@@ -125,3 +132,35 @@ def _netcdf(path: Path, key: str) -> Any:
             return stored[key].values
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a whole netCDF file: {error}") from error
+
+
+def _npz(path: Path, key: str) -> Any:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if key not in stored.files:
+                raise DataError(f"{path} holds no array {key!r}", f"it holds {stored.files}")
+            return stored[key]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not a whole .npz file: {error}") from error
+
+
+def _matlab(path: Path, key: str) -> Any:
+    """Read a matrix of MATLAB: version 7.3 is HDF5, with its axes the other way round."""
+    import scipy.io
+    from scipy.io.matlab import MatReadError
+
+    try:
+        stored = scipy.io.loadmat(path, variable_names=[key])
+    except NotImplementedError:
+        from harness.encode.design.sources import hdf5_part
+
+        return np.asarray(hdf5_part(path, key).values).T
+    except (OSError, ValueError, TypeError, IndexError, MatReadError) as error:
+        raise DataError(f"{path} is not a whole .mat file: {error}") from error
+    if key not in stored:
+        there = [name for name, _, _ in scipy.io.whosmat(path)]
+        raise DataError(f"{path} holds no matrix {key!r}", f"it holds {there}")
+    values = np.asarray(stored[key])
+    if values.dtype.kind not in "fiub":
+        raise DataError(f"{path}: {key!r} is no matrix of numbers", "save the matrix on its own")
+    return values

@@ -6,10 +6,14 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import DataError, StimulusError
 from harness.stimuli.decoding import read_text
 from harness.stimuli.passages import Passage
+
+if TYPE_CHECKING:
+    from harness.own_data.description import Description, Run
 
 MISSING = frozenset(("", "n/a", "nan"))
 YES = frozenset(("1", "true", "yes"))
@@ -24,6 +28,18 @@ class Heard:
     onset: float
     offset: float
     after: str
+
+
+def words_of_run(folder: Path, said: Description, run: Run) -> Passage:
+    """Read the words of a run, as the description says.
+
+    Raises
+    ------
+    DataError
+        See :func:`read_words`.
+    """
+    text = folder / run.text if run.text else None
+    return read_words(folder / run.events, run.name, said.separator, run.tier, text)
 
 
 def read_words(

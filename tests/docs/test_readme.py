@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from simulated_bids import simulate
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -222,6 +223,8 @@ def test_page_does_what_it_says(page, reader):
         # A study of the accepted results is read beside them.
         (reader.folder / "leaderboard").mkdir()
         shutil.copy(ROOT / "leaderboard/board.nc", reader.folder / "leaderboard")
+    if "derivatives/fmriprep" in said:
+        simulate(reader.folder)
     for block in blocks(page):
         if block.title:
             reader.write(block)

@@ -98,7 +98,7 @@ def test_hdf5_and_netcdf_hold_the_same(folder: Path) -> None:
         ("p1.h5", "no array in it"),
         ("p1.h5:run9", "'run9'"),
         ("p1.nc:run9", "run9"),
-        ("p1.mat:x", "no format"),
+        ("p1.csv:x", "no format"),
     ):
         with pytest.raises(DataError, match=message):
             open_array(folder, address)
