@@ -18,7 +18,7 @@ def answer(
     name: Annotated[
         str,
         typer.Argument(
-            help="controls, saturation, robustness, dissociation, profile, or compare A B."
+            help="smallest, controls, saturation, robustness, dissociation, profile, compare A B."
         ),
     ],
     variants: Annotated[
@@ -36,6 +36,20 @@ def answer(
             show_default="each benchmark's headline",
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("-m", "--model", help="Claims about these: names, globs.")
+    ] = None,
+    compressor: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--compressor", help="Claims about these: names, globs."),
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option("--category", help="Claims about these: syntax, semantics, …"),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every claim, with all its numbers, and every gap.")
+    ] = False,
     alpha: Annotated[float, typer.Option("--alpha", min=0.0001, max=0.49)] = 0.05,
     seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = 0,
     partly: Annotated[
@@ -51,9 +65,10 @@ def answer(
     store: StoreOption = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from a board: one sentence a claim, and what the board lacks."""
+    """Answer a question from a board, in ten lines; --all has every claim with its numbers."""
     from harness.board.answers import answer as ask
     from harness.board.answers import asked, measure_of
+    from harness.board.answers.about import claims_about
     from harness.report.answers_view import answer_view
     from harness.store.atomic import writing
 
@@ -70,13 +85,14 @@ def answer(
         seed=seed,
         partly=partly,
     )
+    chosen = claims_about(said, model, compressor, category)
     if as_json:
         names = ("subject", "sentence", "verdict")
-        columns = (said[name].values for name in names)
+        columns = (chosen[name].values for name in names)
         claims = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         print_json({**said.attrs, "claims": claims, "missing": said["missing"].values})
     else:
-        console.print(answer_view(said))
+        console.print(answer_view(chosen, every=every))
     if out is not None:
         with writing(out) as beside:
             said.to_netcdf(beside, engine="netcdf4")

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.stats
 import xarray as xr
 
-from harness.board.answers import answer
+from harness.board.answers import DRAWS, answer
 from harness.board.answers.alignment import detail, mean_present, region_scores, selected
 from harness.board.columns import beside_value
 from harness.spec.direction import lower_is_better
@@ -55,7 +55,7 @@ class PageData:
 
 
 def page_data(
-    board: xr.DataTree, benchmarks: Sequence[str] | None = None, draws: int = 1000, seed: int = 0
+    board: xr.DataTree, benchmarks: Sequence[str] | None = None, draws: int = DRAWS, seed: int = 0
 ) -> PageData:
     """Collect the tables of a page.
 
@@ -74,7 +74,7 @@ def page_data(
     """
     names = _ordered(board, selected(board, benchmarks))
     said = {q: answer(board, q, benchmarks=names, draws=draws, seed=seed)
-            for q in ("controls", "saturation", "robustness", "profile")}  # fmt: skip
+            for q in ("smallest", "controls", "saturation", "robustness", "profile")}  # fmt: skip
     about = board["benchmarks"].to_dataset()
     metrics = {name: str(about["metric"].sel(benchmark=name).item()) for name in names}
     lower = {name: lower_is_better(about.sel(benchmark=name)) for name in names}

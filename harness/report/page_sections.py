@@ -24,8 +24,9 @@ FIRST_CLAIMS, MOST_CLAIMS = 12, 150
 """Claims of a question that are seen at once, and that a click shows; the command line has all."""
 
 QUESTIONS = {
+    "smallest": "How small is enough, and at what loss?",
     "controls": "Do models beat their controls?",
-    "saturation": "How small is enough?",
+    "saturation": "Where does size stop to matter?",
     "robustness": "What does compression cost?",
     "profile": "Which linguistic competence goes?",
     "dissociation": "Does competence go before alignment?",

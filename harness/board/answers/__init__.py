@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 class Question(StrEnum):
     """What can be asked."""
 
+    SMALLEST = "smallest"
     CONTROLS = "controls"
     SATURATION = "saturation"
     ROBUSTNESS = "robustness"
     DISSOCIATION = "dissociation"
     PROFILE = "profile"
     COMPARE = "compare"
+
+
+DRAWS = 2000
+"""Resamples of an answer, wherever it is shown: command, page and Python give the same numbers."""
 
 
 def asked(name: str, variants: Sequence[str] = ()) -> Question:
@@ -66,7 +71,7 @@ def answer(
     benchmarks: Sequence[str] | str | None = None,
     measure: ScoreMeasure | str | None = None,
     alpha: float = 0.05,
-    draws: int = 2000,
+    draws: int = DRAWS,
     seed: int = 0,
     partly: bool = False,
 ) -> xr.Dataset:
@@ -77,8 +82,8 @@ def answer(
     board : DataTree
         From :func:`harness.open_board` or :func:`harness.run`.
     name : str
-        ``controls``, ``saturation``, ``robustness``, ``dissociation``, ``profile`` or
-        ``compare``.
+        ``smallest``, ``controls``, ``saturation``, ``robustness``, ``dissociation``,
+        ``profile`` or ``compare``.
     *variants : str
         For ``compare``, two of them: ``MODEL`` or ``MODEL+COMPRESSOR``.
     benchmarks : str or sequence of str, optional
@@ -118,6 +123,7 @@ def answer(
     from harness.board.answers.profile import profile
     from harness.board.answers.robustness import robustness
     from harness.board.answers.saturation import saturation
+    from harness.board.answers.smallest import smallest
 
     question = asked(name, variants)
     what = measure_of(measure)
@@ -134,6 +140,8 @@ def answer(
         )
     if question is Question.PROFILE:
         return profile(board, chosen, alpha=alpha, draws=draws, seed=seed)
+    if question is Question.SMALLEST:
+        return smallest(board, chosen, measure=what, alpha=alpha, draws=draws, seed=seed)
     ask = saturation if question is Question.SATURATION else dissociation
     return ask(board, chosen, measure=what, alpha=alpha, draws=draws, seed=seed)
 
