@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ScoreError
-from harness.numeric.arrays import Doubles, Floats, Ints
+from harness.numeric.arrays import Bools, Doubles, Floats, Ints
 from harness.probe.agreement import Counts, Moments
 from harness.probe.chance import code_order, code_stops, control_labels, training_weights
 from harness.probe.code_length import code_length, prefix_weights
@@ -55,6 +55,8 @@ class Labelled:
         Labels of the control task.
     order : array (seeds, n_train)
         Order of the online code.
+    seen : array (n_test,)
+        Which test items have a type that a training item has.
     """
 
     task: ProbeTask
@@ -70,6 +72,7 @@ class Labelled:
     weights: Floats
     control: npt.NDArray[Any]
     order: Ints
+    seen: Bools
 
     @classmethod
     def of(cls, task: ProbeTask, rows: Ints, seeds: int) -> Labelled:
@@ -91,6 +94,7 @@ class Labelled:
         names, groups = np.unique([clusters[i] for i in test], return_inverse=True)
         types = [item.type or f"item {i}" for i, item in enumerate(items)]
         trained = [clusters[i] for i in train]
+        known = {types[i] for i in train}
         return cls(
             task,
             rows,
@@ -105,6 +109,7 @@ class Labelled:
             training_weights(task.name, trained, seeds),
             control_labels(task.name, types, labels, train, seeds),
             code_order(task.name, trained, seeds),
+            np.array([types[i] in known for i in test], bool),
         )
 
     @property
@@ -123,8 +128,11 @@ class LayerResult:
         Chosen by the loss on the dev part.
     dev : array (seeds,)
         Score on the dev part.
-    test, control : Counts or Moments
+    test : Counts or Moments
         Of the test part.
+    seen, control : Counts or Moments
+        Of the test items whose type occurs in training: of the task, and of its control task,
+        where a type that was never seen can only be guessed.
     bits : array (seeds,)
         Length of the online code; NaN for numbers, which have no code without a precision.
     """
@@ -132,6 +140,7 @@ class LayerResult:
     penalty: float
     dev: Doubles
     test: Counts | Moments
+    seen: Counts | Moments
     control: Counts | Moments
     bits: Doubles
 
@@ -155,13 +164,46 @@ class Batch:
     weights: Floats
     seeds: Ints
 
+    def of(self, problems: slice) -> Batch:
+        """Return some of the batch."""
+        return Batch(
+            self.targets[problems],
+            self.penalties[problems],
+            self.weights[problems],
+            self.seeds[problems],
+        )
+
 
 def penalty_batch(labelled: Labelled, options: ProbeOptions) -> Batch:
     """Return fits of all training items, one under each penalty."""
     m = len(options.penalties)
     targets = np.tile(labelled.labels[labelled.train], (m, 1))
     weights = np.ones(targets.shape, np.float32)
+    if labelled.is_class:
+        weights = even_weights(targets, weights)
     return Batch(targets, np.array(options.penalties), weights, np.zeros(m, np.int64))
+
+
+def even_weights(labels: npt.NDArray[Any], weights: Floats) -> Floats:
+    """Give each class the same weight in all, as it has in macro-F1.
+
+    A probe that is fitted to items as they come never says a class that is rare enough.
+
+    Parameters
+    ----------
+    labels, weights : array (n_problems, n_items)
+
+    Returns
+    -------
+    array (n_problems, n_items)
+        Each row's sum is as before.
+    """
+    n_classes = int(labels.max()) + 1
+    cell = np.arange(len(labels))[:, None] * n_classes + labels
+    sums = np.bincount(cell.ravel(), weights.ravel(), len(labels) * n_classes)
+    present = (sums.reshape(len(labels), -1) > 0).sum(axis=1, keepdims=True)
+    share = weights / np.where(sums > 0, sums, 1)[cell]
+    return np.asarray(share * weights.sum(axis=1, keepdims=True) / present, np.float32)
 
 
 def seed_batch(labelled: Labelled, penalty: float, options: ProbeOptions) -> Batch:
@@ -174,6 +216,9 @@ def seed_batch(labelled: Labelled, penalty: float, options: ProbeOptions) -> Bat
     own = np.tile(labelled.labels[labelled.train], (seeds, 1))
     targets: list[npt.NDArray[Any]] = [own, labelled.control[:, labelled.train]]
     weights = [labelled.weights] * 2
+    if labelled.is_class:
+        # The code is of the labels as they come: its fits are not weighted.
+        weights = [even_weights(t, w) for t, w in zip(targets, weights, strict=True)]
     penalties: list[Doubles] = [np.full(2 * seeds, penalty)]
     numbers = [np.tile(np.arange(seeds), 2)]
     stops = code_stops(n_train)
@@ -238,30 +283,51 @@ def probe_layer(labelled: Labelled, states: Floats, options: ProbeOptions) -> La
     basis, train = Basis.fit(x[labelled.train])
     z = {name: basis.rotate(x[getattr(labelled, name)]) for name in ("dev", "test")}
     z["train"] = train
-    penalty = _penalty(labelled, z, options)
+    penalty = choose_penalty(labelled, z, options)
     return _judged(labelled, z, penalty, options)
 
 
-def _penalty(labelled: Labelled, z: dict[str, Floats], options: ProbeOptions) -> float:
-    """Choose the penalty: fit all training items under each, and compare losses on dev."""
+def choose_penalty(labelled: Labelled, z: dict[str, Floats], options: ProbeOptions) -> float:
+    """Choose the penalty: fit all training items under each, and compare losses on dev.
+
+    The loss is log loss with every class weighing the same, as in the score; squared error of
+    numbers. Log loss of the items as they come is lowest, where one class is rare, for probes that
+    never say that class.
+
+    Parameters
+    ----------
+    labelled : Labelled
+    z : mapping
+        Items of ``train`` and ``dev`` in the coordinates of the fit.
+    options : ProbeOptions
+
+    Raises
+    ------
+    ScoreError
+        No dev item has a label that occurs in training.
+    """
     if len(options.penalties) == 1:
         return options.penalties[0]
     fitted = fit_batch(labelled, z["train"], penalty_batch(labelled, options), options)
     outputs = fitted.outputs(z["dev"]).astype(np.float64)
-    labels = labelled.labels[labelled.dev]
-    if labelled.is_class:
-        known = labels < labelled.n_classes
-        if not known.any():
-            raise ScoreError(
-                f"task {labelled.task.name!r}: no dev item has a label that occurs in training"
-            )
-        outputs, labels = outputs[:, :, known], labels[known]
-        outputs -= outputs.max(axis=1, keepdims=True)
-        own = outputs[:, labels, np.arange(len(labels))]
-        loss = (np.log(np.exp(outputs).sum(axis=1)) - own).mean(axis=1)
-    else:
-        loss = np.square(outputs[:, 0] - labels).mean(axis=1)
+    loss = _even_loss(labelled, outputs, labelled.labels[labelled.dev])
     return options.penalties[int(np.argmin(loss))]
+
+
+def _even_loss(labelled: Labelled, outputs: Floats, labels: npt.NDArray[Any]) -> Doubles:
+    if not labelled.is_class:
+        return np.asarray(np.square(outputs[:, 0] - labels).mean(axis=1), np.float64)
+    known = labels < labelled.n_classes
+    if not known.any():
+        raise ScoreError(
+            f"task {labelled.task.name!r}: no dev item has a label that occurs in training"
+        )
+    outputs, labels = outputs[:, :, known], labels[known]
+    outputs = outputs - outputs.max(axis=1, keepdims=True)
+    own = outputs[:, labels, np.arange(len(labels))]
+    shares = 1 / np.bincount(labels)[labels]
+    loss = (np.log(np.exp(outputs).sum(axis=1)) - own) @ (shares / shares.sum())
+    return np.asarray(loss, np.float64)
 
 
 def _judged(
@@ -286,12 +352,21 @@ def _judged(
     labels = labelled.labels
     return LayerResult(
         penalty,
-        score(_agreement(labelled, labels[labelled.dev], dev, one, 1), np.ones((1, 1)))[0],
-        _agreement(
+        score(
+            agreement(labelled, labels[labelled.dev], said(labelled, dev), one, 1), np.ones((1, 1))
+        )[0],
+        agreement(
             labelled,
             labels[labelled.test],
-            test[:seeds],
+            said(labelled, test[:seeds]),
             labelled.groups,
+            len(labelled.group_names),
+        ),
+        agreement(
+            labelled,
+            labels[labelled.test][labelled.seen],
+            said(labelled, test[:seeds])[:, labelled.seen],
+            labelled.groups[labelled.seen],
             len(labelled.group_names),
         ),
         _control_agreement(labelled, test[seeds:]),
@@ -313,24 +388,46 @@ def plain(agreement: Counts | Moments, weights: Doubles) -> Doubles:
     return agreement.pearson(weights)
 
 
-def _agreement(
+def said(labelled: Labelled, outputs: Floats) -> npt.NDArray[Any]:
+    """Class numbers of the highest logits, or the numbers themselves: (n_problems, n_items)."""
+    return outputs.argmax(axis=1) if labelled.is_class else outputs[:, 0]
+
+
+def agreement(
     labelled: Labelled,
     labels: npt.NDArray[Any],
-    outputs: Floats,
+    predicted: npt.NDArray[Any],
     groups: Ints,
     n_groups: int,
 ) -> Counts | Moments:
+    """Count how predictions agree with labels.
+
+    Parameters
+    ----------
+    labelled : Labelled
+    labels : array (n_items,)
+    predicted : array (n_fits, n_items)
+        Class numbers, or numbers.
+    groups : array (n_items,)
+    n_groups : int
+    """
     if labelled.is_class:
-        predicted = outputs.argmax(axis=1)
-        return Counts.of(labels, predicted, groups, n_groups, labelled.n_labels)
-    return Moments.of(labels, outputs[:, 0], groups, n_groups)
+        numbers = predicted.astype(np.int64)
+        return Counts.of(labels, numbers, groups, n_groups, labelled.n_labels)
+    return Moments.of(labels, predicted, groups, n_groups)
 
 
 def _control_agreement(labelled: Labelled, outputs: Floats) -> Counts | Moments:
     """Each seed has control labels of its own: agreement one by one, then side by side."""
-    n_groups = len(labelled.group_names)
+    n_groups, seen = len(labelled.group_names), labelled.seen
     parts = [
-        _agreement(labelled, labels[labelled.test], outputs[s : s + 1], labelled.groups, n_groups)
+        agreement(
+            labelled,
+            labels[labelled.test][seen],
+            said(labelled, outputs[s : s + 1])[:, seen],
+            labelled.groups[seen],
+            n_groups,
+        )
         for s, labels in enumerate(labelled.control)
     ]
     if labelled.is_class:
@@ -344,15 +441,15 @@ def _control_agreement(labelled: Labelled, outputs: Floats) -> Counts | Moments:
     return Moments(np.concatenate([p.sums for p in parts if isinstance(p, Moments)], axis=2))
 
 
-def majority(labelled: Labelled) -> float:
+def majority(labelled: Labelled, part: Part = Part.TEST) -> float:
     """Score of always saying the most frequent training class; 0 for numbers."""
     if not labelled.is_class:
         return 0.0
     common = int(np.bincount(labelled.labels[labelled.train]).argmax())
-    n_test = len(labelled.test)
-    said = np.full((1, n_test), common)
-    one = np.zeros(n_test, np.int64)
-    counts = Counts.of(labelled.labels[labelled.test], said, one, 1, labelled.n_labels)
+    items = getattr(labelled, part)
+    always = np.full((1, len(items)), common)
+    one = np.zeros(len(items), np.int64)
+    counts = Counts.of(labelled.labels[items], always, one, 1, labelled.n_labels)
     return float(counts.macro_f1(np.ones((1, 1)))[0, 0])
 
 

@@ -36,9 +36,9 @@ def _feature(
     return candidates
 
 
-def word_candidate(token: Token, label: str | float) -> Candidate:
+def word_candidate(token: Token, label: str | float, cue: str = "") -> Candidate:
     """Offer one word; its control type is its form."""
-    return Candidate((token.span,), label, token.word.form.lower())
+    return Candidate((token.span,), label, token.word.form.lower(), cue)
 
 
 def _segments(token: Token) -> list[str]:
