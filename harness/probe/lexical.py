@@ -16,8 +16,10 @@ import scipy.sparse
 
 from harness.numeric.arrays import Doubles, Floats, Ints
 from harness.probe.agreement import Counts, Moments
+from harness.probe.batch import fit_batch, seed_batch
 from harness.probe.gram import lower_gram, spanned
-from harness.probe.layer import Labelled, agreement, choose_penalty, fit_batch, score, seed_batch
+from harness.probe.labelled import Labelled
+from harness.probe.layer import agreement, choose_penalty, score
 from harness.probe.options import Probe, ProbeOptions
 from harness.probe.tasks import Place
 

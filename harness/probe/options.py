@@ -14,6 +14,8 @@ class Probe(StrEnum):
     LINEAR = "linear"
     HIDDEN = "hidden"
     """One hidden layer."""
+    ADAM = "adam"
+    """Linear, trained as Holmes trains it: :mod:`harness.probe.adam`."""
 
 
 @dataclass(frozen=True)

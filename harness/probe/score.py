@@ -10,7 +10,8 @@ import numpy as np
 from harness.errors import ScoreError
 from harness.numeric.arrays import Floats
 from harness.numeric.threads import spread
-from harness.probe.layer import Labelled, probe_layer
+from harness.probe.labelled import Labelled
+from harness.probe.layer import probe_layer
 from harness.probe.lexical import baselines
 from harness.probe.options import Probe, ProbeOptions
 from harness.probe.summary import Judge

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from harness.numeric.arrays import Bools, Doubles
 from harness.probe.agreement import Counts
 from harness.probe.chance import resampled
-from harness.probe.layer import Labelled, LayerResult, all_groups, majority, plain, score
+from harness.probe.labelled import Labelled, all_groups
+from harness.probe.layer import LayerResult, majority, plain, score
 from harness.probe.lexical import Baseline
 from harness.probe.options import ProbeOptions
 from harness.probe.tasks import Part

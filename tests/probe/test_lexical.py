@@ -7,7 +7,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from harness.probe.layer import Labelled, score
+from harness.probe.labelled import Labelled
+from harness.probe.layer import score
 from harness.probe.lexical import baselines, cue, n_grams
 from harness.probe.options import ProbeOptions
 from harness.probe.score import score_probes

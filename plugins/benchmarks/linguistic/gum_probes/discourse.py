@@ -7,7 +7,7 @@ from itertools import combinations
 
 from harness.probe.tasks import Inputs
 
-from .choose import Candidate, Definition
+from .choose import NO_GAIN, Candidate, Definition
 from .corpus import Text
 from .morphology import word_candidate
 from .reasoning import (
@@ -100,7 +100,7 @@ TASKS = (
         _nuclearity,
         notes="A unit of a multinuclear relation, or a satellite before or after its nucleus.",
     ),
-    Definition("information-status", "discourse", "information status", _statuses),
+    Definition("information-status", "discourse", "information status", _statuses, aside=NO_GAIN),
     Definition(
         "coreference",
         "discourse",
@@ -116,5 +116,6 @@ TASKS = (
         "connective type",
         _connectives,
         notes="The first word of an explicit connective; classes of the Penn Discourse Treebank.",
+        aside=NO_GAIN,
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from harness.probe.tasks import Target
 
-from .choose import Candidate, Definition
+from .choose import NO_GAIN, Candidate, Definition
 from .corpus import Text, Token
 
 CONTENT = ("NOUN", "VERB", "ADJ", "ADV")
@@ -94,6 +94,7 @@ TASKS = (
         _segment_counts,
         target=Target.NUMBER,
         notes="Number of morphs of a content word; four and more count as four.",
+        aside=NO_GAIN,
     ),
-    Definition("suffix", "morphology", "derivation", _suffixes),
+    Definition("suffix", "morphology", "derivation", _suffixes, aside=NO_GAIN),
 )

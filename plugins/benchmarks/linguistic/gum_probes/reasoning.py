@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from harness.probe.tasks import Inputs
 
-from .choose import Candidate, Definition
+from .choose import NO_GAIN, Candidate, Definition
 from .corpus import Implied, Text, Token, Unit
 from .morphology import word_candidate
 from .scope import negated
@@ -125,6 +125,7 @@ TASKS = (
             " distance. Inside is what depends on the negated word; clauses and conjuncts that the"
             " negation may or may not reach are left out."
         ),
+        aside=NO_GAIN,
     ),
     Definition(
         "causal-relation",
@@ -133,6 +134,7 @@ TASKS = (
         _against(CAUSAL, "causal", "explanation"),
         Inputs.SPAN_PAIR,
         notes=RELATION,
+        aside=NO_GAIN,
     ),
     Definition(
         "contrast-relation",
