@@ -32,8 +32,10 @@ import xarray as xr
 from probe_fits import METHODS, Fit, exact
 from threadpoolctl import threadpool_limits
 
+from harness.probe.batch import fit_batch, penalty_batch, seed_batch
 from harness.probe.features import Basis
-from harness.probe.layer import Labelled, fit_batch, penalty_batch, probe_layer, seed_batch
+from harness.probe.labelled import Labelled
+from harness.probe.layer import probe_layer
 from harness.probe.options import ProbeOptions
 from harness.probe.tasks import item_rows
 

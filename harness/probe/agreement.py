@@ -116,7 +116,8 @@ class Moments:
         y = np.broadcast_to(targets.astype(np.float64), predictions.shape)
         x = predictions.astype(np.float64)
         # Centred first: sums of squares about 0 would cancel where the mean is large.
-        x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+        if x.shape[1]:
+            x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
         parts = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
         sums = np.zeros((n_groups, *parts.shape[:2]))
         np.add.at(sums, groups, np.moveaxis(parts, 2, 0))

@@ -1,9 +1,10 @@
-"""Multiple choice: which answer is most probable after its question, for its length."""
+"""Multiple choice: which answer is most probable after its question."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,21 @@ from harness.stimuli.passages import Passage, Stimuli
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+class Choose(StrEnum):
+    """Which answer is taken for the model's."""
+
+    SUM = "sum"
+    """The one with the highest log-probability: lm-eval's ``acc``."""
+    BYTE = "byte"
+    """The one with the highest log-probability per UTF-8 byte: lm-eval's ``acc_norm``.
+
+    Of answers of one word it takes the longer: *Yes* for *No*, whatever was asked.
+    """
+    PRIOR = "prior"
+    """The one that the question makes most probable, over what it is after a question that says
+    nothing (Holtzman et al. 2021; Zhao et al. 2021)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,8 @@ class Question:
     identifier : str
         Unique among the questions of a benchmark.
     phenomenon : str
+    neutral : str
+        A prompt of the same form that asks nothing, for :attr:`Choose.PRIOR`; empty: there is none.
 
     Raises
     ------
@@ -50,6 +68,7 @@ class Question:
     category: str
     identifier: str
     phenomenon: str = ""
+    neutral: str = ""
 
     def __post_init__(self) -> None:
         known = {choice.strip() for choice in self.choices}
@@ -80,29 +99,38 @@ def choice_request(name: str, questions: Sequence[Question]) -> Request:
     -------
     Request
         A passage is a prompt, a space and a choice; it yields two rows, prompt and choice. The
-        space belongs to the choice, in whatever way a tokenizer writes it.
+        space belongs to the choice, in whatever way a tokenizer writes it. Choices after neutral
+        prompts come last, each once.
     """
-    passages = tuple(
-        Passage(
-            f"{question.identifier}/{number}",
-            f"{question.prompt} {choice}",
-            (
-                (0, len(question.prompt)),
-                (len(question.prompt) + 1, len(question.prompt) + 1 + len(choice)),
-            ),
-        )
+    asked = [
+        _passage(f"{question.identifier}/{number}", question.prompt, choice)
         for question in questions
         for number, choice in enumerate(question.choices)
-    )
+    ]
+    neutral = [
+        _passage(f"neutral/{number}", prompt, choice)
+        for number, (prompt, choice) in enumerate(_neutral(questions))
+    ]
     context = Context("prefix", start=Start.BOS)
-    return Request(Stimuli(name, passages), Measure.LOGPROB, context, Regions())
+    return Request(Stimuli(name, (*asked, *neutral)), Measure.LOGPROB, context, Regions())
 
 
-def score_choices(questions: Sequence[Question], recording: xr.DataArray) -> xr.Dataset:
+def _passage(name: str, prompt: str, choice: str) -> Passage:
+    start = len(prompt) + 1
+    return Passage(name, f"{prompt} {choice}", ((0, len(prompt)), (start, start + len(choice))))
+
+
+def _neutral(questions: Sequence[Question]) -> tuple[tuple[str, str], ...]:
+    """Return neutral prompts and the choices after them, each pair once."""
+    return tuple(dict.fromkeys((q.neutral, c) for q in questions if q.neutral for c in q.choices))
+
+
+def score_choices(
+    questions: Sequence[Question], recording: xr.DataArray, choose: Choose = Choose.BYTE
+) -> xr.Dataset:
     """Turn log-probabilities of choices into accuracies.
 
-    The answer is the choice with the highest log-probability per UTF-8 byte (the unit that is the
-    same for every tokenizer). Choices that tie for the first place share the credit.
+    Choices that tie for the first place share the credit.
 
     Parameters
     ----------
@@ -110,39 +138,89 @@ def score_choices(questions: Sequence[Question], recording: xr.DataArray) -> xr.
         As they were given to :func:`choice_request`.
     recording : DataArray
         Dims (sample, layer, unit), (2 choices of all questions, 1, 1): the answer to that request.
+    choose : Choose
+        Which answer is the model's. Bytes suit options that are whole texts, ``prior`` letters and
+        single words.
 
     Returns
     -------
     Dataset
         As of :func:`harness.probe.accuracy.count_accuracy`; over ``task`` also ``chance`` (a
-        guess), ``majority`` (always the most frequent answer) and ``summed_accuracy`` (without
-        regard to length); over dim ``question`` ``right`` with coordinate ``question_task``.
+        guess), ``majority`` (always the most frequent answer), ``balanced_accuracy`` (mean over
+        the right answers that occur, each weighing the same; NaN where questions have choices of
+        their own), ``commonest`` (share of the questions that get the most frequent answer, by
+        its place among the choices: 1 of a model that always says the same), and the accuracy by
+        every rule, ``sum_accuracy``, ``byte_accuracy`` and, where questions have a neutral prompt,
+        ``prior_accuracy``; over dim ``question`` ``right`` with coordinate ``question_task``.
 
     Raises
     ------
     ScoreError
-        The recording has another shape than the questions ask for, or is not finite.
+        The recording has another shape than the questions ask for, or is not finite; or a question
+        has no neutral prompt and ``choose`` needs one.
     """
-    logprobs = _of_choices(questions, recording)
-    per_byte, summed, at = list[float](), list[float](), 0
-    for question in questions:
-        mine = logprobs[at : at + len(question.choices)]
-        summed.append(_credit(mine, question.answer))
-        per_byte.append(_credit(mine / np.array(question.lengths), question.answer))
-        at += len(question.choices)
+    values = _by_rule(questions, recording)
+    if choose not in values:
+        raise ScoreError(
+            "a question has no neutral prompt to take the answers' prior from",
+            "give Question(neutral=…), or choose by sum or byte",
+        )
+    credit = {
+        rule: np.array([_credit(v, q.answer) for v, q in zip(found, questions, strict=True)])
+        for rule, found in values.items()
+    }
     tasks: dict[str, CountedTask] = {}
     for q in questions:
         tasks.setdefault(q.task, CountedTask(q.task, q.category, q.phenomenon))
     number = {name: i for i, name in enumerate(tasks)}
     member = np.array([number[q.task] for q in questions])
     counts = np.bincount(member)
-    score = count_accuracy(tuple(tasks.values()), member, per_byte)
+    right = credit[choose]
+    said = np.array([int(np.argmax(v)) for v in values[choose]])
+    score = count_accuracy(tuple(tasks.values()), member, right)
+    for rule, found in credit.items():
+        score[f"{rule}_accuracy"] = ("task", np.bincount(member, found) / counts)
     return score.assign(
         chance=("task", np.bincount(member, [1 / len(q.choices) for q in questions]) / counts),
         majority=("task", [_majority(questions, name) for name in tasks]),
-        summed_accuracy=("task", np.bincount(member, summed) / counts),
-        right=("question", np.array(per_byte, np.float32)),
+        balanced_accuracy=("task", [_balanced(questions, right, name) for name in tasks]),
+        commonest=(
+            "task",
+            [np.bincount(said[member == i]).max() / n for i, n in enumerate(counts)],
+        ),
+        right=("question", right.astype(np.float32)),
     ).assign_coords(question_task=("question", member))
+
+
+def _by_rule(questions: Sequence[Question], recording: xr.DataArray) -> dict[Choose, list[Doubles]]:
+    """Return what each rule compares, by question: (n_choices,)."""
+    neutral = _neutral(questions)
+    logprobs = _of_choices(questions, len(neutral), recording)
+    n_asked = len(logprobs) - len(neutral)
+    before = dict(zip(neutral, logprobs[n_asked:], strict=True))
+    stops = np.cumsum([len(q.choices) for q in questions])
+    summed = np.split(logprobs[:n_asked], stops[:-1])
+    pairs = list(zip(summed, questions, strict=True))
+    found = {
+        Choose.SUM: summed,
+        Choose.BYTE: [values / np.array(q.lengths) for values, q in pairs],
+    }
+    if all(q.neutral for q in questions):
+        found[Choose.PRIOR] = [
+            values - np.array([before[q.neutral, c] for c in q.choices]) for values, q in pairs
+        ]
+    return found
+
+
+def _balanced(questions: Sequence[Question], right: Doubles, task: str) -> float:
+    """Mean over the answers of a task of how often each is found; NaN without shared choices."""
+    inside = [(q, r) for q, r in zip(questions, right, strict=True) if q.task == task]
+    if len({q.choices for q, _ in inside}) > 1:
+        return float("nan")
+    by_answer: dict[int, list[float]] = {}
+    for q, r in inside:
+        by_answer.setdefault(q.answer, []).append(float(r))
+    return float(np.mean([np.mean(found) for found in by_answer.values()]))
 
 
 def _credit(values: Doubles, answer: int) -> float:
@@ -155,8 +233,8 @@ def _majority(questions: Sequence[Question], task: str) -> float:
     return max(said.count(answer) for answer in set(said)) / len(said)
 
 
-def _of_choices(questions: Sequence[Question], recording: xr.DataArray) -> Doubles:
-    rows = 2 * sum(len(question.choices) for question in questions)
+def _of_choices(questions: Sequence[Question], n_neutral: int, recording: xr.DataArray) -> Doubles:
+    rows = 2 * (sum(len(question.choices) for question in questions) + n_neutral)
     if recording.shape != (rows, 1, 1):
         raise ScoreError(
             f"{len(questions)} questions need a recording of shape ({rows}, 1, 1),"

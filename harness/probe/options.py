@@ -14,6 +14,8 @@ class Probe(StrEnum):
     LINEAR = "linear"
     HIDDEN = "hidden"
     """One hidden layer."""
+    ADAM = "adam"
+    """Linear, trained as Holmes trains it: :mod:`harness.probe.adam`."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class ProbeOptions:
         the control task and the order of the online code.
     penalties : tuple of float
         L2 penalties to choose from by the loss on the dev part: the fit minimises the mean loss of
-        the training items + penalty / 2 * |weights|^2 (ridge: without the half), of standardised
-        features.
+        the training items, every class weighing the same, + penalty / 2 * |weights|^2 (ridge:
+        without the half), of standardised features.
     n_hidden : int
         Units of the hidden layer, where there is one.
     draws : int
@@ -45,7 +47,7 @@ class ProbeOptions:
 
     probe: Probe = Probe.LINEAR
     seeds: int = 5
-    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
     n_hidden: int = 32
     draws: int = 1000
     tolerance: float = 1e-5

@@ -127,6 +127,9 @@ class ProbeTask:
         Of the texts and labels.
     notes : str
         What a user should know.
+    aside : str
+        Why the task stays out of the mean of its category and of the value (it is scored and
+        listed); empty where it counts.
 
     Raises
     ------
@@ -143,6 +146,7 @@ class ProbeTask:
     phenomenon: str = ""
     licence: str = ""
     notes: str = ""
+    aside: str = ""
 
     def __post_init__(self) -> None:
         if self.category not in CATEGORIES:

@@ -199,6 +199,8 @@ PROBED = tuple(f"category_{name}" for name in ("score", "low", "high"))
 PROBED_CHANCE = ("category_majority", "category_tasks")
 PROBED_SPREAD = "category_sd"
 PROBED_LEXICAL = "category_lexical"
+COUNTED_GAIN = "counted_gain"
+"""Of each task of probes, what its score gains over the best score without context."""
 PROBED_DRAWS = "category_draws"
 PROBED_LEXICAL_DRAWS = "category_lexical_draws"
 
@@ -249,7 +251,8 @@ VARIABLES = (
         for c in COUNTED
     ),
     Variable("accuracy", ("task",), "winning rates; `value` is its mean"),
-    Variable("score", ("task",), "winning rates of probes; `value` is its mean"),
+    Variable(COUNTED_GAIN, ("task",), "probes over their lexical baseline; `value` is its mean"),
+    Variable("score", ("task",), "winning rates of probes; without a gain, `value` is its mean"),
     Variable(CATEGORY_ACCURACY, ("category",), "a column of `brainpress board`"),
     *(
         Variable(name, ("category",), "`profile`, `dissociation` and `compare` of probes")
@@ -266,7 +269,7 @@ VARIABLES = (
     Variable(f"{VOXEL}participant", ("voxel",), "`brainpress map`; beside it `voxel_r`, `voxel_…`"),
 )
 """Everything that is read, whatever the kind of benchmark."""
-MEANS = ("r_best", "participant_value", "gain", "score", "accuracy")
+MEANS = ("r_best", "participant_value", "gain", COUNTED_GAIN, "score", "accuracy")
 """What ``value`` is the mean of: the first that a score has."""
 _SAME_TESTS = {"neural": "participants or stories", "linguistic": "pairs, items, questions, probes"}
 

@@ -11,7 +11,7 @@ COMPRESS = 1
 """Compressed weights and their report."""
 ENCODE = 3
 """Scores of measured responses (brain, reading times) from recordings: ``harness.encode``."""
-PROBE = 2
+PROBE = 3
 """Linguistic scores from recordings: ``harness.probe``."""
 
 

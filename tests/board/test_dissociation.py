@@ -207,7 +207,7 @@ def test_layer_0_is_the_floor_of_probes(probes):
     known = probes.assign(category_lexical=lexical)
     heights = competence_heights(probed(known, "probes", 20_000, seed=1), {})
     np.testing.assert_allclose(heights.floor[:, 0], [0.7, 0.5])
-    np.testing.assert_array_equal(heights.labels[:, 0], ["layer 0", "chance"])
+    np.testing.assert_array_equal(heights.labels[:, 0], ["the lexical baseline", "chance"])
     half = (probes["category_high"] - probes["category_score"]).values[0]
     # Unknown, the floor's error is the score's own, and independent of it.
     spread = np.sqrt(heights.side.height_variance[:, 0])

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from harness.errors import ScoreError, StimulusError
-from harness.probe.choice import Question, choice_request, score_choices
+from harness.probe.choice import Choose, Question, choice_request, score_choices
 from harness.record.context import Start
 from harness.record.request import Measure
 from harness.record.tokens import tokenise
@@ -26,7 +26,7 @@ def test_the_length_of_an_answer_does_not_count():
     # -6.5 over 13 bytes is -0.5 a byte; -2 over 2 is -1
     score = score_choices(questions, recording(-6.5, -2.0))
     assert float(score["value"]) == 1
-    assert float(score["summed_accuracy"][0]) == 0
+    assert float(score["sum_accuracy"][0]) == 0
 
 
 def test_length_is_in_bytes():
@@ -111,3 +111,45 @@ def test_another_recording_is_refused():
         score_choices([question()], recording(-1.0))
     with pytest.raises(ScoreError, match="not finite"):
         score_choices([question()], recording(-1.0, np.nan))
+
+
+def neutral(i, answer, choices=("Yes", "No"), task="t"):
+    return Question(f"Q: {i}\nA:", choices, answer, task, "reasoning", f"{task}/{i}", "", "N/A")
+
+
+def test_the_prior_of_an_answer_does_not_count():
+    """A model that likes Yes anyway, and likes it less where the answer is No."""
+    questions = [neutral(i, i % 2) for i in range(10)]
+    asked = [(-1.0, -3.0) if q.answer == 0 else (-1.4, -2.8) for q in questions]
+    before = (-1.2, -2.9)
+    answer = recording(*np.ravel(asked), *before)
+    corrected = score_choices(questions, answer, Choose.PRIOR)
+    assert float(corrected["value"]) == 1
+    assert float(corrected["commonest"][0]) == 0.5
+    summed = score_choices(questions, answer, Choose.SUM)
+    assert float(summed["value"]) == 0.5
+    assert float(summed["commonest"][0]) == 1
+    assert float(summed["balanced_accuracy"][0]) == 0.5
+    assert float(summed["prior_accuracy"][0]) == 1
+
+
+def test_neutral_prompts_are_asked_once_for_each_choice():
+    questions = [neutral(i, 0) for i in range(5)] + [neutral(9, 0, ("Yes", "Maybe"))]
+    request = choice_request("made", questions)
+    texts = [p.text for p in request.stimuli.passages]
+    assert texts[12:] == ["N/A Yes", "N/A No", "N/A Maybe"]
+
+
+def test_without_a_neutral_prompt_there_is_no_prior():
+    with pytest.raises(ScoreError, match="neutral"):
+        score_choices([question()], recording(-1.0, -2.0), Choose.PRIOR)
+
+
+def test_balanced_accuracy_weighs_answers_alike():
+    """Three of four say the commoner answer, which is always found; the other never."""
+    questions = [question(i, answer=a) for i, a in enumerate([0, 0, 0, 1])]
+    score = score_choices(questions, recording(*[-1.0, -9.0] * 4))
+    assert float(score["value"]) == 0.75
+    assert float(score["balanced_accuracy"][0]) == 0.5
+    own = [question(0, ("a", "b")), question(1, ("c", "d"))]
+    assert np.isnan(score_choices(own, recording(*[-1.0, -9.0] * 2))["balanced_accuracy"][0])

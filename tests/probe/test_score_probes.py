@@ -1,5 +1,7 @@
 """Scores of whole tasks on recordings with a known truth (guard 5 of the science)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -125,7 +127,10 @@ def test_a_task_scores_as_it_does_alone(world, scored):
 
 
 def test_values_are_means_over_tasks_and_intervals_hold_them(scored):
-    assert float(scored["value"]) == pytest.approx(float(scored["score"].mean()))
+    gains = scored["score"] - scored["lexical"]
+    assert float(scored["value"]) == pytest.approx(float(gains.mean()))
+    np.testing.assert_allclose(scored["over_lexical"], gains)
+    np.testing.assert_allclose(scored["category_gain"][1], gains.sel(task="by-type"))
     assert scored["low"] <= scored["value"] <= scored["high"]
     syntax = scored.sel(category="syntax")
     assert syntax["category_tasks"] == 2
@@ -158,13 +163,58 @@ def test_the_interval_covers_repeated_test_parts():
     rng = np.random.default_rng(3)
     n, inside = DOCUMENTS * WORDS, 0
     for _ in range(20):
-        task = made("random", [f"c{k}" for k in rng.integers(0, 2, n)])
+        types = rng.integers(0, TYPES, n)
+        task = made("random", [f"c{k}" for k in rng.integers(0, 2, n)], types)
         states = rng.standard_normal((n, 1, 6)).astype(np.float32)
         recording = xr.DataArray(states, dims=("sample", "layer", "unit"), coords={"layer": [0]})
         request = probe_request("r", texts(), [task])
         score = score_probes([task], request, recording, ProbeOptions(seeds=2, draws=200))
         inside += bool(score["selectivity_low"][0] <= 0 <= score["selectivity_high"][0])
     assert inside >= 16
+
+
+def test_a_task_that_stands_aside_is_listed_and_counts_nowhere(world, scored):
+    tasks, request, recording = world
+    aside = replace(tasks[0], aside="it has no gain")
+    score = score_probes([aside, *tasks[1:]], request, recording, OPTIONS)
+    assert list(score["aside"].values) == ["it has no gain", "", "", ""]
+    np.testing.assert_allclose(score["score"], scored["score"], atol=1e-6)
+    assert float(score["value"]) == pytest.approx(float(scored["over_lexical"][1:].mean()))
+    assert np.isnan(score["counted_gain"][0])
+    syntax = score.sel(category="syntax")
+    assert syntax["category_tasks"] == 1
+    assert float(syntax["category_score"]) == pytest.approx(float(scored["score"][3]), abs=1e-6)
+
+
+def test_a_rare_class_is_said_although_it_is_rare():
+    """Of 15 % rare items whose states overlap with the others', a good part is found."""
+    rng = np.random.default_rng(2)
+    n = DOCUMENTS * WORDS
+    rare = rng.random(n) < 0.15
+    states = rng.standard_normal((n, 1, 40)).astype(np.float32)
+    states[:, 0, 0] += 1.2 * rare
+    recording = xr.DataArray(states, dims=("sample", "layer", "unit"), coords={"layer": [1]})
+    task = made("rare", ["rare" if r else "plain" for r in rare])
+    score = score_probes([task], probe_request("r", texts(), [task]), recording, OPTIONS)
+    assert float(score["score"][0]) > float(score["majority"][0]) + 0.1
+
+
+def test_control_tasks_are_scored_where_they_can_be_known(world):
+    """A type that training lacks has a label that no probe can know."""
+    tasks, request, recording = world
+    items = [
+        replace(item, type=f"{item.type} {i}" if item.part is Part.TEST and i % 2 else item.type)
+        for i, item in enumerate(tasks[0].items)
+    ]
+    score = score_probes([replace(tasks[0], items=tuple(items))], request, recording, OPTIONS)
+    assert score["seen_items"][0] == 70
+    # Types are told perfectly: where they were seen, the control task is done as well as may be.
+    controlled = score["layer_selectivity"].sel(layer=0).item()
+    assert controlled < -0.3
+    unseen = [replace(i, type="") for i in tasks[0].items]
+    score = score_probes([replace(tasks[0], items=tuple(unseen))], request, recording, OPTIONS)
+    assert score["seen_items"][0] == 0
+    assert np.isnan(score["selectivity"][0])
 
 
 def test_a_class_that_only_the_test_part_has_is_an_error_of_the_probe(world):

@@ -33,6 +33,7 @@ from harness.board.answers.competence import competence, probed
 from harness.board.answers.paired import paired
 from harness.errors import SelectionError
 from harness.numeric.arrays import Doubles, Texts
+from harness.spec.layout import COUNTED_GAIN
 from harness.spec.measures import ScoreMeasure
 from harness.stats.crossed import detectable
 from harness.stats.fdr import holm
@@ -206,8 +207,12 @@ def _over_pairs(
     else:
         of_task = [str(c) for c in known["task_category"].values]
         weights = np.array([of_task.count(c) for c in read.categories]) / len(of_task)
-    difference = float(weights @ (read.accuracy[:, 0] - read.accuracy[:, 1]))
-    drawn = (read.draws[:, :, 0] - read.draws[:, :, 1]) @ weights
+    scores, resamples = read.accuracy, read.draws
+    if COUNTED_GAIN in known and read.lexical is not None and read.lexical_draws is not None:
+        # The value is what is gained over each variant's own lexical baseline.
+        scores, resamples = scores - read.lexical, resamples - read.lexical_draws
+    difference = float(weights @ (scores[:, 0] - scores[:, 1]))
+    drawn = (resamples[:, :, 0] - resamples[:, :, 1]) @ weights
     error = float(drawn.std())
     low, low90, high90, high = np.quantile(drawn, [0.025, 0.05, 0.95, 0.975])
     normal = scipy.stats.norm

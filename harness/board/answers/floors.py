@@ -31,7 +31,7 @@ small, and the shares lost of them too large.
 """
 CHANCE = "chance"
 NUISANCE = "the nuisance regressors"
-LEXICAL = "layer 0"
+LEXICAL = "the lexical baseline"
 KINDS = {
     "static": "static embeddings",
     "untrained": "the untrained network",

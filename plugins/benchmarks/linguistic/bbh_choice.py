@@ -71,6 +71,11 @@ class BbhChoice:
         none is left out.
     answers : str
         ``letter`` or ``text``, see :class:`Answers`.
+    choose : str
+        ``prior``, ``sum`` or ``byte``, see :class:`harness.probe.choice.Choose`.
+    shots : int
+        Questions of the same task that are shown with their answers before each: the first of its
+        file, which are not asked.
 
     Raises
     ------
@@ -83,14 +88,22 @@ class BbhChoice:
     first: int | None = None
     longest: int | None = None
     answers: str = "letter"
+    choose: str = "prior"
+    shots: int = 0
 
     def __post_init__(self) -> None:
+        from harness.probe.choice import Choose
+
         for name in ("first", "longest"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise DataError(f"{name}={value} leaves no question")
         if self.answers not in list(Answers):
             raise DataError(f"no answers {self.answers!r}", f"one of {', '.join(Answers)}")
+        if self.choose not in list(Choose):
+            raise DataError(f"no rule {self.choose!r}", f"one of {', '.join(Choose)}")
+        if self.shots < 0:
+            raise DataError(f"shots={self.shots}: as many questions cannot be shown")
         if not self.questions:  # data that is missing is found when the run is planned
             raise DataError(f"no question has at most {self.longest} bytes")
 
@@ -105,9 +118,9 @@ class BbhChoice:
 
     def score(self, recordings: Recordings) -> xr.Dataset:
         """Return accuracies by task, see :func:`harness.probe.choice.score_choices`."""
-        from harness.probe.choice import score_choices
+        from harness.probe.choice import Choose, score_choices
 
-        return score_choices(self.questions, recordings[self.request])
+        return score_choices(self.questions, recordings[self.request], Choose(self.choose))
 
     @cached_property
     def request(self) -> Request:
@@ -124,12 +137,14 @@ class BbhChoice:
         )
 
     def _of(self, path: Path, task: str) -> Iterator[Question]:
-        read = read_task(path, task, Answers(self.answers))
+        read = read_task(path, task, Answers(self.answers), self.shots)
         short = (q for q in read if self.longest is None or len(q.prompt.encode()) <= self.longest)
         return islice(short, self.first)
 
 
-def read_task(path: Path, task: str, answers: Answers = Answers.LETTER) -> Iterator[Question]:
+def read_task(
+    path: Path, task: str, answers: Answers = Answers.LETTER, shots: int = 0
+) -> Iterator[Question]:
     """Read one of the files.
 
     Five questions of the published files are broken and left out: in three the answer is none of
@@ -140,11 +155,14 @@ def read_task(path: Path, task: str, answers: Answers = Answers.LETTER) -> Itera
     path : Path
     task : str
     answers : Answers
+    shots : int
+        Questions that come before every other, with their answers, and are not asked.
 
     Yields
     ------
     Question
-        ``Q: …``, a line, ``A:``; the choices are those of ``WORDS`` or the options of the question.
+        ``Q: …``, a line, ``A:``; neutral is ``Q: N/A``, a line, ``A:``, after the same shots. The
+        choices are those of ``WORDS`` or the options of the question.
 
     Raises
     ------
@@ -161,14 +179,21 @@ def read_task(path: Path, task: str, answers: Answers = Answers.LETTER) -> Itera
             f"{path} is not a task of BIG-Bench-Hard: {type(error).__name__} {error}",
             "it is a JSON object whose 'examples' have an 'input' and a 'target'",
         ) from error
+    shown = list[str]()
     for number, (text, target) in enumerate(rows):
         labels, said = _choices(task, text)
         if target not in labels or len(set(said)) < len(said) or len(said) < 2:
             continue
+        choices, answer = labels if answers is Answers.LETTER else said, labels.index(target)
+        if len(shown) < shots:
+            shown.append(f"Q: {text}\nA: {choices[answer]}\n\n")
+            continue
+        before = "".join(shown)
         yield Question(
-            prompt=f"Q: {text}\nA:",
-            choices=tuple(labels if answers is Answers.LETTER else said),
-            answer=labels.index(target),
+            prompt=f"{before}Q: {text}\nA:",
+            neutral=f"{before}Q: N/A\nA:",
+            choices=tuple(choices),
+            answer=answer,
             task=task,
             category="reasoning",
             identifier=f"{task}/{number}",
@@ -191,6 +216,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "kind": "linguistic",
         "metric": "accuracy, mean over tasks",
         "margin": 0.02,
+        "version": 2,
         "licence": "MIT",
         "citation": (
             "Suzgun, Scales, Schärli, Gehrmann, Tay, Chung, Chowdhery, Le, Chi, Zhou & Wei (2023)."
@@ -201,8 +227,10 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "tags": ("choice", "reasoning", "real"),
     }
     notes = (
-        "No examples are shown and no reasoning is generated, so figures are not those of chain of"
-        " thought. Models under a few billion parameters are near chance."
+        "No examples are shown (shots=3 shows three) and no reasoning is generated, so figures are"
+        " not those of chain of thought. The answer is the one that the question makes more"
+        " probable than a question that says nothing (choose=sum and choose=byte are lm-eval's acc"
+        " and acc_norm). Models under a few billion parameters are near chance."
     )
     return [
         BenchmarkSpec(

@@ -20,8 +20,12 @@ MOST_TEXTS = {Part.TRAIN: 1000, Part.DEV: 300, Part.TEST: 400}
 """Texts that a task may look at. What is recorded stays affordable."""
 MOST_OF_TEXT = 6
 """Items of a task from one text, so that many documents take part."""
-FEWEST = 15
-"""Training items of a class; rarer classes are left out."""
+FEWEST = {Part.TRAIN: 30, Part.DEV: 5, Part.TEST: 10}
+"""Items of a class; classes that are rarer in one of the parts are left out."""
+NO_GAIN = "no model that was measured gains over the lexical baseline"
+"""Why a task stands aside whose gain has an interval that holds 0 in every model measured."""
+FEWEST_OF_TWO = 100
+"""Training items of the rarer of two classes; a task with fewer stays out of the categories."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,15 @@ class Candidate:
     label : str or float
     type : str
         For the control task.
+    cue : str
+        What is seen on the surface and would tell the label. Of candidates with one cue, as many
+        are taken of each class, so that it tells nothing. Empty: whatever the task offers.
     """
 
     spans: tuple[Span, ...]
     label: str | float
     type: str
+    cue: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Definition:
     inputs : Inputs
     target : Target
     notes : str
+    aside : str
+        Why the task stays out of its category; empty where it counts.
     """
 
     name: str
@@ -63,6 +73,7 @@ class Definition:
     inputs: Inputs = Inputs.SPAN
     target: Target = Target.CLASS
     notes: str = ""
+    aside: str = ""
 
 
 def make_task(definition: Definition, texts: Sequence[Text]) -> ProbeTask:
@@ -74,9 +85,9 @@ def make_task(definition: Definition, texts: Sequence[Text]) -> ProbeTask:
     offers = _Offers(definition, {part: ordered(texts, part)[:n] for part, n in MOST_TEXTS.items()})
     classes = offers.labels(Part.TRAIN) if definition.target is Target.CLASS else set()
     # Rare classes go one after the other: the places they took may suffice for another.
-    while classes and (rare := _rarest(_taken(Part.TRAIN, offers, classes), classes)):
+    while classes and (rare := _rarest(_all_taken(offers, classes), classes)):
         classes.discard(rare)
-    items = [item for part in Part for item in _taken(part, offers, classes)]
+    items = _all_taken(offers, classes)
     return ProbeTask(
         name=definition.name,
         category=definition.category,
@@ -86,7 +97,20 @@ def make_task(definition: Definition, texts: Sequence[Text]) -> ProbeTask:
         phenomenon=definition.phenomenon,
         licence="annotations CC-BY-4.0",
         notes=definition.notes,
+        aside=definition.aside or _too_few(items, classes),
     )
+
+
+def _all_taken(offers: _Offers, classes: AbstractSet[str | float]) -> list[ProbeItem]:
+    return [item for part in Part for item in _taken(part, offers, classes)]
+
+
+def _too_few(items: Sequence[ProbeItem], classes: AbstractSet[str | float]) -> str:
+    counts = Counter(item.label for item in items if item.part is Part.TRAIN)
+    fewest = min((counts[label] for label in classes), default=FEWEST_OF_TWO)
+    if len(classes) == 2 and fewest < FEWEST_OF_TWO:
+        return f"{fewest} training items of the rarer class"
+    return ""
 
 
 def ordered(texts: Sequence[Text], part: Part) -> list[Text]:
@@ -123,10 +147,12 @@ class _Offers:
 
 
 def _rarest(items: Sequence[ProbeItem], classes: AbstractSet[str | float]) -> str | float | None:
-    """Return the rarest class, if it is too rare; one that took no place is."""
-    counts = Counter(item.label for item in items)
-    rarest = min(classes, key=lambda label: (counts[label], str(label)))
-    return rarest if counts[rarest] < FEWEST else None
+    """Return the rarest class, if it is too rare in a part; one that took no place is."""
+    counts = Counter((item.part, item.label) for item in items)
+    # How many times as many as it needs.
+    share = {label: min(counts[part, label] / FEWEST[part] for part in Part) for label in classes}
+    rarest = min(classes, key=lambda label: (share[label], str(label)))
+    return rarest if share[rarest] < 1 else None
 
 
 def _taken(part: Part, offers: _Offers, classes: AbstractSet[str | float]) -> list[ProbeItem]:
@@ -134,8 +160,10 @@ def _taken(part: Part, offers: _Offers, classes: AbstractSet[str | float]) -> li
     most = MOST[part]
     # Twice the even share, so that a frequent class does not swallow a task.
     most_of_class = math.ceil(most * min(1, 2 / len(classes))) if len(classes) > 2 else most // 2
+    quotas = _quotas(offers.of(part), classes, most)
     of_text: Counter[str] = Counter()
     of_class: Counter[str] = Counter()
+    of_cell: Counter[tuple[str, str | float]] = Counter()
     items: list[ProbeItem] = []
     for text, found in offers.of(part):
         if of_text[text.name] >= MOST_OF_TEXT:
@@ -143,13 +171,32 @@ def _taken(part: Part, offers: _Offers, classes: AbstractSet[str | float]) -> li
         if isinstance(found.label, str):
             if found.label not in classes or of_class[found.label] >= most_of_class:
                 continue
+            cell = found.cue, found.label
+            if found.cue and of_cell[cell] >= quotas.get(found.cue, 0):
+                continue
             of_class[found.label] += 1
+            of_cell[cell] += 1
         of_text[text.name] += 1
         places = tuple(Place(text.name, start, end) for start, end in found.spans)
         items.append(ProbeItem(places, found.label, part, text.document, found.type))
         if len(items) == most:
             break
     return items
+
+
+def _quotas(
+    offers: Iterator[tuple[Text, Candidate]], classes: AbstractSet[str | float], most: int
+) -> Mapping[str, int]:
+    """Items of each class to take for each cue, so that every class has as many, and all fit."""
+    of_text: Counter[str] = Counter()
+    counts: Counter[tuple[str, str | float]] = Counter()
+    for text, found in offers:
+        if found.cue and found.label in classes and of_text[text.name] < MOST_OF_TEXT:
+            of_text[text.name] += 1
+            counts[found.cue, found.label] += 1
+    even = {cue: min(counts[cue, label] for label in classes) for cue, _ in counts}
+    share = min(1.0, most / max(sum(even.values()) * len(classes), 1))
+    return {cue: int(n * share) for cue, n in even.items()}
 
 
 def _rank(*names: object) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -95,7 +95,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class Unit:
-    """An elementary discourse unit, or its first stretch where it is interrupted.
+    """A stretch of an elementary discourse unit: all of it, unless it is interrupted.
 
     Parameters
     ----------
@@ -104,17 +104,37 @@ class Unit:
     relation : str
         To the parent, such as ``causal-result``; ``_m`` at its end: multinuclear.
     tokens : tuple of Token
+    whole : bool
+        Whether it is the only stretch of its unit.
     """
 
     number: int
     parent: int
     relation: str
     tokens: tuple[Token, ...]
+    whole: bool = True
 
     @property
     def span(self) -> Span:
         """Characters of the text."""
         return self.tokens[0].span[0], self.tokens[-1].span[1]
+
+
+@dataclass(frozen=True)
+class Implied:
+    """A relation of the Penn Discourse Treebank's kind without a connective.
+
+    Parameters
+    ----------
+    sense : str
+        Such as ``Contingency.Cause.Reason``.
+    first, second : tuple of Token
+        Its arguments, in the order of the text.
+    """
+
+    sense: str
+    first: tuple[Token, ...]
+    second: tuple[Token, ...]
 
 
 @dataclass(frozen=True)
@@ -130,6 +150,8 @@ class Text:
     sentences : tuple of ConlluSentence
     starts : tuple of int
         Character at which each sentence begins.
+    first : int
+        Words of the document before it.
     """
 
     name: str
@@ -138,6 +160,7 @@ class Text:
     text: str
     sentences: tuple[ConlluSentence, ...]
     starts: tuple[int, ...]
+    first: int = 0
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
@@ -212,10 +235,33 @@ class Text:
                 relation, number, parent = match.groups()
                 tokens = self.tokens[first:stop]
                 found.append(Unit(int(number), int(parent or 0), relation, tokens))
+        torn = {u.parent for u in found if u.relation.startswith(_SAME)}
+        torn |= {u.number for u in found if u.relation.startswith(_SAME)}
+        return tuple(replace(u, whole=u.number not in torn) for u in found)
+
+    @cached_property
+    def implied(self) -> tuple[Implied, ...]:
+        """Relations between sentences that no connective signals, both of them in this text."""
+        found = []
+        for token in self.tokens:
+            for entry in token.word.misc.get("PDTB", "").split(";"):
+                match = _IMPLICIT.fullmatch(entry)
+                if match is None:
+                    continue
+                sense, *ends = match.groups()
+                a, b, c, d = (int(end) - 1 - self.first for end in ends)
+                if not 0 <= a <= b < c <= d < len(self.tokens):
+                    continue
+                if self.tokens[b].sentence < self.tokens[c].sentence:
+                    first, second = self.tokens[a : b + 1], self.tokens[c : d + 1]
+                    found.append(Implied(sense, first, second))
         return tuple(found)
 
 
 _MARK = re.compile(r"\(([^()]+)(\))?|([^()]+)\)")
+_SAME = "same-unit"
+_IMPLICIT = re.compile(r"Implicit:([\w.-]+):[^:]*:[^:]*:(\d+)-(\d+):(\d+)-(\d+)")
+"""Sense, connective that would fit, type, and the words of both arguments, in the document."""
 _UNIT = re.compile(r"([\w-]+):(\d+)(?:->(\d+))?")
 
 
@@ -254,25 +300,27 @@ def fetch_documents() -> Mapping[str, Path]:
 def cut(document: str, part: Part, sentences: Sequence[ConlluSentence]) -> Iterator[Text]:
     """Cut a document into texts of whole sentences; a sentence that is too long is left out."""
     run: list[ConlluSentence] = []
-    number = words = 0
+    number = words = before = first = 0
     for sentence in [*sentences, None]:
         size = len(sentence.words) if sentence else 0
-        if run and (sentence is None or words + size > MOST_WORDS):
+        if run and (sentence is None or size > MOST_WORDS or words + size > MOST_WORDS):
             number += 1
-            yield _text(f"{document}/{number}", document, part, run)
+            yield _text(f"{document}/{number}", document, part, run, first)
             run, words = [], 0
         if sentence is not None and size <= MOST_WORDS:
+            first = first if run else before
             run.append(sentence)
             words += size
+        before += size
 
 
-def _text(name: str, document: str, part: Part, run: list[ConlluSentence]) -> Text:
+def _text(name: str, document: str, part: Part, run: list[ConlluSentence], first: int) -> Text:
     starts, text = [], ""
     for sentence in run:
         text += " " if text else ""
         starts.append(len(text))
         text += sentence.text
-    return Text(name, document, part, text, tuple(run), tuple(starts))
+    return Text(name, document, part, text, tuple(run), tuple(starts), first)
 
 
 @cache

@@ -7,11 +7,13 @@ from itertools import combinations
 
 from harness.probe.tasks import Inputs
 
-from .choose import Candidate, Definition
+from .choose import NO_GAIN, Candidate, Definition
 from .corpus import Text
 from .morphology import word_candidate
 from .reasoning import (
-    RELATION,
+    IMPLIED,
+    arguable,
+    implied_candidate,
     readable,
     unit_candidate,
     unit_pairs,
@@ -68,9 +70,28 @@ def _connectives(text: Text) -> Iterator[Candidate]:
             yield word_candidate(token, explicit[0][1].partition(".")[0])
 
 
+def _implied(text: Text) -> Iterator[Candidate]:
+    for relation in text.implied:
+        if arguable(relation):
+            yield implied_candidate(relation, ".".join(relation.sense.split(".")[:2]))
+
+
 TASKS = (
     Definition(
-        "discourse-relation", "discourse", "relation", _relations, Inputs.SPAN_PAIR, notes=RELATION
+        "discourse-relation",
+        "discourse",
+        "relation",
+        _relations,
+        Inputs.SPAN_PAIR,
+        notes="Of two whole discourse units that are related, in the order of the text.",
+    ),
+    Definition(
+        "implicit-relation",
+        "discourse",
+        "relation",
+        _implied,
+        Inputs.SPAN_PAIR,
+        notes=IMPLIED,
     ),
     Definition(
         "nuclearity",
@@ -79,7 +100,7 @@ TASKS = (
         _nuclearity,
         notes="A unit of a multinuclear relation, or a satellite before or after its nucleus.",
     ),
-    Definition("information-status", "discourse", "information status", _statuses),
+    Definition("information-status", "discourse", "information status", _statuses, aside=NO_GAIN),
     Definition(
         "coreference",
         "discourse",
@@ -95,5 +116,6 @@ TASKS = (
         "connective type",
         _connectives,
         notes="The first word of an explicit connective; classes of the Penn Discourse Treebank.",
+        aside=NO_GAIN,
     ),
 )

@@ -98,6 +98,7 @@ def _fields(task: ProbeTask) -> dict[str, Any]:
         "phenomenon": task.phenomenon,
         "licence": task.licence,
         "notes": task.notes,
+        "aside": task.aside,
         "items": [
             [[[p.text, p.start, p.end] for p in i.places], i.label, str(i.part), i.group, i.type]
             for i in task.items

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from harness.probe.tasks import Target
 
-from .choose import Candidate, Definition
+from .choose import NO_GAIN, Candidate, Definition
 from .corpus import Text, Token
 
 CONTENT = ("NOUN", "VERB", "ADJ", "ADV")
@@ -36,9 +36,9 @@ def _feature(
     return candidates
 
 
-def word_candidate(token: Token, label: str | float) -> Candidate:
+def word_candidate(token: Token, label: str | float, cue: str = "") -> Candidate:
     """Offer one word; its control type is its form."""
-    return Candidate((token.span,), label, token.word.form.lower())
+    return Candidate((token.span,), label, token.word.form.lower(), cue)
 
 
 def _segments(token: Token) -> list[str]:
@@ -94,6 +94,7 @@ TASKS = (
         _segment_counts,
         target=Target.NUMBER,
         notes="Number of morphs of a content word; four and more count as four.",
+        aside=NO_GAIN,
     ),
-    Definition("suffix", "morphology", "derivation", _suffixes),
+    Definition("suffix", "morphology", "derivation", _suffixes, aside=NO_GAIN),
 )

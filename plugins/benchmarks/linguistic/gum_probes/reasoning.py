@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from harness.probe.tasks import Inputs
 
-from .choose import Candidate, Definition
-from .corpus import Text, Token, Unit
-from .morphology import CONTENT, word_candidate
+from .choose import NO_GAIN, Candidate, Definition
+from .corpus import Implied, Text, Token, Unit
+from .morphology import word_candidate
+from .scope import negated
 
-VAGUE = frozenset(
-    ("many", "much", "more", "most", "some", "any", "few", "fewer", "several", "all", "every",
-     "each", "both", "no", "less", "little", "enough", "various", "numerous", "another")
+FEWEST_WORDS = 3
+"""Of a discourse unit; shorter ones are read off their words."""
+CAUSAL = frozenset(
+    ("because", "since", "so", "as", "for", "therefore", "thus", "hence", "why", "due", "that",
+     "result", "reason")
 )  # fmt: skip
-
-
-def _negations(text: Text) -> Iterator[Candidate]:
-    for number in range(len(text.sentences)):
-        words = [t for t in text.tokens if t.sentence == number]
-        cues = [t for t in words if "Negation" in t.word.misc and t.head >= 0]
-        inside = {
-            t.at
-            for cue in cues
-            for t in text.subtree(text.tokens[cue.head])
-            if t.at > cue.at or t.at == cue.head
-        }
-        marks = {cue.at for cue in cues}
-        for token in words:
-            if cues and token.own and token.at not in marks and token.word.upos in CONTENT:
-                yield word_candidate(token, "inside" if token.at in inside else "outside")
-
-
-def _quantities(text: Text) -> Iterator[Candidate]:
-    for token in text.tokens:
-        if not token.own or token.word.upos != "NOUN":
-            continue
-        below = text.children[token.at]
-        if any(c.relation == "nummod" for c in below):
-            yield word_candidate(token, "counted")
-        elif any(c.word.lemma.lower() in VAGUE and c.relation in ("det", "amod") for c in below):
-            yield word_candidate(token, "vague")
-        else:
-            yield word_candidate(token, "none")
+CONTRASTIVE = frozenset(
+    ("but", "however", "although", "though", "while", "whereas", "yet", "despite", "still",
+     "instead", "rather", "only", "unlike", "not", "no")
+)  # fmt: skip
+CONDITIONAL = frozenset(("if", "unless", "when", "whether", "whenever", "once", "in", "as"))
 
 
 def unit_pairs(text: Text) -> Iterator[tuple[Unit, Unit]]:
@@ -55,77 +34,113 @@ def unit_pairs(text: Text) -> Iterator[tuple[Unit, Unit]]:
 
 
 def readable(unit: Unit) -> bool:
-    """Whether a unit begins and ends with words whose characters are their own."""
+    """Whether a unit is whole, of some words, and its ends' characters are their own."""
     ends = unit.tokens[0].word, unit.tokens[-1].word
-    return any(t.own for t in unit.tokens) and not any(w.contracted for w in ends)
+    enough = sum(t.own for t in unit.tokens) >= FEWEST_WORDS
+    return unit.whole and enough and not any(w.contracted for w in ends)
 
 
-def unit_candidate(unit: Unit, other: Unit, label: str) -> Candidate:
+def unit_candidate(unit: Unit, other: Unit, label: str, cue: str = "") -> Candidate:
     """Offer two units in the order of the text; the control type is their first words."""
     pair = sorted((unit, other), key=lambda u: u.span)
-    return Candidate(tuple(u.span for u in pair), label, " ".join(_opening(u) for u in pair))
+    return Candidate(tuple(u.span for u in pair), label, " ".join(_opening(u) for u in pair), cue)
 
 
 def _opening(unit: Unit) -> str:
     return next(t.word.form.lower() for t in unit.tokens if t.own)
 
 
-def _against(*classes: str) -> Callable[[Text], Iterator[Candidate]]:
+def _against(words: frozenset[str], *classes: str) -> Callable[[Text], Iterator[Candidate]]:
     def candidates(text: Text) -> Iterator[Candidate]:
         for unit, other in unit_pairs(text):
             if not unit.relation.startswith(("same-unit", "organization")):
                 label = "yes" if unit.relation.startswith(classes) else "no"
-                yield unit_candidate(unit, other, label)
+                pair = sorted((unit, other), key=lambda u: u.span)
+                cue = "+".join(_signal(u.tokens, words) for u in pair)
+                yield unit_candidate(unit, other, label, cue)
 
     return candidates
 
 
-def conditioned(text: Text) -> Iterator[Token]:
-    """Heads of clauses that a conditional construction makes depend on a condition."""
-    for token in text.tokens:
-        if "Conditional" in token.word.misc.get("Cxn", "") and token.own:
-            yield token
+def _signal(tokens: Sequence[Token], words: frozenset[str]) -> str:
+    """Return the first of some words; ``none`` where there is none."""
+    forms = (t.word.lemma.lower() for t in tokens)
+    return next((form for form in forms if form in words), "none")
+
+
+def implied_candidate(relation: Implied, label: str) -> Candidate:
+    """Offer both arguments of an implicit relation; the control type is their first words."""
+    arguments = (relation.first, relation.second)
+    spans = tuple((tokens[0].span[0], tokens[-1].span[1]) for tokens in arguments)
+    return Candidate(spans, label, " ".join(tokens[0].word.form.lower() for tokens in arguments))
+
+
+def arguable(relation: Implied) -> bool:
+    """Whether both arguments are of some words, and their ends' characters are their own."""
+    return all(
+        sum(t.own for t in tokens) >= FEWEST_WORDS
+        and not any(t.word.contracted for t in (tokens[0], tokens[-1]))
+        for tokens in (relation.first, relation.second)
+    )
+
+
+def _implied(*classes: str) -> Callable[[Text], Iterator[Candidate]]:
+    def candidates(text: Text) -> Iterator[Candidate]:
+        for relation in text.implied:
+            if arguable(relation):
+                label = "yes" if relation.sense.startswith(classes) else "no"
+                yield implied_candidate(relation, label)
+
+    return candidates
+
+
+CONDITION = frozenset(("if", "unless"))
 
 
 def _consequents(text: Text) -> Iterator[Candidate]:
-    heads = {t.at for t in conditioned(text)}
     for token in text.tokens:
         if token.own and token.word.upos == "VERB" and token.relation in ("root", "conj", "ccomp"):
-            yield word_candidate(token, "conditional" if token.at in heads else "plain")
+            before = [t for t in text.tokens[: token.at] if t.sentence == token.sentence]
+            under = "Conditional" in token.word.misc.get("Cxn", "")
+            label = "conditional" if under else "plain"
+            yield word_candidate(token, label, _signal(before, CONDITION))
 
 
-RELATION = "Of two discourse units that are related, in the order of the text."
+RELATION = (
+    "Of two whole discourse units that are related, in the order of the text; as many of each label"
+    " with each of the words that signal the relation."
+)
+IMPLIED = (
+    "Of two sentences, or parts of them, that are related without a connective; annotated as in"
+    " the Penn Discourse Treebank."
+)
 TASKS = (
     Definition(
         "negation-scope",
         "reasoning",
         "negation",
-        _negations,
+        negated,
         notes=(
-            "Content words of sentences with a negation. An approximation: inside are the word that"
-            " the cue depends on and what depends on it to the right of the cue."
+            "Content words after *not* or *never* in their sentence, as many of each label at each"
+            " distance. Inside is what depends on the negated word; clauses and conjuncts that the"
+            " negation may or may not reach are left out."
         ),
-    ),
-    Definition(
-        "quantity",
-        "reasoning",
-        "quantity",
-        _quantities,
-        notes="A noun with a numeral, a vague quantifier or neither; the noun alone is read.",
+        aside=NO_GAIN,
     ),
     Definition(
         "causal-relation",
         "reasoning",
         "cause",
-        _against("causal", "explanation"),
+        _against(CAUSAL, "causal", "explanation"),
         Inputs.SPAN_PAIR,
         notes=RELATION,
+        aside=NO_GAIN,
     ),
     Definition(
         "contrast-relation",
         "reasoning",
         "contrast",
-        _against("adversative"),
+        _against(CONTRASTIVE, "adversative"),
         Inputs.SPAN_PAIR,
         notes=RELATION,
     ),
@@ -133,15 +148,23 @@ TASKS = (
         "condition-relation",
         "reasoning",
         "condition",
-        _against("contingency"),
+        _against(CONDITIONAL, "contingency"),
         Inputs.SPAN_PAIR,
         notes=RELATION,
+    ),
+    Definition(
+        "implicit-cause",
+        "reasoning",
+        "cause",
+        _implied("Contingency.Cause"),
+        Inputs.SPAN_PAIR,
+        notes=IMPLIED,
     ),
     Definition(
         "consequent",
         "reasoning",
         "condition",
         _consequents,
-        notes="The verb of a main clause: does it hold under a condition?",
+        notes="The verb of a main clause, after *if* or not: does it hold under a condition?",
     ),
 )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.probe.tasks import Inputs
-
 from .choose import Candidate, Definition
-from .corpus import Mention, Text, Token
+from .corpus import Mention, Text
 from .morphology import word_candidate
-from .syntax import pair_candidate
+from .scope import articles, quantifiers
 
 LONGEST = 12
 """Words of a mention."""
@@ -47,63 +45,28 @@ def _named(text: Text) -> Iterator[Candidate]:
             yield mention_candidate(mention, "named" if mention.named else "other")
 
 
-def _definiteness(text: Text) -> Iterator[Candidate]:
-    for token in text.tokens:
-        if token.own and token.word.upos == "NOUN":
-            articles = {
-                c.word.features["Definite"]
-                for c in text.children[token.at]
-                if c.relation == "det" and "Definite" in c.word.features
-            }
-            others = any(
-                c.relation in ("det", "nummod") or c.word.relation == "nmod:poss"
-                for c in text.children[token.at]
-            )
-            if len(articles) == 1:
-                yield word_candidate(token, articles.pop())
-            elif not others:
-                yield word_candidate(token, "bare")
-
-
-def _roles(text: Text) -> Iterator[Candidate]:
-    for token in text.tokens:
-        if token.head < 0 or not token.own or not text.tokens[token.head].own:
-            continue
-        verb = text.tokens[token.head]
-        if label := _role(text, token, verb):
-            yield pair_candidate(token, verb, label)
-
-
-def _role(text: Text, token: Token, verb: Token) -> str:
-    relation = token.word.relation
-    acted_on = any(c.word.relation == "obj" for c in text.children[verb.at])
-    if relation == "obl:agent" or (relation == "nsubj" and acted_on and verb.word.upos == "VERB"):
-        return "agent"
-    if relation in ("obj", "nsubj:pass") and verb.word.upos == "VERB":
-        return "patient"
-    return "recipient" if relation == "iobj" else ""
-
-
 TASKS = (
     Definition("entity-type", "semantics", "entity type", _entity_types),
     Definition("animacy", "semantics", "animacy", _animacy, notes="Of the head noun."),
     Definition("named", "semantics", "named entity", _named),
     Definition(
-        "definiteness",
+        "article",
         "semantics",
         "definiteness",
-        _definiteness,
-        notes="A noun with a definite, an indefinite or no article; the noun alone is read.",
+        articles,
+        notes=(
+            "A noun after an article: is it the noun's own? As many of each label for each article"
+            " and distance; the noun alone is read."
+        ),
     ),
     Definition(
-        "semantic-role",
+        "quantifier",
         "semantics",
-        "semantic roles",
-        _roles,
-        Inputs.SPAN_PAIR,
+        "quantity",
+        quantifiers,
         notes=(
-            "An approximation: subject of a verb with an object, and by-phrase of a passive, are"
-            " agents; objects and subjects of passives are patients; indirect objects recipients."
+            "A noun after a numeral or a quantifier: is it the noun's own? As many of each label"
+            " for each kind and distance; the noun alone is read."
         ),
     ),
 )

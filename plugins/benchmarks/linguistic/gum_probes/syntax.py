@@ -10,6 +10,7 @@ from harness.probe.tasks import Inputs, Target
 from .choose import Candidate, Definition
 from .corpus import Text, Token
 from .morphology import word_candidate
+from .scope import logical_roles
 
 CLAUSES = ("advcl", "acl:relcl", "acl", "ccomp", "xcomp", "csubj", "parataxis", "conj", "root")
 
@@ -109,4 +110,16 @@ TASKS = (
         notes="The sentence without its last punctuation mark, after the sentences before it.",
     ),
     Definition("clause-relation", "syntax", "clause type", _clauses),
+    Definition(
+        "logical-role",
+        "syntax",
+        "argument structure",
+        logical_roles,
+        Inputs.SPAN_PAIR,
+        notes=(
+            "Argument and verb: subject of the verb in the active (a subject beside an object, a"
+            " by-phrase), or object (an object, the subject of a passive). Grammar, not frames; as"
+            " many of each label before and after the verb, without *have*."
+        ),
+    ),
 )

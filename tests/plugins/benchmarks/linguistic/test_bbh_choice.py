@@ -49,6 +49,15 @@ def test_words_are_the_choices(written):
     assert (first.answer, second.answer) == (0, 1)
 
 
+def test_shots_come_before_and_are_not_asked(written):
+    path = written((OPTIONS, "the second"), (OPTIONS, "(B)"), ("Is it so?\n(A) x\n(B) y", "(A)"))
+    (question,) = read_task(path, "made", shots=1)
+    shown = f"Q: {OPTIONS}\nA: (B)\n\n"
+    assert question.prompt == f"{shown}Q: Is it so?\n(A) x\n(B) y\nA:"
+    assert question.neutral == f"{shown}Q: N/A\nA:"
+    assert question.identifier == "made/2"
+
+
 @pytest.mark.parametrize(
     ("text", "target"),
     [
@@ -76,6 +85,8 @@ def test_a_bad_file_is_named(tmp_path, text):
         ({"first": 0}, "first=0"),
         ({"longest": 0}, "longest=0"),
         ({"answers": "number"}, "no answers 'number'"),
+        ({"choose": "luck"}, "no rule 'luck'"),
+        ({"shots": -1}, "shots=-1"),
     ],
 )
 def test_options_that_are_nonsense(options, message):
@@ -123,7 +134,10 @@ class TestReal:
             [[0.0, -1.0 - (choice != q.choices[0])] for choice in q.choices]
             for q in bench.questions
         ]
-        values = np.concatenate([np.ravel(r) for r in bench_rows]).reshape(-1, 1, 1)
+        n_rows = sum(len(p.spans) for p in bench.request.stimuli.passages)
+        values = np.concatenate([np.ravel(r) for r in bench_rows])
+        # The same of every answer after a question that says nothing.
+        values = np.pad(values, (0, n_rows - len(values))).reshape(-1, 1, 1)
         answer = xr.DataArray(values, dims=("sample", "layer", "unit"))
         score = bench.score({bench.request: answer})
         mine = [q.answer == 0 for q in bench.questions if q.task == "disambiguation_qa"]

@@ -1,6 +1,7 @@
 """GUM: a document written here in its format, and the corpus where it is found."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from brainpress_plugins.benchmarks.linguistic.gum_probes import brainpress_benchmarks, corpus
@@ -95,15 +96,15 @@ EXPECTED = {
         ("his government",): "other",
         ("Two friends of his government",): "other",
     },
-    "definiteness": {("dogs",): "Def"},
-    "semantic-role": {
-        ("Lord", "see"): "agent",
-        ("dogs", "see"): "patient",
-        ("friends", "like"): "agent",
-        ("them", "like"): "patient",
+    "article": {("dogs",): "own"},
+    "logical-role": {
+        ("Lord", "see"): "subject",
+        ("dogs", "see"): "object",
+        ("friends", "like"): "subject",
+        ("them", "like"): "object",
     },
-    "negation-scope": {("rains",): "outside", ("see",): "inside", ("dogs",): "inside"},
-    "quantity": {("dogs",): "none", ("friends",): "counted", ("government",): "none"},
+    "negation-scope": {("see",): "inside", ("dogs",): "inside"},
+    "quantifier": {("friends",): "own", ("government",): "other"},
     "condition-relation": {
         ("If it rains,", "Lord Byron won't see the dogs."): "yes",
         (
@@ -183,8 +184,83 @@ def test_caps_hold_and_rare_classes_go(text):
         assert sum(labels.values()) <= most
         assert max(labels.values()) <= 2 * most / len(task.classes) + 1
     assert "rare" not in task.classes
-    assert min(Counter(i.label for i in task.of(Part.TRAIN)).values()) >= FEWEST
+    for part, fewest in FEWEST.items():
+        assert min(Counter(i.label for i in task.of(part)).values()) >= fewest
     assert make_task(Definition("all", "syntax", "", candidates), texts[::-1]) == task
+
+
+def test_cues_are_crossed_with_labels(text):
+    """A word that tells the label in 4 of 5 texts tells nothing of the items that are taken."""
+    texts = [
+        corpus.Text(f"{part}{i}", f"{part}{i}", part, text.text, text.sentences, text.starts)
+        for part, n in ((Part.TRAIN, 300), (Part.DEV, 60), (Part.TEST, 100))
+        for i in range(n)
+    ]
+    cues = {}
+
+    def candidates(one):
+        number = int(one.name.lstrip("abcdefghijklmnopqrstuvwxyz"))
+        for token in one.tokens[:4]:
+            label = "yes" if number % 2 else "no"
+            cue = label if number % 5 else "other"
+            cues[one.name] = cue
+            yield Candidate((token.span,), label, "", "with" if cue == "yes" else "without")
+
+    task = make_task(Definition("cued", "syntax", "", candidates), texts)
+    for part in Part:
+        cells = Counter((cues[item.places[0].text] == "yes", item.label) for item in task.of(part))
+        assert {cells[cue, "yes"] - cells[cue, "no"] for cue in (True, False)} == {0}
+        assert sum(cells.values()) > 0
+    assert len(task.of(Part.TRAIN)) <= MOST[Part.TRAIN]
+
+
+def test_few_items_of_one_of_two_classes_put_a_task_aside(text):
+    texts = [
+        corpus.Text(f"{part}{i}", f"{part}{i}", part, text.text, text.sentences, text.starts)
+        for part, n in ((Part.TRAIN, 300), (Part.DEV, 60), (Part.TEST, 100))
+        for i in range(n)
+    ]
+
+    def candidates(one, every):
+        for token in one.tokens[:3]:
+            rare = int(one.name.lstrip("abcdefghijklmnopqrstuvwxyz")) % every == 0
+            yield Candidate((token.span,), "rare" if rare else "plain", "")
+
+    few = make_task(Definition("few", "syntax", "", lambda t: candidates(t, 10)), texts)
+    assert few.aside == "90 training items of the rarer class"
+    assert not make_task(Definition("many", "syntax", "", lambda t: candidates(t, 5)), texts).aside
+    assert make_task(
+        Definition("said", "syntax", "", lambda t: candidates(t, 5), aside="why"), texts
+    )
+
+
+def test_an_interrupted_unit_is_no_item(tmp_path):
+    path = tmp_path / "document.conllu"
+    broken = DOCUMENT.replace("joint-list_m:3->2:0:_", "same-unit_m:3->2:0:_")
+    path.write_text(broken, encoding="utf-8")
+    (one,) = cut("document", Part.TRAIN, read_conllu(path))
+    assert [unit.whole for unit in one.units] == [True, False, False]
+    assert not offered(one, "condition-relation")
+
+
+def test_implicit_relations_hold_between_sentences_of_one_text(tmp_path):
+    path = tmp_path / "document.conllu"
+    implied = "|PDTB=Implicit:Contingency.Cause.Reason:because:_:5-11:13-20"
+    document = DOCUMENT.replace("joint-list_m:3->2:0:_", f"joint-list_m:3->2:0:_{implied}")
+    path.write_text(document, encoding="utf-8")
+    (one,) = cut("document", Part.TRAIN, read_conllu(path))
+    whole = ("Lord Byron won't see the dogs", "Two friends of his government quietly like them")
+    assert offered(one, "implicit-relation") == {whole: "Contingency.Cause"}
+    assert offered(one, "implicit-cause") == {whole: "yes"}
+    later = replace(one, first=12)
+    assert not later.implied
+
+
+def test_a_sentence_that_is_too_long_ends_a_text(text):
+    short, long = text.sentences[0], replace(text.sentences[0], words=text.sentences[0].words * 8)
+    runs = list(cut("long", Part.TEST, [short, long, short]))
+    assert [len(t.sentences) for t in runs] == [1, 1]
+    assert [t.first for t in runs] == [0, 9 * len(short.words)]
 
 
 def test_an_unknown_probe_is_refused():
@@ -218,13 +294,13 @@ def test_the_corpus_itself():
             assert parts.setdefault(item.group, item.part) is item.part, "a document in two parts"
             assert texts[place.text].document == item.group
         if task.target is Target.CLASS:
-            train = Counter(item.label for item in task.of(Part.TRAIN))
-            assert min(train.values()) >= FEWEST
+            for part, fewest in FEWEST.items():
+                assert min(Counter(i.label for i in task.of(part)).values()) >= fewest
             # Each class is there to be found when it is asked for.
             assert {i.label for i in task.of(Part.TEST)} == set(task.classes), task.name
     (request,) = benchmark.requests()
     assert sum(len(p.spans) for p in request.stimuli.passages) < 20_000
-    assert request.stimuli.words < 70_000
+    assert request.stimuli.words < 90_000
     number = next(t for t in made if t.name == "number")
     for item in number.items[:50]:
         place = item.places[0]
