@@ -306,6 +306,14 @@ class TestScores:
         assert np.abs(ceiling).max() < 0.35
         assert np.isfinite(self.by_channel(score, "electrode_ceiling", alice_eeg.FOLLOWING)).all()
 
+    def test_a_ceiling_is_what_others_share_also_with_one_who_lacks_words(self, lab):
+        benchmark = build(earliest=alice_eeg.LAG, latest=alice_eeg.LAG)
+        (request,) = benchmark.requests()
+        score = benchmark.score({request: recording(lab.driver)})
+        ceiling = self.by_channel(score, "electrode_ceiling", alice_eeg.FOLLOWING)
+        assert (ceiling > 0.5).all()
+        assert np.isfinite(score["normalised_participant"]).all()
+
     def test_who_lacked_a_segment_is_said(self, score):
         assert json.loads(score.attrs["segments_not_heard"]) == {"S26": [1]}
         assert score.attrs["baseline_of"].startswith("letters, log frequency")
