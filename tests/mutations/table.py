@@ -727,13 +727,13 @@ PLUGIN_SLIPS = (
         f"{PLUGINS}/neural/eeg_recordings.py",
         "return {int(number): int(sample) for sample, _, number in events}",
         "return {i + 1: int(sample) for i, (sample, _, number) in enumerate(events)}",
-        f"{NEURAL}/test_alice_eeg.py -k 'follow_words_at or lacks_the_first'",
+        f"{NEURAL}/test_alice_eeg.py -k lacks_the_first",
     ),
     Slip(
         f"{PLUGINS}/neural/eeg_recordings.py",
         "right = (ends[number] + starts[following]) // 2",
         "right = starts[following] + margin",
-        f"{NEURAL}/test_alice_eeg.py -k 'shares_no_sample or means_of_filtered'",
+        f"{NEURAL}/test_alice_eeg.py -k shares_no_sample",
     ),
     Slip(
         f"{PLUGINS}/neural/alice_eeg_files.py",
@@ -745,7 +745,7 @@ PLUGIN_SLIPS = (
         f"{PLUGINS}/neural/brennan2019_alice_eeg.py",
         "runs=self.words.segments[self.rows],",
         "runs=None,",
-        f"{NEURAL}/test_alice_eeg.py -k 'beside_one_who or folds_of_a_score'",
+        f"{NEURAL}/test_alice_eeg.py -k folds_of_a_score",
     ),
     Slip(
         f"{PLUGINS}/neural/sound_levels.py",

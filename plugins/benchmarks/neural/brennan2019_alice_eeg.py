@@ -307,9 +307,8 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             margins={"normalised": 0.05},
             headline="unique",
             headline_reason=(
-                "Sound, timing, form and frequency of words move the EEG more than anything else"
-                " that is known of them: what a model adds to them, fitted jointly, is the"
-                " question."
+                "The EEG follows the sound, and timing, form and frequency of words: what a model"
+                " adds to them, fitted jointly, is the question."
             ),
             tags=("neural", "eeg", "listening", "electrodes", "real"),
             licence="CC-BY-4.0",
