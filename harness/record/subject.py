@@ -22,7 +22,7 @@ from harness.record.examined import check_rows, reads_alone, refused, start_toke
 from harness.record.growing import Growing, NotFinite, grown
 from harness.record.packs import WORTH, Pack, Shown, batches, chains, trees
 from harness.record.request import Measure, Request
-from harness.record.size import bytes_of
+from harness.record.size import bytes_of, fitting
 from harness.record.tokens import Tokens, of_tokens, tokenise
 from harness.record.windows import windows
 from harness.stimuli.passages import Passage
@@ -174,6 +174,9 @@ class _Pass:
             saved = sum(map(len, grown)) / sum(map(len, packs))
             if saved < WORTH and reads_trees(model, grown[0]):
                 packs = grown
+        if device.type == "cpu":
+            text = model.config.get_text_config()
+            budget = fitting(budget, max(map(len, packs)), text, request.measure)
         total, done, seconds = sum(map(len, packs)), 0, 0.0
         with torch.inference_mode():
             for batch in batches(packs, budget, 1 if alone else self.subject.batch_size):
