@@ -19,7 +19,9 @@ SuiteOption = Annotated[
 ]
 
 
-def read_board(path: Path | None, suite: str | None, store: Path | None) -> xr.DataTree:
+def read_board(
+    path: Path | None, suite: str | None, store: Path | None, *, imported: bool = True
+) -> xr.DataTree:
     """Read a board, or assemble one from the store.
 
     ``STORE/board.nc`` holds the selection of the run that ended last. Where several runs, shards or
@@ -32,6 +34,9 @@ def read_board(path: Path | None, suite: str | None, store: Path | None) -> xr.D
     suite : str, optional
         Cells to assemble, without computing and without the network.
     store : Path, optional
+    imported : bool
+        Whether scores that were imported into the store stand on its board; a board that is named
+        is taken as it is.
 
     Raises
     ------
@@ -42,12 +47,19 @@ def read_board(path: Path | None, suite: str | None, store: Path | None) -> xr.D
     """
     from harness.api import open_store, run
     from harness.board.files import open_board
+    from harness.board.imported import kept
+    from harness.board.imported_cells import with_imported
     from harness.errors import SelectionError
 
+    if suite is None and path is not None:
+        return open_board(path)
+    root = open_store(store).root
     if suite is None:
-        return open_board(path or open_store(store).root / "board.nc")
+        found = open_board(root / "board.nc")
+        return with_imported(found, kept(root)) if imported else found
     if path is not None:
         raise SelectionError(
             f"a board, {path}, and a suite, {suite}", "name one: a suite is read from the store"
         )
-    return run(suite, overwrite="never", offline=True, store=store)
+    found = run(suite, overwrite="never", offline=True, store=store)
+    return with_imported(found, kept(root)) if imported else found

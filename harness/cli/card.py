@@ -24,4 +24,4 @@ def card(
     """Print a variant's scores as metadata for its card on a model hub (model-index)."""
     from harness.report.model_index import model_index
 
-    typer.echo(model_index(read_board(board, suite, store), variant))
+    typer.echo(model_index(read_board(board, suite, store, imported=False), variant))

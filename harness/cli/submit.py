@@ -50,7 +50,7 @@ def submit(
     models, benchmarks = split_names(model), split_names(benchmark)
     offer = Offer(name, contact, note, revision, models, benchmarks, maps)
     named = board or Path(suite or "board")
-    entries = entries_of(read_board(board, suite, store), offer, registry())
+    entries = entries_of(read_board(board, suite, store, imported=False), offer, registry())
     where = write_bundle(entries, output or Path(f"{named.stem}.brainpress.zip"))
     cells = sum(len(entry.record["cells"]) for entry in entries)
     console.print(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from harness.encode.design.sources import PartedResponses
+    from harness.encode.design.splits import Fold
     from harness.stimuli.passages import Passage
 
 
@@ -142,6 +143,19 @@ class OwnData(StoryBenchmark):
         _ = self.told  # a transposed array is told as such, not as one of another length
         parts = {p: [ResponseRows(a) for a in arrays] for p, arrays in self._arrays.items()}
         return PartedResponses(parts, [r.name for r in self.said.runs])
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...] | None:
+        """Test runs against the others, where the description names any."""
+        import numpy as np
+
+        from harness.encode.design.splits import Fold
+
+        test = np.array([run.test for run in self.said.runs])
+        if not test.any():
+            return None
+        held = test[np.asarray(self.source.runs)]
+        return (Fold(np.flatnonzero(~held), np.flatnonzero(held)),)
 
     @cached_property
     def masks(self) -> dict[str, dict[str, Any]]:

@@ -65,6 +65,8 @@ class Run:
         Volumes at the beginning that are not used; ``start`` is the first one's of the file.
     volumes : int
         Volumes that are used after those; all for 0.
+    test : bool
+        Whether models are tested on this run, and fitted to those without ``test`` alone.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Run:
     bids: str = ""
     skip: int = 0
     volumes: int = 0
+    test: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,8 @@ class Description:
         ):
             if not names or len(set(names)) < len(names):
                 raise DataError(f"{what} are {list(names)}", "name at least one, each once")
+        if all(run.test for run in self.runs):
+            raise DataError("every run is a test run", "leave `test` out of those to fit to")
         if self.kind not in ("neural", "behavioural"):
             raise DataError(f"kind is {self.kind!r}", "neural or behavioural")
         if self.is_bids or self.bids is not None:
@@ -340,6 +345,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "float": ((int, float), "a number"),
     "float | None": ((int, float), "a number"),
     "int": (int, "a whole number"),
+    "bool": (bool, "true or false"),
     "tuple[str, ...]": (list, "a list of texts"),
     "tuple[int, ...]": (list, "a list of whole numbers"),
     "tuple[Run, ...]": (list, "tables"),
@@ -359,7 +365,7 @@ def _checked(said: Mapping[str, Any], into: type, where: str) -> dict[str, Any]:
     for name, value in said.items():
         kind, words = _KINDS[str(known[name].type)]
         item = {"tuple[str, ...]": str, "tuple[int, ...]": int}.get(str(known[name].type))
-        wrong = not isinstance(value, kind) or isinstance(value, bool)
+        wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         if wrong or (item and not all(isinstance(v, item) for v in value)):
             raise DataError(f"{where}: {name} is {value!r}", f"it must be {words}")
         values[name] = tuple(value) if isinstance(value, list) else value

@@ -51,7 +51,9 @@ def read_words(
     ----------
     path : Path
         Tab-separated, with a header: ``onset``, ``duration`` or ``offset`` (s), ``word``; or a
-        ``.TextGrid``. Where a column ``text`` is, it holds words as they are written (``Hello,``);
+        ``.TextGrid``; or ``.json`` of Gentle or MFA, ``.csv`` of MFA
+        (:mod:`harness.stimuli.aligners`). Where a column ``text`` is, it holds words as they are
+        written (``Hello,``);
         a column ``space`` says with 1 or 0 whether a space follows. Other columns are left alone;
         rows without a word (``n/a`` or empty) are left out. A word without a time (``n/a``: an
         aligner did not find it) stays in the text, and weighs nothing on the clock.
@@ -60,7 +62,8 @@ def read_words(
     separator : str
         What stands between two words, where there is no column ``space``.
     tier : str
-        Of a TextGrid. Default: the one that is called ``word`` or ``words``.
+        Of a TextGrid or MFA's JSON, or a speaker of MFA's CSV. Default: the one that is called
+        ``word`` or ``words``.
     text : Path, optional
         The running text, in which the words are looked for, one after the other.
 
@@ -71,7 +74,11 @@ def read_words(
         not in the text.
     """
     try:
-        if path.suffix.lower() == ".textgrid":
+        if path.suffix.lower() in (".json", ".csv"):
+            heard, written = _of_aligner(path, tier, separator)
+            if written and text is None:
+                return _timed(name, written, _found_in(written, heard, path, name), heard)
+        elif path.suffix.lower() == ".textgrid":
             heard = _of_textgrid(path, tier, separator)
         else:
             heard = _of_table(path, separator)
@@ -103,6 +110,14 @@ def _of_textgrid(path: Path, tier: str, separator: str) -> list[Heard]:
         for i, label in labelled
         if label.lower().strip("{}") not in MARKS
     ]
+
+
+def _of_aligner(path: Path, tier: str, separator: str) -> tuple[list[Heard], str]:
+    from harness.stimuli.aligners import read_alignment
+
+    found = read_alignment(path, tier)
+    heard = [Heard(w.word, w.onset, w.offset, separator) for w in found.words]
+    return heard, found.transcript.strip()
 
 
 def _of_table(path: Path, separator: str) -> list[Heard]:
@@ -146,6 +161,11 @@ def _in_text(name: str, heard: list[Heard], path: Path) -> Passage:
     if not path.is_file():
         raise DataError(f"no text at {path}", "mend `text`, or leave it out")
     text = read_text(path).strip()
+    return _timed(name, text, _found_in(text, heard, path, name), heard)
+
+
+def _found_in(text: str, heard: list[Heard], path: Path, name: str) -> list[tuple[int, int]]:
+    """Return where each word stands in a text."""
     lower, at, spans = text.lower(), 0, []
     if len(lower) != len(text):  # a letter that is two in lower case
         lower = text
@@ -158,6 +178,11 @@ def _in_text(name: str, heard: list[Heard], path: Path) -> Passage:
             )
         spans.append((at, at + len(one.word)))
         at += len(one.word)
+    return spans
+
+
+def _timed(name: str, text: str, spans: list[tuple[int, int]], heard: list[Heard]) -> Passage:
+    """Make a passage of a text whose words without times stay in it and are no items."""
     timed = [(s, h) for s, h in zip(spans, heard, strict=True) if math.isfinite(h.onset)]
     return Passage(
         name,

@@ -833,8 +833,62 @@ PLUGIN_SLIPS = (
     ),
 )
 
+OWN = "harness/own_data"
+BIDS = "tests/own_data/test_bids.py"
+OWN_SLIPS = (
+    Slip(
+        f"{OWN}/benchmark.py",
+        "run.start + self.said.tr * (i + run.skip)",
+        "run.start + self.said.tr * i",
+        f"{BIDS} -k trimmed",
+    ),
+    Slip(
+        f"{OWN}/benchmark.py",
+        "(Fold(np.flatnonzero(~held), np.flatnonzero(held)),)",
+        "(Fold(np.flatnonzero(held), np.flatnonzero(~held)),)",
+        "tests/own_data/test_own_data.py -k test_run",
+    ),
+    Slip(
+        f"{OWN}/inspect/lags.py",
+        "moved[i, lag:] = one[: len(rows) - lag]",
+        "moved[i, : len(rows) - lag] = one[lag:]",
+        "tests/own_data/test_inspect.py -k loop",
+    ),
+    Slip(
+        f"{OWN}/inspect/lags.py",
+        "(1 + (self.null >= self.spread.max()).sum())",
+        "((self.null >= self.spread.max()).sum())",
+        "tests/own_data/test_inspect.py -k four_seconds",
+    ),
+    Slip(
+        f"{OWN}/bids/images.py",
+        '{"msec": 1e-3, "usec": 1e-6}',
+        '{"msec": 1e3, "usec": 1e6}',
+        f"{BIDS} -k milliseconds",
+    ),
+    Slip(
+        f"{OWN}/bids/open.py",
+        "for h in HEMISPHERES)",
+        "for h in HEMISPHERES[::-1])",
+        f"{BIDS} -k surface",
+    ),
+    Slip(
+        "harness/board/imported_cells.py",
+        "np.sqrt(np.square(errors).sum()) / len(tasks)",
+        "np.sqrt(np.square(errors).sum() / len(tasks))",
+        "tests/board/test_imported.py -k marked",
+    ),
+    Slip(
+        "harness/board/imported_cells.py",
+        "p = (task.value * task.n + 2) / (task.n + 4)",
+        "p = task.value",
+        "tests/board/test_imported.py -k perfect",
+    ),
+)
+
 SLIPS = (
     *STIMULUS_SLIPS,
+    *OWN_SLIPS,
     *DESIGN_SLIPS,
     *SCORE_SLIPS,
     *SOLVE_SLIPS,

@@ -277,3 +277,14 @@ def test_an_inspection(simulated: sim.Simulated) -> None:
     assert found.sound
     assert list(found.arrays["columns"]) == [6] * 8
     assert read_description(describe(simulated.folder)).by == "roi"
+
+
+def test_a_header_in_milliseconds_and_no_sidecar(tmp_path: Path) -> None:
+    from harness.own_data.bids.images import load_image, repetition_time
+
+    image = nibabel.Nifti1Image(np.zeros((2, 2, 2, 5), np.float32), np.eye(4))
+    image.header.set_zooms((3, 3, 3, 1500))
+    image.header.set_xyzt_units("mm", "msec")
+    path = tmp_path / "sub-1_bold.nii.gz"
+    nibabel.save(image, path)
+    assert repetition_time(path, load_image(path)) == pytest.approx(1.5)

@@ -49,8 +49,7 @@ def test_the_page(
     shutil.copytree(tiny_release(), folder / "my-model")
     for block in re.findall(r"^```bash\n(.*?)^```$", PAGE.read_text(), re.M | re.S):
         for line in block.splitlines():
-            # Three seeds of a control are the test of another page.
-            words = [w for w in shlex.split(line) if w != "--controls"]
+            words = shlex.split(line)
             assert command(words, monkeypatch) == 0, line
             if words[1] == "new":  # the tiny model sees 63 tokens
                 path = folder / "story" / "benchmark.toml"

@@ -282,3 +282,27 @@ def test_two_data_sets_of_one_name(folder: Path, tmp_path: Path) -> None:
         select_benchmarks([f"data:{folder}", f"data:{second}"], registry())
     assert str(second) in error.value.message
     assert len(select_benchmarks([f"data:{folder}"] * 2, registry())) == 1
+
+
+def test_a_test_run_is_held_out_and_nothing_else(folder: Path) -> None:
+    change(folder, 'events = "events/run2.tsv"', 'events = "events/run2.tsv"\ntest = true')
+    benchmark = OwnData(str(folder / "benchmark.toml"))
+    assert benchmark.folds is not None
+    (fold,) = benchmark.folds
+    np.testing.assert_array_equal(fold.train, np.arange(100))
+    np.testing.assert_array_equal(fold.test, np.arange(100, 200))
+    request, answer = recording(benchmark)
+    driver = answer.values[:, 1, 0]
+    for person in ("p1", "p2", "p3"):
+        path = folder / "responses" / f"{person}_run1.npy"
+        values = np.load(path)
+        values[2:, 0] += 3 * driver[:98]  # the run that is fitted to, alone
+        np.save(path, values)
+    score = OwnData(str(folder / "benchmark.toml")).score({request: answer})
+    assert abs(float(score["r_best"].sel(roi="IFG").mean())) < 0.25
+    change(folder, 'events = "events/run1.tsv"', 'events = "events/run1.tsv"\ntest = true')
+    with pytest.raises(DataError, match="every run is a test run"):
+        read_description(folder)
+    change(folder, "test = true", 'test = "yes"')
+    with pytest.raises(DataError, match="test is 'yes'"):
+        read_description(folder)

@@ -212,6 +212,8 @@ def _write(
             ]
             name = f"{stem}_hemi-{'LR'[side]}_space-fsaverage5_bold.func.gii"
             nibabel.save(nibabel.gifti.GiftiImage(darrays=arrays), func / name)
+            beside = func / name.replace(".func.gii", ".json")
+            beside.write_text(json.dumps({"RepetitionTime": TR}))
     if "dense" in kinds:
         axis = brain_axis()
         data = rng.normal(size=(VOLUMES, len(axis))).astype(np.float32)

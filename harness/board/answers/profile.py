@@ -86,11 +86,16 @@ def _claims(found: xr.Dataset, name: str, alpha: float) -> Iterator[Claim]:
         verdict = Verdict.UNDECIDED
         if value["p"][at] < alpha:
             verdict = Verdict.YES if value["change"][at] < 0 else Verdict.NO
+        spreads = ""
+        if np.isfinite(value["standardised"][at]):
+            spreads = (
+                f" {_with_ends(value, 'standardised', 'standardised_', at, 1)}"
+                f" spreads of the base over {unit},"
+            )
         sentence = (
             f"{categories[at[2]]} falls: {verdict}; {_with_ends(value, 'score', '', at)},"
-            f" change {_with_ends(value, 'change', 'change_', at)},"
-            f" {_with_ends(value, 'standardised', 'standardised_', at, 1)}"
-            f" spreads of the base over {unit}, {probability(value['p'][at])}"
+            f" change {_with_ends(value, 'change', 'change_', at)},{spreads}"
+            f" {probability(value['p'][at])}"
         )
         yield Claim(f"{compressors[at[1]]} on {models[at[0]]}, {name}", sentence, verdict)
 
