@@ -237,6 +237,26 @@ class Store:
         except (RuntimeError, ValueError, AttributeError, KeyError) as error:
             raise self._quarantined(path, error) from error
 
+    def said(self, kind: Kind, key: str) -> dict[str, Any]:
+        """Return what a result says of how it was made, without reading its values.
+
+        Nothing is held against the seal: a recording may have twenty gigabytes. For estimates.
+
+        Raises
+        ------
+        StoreError
+            It is not there, or does not open.
+        """
+        import netCDF4
+
+        path = self.path(kind, key)
+        try:
+            with netCDF4.Dataset(path) as file:
+                of_values = [v for name, v in file.variables.items() if name not in file.dimensions]
+                return {k: v for part in (file, *of_values) for k, v in part.__dict__.items()}
+        except (OSError, RuntimeError, AttributeError) as error:
+            raise StoreError(f"{path} does not open: {error}") from error
+
     def set_aside(self, path: Path) -> Path:
         """Rename a file that does not fit, so that it is made again; return its new name."""
         aside = path.with_name(f"{path.stem}.corrupt-{time.time_ns()}")
