@@ -95,7 +95,9 @@ def held_bytes(nbytes: int) -> int:
 def chunk_of(shape: Shape) -> Shape:
     """Return the chunks in which a recording is stored: rows of one layer."""
     rows, _, units = shape
-    return max(1, min(rows, CHUNK // (units * FLOAT))), 1, units
+    # As even as can be: the last chunk takes as much of the disk as the others.
+    pieces = math.ceil(rows / max(1, CHUNK // (units * FLOAT)))
+    return math.ceil(rows / max(1, pieces)), 1, units
 
 
 def layer_file(folder: Path, layer: int) -> Path:

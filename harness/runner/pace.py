@@ -133,12 +133,9 @@ def _speeds(cell: Cell, plan: Plan, store: Store) -> Iterator[float]:
 
 
 def _attributes(store: Store, kind: Kind, key: str) -> Iterator[Mapping[str, Any]]:
-    """Give what a result says of how it was made; nothing where it is gone or damaged."""
+    """Give what a result says of how it was made; nothing where it is gone or does not open."""
     with suppress(HarnessError):
-        dataset = store.opened(kind, key)
-        variables = [variable.attrs for variable in dataset.data_vars.values()]
-        yield {**dataset.attrs, **(variables[0] if variables else {})}
-        dataset.close()
+        yield store.said(kind, key)
 
 
 def _card(place: Place) -> bool:

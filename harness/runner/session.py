@@ -201,7 +201,7 @@ class Session:
     def _keep(self, request: Request, answer: xr.DataArray, scratch: Path) -> None:
         """Store a recording; of one in files each layer goes when it is stored."""
         folder = scratch / request.key
-        rows, layers, _ = shape = answer.shape
+        rows, layers, units = answer.shape
         if filed := folder.is_dir():
             self.progress.stage(self.variant, f"storing {request.stimuli.name}")
 
@@ -213,7 +213,7 @@ class Session:
             Kind.RECORDING,
             self.keys.recording(request),
             answer.to_dataset(),
-            chunks={"recording": chunk_of(shape)},
+            chunks={"recording": chunk_of((rows, layers, units))},
             written=written,
             room=answer.nbytes // layers if filed else answer.nbytes,
         )

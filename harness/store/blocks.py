@@ -44,13 +44,14 @@ def write_blocks(
     with netCDF4.Dataset(path, "a") as file:
         for name, sizes in chunks.items():
             variable = dataset[name].variable
-            for dim, size in variable.sizes.items():
+            dims = [str(dim) for dim in variable.dims]
+            for dim, size in zip(dims, variable.shape, strict=True):
                 if dim not in file.dimensions:
                     file.createDimension(dim, size)
             made = file.createVariable(
                 name,
                 variable.dtype,
-                variable.dims,
+                dims,
                 chunksizes=sizes,
                 fletcher32=True,
                 fill_value=False,  # every value is written

@@ -15,7 +15,7 @@ from harness.errors import CorruptError, StoreError
 from harness.store.atomic import explained, writing
 from harness.store.blocks import Block, Chunks, write_blocks
 from harness.store.copies import copied, copy
-from harness.store.leftovers import sweep, temporary_name
+from harness.store.leftovers import stale, sweep, temporary_name
 from harness.store.lock import held, sweep_notes
 from harness.store.netcdf import write_netcdf
 from harness.store.seal import fault
@@ -237,6 +237,26 @@ class Store:
         except (RuntimeError, ValueError, AttributeError, KeyError) as error:
             raise self._quarantined(path, error) from error
 
+    def said(self, kind: Kind, key: str) -> dict[str, Any]:
+        """Return what a result says of how it was made, without reading its values.
+
+        Nothing is held against the seal: a recording may have twenty gigabytes. For estimates.
+
+        Raises
+        ------
+        StoreError
+            It is not there, or does not open.
+        """
+        import netCDF4
+
+        path = self.path(kind, key)
+        try:
+            with netCDF4.Dataset(path) as file:
+                of_values = [v for name, v in file.variables.items() if name not in file.dimensions]
+                return {k: v for part in (file, *of_values) for k, v in part.__dict__.items()}
+        except (OSError, RuntimeError, AttributeError) as error:
+            raise StoreError(f"{path} does not open: {error}") from error
+
     def set_aside(self, path: Path) -> Path:
         """Rename a file that does not fit, so that it is made again; return its new name."""
         aside = path.with_name(f"{path.stem}.corrupt-{time.time_ns()}")
@@ -300,10 +320,16 @@ class Store:
     def scratch(self, kind: Kind, key: str) -> Iterator[Path]:
         """Give a folder of this process alone; whatever happens, it is gone afterwards.
 
-        It is where the result will be, on the same disk. What a killed process leaves is swept.
+        It is where the result will be, on the same disk. What a killed process leaves is swept, and
+        goes when somebody makes the same result.
         """
-        folder = self.path(kind, key)
-        folder = folder.with_name(temporary_name(folder))
+        # Not named as the file is when it is written: that sweeps files of its name.
+        grows = self.path(kind, key).with_name(f"grows-{key[:16]}")
+        with explained(self.root):
+            grows.parent.mkdir(parents=True, exist_ok=True)
+            for left in stale(grows.parent, f".{grows.name}.~"):
+                shutil.rmtree(left, ignore_errors=True)
+        folder = grows.with_name(temporary_name(grows))
         try:
             yield folder
         finally:

@@ -1,6 +1,7 @@
 import errno
 import multiprocessing
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -182,3 +183,30 @@ def test_unfinished_work_stays_until_it_is_done(store):
     with store.unfinished(KEY) as again:
         assert (again / "half").read_text() == "done"
     assert not again.exists()
+
+
+def test_scratch_of_a_killed_process_goes_with_the_next_of_the_same_result(tmp_path):
+    store = Store(tmp_path)
+    child = subprocess.Popen(["true"])
+    child.wait()
+    with store.scratch(Kind.RECORDING, KEY) as folder:
+        folder.mkdir()
+        (folder / "0.f32").write_bytes(b"1234")
+    assert not folder.exists()
+    left = folder.with_name(folder.name.replace(f"-{os.getpid()}", f"-{child.pid}"))
+    left.mkdir()
+    (left / "0.f32").write_bytes(b"1234")
+    store.write(Kind.RECORDING, KEY, dataset())  # it is no file of its own
+    with store.scratch(Kind.RECORDING, KEY):
+        assert not left.exists()
+    left.mkdir()
+    store.check_writable()
+    assert not left.exists()
+
+
+def test_what_a_result_says_is_read_without_its_values(tmp_path):
+    store = Store(tmp_path)
+    store.write(Kind.SCORE, KEY, dataset().assign_attrs(score_seconds=2.5))
+    assert store.said(Kind.SCORE, KEY)["score_seconds"] == 2.5
+    with pytest.raises(StoreError, match="does not open"):
+        store.said(Kind.SCORE, "cd" * 32)

@@ -131,7 +131,8 @@ _FIELDS = ("sentence_good", "sentence_bad", "UID", "field", "linguistics_term", 
 
 def _row(path: Path, number: int, line: str) -> dict[str, str]:
     try:
-        row: dict[str, str] = {field: json.loads(line)[field] for field in _FIELDS}
+        found = json.loads(line)
+        row: dict[str, str] = {field: found[field] for field in _FIELDS}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}, line {number} is not a pair of BLiMP: {type(error).__name__} {error}",
