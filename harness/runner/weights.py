@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from harness.runner.select import Suite, select
 from harness.runner.session import Session
 from harness.runner.weights_packed import layout, pack_folder
 from harness.spec.registry import registry
+from harness.store.atomic import explained
 from harness.store.keys import canonical_json
 from harness.store.store import Store
 
@@ -105,23 +107,55 @@ def write_weights(
     opened = Session(
         variant, Store(place.store), place, options or RunOptions(), progress or Silent()
     )
-    with entered(place), closing(opened):
+    with entered(place), closing(opened), whole_folder(folder) as partial:
         report = opened.report()
         model = opened.model()
         _check_weights_alone(variant, model)
-        model.model.save_pretrained(folder)  # type: ignore[operator]
-        model.tokenizer.save_pretrained(folder)
+        model.model.save_pretrained(partial)  # type: ignore[operator]
+        model.tokenizer.save_pretrained(partial)
         if how is not None:
-            pack_folder(folder, model.model, [str(name) for name in report["module"].values], how)
+            pack_folder(partial, model.model, [str(name) for name in report["module"].values], how)
         said = card(variant, model.files, report, packed=packed)
-        (folder / "README.md").write_text(said, encoding="utf-8")
-        apart = max(reader(model, folder) for reader in _readers(packed))
-    if not apart <= SAME:
-        raise CompressionError(
-            f"{folder} reads back as another model: its logits are apart by {apart:.2g}",
-            "do not use it: this architecture does not save what it runs",
-        )
+        (partial / "README.md").write_text(said, encoding="utf-8")
+        apart = max(reader(model, partial) for reader in _readers(packed))
+        if not apart <= SAME:
+            raise CompressionError(
+                f"{folder} would read back as another model: its logits are apart by {apart:.2g}",
+                "this architecture does not save what it runs; nothing was written",
+            )
     return folder
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder beside another to write into, which takes its place when it is whole.
+
+    What a killed run left there goes first, so that the same command can be given again.
+
+    Parameters
+    ----------
+    folder : Path
+        New or empty.
+
+    Raises
+    ------
+    CompressionError
+        The folder holds something.
+    StoreError
+        It cannot be made.
+    """
+    check_empty(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    with explained(partial.parent):
+        partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_empty(folder: Path) -> None:

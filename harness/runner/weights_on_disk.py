@@ -13,7 +13,7 @@ from harness.runner.cells import Variant
 from harness.runner.keys import Keys
 from harness.runner.options import RunOptions
 from harness.runner.progress import Progress, Silent
-from harness.runner.weights import card, check_empty
+from harness.runner.weights import card, check_empty, whole_folder
 from harness.spec.specs import load_target
 from harness.store.store import Kind, Store
 
@@ -66,16 +66,16 @@ def write_weights_from_disk(
     folder = folder.expanduser()
     check_empty(folder)
     options, progress = options or RunOptions(), progress or Silent()
-    with entered(place):
+    with entered(place), whole_folder(folder) as partial:
         files = resolve(variant.model, offline=place.offline, progress=progress.advance)
         _check_can(variant, files)
         key = Keys(files.fingerprint, variant.compressor, options.dtype).variant
         store = Store(place.store)
         blocks = store.root / "blocks" / key
         with store.lock(Kind.COMPRESSION, key):
-            report = _compress(variant, files, folder, blocks, place, options, progress)
-            shutil.rmtree(blocks, ignore_errors=True)
-    (folder / "README.md").write_text(card(variant, files, report), encoding="utf-8")
+            report = _compress(variant, files, partial, blocks, place, options, progress)
+            (partial / "README.md").write_text(card(variant, files, report), encoding="utf-8")
+    shutil.rmtree(blocks, ignore_errors=True)
     return folder
 
 

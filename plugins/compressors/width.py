@@ -182,16 +182,16 @@ class _Visit:
                 kind = (expert.mixture, expert.role) if expert else (layer.name, "")
                 alone.setdefault(kind, []).append(layer)
         ends = []
-        for kind in alone.values():
-            inputs = kind[0].shape[1]
+        for alike in alone.values():
+            inputs = alike[0].shape[1]
             best, unit = 0.0, 0
             for size in sorted({1, *(inputs // n for n in counts if n > 1 and inputs % n == 0)}):
-                cut = {layer.name: _first(inputs, size) for layer in kind}
+                cut = {layer.name: _first(inputs, size) for layer in alike}
                 dead = dead_rows(self.block, self.layers, self.stream, self.device, cut, live)
-                saved = _weights(self.layers, dead) / size / len(kind)
+                saved = _weights(self.layers, dead) / size / len(alike)
                 if saved > best * 1.01:
                     best, unit = saved, size
-            ends += [_End(layer, unit, unit * (best + width)) for layer in kind if unit]
+            ends += [_End(layer, unit, unit * (best + width)) for layer in alike if unit]
         return ends
 
     def _observe(self, layers: Sequence[Layer]) -> Mapping[str, InputStatistics]:
