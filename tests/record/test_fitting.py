@@ -56,7 +56,9 @@ def test_short_memory_changes_no_recording(left: Any, speaker: Any) -> None:
     from harness.stimuli.readouts import Items
 
     passages = tuple(Passage.from_words(f"p{i}", ["on", "a", "thorn"] * (3 + i)) for i in range(6))
-    request = Request(Stimuli("toy", passages), MEASURE, Context.parse("sentence", start="bos"), Items())
+    request = Request(
+        Stimuli("toy", passages), MEASURE, Context.parse("sentence", start="bos"), Items()
+    )
     model = speaker()
     whole = LanguageSubject(model).record(request)
     needed = pass_bytes(64, model.model.config, MEASURE)
