@@ -97,7 +97,7 @@ def chunk_of(shape: Shape) -> Shape:
     rows, _, units = shape
     # As even as can be: the last chunk takes as much of the disk as the others.
     pieces = math.ceil(rows / max(1, CHUNK // (units * FLOAT)))
-    return math.ceil(rows / max(1, pieces)), 1, units
+    return max(1, math.ceil(rows / max(1, pieces))), 1, units
 
 
 def layer_file(folder: Path, layer: int) -> Path:
