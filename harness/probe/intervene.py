@@ -39,9 +39,9 @@ def erased(model: nn.Module, layer: int, eraser: Eraser) -> Iterator[None]:
     mean, matrix = torch.as_tensor(eraser.mean), torch.as_tensor(eraser.matrix)
 
     def changed(states: torch.Tensor) -> torch.Tensor:
-        here = {"device": states.device, "dtype": torch.float32}
-        taken = (states.float() - mean.to(**here)) @ matrix.to(**here).T
-        return (states.float() - taken).to(states.dtype)
+        wide = states.float()
+        taken = (wide - mean.to(wide)) @ matrix.to(wide).T
+        return torch.as_tensor(wide - taken, dtype=states.dtype)
 
     def hook(_: nn.Module, __: Any, output: Any) -> Any:
         if isinstance(output, tuple | list):
