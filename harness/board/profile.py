@@ -14,11 +14,11 @@ from harness.board.answers.competence import compressed, kept_draws, outcomes, v
 from harness.numeric.arrays import Doubles, Positions
 from harness.probe.tasks import CATEGORIES
 from harness.probe.winning_rate import mean_winning_rate
-from harness.spec.layout import PROBED, PROBED_SPREAD, TASK_CATEGORY
+from harness.spec.layout import PROBED, TASK_CATEGORY
 
 Z = 1.959963984540054
 """Standard errors in half of a 95 % interval."""
-SEEDS, ITEMS = "standard deviation over seeds", "standard error over items"
+SEEDS, ITEMS = "standard error over items and seeds", "standard error over items"
 """What a change is standardised by: of the base's score."""
 
 
@@ -33,9 +33,10 @@ class CategoryProfile:
     score, low, high : array
         With its 95 % interval.
     spread : array
-        How far a variant's score moves by chance: for probes the standard deviation over seeds,
-        each of which trains on other documents and starts the online code anew; for pairs and
-        items, which are answered once and have no seeds, the standard error over items.
+        How far a variant's score moves by chance: its standard error, for probes over test
+        documents and seeds (each of which trains on other documents), for pairs and items, which
+        are answered once, over items. The spread over a handful of seeds alone would be a unit of
+        a few thousandths, in which any change is large.
     wins : array
         Mean winning rate among the variants of the board over the category's tasks.
     change, error : array
@@ -204,11 +205,10 @@ def _probed(known: xr.Dataset) -> CategoryProfile | None:
     variants are taken as independent although their test items are the same, so the interval of a
     change is too wide rather than too short.
     """
-    needed = [*PROBED, PROBED_SPREAD]
-    if not set(needed) <= set(known.variables):
+    if not set(PROBED) <= set(known.variables):
         return None
-    score, low, high, spread = (
-        known[name].transpose("category", "variant").values.astype(np.float64) for name in needed
+    score, low, high = (
+        known[name].transpose("category", "variant").values.astype(np.float64) for name in PROBED
     )
     names = variants_of(known)
     own = (high - low) / (2 * Z)
@@ -222,4 +222,4 @@ def _probed(known: xr.Dataset) -> CategoryProfile | None:
         error[:, variants] = np.where(np.isfinite(paired), paired, error[:, variants])
     categories = tuple(str(c) for c in known["category"].values)
     wins = _wins(known, "score", categories)
-    return CategoryProfile(categories, names, score, low, high, spread, wins, change, error, SEEDS)
+    return CategoryProfile(categories, names, score, low, high, own, wins, change, error, SEEDS)

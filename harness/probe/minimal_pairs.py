@@ -5,6 +5,7 @@ Whatever the pairs test and wherever they come from, they are asked for and scor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +17,15 @@ from harness.numeric.arrays import Doubles
 from harness.probe.accuracy import CountedTask, count_accuracy
 from harness.record.context import Context, Start
 from harness.record.request import Measure, Request
+from harness.stimuli.frequency import zipf_frequencies
 from harness.stimuli.passages import Passage, Stimuli
 from harness.stimuli.readouts import Pool, Whole
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def pair_request(name: str, pairs: Sequence[Pair]) -> Request:
     return Request(Stimuli(name, passages), Measure.LOGPROB, context, Whole(Pool.SUM))
 
 
-def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
+def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray, language: str = "en") -> xr.Dataset:
     """Turn sentence log-probabilities into accuracies.
 
     A pair counts 1 when the good sentence is more probable, 1/2 when the two tie (a scorer without
@@ -87,6 +92,9 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
         As they were given to :func:`pair_request`.
     recording : DataArray
         Dims (sample, layer, unit), (2 pairs, 1, 1): the answer to that request.
+    language : str
+        Code of the language whose word frequencies are the unigram model; empty: there are none,
+        and all words are alike.
 
     Returns
     -------
@@ -96,14 +104,19 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
         over dim ``category``: ``category_accuracy`` (mean over its tasks), ``category_low``,
         ``category_high``, ``category_tasks``, ``category_pairs``; over dim ``pair``: ``margin``
         (natural-log probability of the good sentence minus the bad one's) with coordinate
-        ``pair_task``, the number of its task.
+        ``pair_task``, the number of its task. Over ``task``, the same pairs judged otherwise:
+        ``byte_accuracy`` (by log-probability per byte), ``slor_accuracy`` (by what a word has over
+        its unigram log-probability: Pauls & Klein 2012; Lau, Clark & Lappin 2017), and without a
+        model ``unigram_accuracy`` (by words' frequencies) and ``length_accuracy`` (the sentence
+        of fewer bytes); over ``pair``, ``unigram_right``, the floor of answers about pairs.
 
     Raises
     ------
     ScoreError
         The recording has another shape than the pairs ask for, or is not finite.
     """
-    margin = _margins(pairs, recording)
+    logprobs = _logprobs(pairs, recording)
+    margin: Doubles = logprobs[:, 0] - logprobs[:, 1]
     tasks: dict[str, CountedTask] = {}
     for pair in pairs:
         tasks.setdefault(pair.paradigm, CountedTask(pair.paradigm, pair.category, pair.phenomenon))
@@ -111,12 +124,47 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
     member = np.array([number[pair.paradigm] for pair in pairs])
     right = (np.sign(margin) + 1) / 2
     score = count_accuracy(tuple(tasks.values()), member, right, counted="pairs")
-    return score.assign(margin=("pair", margin.astype(np.float32))).assign_coords(
-        pair_task=("pair", member)
+    unigram, words, size = _unlearned(pairs, language)
+    ways = {
+        "byte": logprobs / size,
+        "slor": (logprobs - unigram) / words,
+        "unigram": unigram,
+        "length": -size,
+    }
+    for name, values in ways.items():
+        better = _right(values)
+        score[f"{name}_accuracy"] = ("task", np.bincount(member, better) / np.bincount(member))
+    return score.assign(
+        margin=("pair", margin.astype(np.float32)),
+        unigram_right=("pair", _right(unigram).astype(np.float32)),
+    ).assign_coords(pair_task=("pair", member))
+
+
+def _right(values: Doubles) -> Doubles:
+    """Credit of each pair whose good and bad sentences have these values, (n_pairs,)."""
+    difference = values[:, 0] - values[:, 1]
+    # Sums of the same words in another order differ by rounding.
+    alike = np.abs(difference) <= 1e-9 * np.abs(values).max(axis=1)
+    return np.asarray((np.where(alike, 0, np.sign(difference)) + 1) / 2)
+
+
+def _unlearned(pairs: Sequence[Pair], language: str) -> tuple[Doubles, Doubles, Doubles]:
+    """Unigram log-probabilities, numbers of words and bytes of all sentences, (n_pairs, 2) each."""
+    texts = [text for pair in pairs for text in (pair.good, pair.bad)]
+    words = [_WORD.findall(text.lower()) for text in texts]
+    known = sorted({word for sentence in words for word in sentence})
+    # Words that are in no list count as one in a thousand million.
+    zipf = zipf_frequencies(known, language) if language else [0.0] * len(known)
+    of_word = dict(zip(known, np.log(10) * (np.array(zipf) - 9), strict=True))
+    shape = (len(pairs), 2)
+    return (
+        np.array([sum(of_word[word] for word in found) for found in words]).reshape(shape),
+        np.array([max(len(found), 1) for found in words], np.float64).reshape(shape),
+        np.array([len(text.encode()) for text in texts], np.float64).reshape(shape),
     )
 
 
-def _margins(pairs: Sequence[Pair], recording: xr.DataArray) -> Doubles:
+def _logprobs(pairs: Sequence[Pair], recording: xr.DataArray) -> Doubles:
     if recording.shape != (2 * len(pairs), 1, 1):
         raise ScoreError(
             f"{len(pairs)} pairs need a recording of shape ({2 * len(pairs)}, 1, 1),"
@@ -130,5 +178,4 @@ def _margins(pairs: Sequence[Pair], recording: xr.DataArray) -> Doubles:
             f"pair {worst.identifier}: a log-probability is not finite",
             "record again in float32; a compressed model that gives NaN is broken",
         )
-    margin: Doubles = logprobs[:, 0] - logprobs[:, 1]
-    return margin
+    return np.asarray(logprobs)

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 class PairBenchmark(ABC):
     """Log-probabilities of the sentences of pairs, and accuracies by paradigm.
 
-    A subclass says ``stimuli``, what its sentences are called, and ``pairs``.
+    A subclass says ``stimuli``, what its sentences are called, and ``pairs``; ``language``, where
+    it is not English.
     """
 
     stimuli: ClassVar[str]
+
+    @property
+    def language(self) -> str:
+        """Code of the language whose word frequencies are the unigram model."""
+        return "en"
 
     @property
     @abstractmethod
@@ -41,4 +47,4 @@ class PairBenchmark(ABC):
         """Return accuracies by paradigm, see :func:`harness.probe.minimal_pairs.score_pairs`."""
         from harness.probe.minimal_pairs import score_pairs
 
-        return score_pairs(self.pairs, recordings[self.request])
+        return score_pairs(self.pairs, recordings[self.request], self.language)

@@ -199,6 +199,8 @@ PROBED = tuple(f"category_{name}" for name in ("score", "low", "high"))
 PROBED_CHANCE = ("category_majority", "category_tasks")
 PROBED_SPREAD = "category_sd"
 PROBED_LEXICAL = "category_lexical"
+UNIGRAM = "unigram_right"
+"""Of each pair, how right the sum of its words' log frequencies is."""
 COUNTED_GAIN = "counted_gain"
 """Of each task of probes, what its score gains over the best score without context."""
 PROBED_DRAWS = "category_draws"
@@ -250,6 +252,7 @@ VARIABLES = (
         )
         for c in COUNTED
     ),
+    Variable(UNIGRAM, ("pair",), "the floor of `dissociation`"),
     Variable("accuracy", ("task",), "winning rates; `value` is its mean"),
     Variable(COUNTED_GAIN, ("task",), "probes over their lexical baseline; `value` is its mean"),
     Variable("score", ("task",), "winning rates of probes; without a gain, `value` is its mean"),

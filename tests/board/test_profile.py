@@ -92,18 +92,18 @@ def test_errors_of_items_are_those_of_a_plain_loop(items):
     assert np.isnan(found.change[:, [0, 2, 3]]).all()
 
 
-def test_probes_are_standardised_by_the_seeds_of_the_base(probes):
+def test_probes_are_standardised_by_the_error_of_the_base(probes):
     cell = category_profile(on_board(gum=probes)).sel(linguistic="gum", model="m")
     assert str(cell["standard"].item()) == SEEDS
     compressed = cell.sel(compressor="rtn-int4")
     np.testing.assert_allclose(compressed["change"], [-0.1, 0.0], atol=1e-12)
-    np.testing.assert_allclose(compressed["spread"], [0.02, 0.01])
-    np.testing.assert_allclose(compressed["standardised"], [-5.0, 0.0], atol=1e-9)
+    # Over documents and seeds: its interval, not its spread over seeds (.02 and .01).
+    unit = np.array([0.02, 0.04]) / 1.959963984540054
+    np.testing.assert_allclose(compressed["spread"], unit)
+    np.testing.assert_allclose(compressed["standardised"], [-0.1 / unit[0], 0.0], atol=1e-9)
     half = np.sqrt(2) * np.array([0.02, 0.04])
     np.testing.assert_allclose(compressed["change_high"] - compressed["change"], half)
-    np.testing.assert_allclose(
-        compressed["standardised_low"], (compressed["change"] - half) / [0.02, 0.01]
-    )
+    np.testing.assert_allclose(compressed["standardised_low"], (compressed["change"] - half) / unit)
     assert np.isnan(cell.sel(compressor="none")["change"]).all()
 
 
@@ -141,8 +141,9 @@ def test_winning_rates_are_among_the_variants_of_the_board(probes):
     assert np.isnan(category_profile(on_board(gum=probes))["winning_rate"]).all()
 
 
-def test_a_base_that_no_seed_moves_gives_no_unit(probes):
-    still = probes.assign(category_sd=probes["category_sd"] * 0)
+def test_a_base_that_nothing_moves_gives_no_unit(probes):
+    score = probes["category_score"]
+    still = probes.assign(category_low=score, category_high=score)
     cell = category_profile(on_board(gum=still)).sel(model="m", compressor="rtn-int4")
     assert np.isnan(cell["standardised"]).all()
     assert np.isfinite(cell["change"]).all()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from wordfreq import zipf_frequency
 
 from harness.errors import ScoreError
 from harness.probe.minimal_pairs import Pair, pair_request, score_pairs
@@ -136,3 +137,33 @@ def test_a_probability_that_is_not_finite_is_refused_by_name(value):
     answer[9] = value
     with pytest.raises(ScoreError, match="pair task1/0: a log-probability is not finite"):
         score_pairs(made(), answer)
+
+
+def test_pairs_are_judged_in_other_ways_beside():
+    """Against a loop over wordfreq, words and bytes."""
+    pairs = [
+        Pair("The dog sleeps.", "The dog quietly sleeps.", "a", "syntax", "a/0"),
+        Pair("The aardvark ran to the shop.", "The dog ran.", "a", "syntax", "a/1"),
+        Pair("He saw the dog.", "The dog saw he.", "b", "syntax", "b/0"),
+    ]
+    logprobs = np.array([[-20.0, -22.0], [-40.0, -19.0], [-15.0, -30.0]])
+    values = logprobs.reshape(-1, 1, 1)
+    answer = xr.DataArray(values, dims=("sample", "layer", "unit"))
+    score = score_pairs(pairs, answer)
+    unigram, slor, byte = [], [], []
+    for pair, found in zip(pairs, logprobs, strict=True):
+        words = [s.lower().rstrip(".").split() for s in (pair.good, pair.bad)]
+        sums = [sum(np.log(10.0 ** (zipf_frequency(w, "en") - 9)) for w in ws) for ws in words]
+        unigram.append(0.5 if np.isclose(*sums) else float(sums[0] > sums[1]))
+        over = [(lp - u) / len(ws) for lp, u, ws in zip(found, sums, words, strict=True)]
+        slor.append(float(over[0] > over[1]))
+        sizes = [len(s.encode()) for s in (pair.good, pair.bad)]
+        byte.append(float(found[0] / sizes[0] > found[1] / sizes[1]))
+    assert unigram == [1, 0, 0.5]
+    np.testing.assert_array_equal(score["unigram_right"], unigram)
+    for name, expected in (("unigram", unigram), ("slor", slor), ("byte", byte)):
+        by_task = [np.mean(expected[:2]), expected[2]]
+        np.testing.assert_allclose(score[f"{name}_accuracy"], by_task)
+    np.testing.assert_allclose(score["length_accuracy"], [0.5, 0.5])
+    without = score_pairs(pairs, answer, language="")
+    np.testing.assert_allclose(without["unigram_right"], [1, 0, 0.5])  # fewer words, alone

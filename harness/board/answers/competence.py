@@ -18,6 +18,7 @@ from harness.spec.layout import (
     PROBED_LEXICAL,
     PROBED_LEXICAL_DRAWS,
     TASK_CATEGORY,
+    UNIGRAM,
 )
 
 _BLOCK = 2**24
@@ -46,7 +47,8 @@ class Competence:
     unit : str
         What is counted: ``pairs``, ``items``, ``questions`` or ``probes``.
     lexical, lexical_draws : array, optional
-        Of probes, the score of layer 0, shaped as ``accuracy`` and ``draws``.
+        Of probes, the score of the lexical baseline, of pairs the accuracy of words' frequencies,
+        shaped as ``accuracy`` and ``draws``.
     """
 
     benchmark: str
@@ -102,6 +104,9 @@ def competence(
     n_variants = right.shape[0]
     accuracy = np.empty((len(categories), n_variants))
     resampled = np.empty((draws, len(categories), n_variants))
+    floor = _unigram(known)
+    lexical = None if floor is None else np.empty_like(accuracy)
+    lexical_draws = None if floor is None else np.empty_like(resampled)
     pairs = np.bincount(member, minlength=len(categories)).astype(np.float64)
     rng = np.random.default_rng(seed)
     for i in range(len(categories)):
@@ -111,13 +116,40 @@ def competence(
         outcome = right[:, inside].T
         # Every task weighs the same, whatever its number of pairs.
         accuracy[i] = np.repeat(1 / counts / len(counts), counts) @ outcome
+        if floor is not None and lexical is not None:
+            lexical[i] = np.repeat(1 / counts / len(counts), counts) @ floor[:, inside].T
         at = 0
         for weights in _weights(rng, counts, draws):
-            resampled[at : at + len(weights), i] = weights @ outcome
-            at += len(weights)
+            stop = at + len(weights)
+            resampled[at:stop, i] = weights @ outcome
+            if floor is not None and lexical_draws is not None:
+                lexical_draws[at:stop, i] = weights @ floor[:, inside].T
+            at = stop
     return Competence(
-        benchmark, categories, variants_of(known), accuracy, resampled, pairs, chance, f"{unit}s"
+        benchmark,
+        categories,
+        variants_of(known),
+        accuracy,
+        resampled,
+        pairs,
+        chance,
+        f"{unit}s",
+        lexical,
+        lexical_draws,
     )
+
+
+def _unigram(known: xr.Dataset) -> Doubles | None:
+    """Read what the frequencies of words get right, (n_variants, n_pairs); None: it is not known.
+
+    One variant's are every variant's; of a board with scores from before they were kept, they are
+    taken from those that have them.
+    """
+    if UNIGRAM not in known:
+        return None
+    right = known[UNIGRAM].transpose("variant", "pair").values.astype(np.float64)
+    there = np.isfinite(right).all(axis=1)
+    return right[[int(np.argmax(there))] * len(right)] if there.any() else None
 
 
 def outcomes(known: xr.Dataset) -> tuple[str, Doubles, Positions] | None:

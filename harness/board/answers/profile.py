@@ -79,7 +79,7 @@ def _lacks(board: xr.DataTree, chosen: Sequence[str], found: xr.Dataset) -> Iter
 
 def _claims(found: xr.Dataset, name: str, alpha: float) -> Iterator[Claim]:
     own = found.sel(linguistic=name).transpose("model", "compressor", "category")
-    unit = "seeds" if str(own["standard"].item()) == SEEDS else "items"
+    unit = "items and seeds" if str(own["standard"].item()) == SEEDS else "items"
     categories, models, compressors = (own[d].values for d in ("category", "model", "compressor"))
     value = {str(v): column.values for v, column in own.items() if column.dtype.kind == "f"}
     for at in zip(*np.nonzero(np.isfinite(value["p"])), strict=True):
@@ -90,7 +90,7 @@ def _claims(found: xr.Dataset, name: str, alpha: float) -> Iterator[Claim]:
         if np.isfinite(value["standardised"][at]):
             spreads = (
                 f" {_with_ends(value, 'standardised', 'standardised_', at, 1)}"
-                f" spreads of the base over {unit},"
+                f" standard errors of the base over {unit},"
             )
         sentence = (
             f"{categories[at[2]]} falls: {verdict}; {_with_ends(value, 'score', '', at)},"

@@ -24,6 +24,12 @@ CATEGORIES = (
 )
 
 
+PREFERENCE = "preference"
+PREFERENCES = ("place-fit", "property-fit", "pronoun-gender", "information-status", "bridging")
+"""Paradigms whose bad sentences are English, and less likely: *The teacher works at the hospital*.
+They stand apart from the categories, whose bad sentences are not acceptable."""
+
+
 @cache
 def pairs() -> tuple[Pair, ...]:
     """Generate the pairs.
@@ -39,7 +45,7 @@ def pairs() -> tuple[Pair, ...]:
             good,
             bad,
             paradigm.name,
-            category,
+            PREFERENCE if paradigm.name in PREFERENCES else category,
             f"{paradigm.name}/{number:02d}" + ("abcd"[side] if len(item) > 1 else ""),
         )
         for category, paradigms in CATEGORIES
