@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.compress.layers.workspace import Workspace
 from harness.compress.text.calibration import Calibration, calibrate
 from harness.compress.text.contamination import check_contamination
 from harness.errors import CompressionError
+from harness.place import memory
 
 if TYPE_CHECKING:
     from harness.compress.compressor import Compressor
     from harness.compress.report.summary import CompressionReport
     from harness.lm.load import LanguageModel
+
+STATES = 1.3
+"""Memory of a walk, in states of the calibration text: they, and what a block makes of a batch."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ def apply(
         short, or the compressor failed.
     FetchError
         The text cannot be had.
+    NotEnoughMemory
+        Neither weights nor states of the text fit beside what the process has.
     """
     if "compress" not in model.capabilities and not (
         again or getattr(compressor, "changes_nothing", False)
@@ -86,7 +92,26 @@ def apply(
     calibration = checked_calibration(
         compressor, model, cache=cache, stimuli=stimuli, offline=offline
     )
+    _check_room(model, calibration)
     return Applied(compressor.compress(model.model, calibration, workspace), calibration)
+
+
+def _check_room(model: LanguageModel, calibration: Calibration | None) -> None:
+    """Refuse what would be ended by the system half way.
+
+    Weights that are mapped from their file become the process's own when they are changed; beside
+    them are the states of the whole calibration text.
+    """
+    here = [p for p in model.model.parameters() if p.device.type == "cpu"]
+    if not here:
+        return
+    needed = min(sum(p.nbytes for p in here), memory.mapped())
+    if calibration is not None:
+        network: Any = model.model
+        width = network.get_input_embeddings().weight.shape[1]
+        needed += int(STATES * calibration.tokens.numel() * width * 4)
+    what = f"compressing {model.spec.name} in memory"
+    memory.check_room(needed, what, "`brainpress weights --from-disk` holds one block at a time")
 
 
 def checked_calibration(

@@ -18,7 +18,9 @@ from harness.compress.apply import apply
 from harness.compress.text.calibration import CalibrationSpec
 from harness.compress.text.perplexity import embedded_text, perplexity
 from harness.errors import CompressionError
+from harness.place import memory
 from harness.place.locate import find
+from harness.place.memory import NotEnoughMemory
 
 FOLDER = find("models/stories260K")
 pytestmark = pytest.mark.needs_data
@@ -87,3 +89,25 @@ def test_contaminated_text_is_refused_before_anything_is_changed(
         apply(compressor, stories, cache=cache, stimuli={"the ferry story": embedded_text("ferry")})
     assert all(torch.equal(before[name], v) for name, v in stories.model.state_dict().items())
     apply(compressor, stories, cache=cache, stimuli={"soil": embedded_text("soil")})
+
+
+def test_what_no_memory_holds_is_refused_before_it_is_begun(
+    stories: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = sum(p.nbytes for p in stories.model.parameters())
+    states = int(1.3 * 48 * 256 * stories.model.config.hidden_size * 4)
+    before = {name: value.clone() for name, value in stories.model.state_dict().items()}
+    left = 0
+    monkeypatch.setattr(memory, "available", lambda *_: memory.Room(left, left, "cgroup"))
+    monkeypatch.setattr(memory, "mapped", lambda *_: 2**40)
+    left = int((weights + states) / memory.SHARE) - 8
+    with pytest.raises(NotEnoughMemory, match="compressing stories260k in memory needs about"):
+        apply(Wanda(0.5, calibration=SPEC), stories, cache=cache)
+    for name, value in stories.model.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    left = int((weights + states) / memory.SHARE) + 1
+    apply(Wanda(0.5, calibration=SPEC), stories, cache=cache)
+    # Weights that are the process's own already take nothing more.
+    monkeypatch.setattr(memory, "mapped", lambda *_: 0)
+    left = int(states / memory.SHARE) + 1
+    apply(RoundToNearest(3), stories, cache=cache)

@@ -43,7 +43,11 @@ def test_a_cgroup_of_the_second_version(system):
     put(system, "sys/fs/cgroup/slurm/job_1/step_0/memory.current", "5\n")
     for name, text in V2.items():
         put(system, f"sys/fs/cgroup/slurm/job_1/{name}", text)
-    put(system, "sys/fs/cgroup/slurm/job_1/memory.stat", f"anon 3\ninactive_file {GIB // 4}\n")
+    put(
+        system,
+        "sys/fs/cgroup/slurm/job_1/memory.stat",
+        f"anon 3\ninactive_file {GIB // 8}\nactive_file {GIB // 8}\n",
+    )
     room = available(system)
     assert (room.size, room.total, room.what) == (3 * GIB // 4, 3 * GIB // 2, "cgroup")
     assert most(system) == 3 * GIB // 2
