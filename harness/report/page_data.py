@@ -16,7 +16,6 @@ from harness.board.answers.alignment import BASE, detail, selected
 from harness.board.columns import beside_value
 from harness.report.front_charts import COMPETENCE, SCORE
 from harness.report.front_table import chosen_competence, front_table
-from harness.report.origins import origins
 from harness.report.page_tables import (
     categories_table,
     dissociation_table,
@@ -110,7 +109,6 @@ def page_data(
             )
             for name in cells
         },
-        "origins": {n: origins(board, n, list(f["variant"])) for n, f in cells.items()},
         "layers": _by(names, lambda n: layers_table(board, n)),
         "rois": _by(names, lambda n: rois_table(board, n)),
         "robustness": _by(
@@ -132,7 +130,7 @@ def axis_titles(data: PageData, name: str) -> dict[str, str]:
         ScoreMeasure.NORMALISED: "share of the ceiling",
     }.get(measure, data.metrics[name].partition(",")[0])
     below = data.below.get(name)
-    language = f"{below}, {data.metrics[below].partition(',')[0]}" if below else COMPETENCE
+    language = below or COMPETENCE
     return {SCORE: own, COMPETENCE: language}
 
 
