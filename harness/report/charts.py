@@ -10,22 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ExtraMissing
+from harness.report.chart_parts import CONFIG, KINDS, POINT, ROWS, SHAPES, altair, chart, tooltip
+from harness.report.front_charts import forest_chart, front_chart
 
 if TYPE_CHECKING:
     import altair as alt
 
-SHADES = ("#0b3954", "#70357f", "#a8405a", "#c2571a", "#5b8e7d", "#9aa83a", "#7fb5d6", "#e8ca80")
-"""From dark to light, in the order of a legend, so that they can be told apart in grey."""
-
 TURNS = ("base", "compressed", "untrained", "compressed", "static", "compressed")
 """Kinds of variants, in the order in which a figure that cannot hold all takes the best of each."""
-
-KINDS = ("base", "compressed", "control")
-SHAPES = ("circle", "triangle-up", "cross")
-
-ROWS = "rows"
-"""Name of the data in every spec."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ class Figure:
     def spec(self) -> dict[str, Any]:
         """Return the Vega-Lite spec, whose data is called ``rows``."""
         spec: dict[str, Any] = self.draw().to_dict(validate=False)
-        spec["config"] = _CONFIG
+        spec["config"] = CONFIG
         return spec
 
 
@@ -67,6 +59,8 @@ def sized(spec: dict[str, Any], width: int) -> dict[str, Any]:
         return spec | {"width": width}
     if "spec" in spec:
         return spec | {"spec": sized(spec["spec"], width)}
+    if "vconcat" in spec:
+        return spec | {"vconcat": [sized(panel, width) for panel in spec["vconcat"]]}
     return spec
 
 
@@ -86,149 +80,44 @@ def taken(groups: Mapping[str, Sequence[str]], most: int) -> list[str]:
     return chosen[:most]
 
 
-_POINT = {"filled": True, "size": 80, "opacity": 1, "stroke": "white", "strokeWidth": 0.6}
-
-_CONFIG = {
-    "background": "white",
-    "font": "system-ui, sans-serif",
-    "axis": {"labelFontSize": 12, "titleFontSize": 12, "gridColor": "#e6e6e6", "labelLimit": 300},
-    "axisQuantitative": {"labelOverlap": True, "labelSeparation": 6},
-    "legend": {
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "labelLimit": 260,
-        "symbolLimit": 40,
-        "symbolOpacity": 1,
-    },
-    "view": {"stroke": None},
-    "range": {"category": list(SHADES)},
-}
-
-
-def _altair() -> Any:
-    try:
-        import altair
-    except ImportError as error:
-        raise ExtraMissing(
-            "figures need altair and vl-convert-python", "pip install 'brainpress[report]'"
-        ) from error
-    return altair
-
-
-def _base() -> Any:
-    alt = _altair()
-    return alt.Chart(alt.NamedData(ROWS))
-
-
-def _tooltip(*fields: tuple[str, str]) -> list[Any]:
-    alt = _altair()
-    numbers = {"quantitative": ".3~f"}
-    return [
-        alt.Tooltip(name, type=kind, format=numbers[kind])
-        if kind in numbers
-        else alt.Tooltip(name, type=kind)
-        for name, kind in fields
-    ]
-
-
 def _in_sight(base: Any) -> Any:
     """Keep ceilings near the values: one far above would leave no room for what is compared."""
     top = base.transform_joinaggregate(top="max(high)")
     return top.transform_filter("datum.ceiling <= 3 * datum.top")
 
 
-def size_chart() -> Any:
-    """Draw values against what the weights weigh, with intervals and ceiling."""
-    alt = _altair()
-    x = alt.X(
-        "mebibytes:Q",
-        title="weights, MiB",
-        scale=alt.Scale(type="log"),
-        axis=alt.Axis(format="~g", tickCount=6),
-    )
-    y = alt.Y("value:Q", title="value", scale=alt.Scale(zero=False))
-    shown = _tooltip(
-        ("variant", "nominal"), ("value", "quantitative"), ("low", "quantitative"),
-        ("high", "quantitative"), ("bits", "quantitative"), ("mebibytes", "quantitative"),
-    )  # fmt: skip
-    base = _base()
-    intervals = base.mark_rule(opacity=0.35).encode(x=x, y=alt.Y("low:Q", title="value"), y2="high")
-    points = base.mark_point(**_POINT).encode(
-        x=x,
-        y=y,
-        color=alt.Color("family:N"),
-        shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(SHAPES))),
-        tooltip=shown,
-    )  # fmt: skip
-    family = (
-        base.transform_filter("datum.kind == 'base'")
-        .mark_line(opacity=0.6)
-        .encode(x=x, y=y, color="family:N")
-    )
-    ceiling = _in_sight(base).mark_rule(strokeDash=[6, 4], color="#555").encode(y="mean(ceiling):Q")
-    return alt.layer(intervals, family, points, ceiling).properties(width="container", height=340)
-
-
 def ranking_chart() -> Any:
     """Draw values with intervals and ceiling, best first."""
-    alt = _altair()
+    alt = altair()
     # Rows come best first: which end that is depends on the benchmark.
     y = alt.Y("variant:N", sort=None, title=None)
-    base = _base()
+    base = chart()
     rule = base.mark_rule(color="#777").encode(y=y, x=alt.X("low:Q", title="value"), x2="high")
-    point = base.mark_point(**_POINT).encode(
+    point = base.mark_point(**POINT).encode(
         y=y,
         x="value:Q",
         color=alt.Color("kind:N", scale=alt.Scale(
             domain=list(KINDS), range=["#0b3954", "#3f7cac", "#555555"])),
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(SHAPES))),
-        tooltip=_tooltip(("variant", "nominal"), ("value", "quantitative")),
+        tooltip=tooltip(("variant", "nominal"), ("value", "quantitative")),
     )  # fmt: skip
     ceiling = _in_sight(base).mark_tick(color="#555", thickness=2).encode(y=y, x="ceiling:Q")
     return alt.layer(rule, point, ceiling).properties(width="container", height=alt.Step(17))
 
 
-def robustness_chart() -> Any:
-    """Draw the change under every compressor, with the number and the outcome in the field."""
-    alt = _altair()
-    x = alt.X("model:N", title=None, axis=alt.Axis(labelAngle=-35))
-    y = alt.Y("compressor:N", title=None, sort=None)
-    base = _base()
-    # Light enough for black print throughout; darker is worse, in grey, too.
-    fields = base.mark_rect(stroke="white").encode(
-        x=x,
-        y=y,
-        color=alt.Color(
-            "difference:Q", title="change", scale=alt.Scale(range=["#8f86b5", "#f4f2fb"])
-        ),
-        tooltip=_tooltip(
-            ("variant", "nominal"), ("difference", "quantitative"), ("low90", "quantitative"),
-            ("high90", "quantitative"), ("outcome", "nominal"),
-        ),
-    )  # fmt: skip
-    signs = {"equivalent": "=", "worse": "\u2212", "better": "+", "undecided": "?"}
-    text = " : ".join(f"datum.outcome == '{k}' ? '{v} '" for k, v in signs.items()) + " : ''"
-    numbers = (
-        base.transform_calculate(said=f"({text}) + format(datum.difference, '.3f')")
-        .mark_text(fontSize=11)
-        .encode(x=x, y=y, text="said:N")
-    )
-    return alt.layer(fields, numbers).properties(width={"step": 74}, height={"step": 24})
-
-
 def categories_chart() -> Any:
     """Draw categories of competence: the score in the field, coloured by what compression took."""
-    alt = _altair()
+    alt = altair()
     x = alt.X("category:N", title=None, sort=None, axis=alt.Axis(labelAngle=-35))
     y = alt.Y("variant:N", title=None, sort=None)
-    base = _base()
+    base = chart()
     # First, so that rows keep their order: the next layer leaves out what has no change.
     ground = base.mark_rect(color="white").encode(x=x, y=y)
     fields = base.mark_rect(stroke="white").encode(
         x=x,
         y=y,
         color=alt.Color("change:Q", scale=alt.Scale(range=["#8f86b5", "#f4f2fb"])),
-        tooltip=_tooltip(
+        tooltip=tooltip(
             ("variant", "nominal"), ("category", "nominal"), ("score", "quantitative"),
             ("low", "quantitative"), ("high", "quantitative"), ("change", "quantitative"),
             ("change_low", "quantitative"), ("change_high", "quantitative"), ("p", "quantitative"),
@@ -244,7 +133,7 @@ def categories_chart() -> Any:
 
 def dissociation_chart() -> Any:
     """Draw the share of competence lost against that of alignment, a panel a benchmark."""
-    alt = _altair()
+    alt = altair()
     base = alt.Chart()  # a panel has its part of the data, not all
     along = "change of alignment (share)"
     upward = "change of competence (share)"
@@ -263,7 +152,7 @@ def dissociation_chart() -> Any:
         shape="category:N",
         color="category:N",
         fill=alt.condition("datum.dissociates == 1", "category:N", alt.value("white")),
-        tooltip=_tooltip(
+        tooltip=tooltip(
             ("variant", "nominal"), ("linguistic", "nominal"), ("category", "nominal"),
             ("competence_change", "quantitative"), ("alignment_change", "quantitative"),
             ("p", "quantitative"),
@@ -283,8 +172,8 @@ def dissociation_chart() -> Any:
 
 def layer_chart() -> Any:
     """Draw held-out scores by layer."""
-    alt = _altair()
-    base = _base().encode(
+    alt = altair()
+    base = chart().encode(
         x=alt.X("layer:Q", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("score:Q", title="held-out r", scale=alt.Scale(zero=False)),
     )
@@ -296,7 +185,7 @@ def layer_chart() -> Any:
     points = base.mark_point(filled=True, size=45, opacity=1).encode(
         color=alt.Color("variant:N"),
         shape=alt.Shape("variant:N"),
-        tooltip=_tooltip(("variant", "nominal"), ("layer", "quantitative"),
+        tooltip=tooltip(("variant", "nominal"), ("layer", "quantitative"),
                          ("score", "quantitative")),
     )  # fmt: skip
     layers = alt.layer(lines, points).resolve_scale(color="independent", shape="independent")
@@ -305,15 +194,15 @@ def layer_chart() -> Any:
 
 def roi_chart() -> Any:
     """Draw regions, with intervals over participants and ceilings."""
-    alt = _altair()
-    base = _base()
+    alt = altair()
+    base = chart()
     x, offset = alt.X("roi:N", title=None, axis=alt.Axis(labelAngle=-25)), alt.XOffset("variant:N")
     bars = base.mark_bar(stroke="#333", strokeWidth=0.5).encode(
         x=x,
         xOffset=offset,
         y=alt.Y("mean:Q", title="held-out r"),
         color=alt.Color("variant:N"),
-        tooltip=_tooltip(
+        tooltip=tooltip(
             ("variant", "nominal"), ("roi", "nominal"), ("mean", "quantitative"),
             ("low", "quantitative"), ("high", "quantitative"), ("ceiling", "quantitative"),
         ),
@@ -327,14 +216,15 @@ FIGURES = (
     Figure("ranking", "Ranking", "cells",
            "Point: value. Line: 95 % interval. Tick: ceiling, up to three times the best.",
            ranking_chart, 40),
-    Figure("size", "Value against size", "cells",
-           "Size of the packed weights (16 bits a weight where that was not measured). Lines: "
-           "95 % intervals; dashed: ceiling, up to three times the best. Crosses are controls: "
-           "untrained or static.",
-           size_chart),
+    Figure("size", "Alignment and competence against bytes", "front",
+           "Above, what the benchmark is read by; below, a linguistic benchmark of the same "
+           "variants. Filled: uncompressed; open: compressed, joined to its base; bars: 95 % "
+           "intervals. Steps: no variant as small does as well. 16 bits a weight where nobody "
+           "weighed.",
+           front_chart),
     Figure("robustness", "What compression changes", "robustness",
-           "Change from the uncompressed model; darker is worse. = equivalent within the margin, "
-           "\u2212 worse, + better, ? undecided, all after Holm.", robustness_chart),
+           "Change from the uncompressed model, with its 90 % interval. Shaded: the margin. "
+           "Filled: equivalent, the interval lies within (after Holm).", forest_chart),
     Figure("categories", "Competence by category", "categories",
            "Scores; darker: lost more against the uncompressed model. * differs from it at .05 "
            "after Holm. White: nothing was compressed.", categories_chart, 40),

@@ -113,6 +113,7 @@
     $("count").textContent = `${found.length} of ${table("cells", wanted().benchmark).length} variants on ${facts.name}: ${facts.metric}.` +
       (facts.headline ? ` It is read by its ${facts.headline}.` : "");
     $("simulated").hidden = !facts.simulated;
+    document.querySelectorAll("[data-answer]").forEach((node) => { node.hidden = Number(node.dataset.answer) !== wanted().benchmark; });
     for (const head of $("ranking").tHead.rows[0].cells) {
       const key = head.dataset.key;
       if (key) head.setAttribute("aria-sort", key === state.key ? (state.down ? "descending" : "ascending") : "none");
@@ -136,7 +137,8 @@
     const figure = figures.get(name), found = taken(cells(), figure);
     if (figure.data === "cells") return found;
     const order = new Set(found.map((r) => r.variant));
-    return table(figure.data, wanted().benchmark).filter((r) => order.has(r.variant));
+    // Rows without a variant are lines that the others are read by.
+    return table(figure.data, wanted().benchmark).filter((r) => (found.length && r.variant === "") || order.has(r.variant));
   };
   const draw = async (name) => {
     stale.delete(name);
@@ -146,11 +148,15 @@
     $(`note-${name}`).textContent = figure.most && variants && all > variants ? `${variants} of ${all} variants, the best of each kind.` : "";
     box.style.minHeight = found.length ? "" : "0";
     if (!found.length) { box.replaceChildren(element("p", "The board has nothing to draw here for this benchmark and these filters.")); return; }
-    const spec = structuredClone(figure.spec);
+    const axes = about.benchmarks[wanted().benchmark].axes;
+    const spec = JSON.parse(JSON.stringify(figure.spec), (key, value) => (key === "title" && axes[value]) || value);
     spec.datasets = { rows: found };
     // Panels cannot follow their container, and leave room for axis and legend.
     const narrow = box.clientWidth < 560;
     if (spec.spec && spec.spec.width === "container") spec.spec.width = Math.max(180, box.clientWidth - (narrow ? 90 : 230));
+    for (const panel of spec.vconcat || []) panel.width = Math.max(180, box.clientWidth - 80);
+    // With a height a row there is no fitting to a container: the labels of rows are left room.
+    if (spec.width === "container" && spec.height?.step) spec.width = Math.max(180, box.clientWidth - (narrow ? 150 : 340));
     if (narrow && name === "categories") {
       spec.width.step = 46;
       spec.height.step = 32;

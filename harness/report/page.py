@@ -23,7 +23,8 @@ import xarray as xr
 from harness.board.answers.alignment import BASE, controls
 from harness.errors import ExtraMissing
 from harness.report.charts import FIGURES, TURNS, Figure
-from harness.report.page_data import PageData, page_data
+from harness.report.page_answer import answers_html
+from harness.report.page_data import PageData, axis_titles, page_data
 from harness.report.page_sections import SIMULATED, benchmarks_html, claims_html, models_html
 from harness.store.atomic import writing
 
@@ -103,9 +104,9 @@ def page_html(board: xr.DataTree, data: PageData, page: Page) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(page.title)}</title>",
         f"<style>{source.joinpath('page.css').read_text(encoding='utf-8')}</style></head><body>",
-        _top(page.title, about),
+        _top(page.title, about, f"{answers_html(board, data)}{_figure(_FRONT)}"),
         _ranking(about),
-        "".join(_figure(figure) for figure in FIGURES if _drawn(figure)),
+        "".join(_figure(f) for f in FIGURES if _drawn(f) and f is not _FRONT),
         "".join(f"<p>{escape(note)}.</p>" for note in data.notes),
         f'<h2 id="answers">What the board says</h2>{claims_html(data)}',
         f'<h2 id="benchmarks">Benchmarks</h2>{benchmarks_html(board, data, page.maps or {})}',
@@ -117,6 +118,10 @@ def page_html(board: xr.DataTree, data: PageData, page: Page) -> str:
         "</body></html>\n",
     ]
     return "\n".join(parts)
+
+
+_FRONT = next(figure for figure in FIGURES if figure.name == "size")
+"""The figure beside the answer."""
 
 
 def _drawn(figure: Figure) -> bool:
@@ -187,6 +192,7 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
                 "metric": data.metrics[name],
                 "lower": data.lower[name],
                 "headline": data.headlines[name].label,
+                "axes": axis_titles(data, name),
                 "simulated": bool(benchmarks["simulated"].sel(benchmark=name)),
             }
             for name in data.benchmarks
@@ -199,7 +205,7 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
     }
 
 
-def _top(title: str, about: dict[str, Any]) -> str:
+def _top(title: str, about: dict[str, Any], answer: str) -> str:
     links = "".join(
         f'<a href="#{name}">{text}</a>'
         for name, text in (
@@ -217,14 +223,17 @@ def _top(title: str, about: dict[str, Any]) -> str:
 {_count(len(set(about["compressors"]) - {BASE}), "compressor")},
 {_count(len(about["benchmarks"]), "benchmark")}.</p>
 <nav aria-label="sections">{links}</nav><main>
-<h2>Ranking <span id="simulated" hidden>{SIMULATED}</span></h2>
 <div class="filters" role="group" aria-label="filters">
 <label>benchmark<select id="benchmark"></select></label>
 <label>family<select id="family"><option value="">all</option></select></label>
 <label>compressor<select id="compressor"><option value="">all</option></select></label>
 <label>up to<select id="size"><option value="">any size</option>{options}</select></label>
 <label>controls<select id="controls"><option value="yes">shown</option>
-<option value="no">hidden</option><option value="only">alone</option></select></label></div>"""
+<option value="no">hidden</option><option value="only">alone</option></select></label></div>
+<h2 id="answer">How small, how compressed, at what loss?
+<span id="simulated" hidden>{SIMULATED}</span></h2>
+<div class="first"><div>{answer.partition("<figure")[0]}</div>
+{"".join(answer.partition("<figure")[1:])}</div><h2>All variants</h2>"""
 
 
 def _count(n: int, what: str) -> str:

@@ -9,16 +9,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 import xarray as xr
 
 from harness.board.answers import DRAWS, answer
-from harness.board.answers.alignment import detail, mean_present, region_scores, selected
+from harness.board.answers.alignment import BASE, detail, selected
 from harness.board.columns import beside_value
+from harness.report.front_charts import COMPETENCE, SCORE
+from harness.report.front_table import chosen_competence, front_table
+from harness.report.page_tables import (
+    categories_table,
+    dissociation_table,
+    layers_table,
+    robustness_table,
+    rois_table,
+)
 from harness.spec.direction import lower_is_better
-from harness.spec.layout import CURVE, KINDS, NUMBERS
+from harness.spec.layout import KINDS, NUMBERS
 from harness.spec.measures import ScoreMeasure, headline_of
-from harness.stats.replicates import replicate_of
 
 MOST_POINTS = 20_000
 """Rows of a dissociation table, above which one linguistic benchmark is drawn: the largest."""
@@ -43,6 +50,10 @@ class PageData:
         The measure that each benchmark is read by.
     notes : tuple of str
         What is left out, and why.
+    kinds : mapping
+        Kind of every benchmark.
+    below : mapping
+        The linguistic benchmark that is drawn below a benchmark's front, or None.
     """
 
     benchmarks: tuple[str, ...]
@@ -52,6 +63,8 @@ class PageData:
     lower: Mapping[str, bool]
     headlines: Mapping[str, ScoreMeasure]
     notes: tuple[str, ...]
+    kinds: Mapping[str, str]
+    below: Mapping[str, str | None]
 
 
 def page_data(
@@ -80,16 +93,45 @@ def page_data(
     lower = {name: lower_is_better(about.sel(benchmark=name)) for name in names}
     pairs, notes = _dissociation_selection(board, names)
     said["dissociation"] = answer(board, "dissociation", benchmarks=pairs, draws=draws, seed=seed)
-    tables = {
-        "cells": _cells(board, names, lower),
-        "layers": _by(names, lambda n: _layers(board, n)),
-        "rois": _by(names, lambda n: _rois(board, n)),
-        "robustness": _by(names, lambda n: _robustness(said["robustness"], n)),
-        "categories": _by(names, lambda n: _categories(said["profile"], n)),
-        "dissociation": _by(names, lambda n: _dissociation(said["dissociation"], n)),
-    }
     headlines = {name: headline_of(about.sel(benchmark=name)) for name in names}
-    return PageData(tuple(names), tables, said, metrics, lower, headlines, tuple(notes))
+    cells = _with_answers(_cells(board, names, lower), said)
+    kinds = {name: str(about["kind"].sel(benchmark=name).item()) for name in names}
+    below = {name: chosen_competence(cells, kinds, lower, name) for name in names}
+    tables = {
+        "cells": cells,
+        "front": {
+            name: front_table(
+                cells[name],
+                headlines[name],
+                about.sel(benchmark=name),
+                cells.get(below[name] or ""),
+                lower=lower[name],
+            )
+            for name in cells
+        },
+        "layers": _by(names, lambda n: layers_table(board, n)),
+        "rois": _by(names, lambda n: rois_table(board, n)),
+        "robustness": _by(
+            names, lambda n: robustness_table(said["robustness"], n, said["smallest"])
+        ),
+        "categories": _by(names, lambda n: categories_table(said["profile"], n)),
+        "dissociation": _by(names, lambda n: dissociation_table(said["dissociation"], n)),
+    }
+    return PageData(
+        tuple(names), tables, said, metrics, lower, headlines, tuple(notes), kinds, below
+    )
+
+
+def axis_titles(data: PageData, name: str) -> dict[str, str]:
+    """Return what the axes of a benchmark's front are of: units in words."""
+    measure = data.headlines[name]
+    own = {
+        ScoreMeasure.UNIQUE: "unique R\u00b2",
+        ScoreMeasure.NORMALISED: "share of the ceiling",
+    }.get(measure, data.metrics[name].partition(",")[0])
+    below = data.below.get(name)
+    language = below or COMPETENCE
+    return {SCORE: own, COMPETENCE: language}
 
 
 def _ordered(board: xr.DataTree, names: Sequence[str]) -> list[str]:
@@ -133,7 +175,7 @@ def _cells(
     models = board["models"].to_dataset().to_dataframe()
     kept = [v for v in (*NUMBERS, "status", "verified") if v in cells]
     frame = cells[kept].to_dataframe().reset_index()
-    frame = frame[np.isfinite(frame["value"])]
+    frame = frame[np.isfinite(frame["value"]) & frame["benchmark"].isin(names)]
     size = board["compression"].to_dataset()
     wanted = {
         "bits_per_weight_model": "bits",
@@ -163,6 +205,39 @@ def _cells(
     }
 
 
+def _with_answers(
+    cells: Mapping[str, pd.DataFrame], said: Mapping[str, xr.Dataset]
+) -> dict[str, pd.DataFrame]:
+    """Add the change from the base with its outcome, and where a variant stands to the best."""
+    found = {}
+    for name, frame in cells.items():
+        base = frame[frame["compressor"] == BASE].set_index("model")["value"]
+        change = frame["value"] - frame["model"].map(base)
+        frame = frame.assign(
+            change=change.where(frame["compressor"] != BASE),
+            change_low=math.nan,
+            change_high=math.nan,
+            outcome="",
+            standing="",
+        )
+        at = frame.set_index(["model", "compressor"]).index
+        robust = robustness_table(said["robustness"], name, said["smallest"])
+        if len(robust):
+            known = robust.set_index(["model", "compressor"])
+            for column, source in (
+                ("change", "difference"), ("change_low", "low90"), ("change_high", "high90"),
+            ):  # fmt: skip
+                tested = known[source].reindex(at).to_numpy()
+                frame[column] = np.where(np.isfinite(tested), tested, frame[column])
+            frame["outcome"] = known["outcome"].reindex(at).fillna("").to_numpy()
+        smallest = said["smallest"]
+        if "benchmark" in smallest.dims and name in smallest["benchmark"].values:
+            own = smallest["standing"].sel(benchmark=name).to_series()
+            frame["standing"] = own.reindex(at).fillna("").to_numpy()
+        found[name] = frame
+    return found
+
+
 def _with_beside(board: xr.DataTree, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Add the unique part, its interval and share of the ceiling, and what nuisance reaches."""
     beside = {name: beside_value(detail(board, name)) for name in names}
@@ -171,84 +246,4 @@ def _with_beside(board: xr.DataTree, frame: pd.DataFrame, names: Sequence[str]) 
             beside[benchmark].get(column, {}).get(variant, math.nan)
             for benchmark, variant in zip(frame["benchmark"], frame["variant"], strict=True)
         ]
-    return frame
-
-
-def _layers(board: xr.DataTree, name: str) -> pd.DataFrame:
-    known = detail(board, name)
-    if known is None or not CURVE.fits(known):
-        return pd.DataFrame()
-    curve = known[CURVE.name]
-    over = [d for d in curve.dims if d not in ("variant", "layer")]
-    values = curve.transpose("variant", "layer", *over).values
-    curves = mean_present(values.reshape(*values.shape[:2], -1), axis=2)
-    variant = np.repeat(known["variant"].values.astype(object), curves.shape[1])
-    layer = np.tile(known["layer"].values, curves.shape[0])
-    frame = pd.DataFrame({"variant": variant, "layer": layer, "score": curves.ravel()})
-    return frame[np.isfinite(frame["score"])]
-
-
-def _rois(board: xr.DataTree, name: str) -> pd.DataFrame:
-    known = detail(board, name)
-    replicate = replicate_of(known)
-    if known is None or replicate is None:
-        return pd.DataFrame()
-    scores = region_scores(known, replicate)
-    if scores is None:
-        return pd.DataFrame()
-    values = scores.transpose(replicate.dim, "variant", "roi").values
-    n = len(values)
-    mean = mean_present(values, axis=0)
-    half = np.zeros_like(mean)
-    if n > 1:
-        half = scipy.stats.t.ppf(0.975, n - 1) * np.nanstd(values, axis=0, ddof=1) / math.sqrt(n)
-    ceiling = np.full_like(mean, math.nan)
-    if replicate.ceilings in known:
-        each = known[replicate.ceilings].transpose(replicate.dim, "variant", "roi").values
-        ceiling = mean_present(each, axis=0)
-    variants, rois = known["variant"].values.astype(object), known["roi"].values.astype(object)
-    return pd.DataFrame(
-        {
-            "variant": np.repeat(variants, len(rois)),
-            "roi": np.tile(rois, len(variants)),
-            "mean": mean.ravel(),
-            "low": (mean - half).ravel(),
-            "high": (mean + half).ravel(),
-            "ceiling": ceiling.ravel(),
-        }
-    )
-
-
-def _robustness(said: xr.Dataset, name: str) -> pd.DataFrame:
-    if "benchmark" not in said.dims or name not in said["benchmark"].values:
-        return pd.DataFrame()
-    columns = ["difference", "low90", "high90", "p_holm", "p_equivalence_holm", "dz", "n"]
-    frame = said[[*columns, "outcome"]].sel(benchmark=name).to_dataframe().reset_index()
-    frame = frame[np.isfinite(frame["difference"])].drop(columns="benchmark")
-    frame["variant"] = frame["model"] + "+" + frame["compressor"]
-    order = frame.groupby("compressor")["difference"].transform("mean")
-    return frame.loc[order.sort_values(ascending=False, kind="stable").index]
-
-
-def _categories(said: xr.Dataset, name: str) -> pd.DataFrame:
-    if "linguistic" not in said.dims or name not in said["linguistic"].values:
-        return pd.DataFrame()
-    columns = ["score", "low", "high", "change", "change_low", "change_high", "standardised", "p"]
-    own = said[columns].sel(linguistic=name)
-    own = own.transpose("model", "compressor", "category")
-    frame = own.to_dataframe().reset_index().drop(columns="linguistic")
-    frame = frame[np.isfinite(frame["score"])]
-    frame["variant"] = frame["model"] + "+" + frame["compressor"]
-    mean = frame.groupby("variant")["score"].transform("mean")
-    return frame.assign(mean=mean).sort_values("mean", ascending=False, kind="stable")
-
-
-def _dissociation(said: xr.Dataset, name: str) -> pd.DataFrame:
-    if "benchmark" not in said.dims or name not in said["benchmark"].values:
-        return pd.DataFrame()
-    columns = ["competence_change", "competence_low", "competence_high", "alignment_change"]
-    columns += ["alignment_low", "alignment_high", "difference", "p", "dissociates"]
-    frame = said[columns].sel(benchmark=name).to_dataframe().reset_index()
-    frame = frame[np.isfinite(frame["difference"])].drop(columns="benchmark")
-    frame["variant"] = frame["model"] + "+" + frame["compressor"]
     return frame

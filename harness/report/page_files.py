@@ -12,8 +12,10 @@ import pandas as pd
 
 from harness.board.files import inert
 from harness.errors import ExtraMissing
-from harness.report.charts import FIGURES, ROWS, Figure, sized, taken
-from harness.report.page_data import PageData
+from harness.report.chart_parts import ROWS
+from harness.report.charts import FIGURES, Figure, sized, taken
+from harness.report.front_charts import titled
+from harness.report.page_data import PageData, axis_titles
 from harness.store.atomic import writing
 
 FORMATS = ("svg", "png", "pdf")
@@ -56,6 +58,7 @@ def write_figures(
                 rows.map(inert).to_csv(beside, index=False)
             yield place.with_suffix(".csv")
             spec = filled_spec(figure, rows, benchmark, data.metrics[benchmark])
+            spec = titled(spec, axis_titles(data, benchmark))
             for ending in formats:
                 with writing(place.with_suffix(f".{ending}")) as beside:
                     beside.write_bytes(_rendered(spec, ending))

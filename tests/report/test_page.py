@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,15 @@ from simulated_boards import Truth, simulate
 pytest.importorskip("altair", reason="needs the extra `report`")
 pytest.importorskip("vl_convert", reason="needs the extra `report`")
 
+import harness
 from harness.board.files import save_board
 from harness.errors import SelectionError
 from harness.report.charts import FIGURES, taken
+from harness.report.front_table import front_table
 from harness.report.page import Page, page_html, write_page
 from harness.report.page_data import page_data
-from harness.report.page_files import figure_rows, filled_spec, safe_name, write_figures
+from harness.report.page_files import figure_rows, safe_name, write_figures
+from harness.spec.measures import ScoreMeasure
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'"
 TRUTH = Truth(
@@ -248,18 +252,46 @@ def test_most_claims_wait_for_a_click(html):
     assert 0 < shown.count("<li>") <= 12
 
 
-def test_a_ceiling_far_above_leaves_room_for_the_values(data):
+def test_a_ceiling_far_above_is_told_and_leaves_room_for_the_values(board, data):
     """Values of a seventh of their ceiling would stand on the axis."""
-    import vl_convert
-
-    (size,) = [f for f in FIGURES if f.name == "size"]
-    rows = figure_rows(data, size, "brain-00")
+    about = board["benchmarks"].to_dataset().sel(benchmark="brain-00")
+    cells = data.tables["cells"]["brain-00"]
 
     def ceilings(height):
-        spec = filled_spec(size, rows.assign(ceiling=height), "brain-00", "r")
-        return vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).count(
-            'stroke-dasharray="6,4"'
+        found = front_table(
+            cells.assign(ceiling=height), ScoreMeasure.VALUE, about, None, lower=False
         )
+        return found[found["label"].str.startswith("ceiling")]["kind"].tolist()
 
-    assert ceilings(0.3) == 1
-    assert ceilings(3.0) == 0
+    assert ceilings(0.3) == ["line"]
+    assert ceilings(3.0) == ["above"]
+
+
+def test_the_front_is_of_models_and_its_lines_are_of_controls(data):
+    found = data.tables["front"]["brain-00"]
+    variants = found[found["variant"] != ""]
+    assert not variants["variant"].str.startswith(("static:", "untrained:")).any()
+    on = variants[variants["front"] == 1]
+    for row in variants.itertuples():
+        at_most = variants[variants["mebibytes"] <= row.mebibytes]
+        assert (row.score >= at_most["score"].max()) == (row.variant in set(on["variant"]))
+    lines = found[(found["kind"] == "line") & found["score"].notna()]
+    cells = data.tables["cells"]["brain-00"].groupby("group")["value"].mean()
+    for kind in ("static", "untrained"):
+        (own,) = lines[lines["label"].str.startswith(kind)]["score"]
+        assert own == pytest.approx(cells[kind])
+
+
+def test_the_answer_on_top_is_that_of_the_command(html, board, data):
+    said = harness.answer(board, "smallest", draws=100)
+    top = html.split("<h2>All variants</h2>")[0]
+    for sentence in said["sentence"].values:
+        assert escape(str(sentence)) in top
+    for question, answer in data.answers.items():
+        again = harness.answer(board, question, draws=100)
+        assert list(again["sentence"].values) == list(answer["sentence"].values)
+
+
+def test_a_part_of_the_benchmarks_has_a_page(board):
+    found = page_data(board, ["brain-00"], draws=20)
+    assert set(found.tables["cells"]) == {"brain-00"}
