@@ -14,7 +14,7 @@ from harness.errors import ExtraMissing
 from harness.own_data.inspect.findings import Level
 from harness.own_data.inspect.inspection import Inspection
 from harness.own_data.inspect.lags import LATEST, SOONEST
-from harness.report.charts import SHADES
+from harness.report.chart_parts import SHADES
 from harness.report.visible import visible
 from harness.store.atomic import writing
 
