@@ -1,7 +1,8 @@
-"""Small results once more, in a form that reads fifty times faster than netCDF.
+"""Small results once more, in a form that reads faster than netCDF.
 
-A score of 25 small variables takes 10 to 17 ms to read through the netCDF library, and .2 ms from
-its copy. The copy says of which file it is (inode, size and times) and carries a seal of its own;
+A score of 25 small variables takes 10 to 17 ms to read through the netCDF library, and half of that
+from its copy, most of it to make the Dataset; 500 finished cells are read again in a third of the
+CPU time. The copy says of which file it is (inode, size and times) and carries a seal of its own;
 where either does not hold, or the copy cannot be written, the file itself is read. Nothing but
 speed is lost with the folder of copies.
 """
