@@ -16,6 +16,7 @@ from harness.compress.layers.restore import restore_inputs
 from harness.compress.report.summary import LayerReport
 from harness.compress.report.tensor_file import reading_tensors, write_tensors
 from harness.errors import CompressionError, CorruptError
+from harness.place.memory import give_back
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ class Workspace:
         write_tensors(self._path(name), state, metadata, name=self._label(name))
 
     def report_progress(self, done: int, total: int) -> None:
-        """Say how far the work is."""
+        """Say how far the work is, and let go of what the last block left behind."""
+        give_back()
         if self.progress is not None:
             self.progress(done, total)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TEXTS = ("ferry", "soil")
 """The embedded texts: a story, and an expository text held out from every choice made here."""
+WINDOW = 512
+"""Tokens that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def windows(tokens: int, window: int, stride: int, first: int = 1) -> Iterator[S
 
 
 def perplexity(
-    model: LanguageModel, text: str, *, window: int = 512, stride: int | None = None
+    model: LanguageModel, text: str, *, window: int = WINDOW, stride: int | None = None
 ) -> Perplexity:
     """Measure how well a language model predicts a text.
 
