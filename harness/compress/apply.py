@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
 
 WALK = 1.3
-"""Memory of a walk over that of weights and states: SmolLM2 by GPTQ took 890 MiB for 513 and 187."""
+"""Memory of a walk over that of weights and states: 890 MiB for 513 and 187 (SmolLM2, GPTQ)."""
 
 
 @dataclass(frozen=True)
