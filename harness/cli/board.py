@@ -179,7 +179,10 @@ def add(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
 
 @board.command()
 def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
-    """Merge the accepted submissions into LEADERBOARD/board.nc, and make the page."""
+    """Merge the accepted submissions into LEADERBOARD/board.nc, and make the page.
+
+    What is written in LEADERBOARD/notice.txt stands on top of the page.
+    """
     from harness.board.submission.desk import build as make
 
     for path in make(leaderboard, _write_page):
@@ -187,9 +190,11 @@ def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
 
 
 def _write_page(board: xr.DataTree, path: Path) -> Path:
-    from harness.report.page import write_page  # needs the extra `report`
+    from harness.report.page import Page, write_page  # needs the extra `report`
 
-    return write_page(board, path)
+    notice = path.with_name("notice.txt")
+    said = notice.read_text(encoding="utf-8").strip() if notice.is_file() else ""
+    return write_page(board, path, page=Page(notice=said))
 
 
 def _print_changes(report: Any) -> None:

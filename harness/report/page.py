@@ -55,10 +55,13 @@ class Page:
     title : str
     maps : mapping
         PNG files of brain maps by benchmark.
+    notice : str
+        Stands above everything else: what whoever keeps the board has to say of all of it.
     """
 
     title: str = "brainpress leaderboard"
     maps: Mapping[str, Sequence[Path]] | None = None
+    notice: str = ""
 
 
 def write_page(
@@ -104,7 +107,7 @@ def page_html(board: xr.DataTree, data: PageData, page: Page) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(page.title)}</title>",
         f"<style>{source.joinpath('page.css').read_text(encoding='utf-8')}</style></head><body>",
-        _top(page.title, about, f"{answers_html(board, data)}{_figure(_FRONT)}"),
+        _top(page, about, f"{answers_html(board, data)}{_figure(_FRONT)}"),
         _ranking(about),
         "".join(_figure(f) for f in FIGURES if _drawn(f) and f is not _FRONT),
         "".join(f"<p>{escape(note)}.</p>" for note in data.notes),
@@ -205,7 +208,8 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
     }
 
 
-def _top(title: str, about: dict[str, Any], answer: str) -> str:
+def _top(page: Page, about: dict[str, Any], answer: str) -> str:
+    notice = f'<p class="notice" role="note">{escape(page.notice)}</p>' if page.notice else ""
     links = "".join(
         f'<a href="#{name}">{text}</a>'
         for name, text in (
@@ -217,7 +221,7 @@ def _top(title: str, about: dict[str, Any], answer: str) -> str:
     )
     options = "".join(f'<option value="{v}">{text}</option>' for v, text in SIZES.items())
     return f"""
-<a class="skip" href="#ranking">to the ranking</a><h1>{escape(title)}</h1>
+<a class="skip" href="#ranking">to the ranking</a><h1>{escape(page.title)}</h1>{notice}
 <p>How small, and how compressed, can a language model be and still predict the brain?
 {_count(about["models"], "model")} and {_count(about["controls"], "control")},
 {_count(len(set(about["compressors"]) - {BASE}), "compressor")},

@@ -295,3 +295,14 @@ def test_the_answer_on_top_is_that_of_the_command(html, board, data):
 def test_a_part_of_the_benchmarks_has_a_page(board):
     found = page_data(board, ["brain-00"], draws=20)
     assert set(found.tables["cells"]) == {"brain-00"}
+
+
+def test_a_notice_is_text_on_top():
+    board = simulate(TRUTH)
+    data = page_data(board, draws=50)
+    said = page_html(board, data, Page(notice="<b>old</b> entries"))
+    at = said.index('class="notice"')
+    assert said.index("<h1>") < at < said.index('id="answer"')
+    assert "&lt;b&gt;old&lt;/b&gt; entries" in said
+    assert "<b>old" not in said
+    assert 'class="notice"' not in page_html(board, data, Page())
