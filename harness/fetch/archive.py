@@ -8,6 +8,7 @@ CRC; whoever knows a checksum of the whole archive has compared that before
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -108,7 +109,10 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(archive) as zipped:
             yield zipped
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        # A place before the file's start is what the system calls an invalid argument.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise FetchError(
             f"{archive.name} is not a whole zip file: {error}",
             "it was cut short or changed: remove it and fetch it again",

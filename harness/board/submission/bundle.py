@@ -124,7 +124,8 @@ def _members(path: Path, problems: list[Problem]) -> dict[str, bytes]:
         raise ValueError(f"it has {size:,} bytes; at most {FILE_LIMIT:,}")
     members: dict[str, bytes] = {}
     room = TOTAL_LIMIT
-    with zipfile.ZipFile(path) as bundle:
+    # In memory a place that is none is a ValueError; on a disk it would be the system's error.
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as bundle:
         listed = bundle.infolist()
         if len(listed) > MEMBER_LIMIT:
             raise ValueError(f"it has {len(listed):,} files; at most {MEMBER_LIMIT:,}")
