@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,20 +140,27 @@ def inspect_folder(folder: Path, *, revision: str = "", pinned: bool = False) ->
     )
 
 
-def check_unchanged(files: ModelFiles) -> None:
+def check_unchanged(files: ModelFiles, begun: Callable[[], object] = lambda: None) -> None:
     """Hold a model's files against their checksums, from their bytes as they are now.
 
     The checksums of a file that does not fit are forgotten, so that whoever resolves the model next
     finds out what it is now.
+
+    Parameters
+    ----------
+    files : ModelFiles
+    begun : callable, optional
+        Called when the largest file is being read.
 
     Raises
     ------
     ChecksumError
         A file has changed, and the system did not notice: a bit has flipped on the disk.
     """
-    for name, expected in files.sha256.items():
-        path = files.folder / name
-        if not unchanged(path, expected):
+    largest_first = sorted(files.sha256, key=lambda name: -files.sizes.get(name, 0))
+    for name in largest_first:
+        path, expected = files.folder / name, files.sha256[name]
+        if not unchanged(path, expected, begun):
             forget(path)
             found = sha256_of(path)
             raise ChecksumError(

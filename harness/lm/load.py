@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
 import torch
@@ -114,9 +115,13 @@ def load(
     where = _device(device)
     if dtype not in DTYPES:
         raise ModelError(f"{dtype!r} is not a dtype", f"there are {', '.join(DTYPES)}")
-    # All bytes are hashed while they are loaded: hashing takes a core of its own, and less time.
+    # All bytes are read for their sums while they are loaded: on a core of its own, in less time.
+    # Loading waits until that holds no lock of Python's, which a tokenizer would not give back.
+    begun = Event()
     with ThreadPoolExecutor(1) as pool:
-        checked = pool.submit(check_unchanged, files)
+        checked = pool.submit(check_unchanged, files, begun.set)
+        checked.add_done_callback(lambda _: begun.set())
+        begun.wait()
         try:
             model = _loaded(files, spec, where, dtype)
         except HarnessError:

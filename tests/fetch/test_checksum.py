@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import operator
 import os
 import random
 import shutil
@@ -156,24 +154,34 @@ def test_what_is_remembered_and_forgotten(tmp_path):
 
 
 @pytest.mark.parametrize("size", [0, 7, 4096, 4097, 3 * 4096 * 1024 + 5])
-def test_page_sums_are_those_of_a_loop(tmp_path, size):
+def test_page_sums_are_those_of_a_loop(tmp_path, monkeypatch, size):
     """Against another way to reckon them: Python's own integers."""
     body = random.Random(size).randbytes(size)
     path = tmp_path / "file"
     path.write_bytes(body)
     found = hashlib.sha256()
+    monkeypatch.setattr(checksum, "_MAPPED", 4096 * 1024)
     for start in range(0, size, 4096 * 1024):
         block = body[start : start + 4096 * 1024]
         pages = [block[i : i + 4096] for i in range(0, len(block) - len(block) % 4096, 4096)]
         words = [
             [int.from_bytes(p[i : i + 8], sys.byteorder) for i in range(0, 4096, 8)] for p in pages
         ]
-        sums = [sum(w) % 2**64 for w in words]
-        xors = [functools.reduce(operator.xor, w) for w in words]
-        for column in (sums, xors):
-            found.update(b"".join(v.to_bytes(8, sys.byteorder) for v in column))
+        found.update(b"".join((sum(w) % 2**64).to_bytes(8, sys.byteorder) for w in words))
         found.update(block[len(pages) * 4096 :])
     assert checksum.page_sums(path) == found.hexdigest()
+
+
+@pytest.mark.parametrize("size", [0, 5, 9000])
+def test_who_waits_for_the_reading_is_told_that_it_has_begun(tmp_path, size):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(size))
+    told = []
+    expected = checksum.remembered_sha256(path)
+    for _ in ("sha256", "page sums"):
+        assert checksum.unchanged(path, expected, lambda: told.append(1))
+        assert told
+        told.clear()
 
 
 def test_every_flip_and_every_swap_of_pages_shows(tmp_path):
