@@ -126,7 +126,7 @@ def _neutral(questions: Sequence[Question]) -> tuple[tuple[str, str], ...]:
 
 
 def score_choices(
-    questions: Sequence[Question], recording: xr.DataArray, choose: Choose = Choose.BYTE
+    questions: Sequence[Question], recording: xr.DataArray, choose: Choose = Choose.SUM
 ) -> xr.Dataset:
     """Turn log-probabilities of choices into accuracies.
 
@@ -139,8 +139,8 @@ def score_choices(
     recording : DataArray
         Dims (sample, layer, unit), (2 choices of all questions, 1, 1): the answer to that request.
     choose : Choose
-        Which answer is the model's. Bytes suit options that are whole texts, ``prior`` letters and
-        single words.
+        Which answer is the model's. Sums suit letters and single words, bytes options that are
+        whole texts.
 
     Returns
     -------
