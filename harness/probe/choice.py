@@ -103,19 +103,20 @@ def choice_request(name: str, questions: Sequence[Question]) -> Request:
         prompts come last, each once.
     """
     asked = [
-        _passage(f"{question.identifier}/{number}", question.prompt, choice)
+        continued(f"{question.identifier}/{number}", question.prompt, choice)
         for question in questions
         for number, choice in enumerate(question.choices)
     ]
     neutral = [
-        _passage(f"neutral/{number}", prompt, choice)
+        continued(f"neutral/{number}", prompt, choice)
         for number, (prompt, choice) in enumerate(_neutral(questions))
     ]
     context = Context("prefix", start=Start.BOS)
     return Request(Stimuli(name, (*asked, *neutral)), Measure.LOGPROB, context, Regions())
 
 
-def _passage(name: str, prompt: str, choice: str) -> Passage:
+def continued(name: str, prompt: str, choice: str) -> Passage:
+    """Return a prompt, a space and what follows, with the characters of both."""
     start = len(prompt) + 1
     return Passage(name, f"{prompt} {choice}", ((0, len(prompt)), (start, start + len(choice))))
 
