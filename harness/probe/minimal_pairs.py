@@ -58,7 +58,7 @@ class Pair:
     language: str = "en"
 
 
-def pair_request(name: str, pairs: Sequence[Pair]) -> Request:
+def pair_request(name: str, pairs: Sequence[Pair], start: Start = Start.BOS) -> Request:
     """Ask for the log-probability of every sentence.
 
     Parameters
@@ -66,6 +66,8 @@ def pair_request(name: str, pairs: Sequence[Pair]) -> Request:
     name : str
         What the stimuli are called.
     pairs : sequence of Pair
+    start : Start
+        What stands before each sentence.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def pair_request(name: str, pairs: Sequence[Pair]) -> Request:
         for pair in pairs
         for side, text in (("good", pair.good), ("bad", pair.bad))
     )
-    context = Context("sentence", start=Start.BOS)
+    context = Context("sentence", start=start)
     return Request(Stimuli(name, passages), Measure.LOGPROB, context, Whole(Pool.SUM))
 
 
@@ -139,6 +141,26 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
         margin=("pair", margin.astype(np.float32)),
         unigram_right=("pair", _right(unigram).astype(np.float32)),
     ).assign_coords(pair_task=("pair", member))
+
+
+def beside_declared(score: xr.Dataset, declared: xr.Dataset) -> xr.Dataset:
+    """Put what the same pairs score after the declared start beside what they score after the best.
+
+    Parameters
+    ----------
+    score, declared : Dataset
+        Of :func:`score_pairs`, after a model's own start and after the one that its tokenizer
+        declares.
+
+    Returns
+    -------
+    Dataset
+        The first, with ``declared_value``, ``declared_low``, ``declared_high``, over ``task``
+        ``declared_accuracy``, over ``category`` ``declared_category_accuracy``, and over ``pair``
+        ``declared_margin``.
+    """
+    names = ("value", "low", "high", "accuracy", "category_accuracy", "margin")
+    return score.assign({f"declared_{name}": declared[name] for name in names})
 
 
 def _right(values: Doubles) -> Doubles:
