@@ -31,6 +31,8 @@ from harness.probe.minimal_pairs import pair_request
 from harness.record.subject import LanguageSubject
 from harness.spec.registry import registry
 
+LONGEST = 300
+"""Bytes of a question of BBH."""
 REGION = re.compile(r"\((\d+);%([^%]+)%\)")
 
 
@@ -97,7 +99,7 @@ def lm_eval_model(speaker: Any) -> Any:
 def bbh(speaker: Any, n: int) -> Compared:
     """Return answers of BBH by the sum of their log-probabilities, which is lm-eval's ``acc``."""
     by_task: dict[str, list[Any]] = {}
-    for question in BbhChoice(longest=500).questions:
+    for question in BbhChoice(longest=LONGEST).questions:
         by_task.setdefault(question.task, []).append(question)
     turns = itertools.zip_longest(*by_task.values())
     questions = [q for q in itertools.chain.from_iterable(turns) if q is not None][:n]
