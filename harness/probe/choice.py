@@ -103,19 +103,20 @@ def choice_request(name: str, questions: Sequence[Question]) -> Request:
         prompts come last, each once.
     """
     asked = [
-        _passage(f"{question.identifier}/{number}", question.prompt, choice)
+        continued(f"{question.identifier}/{number}", question.prompt, choice)
         for question in questions
         for number, choice in enumerate(question.choices)
     ]
     neutral = [
-        _passage(f"neutral/{number}", prompt, choice)
+        continued(f"neutral/{number}", prompt, choice)
         for number, (prompt, choice) in enumerate(_neutral(questions))
     ]
     context = Context("prefix", start=Start.BOS)
     return Request(Stimuli(name, (*asked, *neutral)), Measure.LOGPROB, context, Regions())
 
 
-def _passage(name: str, prompt: str, choice: str) -> Passage:
+def continued(name: str, prompt: str, choice: str) -> Passage:
+    """Return a prompt, a space and what follows, with the characters of both."""
     start = len(prompt) + 1
     return Passage(name, f"{prompt} {choice}", ((0, len(prompt)), (start, start + len(choice))))
 
@@ -126,7 +127,7 @@ def _neutral(questions: Sequence[Question]) -> tuple[tuple[str, str], ...]:
 
 
 def score_choices(
-    questions: Sequence[Question], recording: xr.DataArray, choose: Choose = Choose.BYTE
+    questions: Sequence[Question], recording: xr.DataArray, choose: Choose = Choose.SUM
 ) -> xr.Dataset:
     """Turn log-probabilities of choices into accuracies.
 
@@ -139,8 +140,8 @@ def score_choices(
     recording : DataArray
         Dims (sample, layer, unit), (2 choices of all questions, 1, 1): the answer to that request.
     choose : Choose
-        Which answer is the model's. Bytes suit options that are whole texts, ``prior`` letters and
-        single words.
+        Which answer is the model's. Sums suit letters and single words, bytes options that are
+        whole texts.
 
     Returns
     -------

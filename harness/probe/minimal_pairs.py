@@ -44,6 +44,9 @@ class Pair:
         Unique among the pairs of a benchmark.
     phenomenon : str
         A finer name for what is tested, where the source has one.
+    language : str
+        Code of the language whose word frequencies are the unigram model; empty: there are none,
+        and all words are alike.
     """
 
     good: str
@@ -52,9 +55,10 @@ class Pair:
     category: str
     identifier: str
     phenomenon: str = ""
+    language: str = "en"
 
 
-def pair_request(name: str, pairs: Sequence[Pair]) -> Request:
+def pair_request(name: str, pairs: Sequence[Pair], start: Start = Start.BOS) -> Request:
     """Ask for the log-probability of every sentence.
 
     Parameters
@@ -62,6 +66,8 @@ def pair_request(name: str, pairs: Sequence[Pair]) -> Request:
     name : str
         What the stimuli are called.
     pairs : sequence of Pair
+    start : Start
+        What stands before each sentence.
 
     Returns
     -------
@@ -74,11 +80,11 @@ def pair_request(name: str, pairs: Sequence[Pair]) -> Request:
         for pair in pairs
         for side, text in (("good", pair.good), ("bad", pair.bad))
     )
-    context = Context("sentence", start=Start.BOS)
+    context = Context("sentence", start=start)
     return Request(Stimuli(name, passages), Measure.LOGPROB, context, Whole(Pool.SUM))
 
 
-def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray, language: str = "en") -> xr.Dataset:
+def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray) -> xr.Dataset:
     """Turn sentence log-probabilities into accuracies.
 
     A pair counts 1 when the good sentence is more probable, 1/2 when the two tie (a scorer without
@@ -92,9 +98,6 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray, language: str = 
         As they were given to :func:`pair_request`.
     recording : DataArray
         Dims (sample, layer, unit), (2 pairs, 1, 1): the answer to that request.
-    language : str
-        Code of the language whose word frequencies are the unigram model; empty: there are none,
-        and all words are alike.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray, language: str = 
     member = np.array([number[pair.paradigm] for pair in pairs])
     right = (np.sign(margin) + 1) / 2
     score = count_accuracy(tuple(tasks.values()), member, right, counted="pairs")
-    unigram, words, size = _unlearned(pairs, language)
+    unigram, words, size = _unlearned(pairs)
     ways = {
         "byte": logprobs / size,
         "slor": (logprobs - unigram) / words,
@@ -140,6 +143,26 @@ def score_pairs(pairs: Sequence[Pair], recording: xr.DataArray, language: str = 
     ).assign_coords(pair_task=("pair", member))
 
 
+def beside_declared(score: xr.Dataset, declared: xr.Dataset) -> xr.Dataset:
+    """Put what the same pairs score after the declared start beside what they score after the best.
+
+    Parameters
+    ----------
+    score, declared : Dataset
+        Of :func:`score_pairs`, after a model's own start and after the one that its tokenizer
+        declares.
+
+    Returns
+    -------
+    Dataset
+        The first, with ``declared_value``, ``declared_low``, ``declared_high``, over ``task``
+        ``declared_accuracy``, over ``category`` ``declared_category_accuracy``, and over ``pair``
+        ``declared_margin``.
+    """
+    names = ("value", "low", "high", "accuracy", "category_accuracy", "margin")
+    return score.assign({f"declared_{name}": declared[name] for name in names})
+
+
 def _right(values: Doubles) -> Doubles:
     """Credit of each pair whose good and bad sentences have these values, (n_pairs,)."""
     difference = values[:, 0] - values[:, 1]
@@ -148,20 +171,36 @@ def _right(values: Doubles) -> Doubles:
     return np.asarray((np.where(alike, 0, np.sign(difference)) + 1) / 2)
 
 
-def _unlearned(pairs: Sequence[Pair], language: str) -> tuple[Doubles, Doubles, Doubles]:
+def _unlearned(pairs: Sequence[Pair]) -> tuple[Doubles, Doubles, Doubles]:
     """Unigram log-probabilities, numbers of words and bytes of all sentences, (n_pairs, 2) each."""
     texts = [text for pair in pairs for text in (pair.good, pair.bad)]
     words = [_WORD.findall(text.lower()) for text in texts]
-    known = sorted({word for sentence in words for word in sentence})
-    # Words that are in no list count as one in a thousand million.
-    zipf = zipf_frequencies(known, language) if language else [0.0] * len(known)
-    of_word = dict(zip(known, np.log(10) * (np.array(zipf) - 9), strict=True))
+    languages = [pair.language for pair in pairs for _ in range(2)]
+    of_word = _unigrams(languages, words)
     shape = (len(pairs), 2)
     return (
-        np.array([sum(of_word[word] for word in found) for found in words]).reshape(shape),
+        np.array(
+            [sum(of_word[a, w] for w in found) for a, found in zip(languages, words, strict=True)]
+        ).reshape(shape),
         np.array([max(len(found), 1) for found in words], np.float64).reshape(shape),
         np.array([len(text.encode()) for text in texts], np.float64).reshape(shape),
     )
+
+
+def _unigrams(
+    languages: Sequence[str], sentences: Sequence[Sequence[str]]
+) -> dict[tuple[str, str], float]:
+    """Natural-log probability of each word in its language."""
+    known: dict[str, dict[str, None]] = {}
+    for language, words in zip(languages, sentences, strict=True):
+        known.setdefault(language, {}).update(dict.fromkeys(words))
+    found: dict[tuple[str, str], float] = {}
+    for language, once in known.items():
+        # Words that are in no list count as one in a thousand million.
+        zipf = zipf_frequencies(list(once), language) if language else [0.0] * len(once)
+        values = np.log(10) * (np.array(zipf) - 9)
+        found.update({(language, w): float(v) for w, v in zip(once, values, strict=True)})
+    return found
 
 
 def _logprobs(pairs: Sequence[Pair], recording: xr.DataArray) -> Doubles:

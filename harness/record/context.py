@@ -21,6 +21,9 @@ class Start(StrEnum):
     """The model's own start: what its spec names or its examination chose."""
     BOS = "bos"
     """The same, and an error where a model has none: every token needs a probability."""
+    DECLARED = "declared"
+    """What the tokenizer itself puts before a text, which may be a marker of a chat format; its BOS
+    or EOS where it puts nothing, and an error where it has neither."""
     NOTHING = "nothing"
 
 

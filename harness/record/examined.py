@@ -75,6 +75,8 @@ def start_tokens(context: Context, tokenizer: Any, start: tuple[int, ...] | None
     """
     if context.start is Start.NOTHING:
         return np.empty(0, np.int64)
+    if context.start is Start.DECLARED:
+        start = tokenizer_start(tokenizer)
     if start:
         return np.asarray(start, np.int64)
     if context.start is Start.TOKENIZER:

@@ -40,6 +40,7 @@ _WORDS = {
     bool: "true or false",
     str: "a text",
     tuple[int, ...]: "whole numbers like 1+2+4 or 1-6",
+    tuple[str, ...]: "names like a+b",
     type(None): "none",
 }
 
@@ -218,7 +219,8 @@ def _read(
         hint = f"did you mean {' or '.join(near)}?" if near else ""
         every = f"it has {', '.join(offered)}" if offered else "it has none"
         raise SelectionError(f"{spec.name} has no option {name!r}", hint or every)
-    kinds = _alternatives(offered[name].kind)
+    # Any text is a row of names: where a single name is taken as well, it goes first.
+    kinds = sorted(_alternatives(offered[name].kind), key=lambda kind: kind == tuple[str, ...])
     for kind in kinds:
         for value in _values(kind, text):
             return value
@@ -258,6 +260,9 @@ def _values(kind: Any, text: str) -> Iterator[Any]:
     elif kind == tuple[int, ...]:
         with contextlib.suppress(ValueError):
             yield tuple(number for part in text.split("+") for number in _range(part))
+    elif kind == tuple[str, ...]:
+        if all(names := text.split("+")):
+            yield tuple(names)
     elif kind in (int, float) or (isinstance(kind, type) and issubclass(kind, Enum)):
         try:
             yield kind(text)

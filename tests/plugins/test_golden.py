@@ -95,7 +95,8 @@ def test_margin_and_chance_are_those_of_the_measure(name: str) -> None:
     elif spec.metric.startswith("accuracy"):
         assert row["chance"] > 0, "a guess is right sometimes"
     if row["chance"] == 0.5:
-        assert name.startswith(("blimp", "minimal-pairs", "zorro")), "one of two sentences"
+        of_two = ("blimp", "minimal-pairs", "multiblimp", "zorro", "comps", "ewok")
+        assert name.startswith(of_two), "one of two sentences, or contexts"
 
 
 def test_the_study_of_2026_is_as_the_paper_says() -> None:

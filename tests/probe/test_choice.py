@@ -24,7 +24,7 @@ def recording(*logprobs):
 def test_the_length_of_an_answer_does_not_count():
     questions = [question(choices=("a long answer", "no"), answer=0)]
     # -6.5 over 13 bytes is -0.5 a byte; -2 over 2 is -1
-    score = score_choices(questions, recording(-6.5, -2.0))
+    score = score_choices(questions, recording(-6.5, -2.0), Choose.BYTE)
     assert float(score["value"]) == 1
     assert float(score["sum_accuracy"][0]) == 0
 
@@ -32,7 +32,7 @@ def test_the_length_of_an_answer_does_not_count():
 def test_length_is_in_bytes():
     questions = [question(choices=("ééé", "abcd"), answer=0)]
     # six bytes, not three letters: -1 a byte against -1.25
-    assert float(score_choices(questions, recording(-6.0, -5.0))["value"]) == 1
+    assert float(score_choices(questions, recording(-6.0, -5.0), Choose.BYTE)["value"]) == 1
 
 
 def test_a_tie_shares_the_credit():
@@ -51,7 +51,7 @@ def test_against_a_loop():
         for i, q in enumerate(questions)
     ]
     logprobs = [rng.normal(-5, 3, len(q.choices)) for q in questions]
-    score = score_choices(questions, recording(*np.concatenate(logprobs)))
+    score = score_choices(questions, recording(*np.concatenate(logprobs)), Choose.BYTE)
     for task in ("t0", "t1", "t2"):
         mine = [(q, lp) for q, lp in zip(questions, logprobs, strict=True) if q.task == task]
         wins = [

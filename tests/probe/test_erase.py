@@ -50,6 +50,19 @@ def test_of_maps_that_erase_it_changes_least():
         assert least < np.square((x - x.mean(axis=0)) @ taken.T).sum()
 
 
+def test_a_faint_direction_is_erased_as_well_as_a_strong_one():
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 3, 3000)
+    x = rng.standard_normal((3000, 6))
+    x[:, 0] += 5 * (labels == 0)
+    x[:, 1] += 0.3 * (labels == 1)
+    eraser = Eraser.leace(x, labels)
+    assert eraser.rank == 2
+    after = eraser.erase(x)
+    means = np.stack([after[labels == c].mean(axis=0) for c in range(3)])
+    np.testing.assert_allclose(means, np.broadcast_to(x.mean(axis=0), means.shape), atol=1e-9)
+
+
 def test_numbers_are_erased():
     x, _ = made(seed=2)
     numbers = x[:, 0] - 2 * x[:, 3]
@@ -69,6 +82,8 @@ def test_states_that_span_less_than_their_units_and_a_random_subspace():
     control = Eraser.random(wide, eraser.rank, seed=1)
     assert control.rank == 2
     moved = control.erase(wide)
+    for one in (eraser, control):
+        np.testing.assert_allclose(one.erase(one.erase(wide)), one.erase(wide), atol=1e-6)
     assert np.linalg.matrix_rank(np.cov(moved - wide, rowvar=False), tol=1e-6) == 2
     kept = LogisticRegression(max_iter=2000).fit(moved, labels).score(moved, labels)
     assert kept > 0.6

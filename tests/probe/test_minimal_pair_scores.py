@@ -1,5 +1,7 @@
 """From log-probabilities to accuracies, against a plain loop and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -165,5 +167,25 @@ def test_pairs_are_judged_in_other_ways_beside():
         by_task = [np.mean(expected[:2]), expected[2]]
         np.testing.assert_allclose(score[f"{name}_accuracy"], by_task)
     np.testing.assert_allclose(score["length_accuracy"], [0.5, 0.5])
-    without = score_pairs(pairs, answer, language="")
+    without = score_pairs([replace(pair, language="") for pair in pairs], answer)
     np.testing.assert_allclose(without["unigram_right"], [1, 0, 0.5])  # fewer words, alone
+
+
+def test_the_shorter_sentence_is_the_better_one_by_length():
+    pairs = [Pair("The dog ran.", "The dog ran away.", "a", "syntax", "a/0")]
+    answer = xr.DataArray(np.zeros((2, 1, 1)), dims=("sample", "layer", "unit"))
+    assert score_pairs(pairs, answer)["length_accuracy"].values.tolist() == [1.0]
+
+
+def test_the_same_words_in_another_order_are_a_tie_of_frequencies():
+    """Sums of eleven numbers depend on their order, by rounding."""
+    rng = np.random.default_rng(0)
+    text = "then the old dog slowly ran after three very small birds"
+    words = sorted(set(text.split()))
+    orders = [" ".join(rng.permutation(words)) for _ in range(100)]
+    pairs = [
+        Pair(good, bad, "a", "syntax", f"a/{i}")
+        for i, (good, bad) in enumerate(zip(orders[::2], orders[1::2], strict=True))
+    ]
+    answer = xr.DataArray(np.zeros((100, 1, 1)), dims=("sample", "layer", "unit"))
+    assert set(score_pairs(pairs, answer)["unigram_right"].values.tolist()) == {0.5}

@@ -48,6 +48,10 @@ class Fit:
     depth: int = 0
 
 
+def tongues(languages: tuple[str, ...] = ()) -> object:
+    return languages
+
+
 def fitted(fit: Fit = Fit(), depth: int = 3) -> object:
     return fit, depth
 
@@ -59,12 +63,13 @@ def people(participants: tuple[str, ...] | str = "all", depth: int = 3, **_: obj
 @pytest.fixture(autouse=True)
 def module(monkeypatch: pytest.MonkeyPatch) -> None:
     made: Any = types.ModuleType("toy_options")
-    made.Method, made.people, made.fitted = Method, people, fitted
+    made.Method, made.people, made.fitted, made.tongues = Method, people, fitted, tongues
     monkeypatch.setitem(sys.modules, "toy_options", made)
 
 
 METHOD = CompressorSpec("toy-int4", target="toy_options:Method", options={"bits": 4}, bits=4)
 FITTED = BenchmarkSpec("fitted", target="toy_options:fitted", kind="neural")
+TONGUES = BenchmarkSpec("tongues", target="toy_options:tongues", kind="linguistic")
 PEOPLE = BenchmarkSpec("heard", target="toy_options:people", kind="neural")
 
 
@@ -123,6 +128,15 @@ def test_what_is_no_row_of_numbers_is_refused(typed: str) -> None:
 def test_what_looks_like_a_number_stays_a_name_where_names_are_taken() -> None:
     assert with_settings(PEOPLE, "participants=01").options == {"participants": "01"}
     assert with_settings(PEOPLE, "depth=01").options == {"depth": 1}
+
+
+def test_rows_of_names_are_typed_with_a_plus() -> None:
+    assert with_settings(TONGUES, "languages=deu").options == {"languages": ("deu",)}
+    made = with_settings(TONGUES, "languages=deu+fra")
+    assert made.options == {"languages": ("deu", "fra")}
+    assert made.name == "tongues:languages=deu+fra"
+    with pytest.raises(SelectionError, match="languages is names like"):
+        with_settings(TONGUES, "languages=deu+")
 
 
 def test_the_same_options_have_one_name() -> None:

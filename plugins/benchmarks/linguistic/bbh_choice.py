@@ -72,7 +72,7 @@ class BbhChoice:
     answers : str
         ``letter`` or ``text``, see :class:`Answers`.
     choose : str
-        ``prior``, ``sum`` or ``byte``, see :class:`harness.probe.choice.Choose`.
+        ``sum``, ``byte`` or ``prior``, see :class:`harness.probe.choice.Choose`.
     shots : int
         Questions of the same task that are shown with their answers before each: the first of its
         file, which are not asked.
@@ -88,7 +88,7 @@ class BbhChoice:
     first: int | None = None
     longest: int | None = None
     answers: str = "letter"
-    choose: str = "prior"
+    choose: str = "sum"
     shots: int = 0
 
     def __post_init__(self) -> None:
@@ -216,7 +216,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
         "kind": "linguistic",
         "metric": "accuracy, mean over tasks",
         "margin": 0.02,
-        "version": 2,
+        "version": 3,
         "licence": "MIT",
         "citation": (
             "Suzgun, Scales, Schärli, Gehrmann, Tay, Chung, Chowdhery, Le, Chi, Zhou & Wei (2023)."
@@ -228,9 +228,11 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
     }
     notes = (
         "No examples are shown (shots=3 shows three) and no reasoning is generated, so figures are"
-        " not those of chain of thought. The answer is the one that the question makes more"
-        " probable than a question that says nothing (choose=sum and choose=byte are lm-eval's acc"
-        " and acc_norm). Models under a few billion parameters are near chance."
+        " not those of chain of thought. The answer is the one of highest log-probability, as in"
+        " lm-eval's acc (choose=byte is its acc_norm, choose=prior divides by what an answer is"
+        " after a question that says nothing). Models under a few billion parameters are near"
+        " chance, and give one answer to most questions of a task by any rule: see commonest and"
+        " balanced_accuracy."
     )
     return [
         BenchmarkSpec(

@@ -39,7 +39,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             "gum-probes",
             metric="gain in macro-F1 (or Pearson r) of linear probes over the lexical baseline",
             chance=0.0,
-            version=2,
+            version=3,
             tags=("probes", "real"),
             **common,
         ),
@@ -49,7 +49,7 @@ def brainpress_benchmarks() -> list[BenchmarkSpec]:
             metric="gain in macro-F1 (or Pearson r) of probes with a hidden layer over the lexical"
             " baseline",
             chance=0.0,
-            version=2,
+            version=3,
             tags=("probes", "real"),
             **common,
         ),

@@ -69,7 +69,7 @@ def tasks() -> tuple[ProbeTask, ...]:
 
 @dataclass(frozen=True)
 class GumProbes:
-    """31 probing tasks in five categories.
+    """33 probing tasks in five categories.
 
     Parameters
     ----------

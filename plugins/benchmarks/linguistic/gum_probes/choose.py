@@ -24,6 +24,8 @@ FEWEST = {Part.TRAIN: 30, Part.DEV: 5, Part.TEST: 10}
 """Items of a class; classes that are rarer in one of the parts are left out."""
 NO_GAIN = "no model that was measured gains over the lexical baseline"
 """Why a task stands aside whose gain has an interval that holds 0 in every model measured."""
+UNTRAINED_GAINS = "an untrained network gains over the lexical baseline, too"
+"""Why a task stands aside whose baseline is weaker than what random features can tell."""
 FEWEST_OF_TWO = 100
 """Training items of the rarer of two classes; a task with fewer stays out of the categories."""
 

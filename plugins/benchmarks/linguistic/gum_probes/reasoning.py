@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from harness.probe.tasks import Inputs
 
-from .choose import NO_GAIN, Candidate, Definition
+from .choose import NO_GAIN, UNTRAINED_GAINS, Candidate, Definition
 from .corpus import Implied, Text, Token, Unit
 from .morphology import word_candidate
 from .scope import negated
@@ -159,6 +159,7 @@ TASKS = (
         _implied("Contingency.Cause"),
         Inputs.SPAN_PAIR,
         notes=IMPLIED,
+        aside=UNTRAINED_GAINS,
     ),
     Definition(
         "consequent",

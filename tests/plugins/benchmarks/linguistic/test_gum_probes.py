@@ -306,3 +306,9 @@ def test_the_corpus_itself():
         place = item.places[0]
         word = texts[place.text].text[place.start : place.end]
         assert word.lower() == item.type
+
+
+def test_a_task_that_the_untrained_gain_on_stands_aside():
+    aside = {d.name: d.aside for d in DEFINITIONS if d.aside}
+    assert "untrained" in aside["implicit-cause"]
+    assert {"segments", "suffix", "connective"} <= set(aside)

@@ -47,6 +47,13 @@ def test_there_are_enough_in_each_category():
     assert all(len(group) == grammar.PAIRS for _, group in PARADIGMS)
 
 
+def test_paradigms_whose_bad_sentences_are_english_stand_apart():
+    apart = {pair.paradigm for pair in pairs() if pair.category == "preference"}
+    assert apart == {
+        *("place-fit", "property-fit", "pronoun-gender", "information-status", "bridging")
+    }
+
+
 def test_none_is_repeated_and_all_have_names():
     assert len({(p.good, p.bad) for p in pairs()}) == len(pairs())
     assert len({p.identifier for p in pairs()}) == len(pairs())
