@@ -95,15 +95,16 @@ def apply(
     calibration = checked_calibration(
         compressor, model, cache=cache, stimuli=stimuli, offline=offline
     )
-    _check_room(model, calibration)
+    _check_room(model, calibration, getattr(compressor, "streams", 1))
     return Applied(compressor.compress(model.model, calibration, workspace), calibration)
 
 
-def _check_room(model: LanguageModel, calibration: Calibration | None) -> None:
+def _check_room(model: LanguageModel, calibration: Calibration | None, streams: int) -> None:
     """Refuse what would be ended by the system half way.
 
     Weights that are mapped from their file become the process's own when they are changed; beside
-    them are the states of the whole calibration text, and what perplexity takes in the end.
+    them are the states of the whole calibration text, as many times as it walks through the model,
+    and what perplexity takes in the end.
     """
     here = [p for p in model.model.parameters() if p.device.type == "cpu"]
     if not here:
@@ -113,7 +114,7 @@ def _check_room(model: LanguageModel, calibration: Calibration | None) -> None:
     needed = min(sum(p.nbytes for p in here), memory.mapped())
     if calibration is not None:
         width = network.get_input_embeddings().weight.shape[1]
-        needed = int(WALK * (needed + 1.3 * calibration.tokens.numel() * width * 4))
+        needed = int(WALK * (needed + 1.3 * streams * calibration.tokens.numel() * width * 4))
     needed += pass_bytes(WINDOW, config, Measure.LOGPROB)
     what = f"compressing {model.spec.name} in memory"
     memory.check_room(needed, what, "`brainpress weights --from-disk` holds one block at a time")

@@ -886,6 +886,34 @@ OWN_SLIPS = (
     ),
 )
 
+ASYMMETRIC = "tests/compress/methods/test_asymmetric.py"
+COMPRESS_SLIPS = (
+    Slip(
+        "harness/compress/methods/second_order.py",
+        "product.triu_(1) @ factor",
+        "product.triu_(0) @ factor",
+        f"{ASYMMETRIC} -k authors",
+    ),
+    Slip(
+        "harness/compress/methods/moments.py",
+        "float() - rows\n",
+        "float() + rows\n",
+        f"{ASYMMETRIC} -k batch_by_batch",
+    ),
+    Slip(
+        "harness/compress/methods/moments.py",
+        "add_product(self._drift, apart, rows)",
+        "add_product(self._drift, rows, apart)",
+        f"{ASYMMETRIC} -k batch_by_batch",
+    ),
+    Slip(
+        "plugins/compressors/gptq.py",
+        "turn.T @ drift @ turn",
+        "turn @ drift @ turn.T",
+        "tests/plugins/compressors/test_gptaq.py -k turned",
+    ),
+)
+
 SLIPS = (
     *STIMULUS_SLIPS,
     *OWN_SLIPS,
@@ -895,4 +923,5 @@ SLIPS = (
     *STATS_SLIPS,
     *RECORD_SLIPS,
     *PLUGIN_SLIPS,
+    *COMPRESS_SLIPS,
 )

@@ -155,6 +155,7 @@ PACKED = {
     "rtn-int4-symmetric": ("pack-quantized", False),
     "gptq-int3": ("pack-quantized", True),
     "gptq-int4": ("pack-quantized", True),
+    "gptaq-int3": ("pack-quantized", True),
     "gptq+sparsegpt-50-int4": ("pack-quantized", True),
     "fp8": ("float-quantized", False),
 }

@@ -31,6 +31,7 @@ METHODS = (
     "activations-int8",
     "gptq-int4",
     "quarot-gptq-int3",
+    "gptaq-int3",
     "sparsegpt-50",
     "wanda-50",
     "awq-int4",
