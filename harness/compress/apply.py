@@ -86,7 +86,7 @@ def apply(
         Neither weights nor states of the text fit beside what the process has.
     """
     if "compress" not in model.capabilities and not (
-        again or getattr(compressor, "changes_nothing", False)
+        again or getattr(compressor, "changes_no_weight", False)
     ):
         raise CompressionError(
             f"{model.spec.name} is packed already: what is made of it again would be rounded twice",

@@ -67,6 +67,8 @@ def test_plain_transformers_gives_the_same_logits(name: str, tmp_path: Path, pla
 def test_a_model_that_rounds_its_inputs_stays(tmp_path: Path, place: Place) -> None:
     with pytest.raises(CompressionError, match=r"rounds what goes into .* while the model runs"):
         write_weights(variant(tmp_path / "mock", "fp8-token"), tmp_path / "out", place)
+    with pytest.raises(CompressionError, match=r"rounds keys and values while the model runs"):
+        write_weights(variant(tmp_path / "mock", "kv-int4"), tmp_path / "out", place)
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, place: Place) -> None:
@@ -124,6 +126,7 @@ def test_from_disk_goes_on_after_a_kill(
         ("none", "nothing would change"),
         ("depth-25", "takes blocks out"),
         ("fp8-token", "rounds what goes into layers"),
+        ("kv-int4", "keys and values are rounded while a model runs, and this one is on disk"),
     ],
 )
 def test_what_weights_alone_do_not_say_needs_the_model_in_memory(
