@@ -103,10 +103,9 @@ def write_weights(
     """
     folder = folder.expanduser()
     check_empty(folder)
-    how = layout(variant.compressor) if packed else None
-    opened = Session(
-        variant, Store(place.store), place, options or RunOptions(), progress or Silent()
-    )
+    options = options or RunOptions()
+    how = layout(variant.compressor, options.dtype) if packed else None
+    opened = Session(variant, Store(place.store), place, options, progress or Silent())
     with entered(place), closing(opened), whole_folder(folder) as partial:
         report = opened.report()
         model = opened.model()
