@@ -109,8 +109,7 @@ def layout(spec: CompressorSpec, dtype: str) -> Layout:
     if floats == "fp8" or floats in _FOURS:
         return Layout(0, floats=floats)
     bits = getattr(compressor, "bits", None)
-    packs = isinstance(bits, int) and not getattr(compressor, "changes_no_weight", False)
-    if not packs:
+    if not isinstance(bits, int) or getattr(compressor, "changes_no_weight", False):
         raise CompressionError(
             f"{spec.name} has no form that brainpress packs as compressed-tensors does",
             "rtn, gptq, gptaq, sparsegpt with bits, fp8, mxfp4 and nvfp4 have one; leave out "
