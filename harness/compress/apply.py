@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.compress.layers.room import walk_room
 from harness.compress.layers.workspace import Workspace
 from harness.compress.text.calibration import Calibration, calibrate
 from harness.compress.text.contamination import check_contamination
@@ -113,8 +114,12 @@ def _check_room(model: LanguageModel, calibration: Calibration | None, streams: 
     config = network.config.get_text_config()
     needed = min(sum(p.nbytes for p in here), memory.mapped())
     if calibration is not None:
+        samples, length = calibration.tokens.shape
         width = network.get_input_embeddings().weight.shape[1]
-        needed = int(WALK * (needed + 1.3 * streams * calibration.tokens.numel() * width * 4))
+        states = 1.3 * streams * samples * length * width * 4
+        # Wide layers take more for their factors than a share of the weights.
+        room = walk_room(network, samples * length, length, streams=streams)
+        needed = max(int(WALK * (needed + states)), needed + room.states + room.work)
     needed += pass_bytes(WINDOW, config, Measure.LOGPROB)
     what = f"compressing {model.spec.name} in memory"
     memory.check_room(needed, what, "`brainpress weights --from-disk` holds one block at a time")

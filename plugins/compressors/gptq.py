@@ -158,7 +158,9 @@ class GPTQ:
             moments = moments.index_select(0, order).index_select(1, order)
             drift = drift if drift is None else drift.index_select(0, order).index_select(1, order)
         factor, damping = inverse_factor(moments, self.damping)
-        pulled = None if drift is None else pull(drift, factor, self.asymmetry)
+        pulled = None
+        if drift is not None:
+            pulled = pull(drift, factor, self.asymmetry).to(weight.device, weight.dtype)
         decided = sweep(weight, factor, [rule], pulled)
         if order is None:
             return decided, damping

@@ -272,7 +272,8 @@ def sweep(
     periods = sorted({min(rule.period, width) for rule in rules})
     if any(b % a for a, b in pairwise(periods) if b < width):
         raise ValueError(f"windows of {periods} columns do not nest")
-    moves = factor.to(weight.device, weight.dtype)
+    # Of its own where it is changed: the factor is the caller's.
+    moves = factor.to(weight.device, weight.dtype, copy=pulled is not None)
     state = _Sweep(weight, moves, tuple(rules), tuple(periods))
     if pulled is not None:
         state.be_pulled(pulled.to(weight.device, weight.dtype))
@@ -309,9 +310,9 @@ class _Sweep:
         the difference goes into the moves that errors make.
         """
         self.pulled = pulled
-        place = torch.arange(len(pulled), device=pulled.device) // PULL_BLOCK
-        near = place[:, None] == place[None]
-        self.factor = self.factor - (self.spread[:, None] * pulled).masked_fill_(~near, 0)
+        for start in range(0, len(pulled), PULL_BLOCK):
+            near = slice(start, start + PULL_BLOCK)
+            self.factor[near, near] -= self.spread[near, None] * pulled[near, near]
 
     def decide(self, start: int, stop: int) -> None:
         """Decide columns start to stop, for whose earlier errors all is made up."""
