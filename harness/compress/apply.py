@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.compress.layers.room import walk_room
 from harness.compress.layers.workspace import Workspace
 from harness.compress.text.calibration import Calibration, calibrate
 from harness.compress.text.contamination import check_contamination
@@ -86,7 +87,7 @@ def apply(
         Neither weights nor states of the text fit beside what the process has.
     """
     if "compress" not in model.capabilities and not (
-        again or getattr(compressor, "changes_nothing", False)
+        again or getattr(compressor, "changes_no_weight", False)
     ):
         raise CompressionError(
             f"{model.spec.name} is packed already: what is made of it again would be rounded twice",
@@ -95,15 +96,16 @@ def apply(
     calibration = checked_calibration(
         compressor, model, cache=cache, stimuli=stimuli, offline=offline
     )
-    _check_room(model, calibration)
+    _check_room(model, calibration, getattr(compressor, "streams", 1))
     return Applied(compressor.compress(model.model, calibration, workspace), calibration)
 
 
-def _check_room(model: LanguageModel, calibration: Calibration | None) -> None:
+def _check_room(model: LanguageModel, calibration: Calibration | None, streams: int) -> None:
     """Refuse what would be ended by the system half way.
 
     Weights that are mapped from their file become the process's own when they are changed; beside
-    them are the states of the whole calibration text, and what perplexity takes in the end.
+    them are the states of the whole calibration text, as many times as it walks through the model,
+    and what perplexity takes in the end.
     """
     here = [p for p in model.model.parameters() if p.device.type == "cpu"]
     if not here:
@@ -112,8 +114,12 @@ def _check_room(model: LanguageModel, calibration: Calibration | None) -> None:
     config = network.config.get_text_config()
     needed = min(sum(p.nbytes for p in here), memory.mapped())
     if calibration is not None:
+        samples, length = calibration.tokens.shape
         width = network.get_input_embeddings().weight.shape[1]
-        needed = int(WALK * (needed + 1.3 * calibration.tokens.numel() * width * 4))
+        states = 1.3 * streams * samples * length * width * 4
+        # Wide layers take more for their factors than a share of the weights.
+        room = walk_room(network, samples * length, length, streams=streams)
+        needed = max(int(WALK * (needed + states)), needed + room.states + room.work)
     needed += pass_bytes(WINDOW, config, Measure.LOGPROB)
     what = f"compressing {model.spec.name} in memory"
     memory.check_room(needed, what, "`brainpress weights --from-disk` holds one block at a time")

@@ -74,7 +74,8 @@ def compress(
         save_compressed(model.model, applied.report, save)
     if blocks is not None:
         shutil.rmtree(blocks, ignore_errors=True)
-    after = _perplexity(model) if applied.report.layers else before
+    changed = applied.report.layers or applied.report.restore
+    after = _perplexity(model) if changed else before
     dataset = report_dataset(applied.report, before, after)
     if model.stored_bits is not None and not applied.report.layers:
         dataset.attrs["bits_per_weight"] = model.stored_bits

@@ -103,10 +103,9 @@ def write_weights(
     """
     folder = folder.expanduser()
     check_empty(folder)
-    how = layout(variant.compressor) if packed else None
-    opened = Session(
-        variant, Store(place.store), place, options or RunOptions(), progress or Silent()
-    )
+    options = options or RunOptions()
+    how = layout(variant.compressor, options.dtype) if packed else None
+    opened = Session(variant, Store(place.store), place, options, progress or Silent())
     with entered(place), closing(opened), whole_folder(folder) as partial:
         report = opened.report()
         model = opened.model()
@@ -172,7 +171,14 @@ def check_empty(folder: Path) -> None:
 
 def _check_weights_alone(variant: Variant, model: LanguageModel) -> None:
     from harness.compress.methods.activations import RoundedInput
+    from harness.compress.methods.key_values import rounds_keys_and_values
 
+    if rounds_keys_and_values(model.model):
+        raise CompressionError(
+            f"{variant.compressor.name} rounds keys and values while the model runs: a folder of "
+            "weights would be another model",
+            "methods that change weights alone can leave",
+        )
     for name, module in model.model.named_modules():
         if any(isinstance(hook, RoundedInput) for hook in module._forward_pre_hooks.values()):
             raise CompressionError(

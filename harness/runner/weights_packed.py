@@ -1,8 +1,9 @@
 """A folder of dense weights that stand on a grid, packed as compressed-tensors packs them.
 
 Integers of 2 to 8 bits are ``pack-quantized`` (codes in 32-bit words, scales in half precision,
-zero points where a layer needs them), FP8 is ``float-quantized``. Both are read by transformers
-and vLLM through the library compressed-tensors, and by brainpress without it.
+zero points where a layer needs them), FP8 is ``float-quantized``, MXFP4 and NVFP4 are
+``mxfp4-pack-quantized`` and ``nvfp4-pack-quantized``. All are read by transformers and vLLM through
+the library compressed-tensors, and by brainpress without it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from harness.spec.specs import CompressorSpec
 
 _INDEX = "model.safetensors.index.json"
+_FOURS = {"mxfp4": 32, "nvfp4": 16}
+"""Formats of four-bit floats, and the weights of a row that share a scale."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Scheme:
 
     def described(self, layers: list[str]) -> dict[str, Any]:
         """Return a group of the config."""
-        weights = {
+        weights: dict[str, Any] = {
             "num_bits": self.bits,
             "type": self.kind,
             "symmetric": self.symmetric,
@@ -53,6 +56,11 @@ class Scheme:
             "dynamic": False,
         }
         form = "pack-quantized" if self.kind == "int" else "float-quantized"
+        if self.group == _FOURS["mxfp4"] and self.kind == "float":
+            form, weights["scale_dtype"] = "mxfp4-pack-quantized", "torch.uint8"
+        elif self.group == _FOURS["nvfp4"] and self.kind == "float":
+            form, weights["scale_dtype"] = "nvfp4-pack-quantized", "torch.float8_e4m3fn"
+            weights["strategy"] = "tensor_group"  # a scale of the layer over those of its groups
         return {"targets": layers, "weights": weights, "format": form}
 
 
@@ -63,33 +71,49 @@ class Layout:
     Parameters
     ----------
     bits : int
-        Bits a code; 0: E4M3 numbers.
+        Bits a code; 0: floats.
     group : int or str
         As for :class:`harness.compress.methods.grid.Grid`.
+    floats : {"", "fp8", "mxfp4", "nvfp4"}
+        Which floats; none where there are bits.
     """
 
     bits: int
     group: int | str = "channel"
+    floats: str = ""
 
 
-def layout(spec: CompressorSpec) -> Layout:
+def layout(spec: CompressorSpec, dtype: str) -> Layout:
     """Return how what a compressor makes is packed.
+
+    Parameters
+    ----------
+    spec : CompressorSpec
+    dtype : str
+        The precision of the run.
 
     Raises
     ------
     CompressionError
-        The format has no such form.
+        The format has no such form, or none that gives back what a run in this precision scored.
     """
     from harness.spec.specs import load_target
 
     compressor = load_target(spec)
-    if getattr(compressor, "format", None) == "fp8":
-        return Layout(0)
+    floats = getattr(compressor, "format", None)
+    if floats in _FOURS and dtype != "bfloat16":
+        raise CompressionError(
+            f"compressed-tensors reads {floats} as bfloat16, and {spec.name} was scored in {dtype}",
+            "run in bfloat16 (--dtype bfloat16), or leave out --packed",
+        )
+    if floats == "fp8" or floats in _FOURS:
+        return Layout(0, floats=floats)
     bits = getattr(compressor, "bits", None)
-    if not isinstance(bits, int):
+    if not isinstance(bits, int) or getattr(compressor, "changes_no_weight", False):
         raise CompressionError(
             f"{spec.name} has no form that brainpress packs as compressed-tensors does",
-            "rtn, gptq, sparsegpt with bits, and fp8 have one; leave out --packed",
+            "rtn, gptq, gptaq, sparsegpt with bits, fp8, mxfp4 and nvfp4 have one; leave out "
+            "--packed",
         )
     return Layout(bits, getattr(compressor, "group", "channel"))
 
@@ -161,9 +185,11 @@ def _packed(name: str, weight: Tensor, how: Layout) -> tuple[Scheme, dict[str, T
 
     bits = how.bits
     try:
-        if not bits:
+        if how.floats == "fp8":
             numbers, scale = e4m3_codes(weight.float())
             return Scheme(8, "float", 0, True), {"weight": numbers, "weight_scale": scale}
+        if how.floats:
+            return _packed_fours(weight, how.floats)
         group = Grid(bits, how.group).group_size(weight.shape[1])  # type: ignore[arg-type]
         found = whole_codes(weight.float(), bits, group)
     except CompressionError as error:
@@ -184,6 +210,16 @@ def _packed(name: str, weight: Tensor, how: Layout) -> tuple[Scheme, dict[str, T
     if not symmetric:
         parts["weight_zero_point"] = packed_rows((zero + half).T, bits).T.contiguous()
     return Scheme(bits, "int", 0 if group == width else group, symmetric), parts
+
+
+def _packed_fours(weight: Tensor, form: str) -> tuple[Scheme, dict[str, Tensor]]:
+    from harness.compress.methods.recover_e2m1 import mxfp4_codes, nvfp4_codes
+
+    found = (mxfp4_codes if form == "mxfp4" else nvfp4_codes)(weight, _FOURS[form])
+    parts = {"weight_packed": found.bytes(), "weight_scale": found.scale}
+    if found.overall is not None:
+        parts["weight_global_scale"] = found.overall
+    return Scheme(4, "float", _FOURS[form], True), parts
 
 
 def _describe(folder: Path, model: nn.Module, schemes: Mapping[Scheme, list[str]]) -> None:

@@ -38,6 +38,11 @@ class GPTQ:
         weights ("static groups"), so that a packed layer needs no index of groups.
     damping : float
         Added to the diagonal of the second moments, as a share of its mean.
+    asymmetry : float
+        How much of the drift of a layer's inputs its weights make up for (Li et al. 2025, GPTAQ):
+        behind compressed layers an input is no longer what it was, and the output that is wanted is
+        that of the input as it was. 0: none, which is GPTQ; the authors take .25. The text then
+        walks through the model as it was, too.
     order : {"sequential", "true-sequential", "dense"}
         What a block is measured on; see :class:`harness.compress.layers.walk.Order`.
     rotation : bool
@@ -56,6 +61,7 @@ class GPTQ:
     activation_order: bool = True
     damping: float = 0.01
     rotation: bool = False
+    asymmetry: float = 0.0
     order: Literal["sequential", "true-sequential", "dense"] = "sequential"
     calibration: CalibrationSpec = field(default_factory=CalibrationSpec)
 
@@ -70,12 +76,17 @@ class GPTQ:
         Raises
         ------
         CompressionError
-            Bits or group do not fit, there is no calibration text, or the second moments of a
-            layer's input cannot be factored.
+            Bits, group or asymmetry do not fit, there is no calibration text, or the second moments
+            of a layer's input cannot be factored.
         """
         from harness.compress.layers.walk import walk
         from harness.compress.methods.grid import Grid
+        from harness.errors import CompressionError
 
+        if not 0 <= self.asymmetry <= 1:
+            raise CompressionError(
+                f"an asymmetry of {self.asymmetry} cannot be", "it is a share; 0.25 is usual"
+            )
         grid = Grid(self.bits, self.group, self.symmetric)
         return walk(
             model,
@@ -83,7 +94,13 @@ class GPTQ:
             lambda weights, shared: self._round(weights, shared, grid),
             order=self.order,
             workspace=workspace,
+            drift=self.asymmetry > 0,
         )
+
+    @property
+    def streams(self) -> int:
+        """How many times the hidden states of the calibration text are in memory."""
+        return 2 if self.asymmetry else 1
 
     def _round(
         self, weights: Sequence[Tensor], shared: SharedInput, grid: Grid
@@ -94,48 +111,62 @@ class GPTQ:
         from harness.compress.compressor import Compressed
 
         stacked = torch.cat(list(weights))
-        moments = shared.statistics.moments
+        moments, drift = shared.statistics.moments, shared.statistics.drift
         if self.rotation:
             from harness.compress.methods.rotation import rotation
 
             turn = rotation(stacked.shape[1]).to(stacked.device)
             stacked, moments = stacked @ turn, turn.T @ moments @ turn
+            drift = None if drift is None else turn.T @ drift @ turn
         group = grid.group_size(stacked.shape[1])
-        sweep = _ordered_sweep if self.activation_order else _plain_sweep
-        rounded, damping = sweep(stacked, moments, grid, group, self.damping)
+        rounded, damping = self._sweep(stacked, moments, drift, grid)
         if self.rotation:
             rounded = rounded @ turn.T
         detail = {"bits": grid.bits, "group": group, "damping": damping}
+        if self.asymmetry:
+            # Experts have no drift: the two streams may send different tokens to one.
+            detail["asymmetry"] = 0.0 if drift is None else self.asymmetry
         parts = torch.split_with_sizes(rounded, [len(weight) for weight in weights])
         return [
             Compressed(part, grid.packed_bits((part.shape[0], part.shape[1])), detail)
             for part in parts
         ]
 
+    def _sweep(
+        self, weight: Tensor, moments: Tensor, drift: Tensor | None, grid: Grid
+    ) -> tuple[Tensor, float]:
+        """Round the columns of a weight in their order; return it, and the damping used."""
+        import torch
 
-def _plain_sweep(
-    weight: Tensor, moments: Tensor, grid: Grid, group: int, damping: float
-) -> tuple[Tensor, float]:
-    from harness.compress.methods.second_order import Rounding, inverse_factor, sweep
+        from harness.compress.methods.grid import fit_scales
+        from harness.compress.methods.second_order import (
+            FixedRounding,
+            Rounding,
+            Rule,
+            inverse_factor,
+            pull,
+            sweep,
+        )
 
-    factor, damping = inverse_factor(moments, damping)
-    return sweep(weight, factor, [Rounding(grid, group)]), damping
-
-
-def _ordered_sweep(
-    weight: Tensor, moments: Tensor, grid: Grid, group: int, damping: float
-) -> tuple[Tensor, float]:
-    import torch
-
-    from harness.compress.methods.grid import fit_scales
-    from harness.compress.methods.second_order import FixedRounding, inverse_factor, sweep
-
-    order = torch.argsort(moments.diagonal(), descending=True, stable=True)
-    rule = FixedRounding(fit_scales(weight, grid), tuple((order // group).tolist()))
-    factor, damping = inverse_factor(moments.index_select(0, order).index_select(1, order), damping)
-    rounded = torch.empty_like(weight)
-    rounded[:, order] = sweep(weight[:, order], factor, [rule])
-    return rounded, damping
+        group = grid.group_size(weight.shape[1])
+        order = None
+        rule: Rule = Rounding(grid, group)
+        if self.activation_order:
+            order = torch.argsort(moments.diagonal(), descending=True, stable=True)
+            rule = FixedRounding(fit_scales(weight, grid), tuple((order // group).tolist()))
+            weight = weight[:, order]
+            moments = moments.index_select(0, order).index_select(1, order)
+            drift = drift if drift is None else drift.index_select(0, order).index_select(1, order)
+        factor, damping = inverse_factor(moments, self.damping)
+        pulled = None
+        if drift is not None:
+            pulled = pull(drift, factor, self.asymmetry).to(weight.device, weight.dtype)
+        decided = sweep(weight, factor, [rule], pulled)
+        if order is None:
+            return decided, damping
+        rounded = torch.empty_like(decided)
+        rounded[:, order] = decided
+        return rounded, damping
 
 
 @hookimpl
@@ -157,7 +188,40 @@ def brainpress_compressors() -> list[CompressorSpec]:
             _rotated(_spec(f"quarot-gptq-int{bits}", bits=bits, rotation=True))
             for bits in (4, 3, 2)
         ],
+        *[
+            _asymmetric(_spec(f"gptaq-int{bits}", bits=bits, asymmetry=_ASYMMETRY))
+            for bits in (4, 3, 2)
+        ],
+        *[
+            _asymmetric(
+                _rotated(
+                    _spec(f"quarot-gptaq-int{bits}", bits=bits, rotation=True, asymmetry=_ASYMMETRY)
+                )
+            )
+            for bits in (3, 2)
+        ],
     ]
+
+
+_ASYMMETRY = 0.25
+"""What the authors of GPTAQ take."""
+
+
+def _asymmetric(spec: CompressorSpec) -> CompressorSpec:
+    return replace(
+        spec,
+        method=spec.method.replace("gptq", "gptaq"),
+        tags=(*spec.tags, "asymmetric"),
+        citation=(
+            "Li, Yin, Lee, Xiao, Panda 2025, GPTAQ: efficient finetuning-free quantization for "
+            f"asymmetric calibration, ICML; {spec.citation}"
+        ),
+        homepage="https://arxiv.org/abs/2504.02692",
+        notes=(
+            f"{spec.notes} Reads the calibration text through the model as it was, too. Experts of "
+            "a mixture are rounded as GPTQ rounds them."
+        ),
+    )
 
 
 def _rotated(spec: CompressorSpec) -> CompressorSpec:

@@ -21,7 +21,7 @@ class Identity:
     """Leave a model alone, and say so: the baseline of every contrast."""
 
     calibration: ClassVar[None] = None
-    changes_nothing: ClassVar[bool] = True
+    changes_no_weight: ClassVar[bool] = True
 
     def compress(
         self,

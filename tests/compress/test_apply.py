@@ -15,6 +15,7 @@ from brainpress_plugins.compressors.sparsegpt import SparseGPT
 from brainpress_plugins.compressors.wanda import Wanda
 
 from harness.compress.apply import apply
+from harness.compress.layers.room import walk_room
 from harness.compress.text.calibration import CalibrationSpec
 from harness.compress.text.perplexity import embedded_text, perplexity
 from harness.errors import CompressionError
@@ -99,7 +100,8 @@ def test_what_no_memory_holds_is_refused_before_it_is_begun(
     weights = sum(p.nbytes for p in stories.model.parameters())
     states = 1.3 * 48 * 256 * stories.model.config.hidden_size * 4
     reading = pass_bytes(512, stories.model.config, Measure.LOGPROB)
-    needed = int(1.3 * (weights + states)) + reading
+    room = walk_room(stories.model, 48 * 256, 256)
+    needed = max(int(1.3 * (weights + states)), weights + room.states + room.work) + reading
     before = {name: value.clone() for name, value in stories.model.state_dict().items()}
     left = 0
     monkeypatch.setattr(memory, "available", lambda *_: memory.Room(left, left, "cgroup"))

@@ -1111,6 +1111,46 @@ PROBE_SLIPS = (
     ),
 )
 
+ASYMMETRIC = "tests/compress/methods/test_asymmetric.py"
+COMPRESS_SLIPS = (
+    Slip(
+        "harness/compress/methods/second_order.py",
+        "product.triu_(1) @ factor",
+        "product.triu_(0) @ factor",
+        f"{ASYMMETRIC} -k authors",
+    ),
+    Slip(
+        "harness/compress/methods/moments.py",
+        "float() - rows\n",
+        "float() + rows\n",
+        f"{ASYMMETRIC} -k batch_by_batch",
+    ),
+    Slip(
+        "harness/compress/methods/moments.py",
+        "add_product(self._drift, apart, rows)",
+        "add_product(self._drift, rows, apart)",
+        f"{ASYMMETRIC} -k batch_by_batch",
+    ),
+    Slip(
+        "plugins/compressors/gptq.py",
+        "turn.T @ drift @ turn",
+        "turn @ drift @ turn.T",
+        "tests/plugins/compressors/test_gptaq.py -k turned",
+    ),
+    Slip(
+        "harness/compress/methods/key_values.py",
+        "aminmax(dim=-1, keepdim=True)",
+        "aminmax(dim=-2, keepdim=True)",
+        "tests/plugins/compressors/test_key_values.py -k loop",
+    ),
+    Slip(
+        "harness/compress/methods/key_values.py",
+        "round_vectors(key, bits), round_vectors(value, bits)",
+        "round_vectors(key, bits), value",
+        "tests/plugins/compressors/test_key_values.py -k attention",
+    ),
+)
+
 SLIPS = (
     *STIMULUS_SLIPS,
     *OWN_SLIPS,
@@ -1121,4 +1161,5 @@ SLIPS = (
     *RECORD_SLIPS,
     *PLUGIN_SLIPS,
     *PROBE_SLIPS,
+    *COMPRESS_SLIPS,
 )

@@ -67,6 +67,8 @@ def test_plain_transformers_gives_the_same_logits(name: str, tmp_path: Path, pla
 def test_a_model_that_rounds_its_inputs_stays(tmp_path: Path, place: Place) -> None:
     with pytest.raises(CompressionError, match=r"rounds what goes into .* while the model runs"):
         write_weights(variant(tmp_path / "mock", "fp8-token"), tmp_path / "out", place)
+    with pytest.raises(CompressionError, match=r"rounds keys and values while the model runs"):
+        write_weights(variant(tmp_path / "mock", "kv-int4"), tmp_path / "out", place)
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, place: Place) -> None:
@@ -124,6 +126,7 @@ def test_from_disk_goes_on_after_a_kill(
         ("none", "nothing would change"),
         ("depth-25", "takes blocks out"),
         ("fp8-token", "rounds what goes into layers"),
+        ("kv-int4", "keys and values are rounded while a model runs, and this one is on disk"),
     ],
 )
 def test_what_weights_alone_do_not_say_needs_the_model_in_memory(
@@ -155,23 +158,29 @@ PACKED = {
     "rtn-int4-symmetric": ("pack-quantized", False),
     "gptq-int3": ("pack-quantized", True),
     "gptq-int4": ("pack-quantized", True),
+    "gptaq-int3": ("pack-quantized", True),
     "gptq+sparsegpt-50-int4": ("pack-quantized", True),
     "fp8": ("float-quantized", False),
+    "mxfp4": ("mxfp4-pack-quantized", False),
+    "nvfp4": ("nvfp4-pack-quantized", False),
 }
+FOURS = ("mxfp4", "nvfp4")
 
 
 @pytest.mark.parametrize("name", PACKED)
 def test_packed_it_is_the_same_model_in_less_room(name: str, tmp_path: Path, place: Place) -> None:
     form, zero_points = PACKED[name]
     chosen = variant(tmp_path / "mock", name)
-    dense = write_weights(chosen, tmp_path / "dense", place)
-    packed = write_weights(chosen, tmp_path / "packed", place, packed=True)
+    dtype = "bfloat16" if name in FOURS else "float32"
+    options = RunOptions(dtype=dtype)
+    dense = write_weights(chosen, tmp_path / "dense", place, options)
+    packed = write_weights(chosen, tmp_path / "packed", place, options, packed=True)
     described = json.loads((packed / "config.json").read_text())["quantization_config"]
     assert described["format"] == form
     assert ("zero_point" in " ".join(tensors(packed))) == zero_points
 
     (spec,) = select(Suite(models=(f"file:{packed}",)), registry()).models
-    again = load(resolve(spec, offline=True), spec).model
+    again = load(resolve(spec, offline=True), spec, dtype=dtype).model
     ours = dict(again.named_parameters())
     for key, tensor in tensors(dense).items():
         assert torch.equal(ours[key], tensor), key
@@ -181,7 +190,8 @@ def test_packed_it_is_the_same_model_in_less_room(name: str, tmp_path: Path, pla
     if find_spec("compressed_tensors") is not None:
         from transformers import AutoModelForCausalLM
 
-        theirs: Any = AutoModelForCausalLM.from_pretrained(packed, dtype=torch.float32)
+        kind = getattr(torch, dtype)
+        theirs: Any = AutoModelForCausalLM.from_pretrained(packed, dtype=kind)
         tokens = torch.arange(12)[None]
         expected = again(input_ids=tokens).logits
         torch.testing.assert_close(theirs(input_ids=tokens).logits, expected, atol=1e-5, rtol=1e-5)
@@ -194,6 +204,10 @@ def test_packed_it_is_the_same_model_in_less_room(name: str, tmp_path: Path, pla
         ("awq-int4", "stand on no grid of 4 bits"),
         ("hqq-int4", "stand on no grid of 4 bits"),
         ("quarot-gptq-int4", "stand on no grid of 4 bits"),
+        ("mxfp4", "compressed-tensors reads mxfp4 as bfloat16, and mxfp4 was scored in float32"),
+        ("nvfp4", "compressed-tensors reads nvfp4 as bfloat16, and nvfp4 was scored in float32"),
+        ("int4-fp8scale", "has no form that brainpress packs"),
+        ("kv-int4", "has no form that brainpress packs"),
     ],
 )
 def test_what_stands_on_no_grid_is_not_packed(

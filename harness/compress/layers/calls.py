@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,26 @@ class Call:
 
     arguments: tuple[Any, ...]
     keywords: Mapping[str, Any]
+
+    def with_own_mappings(self, own: dict[int, Any]) -> Call:
+        """Return the call with a copy of every mapping that blocks may fill.
+
+        Parameters
+        ----------
+        own : dict
+            Copies by the identity of what they are of: calls of several blocks that hold one
+            mapping hold one copy of it.
+        """
+
+        def copied(value: Any) -> Any:
+            if isinstance(value, MutableMapping):
+                return own.setdefault(id(value), copy.copy(value))
+            if type(value) in (tuple, list):
+                return type(value)(copied(entry) for entry in value)
+            return value
+
+        keywords = {name: copied(value) for name, value in self.keywords.items()}
+        return Call(tuple(copied(value) for value in self.arguments), keywords)
 
 
 @dataclass

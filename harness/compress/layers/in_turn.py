@@ -37,6 +37,7 @@ def observe_in_turn(
     device: torch.device,
     *,
     to_the_end: bool = True,
+    uncompressed: Stream | None = None,
 ) -> Generator[SharedInput]:
     """Collect the statistics of a block's layers, group after group, in one run of the block.
 
@@ -53,6 +54,9 @@ def observe_in_turn(
         calibration text so far.
     to_the_end : bool
         Whether what comes out of the block is wanted; else it stops at its last layer.
+    uncompressed : Stream, optional
+        As for :func:`~harness.compress.layers.observe.observe`. What it gives the layers of the
+        block stays on the CPU until they are compressed.
 
     Yields
     ------
@@ -67,11 +71,14 @@ def observe_in_turn(
         compressed, so that it cannot be measured on all its inputs.
     """
     turns = _Turns(sharing(block, layers, stream, device))
+    if uncompressed is not None:
+        turns.remember(block, layers, uncompressed, device)
     with (
         watching(layers, turns.arrive) as see,
         stream.seen(see),
         _courses(stream.parts(block, device)) as courses,
     ):
+        turns.batches = {course: batch for batch, course in enumerate(courses)}
         # Where each course is held.
         held = {course: course.resume() for course in courses}
         while any(held.values()):
@@ -119,6 +126,21 @@ class _Turns:
     groups: Sequence[Sharing]
     tally: Tally = field(default_factory=Tally)
     done: set[str] = field(default_factory=set)
+    batches: dict[Course, int] = field(default_factory=dict)
+    before: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def remember(
+        self, block: nn.Module, layers: Sequence[Layer], stream: Stream, device: torch.device
+    ) -> None:
+        """Keep what the block gives the first layer of each group, batch by batch, as it is."""
+
+        def keep(layer: Layer, value: Tensor) -> Tensor:
+            if layer.expert is None and self.leaders[layer.name] == layer.name:
+                self.before.setdefault(layer.name, []).append(value.to("cpu"))
+            return value
+
+        with watching(layers, keep) as see, stream.seen(see):
+            stream.advance(block, device)
 
     @cached_property
     def leaders(self) -> dict[str, str]:
@@ -136,11 +158,14 @@ class _Turns:
             )
         if layer.name != leader:
             return value
-        self.tally.add(layer, value)
-        module = layer.module
-        before = set(module._forward_pre_hooks)
         course = threading.current_thread()
         assert isinstance(course, Course)
+        before = None
+        if layer.name in self.before:
+            before = self.before[layer.name][self.batches[course]].to(value.device)
+        self.tally.add(layer, value, before)
+        module = layer.module
+        hooks = set(module._forward_pre_hooks)
         course.pause(layer.name)
         if layer.is_slice:
             return _rounded(layer, value)
@@ -148,7 +173,7 @@ class _Turns:
         # of inputs) has to be called here.
         arguments: tuple[Any, ...] = (value,)
         for key, hook in module._forward_pre_hooks.items():
-            if key not in before:
+            if key not in hooks:
                 arguments = hook(module, arguments)
         return arguments[0]  # type: ignore[no-any-return]
 
@@ -160,6 +185,7 @@ class _Turns:
         """Return what a group has seen; from now on it counts as compressed."""
         group = self.groups[self.rank(leader)]
         self.done.add(leader)
+        self.before.pop(leader, None)
         layer = next(layer for layer in group.layers if layer.name == leader)
         return SharedInput(group.layers, self.tally.statistics(layer), group.after_norm)
 

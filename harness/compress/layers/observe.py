@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +65,7 @@ def observe(
     *,
     advance: bool,
     to_the_end: bool = True,
+    uncompressed: Stream | None = None,
 ) -> Iterator[SharedInput]:
     """Collect the statistics of the layers' inputs while a block runs on all calibration text.
 
@@ -84,6 +87,10 @@ def observe(
     to_the_end : bool
         Whether the whole block has to run; else a pass ends once the last layer's input has been
         seen. A block with experts always runs to its end: who is called last is not known.
+    uncompressed : Stream, optional
+        The same text as the model before compression passes it on, before the same block; it stands
+        behind it afterwards. Statistics then have a ``drift``, but for experts, to which the two
+        streams may send different tokens.
 
     Yields
     ------
@@ -98,7 +105,11 @@ def observe(
     routed = any(layer.expert is not None for layer in layers)
     watch = _Watch(list(layers), to_the_end or advance or routed)
     passes = stream.passing if advance else stream.looking
-    watch.through(block, stream, passes(block, device))
+    if uncompressed is None:
+        watch.through(block, [stream], passes(block, device))
+    else:
+        both = watch.beside(uncompressed.passing(block, device), passes(block, device))
+        watch.through(block, [uncompressed, stream], both)
     for group in watch.groups():
         leader = next(layer for layer in group.layers if layer.name == group.leader)
         seen = watch.tally.statistics(leader)
@@ -119,7 +130,7 @@ def sharing(
         those that no token reached too. Other layers that were not called are at the end.
     """
     watch = _Watch(list(layers), to_the_end=True)
-    watch.through(block, stream, stream.glance(block, device))
+    watch.through(block, [stream], stream.glance(block, device))
     called = {name: place for place, name in enumerate(watch.leaders)}
     mixtures: dict[str, int] = {}
     roles: dict[tuple[str, str], int] = {}
@@ -162,22 +173,39 @@ class _Watch:
     inputs: dict[int, tuple[str, Tensor]] = field(default_factory=dict)
     normed: dict[int, Tensor] = field(default_factory=dict)
     last: str = ""
+    remembers: bool = False
+    before: dict[str, deque[Tensor]] = field(default_factory=dict)
 
-    def through(self, block: nn.Module, stream: Stream, passes: Iterable[object]) -> None:
-        """Watch some passes of the stream through the block."""
+    def through(
+        self, block: nn.Module, streams: Iterable[Stream], passes: Iterable[object]
+    ) -> None:
+        """Watch some passes of the streams through the block."""
         handles = [norm.register_forward_hook(self.see_norm) for norm in _norms(block)]
         try:
-            with watching(self.layers, self.arrive) as see, stream.seen(see):
+            with ExitStack() as stack:
+                see = stack.enter_context(watching(self.layers, self.arrive))
+                for stream in streams:
+                    stack.enter_context(stream.seen(see))
                 for _ in passes:
                     self.end_pass()
         finally:
             for handle in handles:
                 handle.remove()
 
+    def beside(self, before: Iterator[object], after: Iterator[object]) -> Iterator[None]:
+        """Let each batch pass twice: as before compression, remembered, and then as it is now."""
+        self.remembers = True
+        for _ in before:
+            self.end_pass()
+            self.remembers = False
+            next(after)
+            yield
+            self.remembers = True
+
     def arrive(self, layer: Layer, value: Tensor) -> Tensor:
         """Count an input, and end the pass where nothing more is wanted of it."""
         self.see(layer, value)
-        if layer.name == self.last and not self.to_the_end:
+        if layer.name == self.last and not self.to_the_end and not self.remembers:
             raise Enough
         return value
 
@@ -196,13 +224,22 @@ class _Watch:
             self.leaders[name] = leader
             if id(value) in self.normed:
                 self.after_norm.add(leader)
-        if self.leaders[name] == name:
-            self.tally.add(layer, value)
+        if self.leaders[name] != name:
+            return
+        if self.remembers:
+            if layer.expert is None:
+                self.before.setdefault(name, deque()).append(value)
+            return
+        # A layer that is called twice sees its inputs in the same order in both passes.
+        remembered = self.before.get(name)
+        self.tally.add(layer, value, remembered.popleft() if remembered else None)
 
     def end_pass(self) -> None:
         """Let the inputs of the pass go, and note which layer was called last."""
         self.inputs.clear()
         self.normed.clear()
+        if not self.remembers:
+            self.before.clear()
         self.last = self.last or next(reversed(self.leaders), "")
 
     def groups(self) -> list[Sharing]:

@@ -1,4 +1,4 @@
-"""What a compressed model is beside its weights: blocks that are gone, inputs that are rounded."""
+"""What a compressed model is beside its weights: blocks that are gone, numbers that are rounded."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import torch
 from torch import nn
 
 from harness.compress.methods.activations import round_inputs
+from harness.compress.methods.key_values import round_keys_and_values
 from harness.compress.report.summary import INPUT_BITS, CompressionReport, LayerReport
 from harness.lm.anatomy import anatomy
 
 DROPPED = "dropped_blocks"
 """What a report's ``restore`` calls the places of dropped blocks."""
+KEY_VALUE_BITS = "key_value_bits"
+"""What it calls the bits that keys and values are rounded to."""
 
 
 def restore(model: nn.Module, report: CompressionReport) -> None:
@@ -30,6 +33,8 @@ def restore(model: nn.Module, report: CompressionReport) -> None:
     """
     if dropped := report.restore.get(DROPPED):
         drop_blocks(model, dropped)
+    if bits := report.restore.get(KEY_VALUE_BITS):
+        round_keys_and_values(model, int(bits))
     restore_inputs(model, "", report.layers)
 
 

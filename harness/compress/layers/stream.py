@@ -50,6 +50,19 @@ class Stream:
         self._block = 0
         self._see: See | None = None
 
+    def twin(self) -> Stream:
+        """Return a stream of the same text at the same place that goes its own way from here.
+
+        Tensors are not copied, as no pass changes one. Mappings that blocks fill for those after
+        them (keys and values that are shared) are, so that neither stream reads the other's.
+        """
+        own: dict[int, Any] = {}
+        calls = [[call.with_own_mappings(own) for call in batches] for batches in self._calls]
+        short = [call.with_own_mappings(own) for call in self._short_calls]
+        twin = Stream(list(self._hidden), calls, self._short, short)
+        twin._block = self._block
+        return twin
+
     @property
     def width(self) -> int:
         """Units of the hidden states."""

@@ -23,12 +23,12 @@ class Tally:
     accumulators: dict[str, InputAccumulator] = field(default_factory=dict)
     pools: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
 
-    def add(self, layer: Layer, value: Tensor) -> None:
-        """Count an input (..., in) of a layer."""
+    def add(self, layer: Layer, value: Tensor, uncompressed: Tensor | None = None) -> None:
+        """Count an input (..., in) of a layer, beside what it would be in the model as it was."""
         name = layer.name
         if name not in self.accumulators:
             self.accumulators[name] = InputAccumulator(value.shape[-1], value.device)
-        self.accumulators[name].add(value)
+        self.accumulators[name].add(value, uncompressed)
         if layer.expert is not None:
             pool = layer.expert.mixture, layer.expert.role
             squares, numbers = self.pools.get(pool, (0.0, 0))

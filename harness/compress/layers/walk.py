@@ -56,6 +56,7 @@ def walk(
     *,
     order: Order | str = Order.SEQUENTIAL,
     workspace: Workspace | None = None,
+    drift: bool = False,
 ) -> CompressionReport:
     """Compress every linear layer of the blocks with calibration, in place.
 
@@ -71,6 +72,10 @@ def walk(
         What a block is measured on.
     workspace : Workspace, optional
         Device, and where finished blocks are kept.
+    drift : bool
+        Let the text walk through the model as it was, too, so that statistics have a ``drift``:
+        how far a layer's inputs are from what they were. It takes the memory of the hidden states
+        again, and another run of each block.
 
     Returns
     -------
@@ -79,10 +84,16 @@ def walk(
     Raises
     ------
     CompressionError
-        No calibration was given, no layer was found, nothing changed, or the method gave a layer up
-        (the message names it).
+        There is no drift in this order, no calibration was given, no layer was found, nothing
+        changed, or the method gave a layer up (the message names it).
     """
     order, workspace = Order(order), workspace or Workspace()
+    if drift and order is Order.DENSE:
+        raise CompressionError(
+            "in the order 'dense' every layer is measured on what the model before compression "
+            "gives it: nothing has drifted",
+            "choose the order 'sequential' or 'true-sequential'",
+        )
     tokens = required(calibration).tokens
     parts = anatomy(model)
     parameters = count_parameters(model)
@@ -92,7 +103,8 @@ def walk(
     with meter, narrow_on_one_thread(widest), eager_experts(model):
         entered = enter(model, tokens, workspace)
         layers = entered.layers
-        visitor = _Visitor(method, order, entered.stream)
+        uncompressed = entered.stream.twin() if drift else None
+        visitor = _Visitor(method, order, entered.stream, uncompressed)
         for index, (name, block) in enumerate(zip(parts.block_names, parts.blocks, strict=True)):
             last = index + 1 == len(layers)
             with workspace.visiting(name, block) as device:
@@ -124,12 +136,20 @@ class _Visitor:
     method: Method
     order: Order
     stream: Stream
+    uncompressed: Stream | None = None
 
     def compress(
         self, block: nn.Module, layers: Sequence[Layer], device: torch.device, *, last: bool
     ) -> list[LayerReport]:
         if self.order is Order.TRUE_SEQUENTIAL:
-            turns = observe_in_turn(block, layers, self.stream, device, to_the_end=not last)
+            turns = observe_in_turn(
+                block,
+                layers,
+                self.stream,
+                device,
+                to_the_end=not last,
+                uncompressed=self.uncompressed,
+            )
             # Closed at once when the method fails, not when its error is forgotten.
             with closing(turns):
                 return _compress(turns, layers, self.method)
@@ -137,7 +157,15 @@ class _Visitor:
             # What comes out of the block as it was is what the next one sees.
             seen = observe(block, layers, self.stream, device, advance=True)
             return _compress(seen, layers, self.method)
-        seen = observe(block, layers, self.stream, device, advance=False, to_the_end=False)
+        seen = observe(
+            block,
+            layers,
+            self.stream,
+            device,
+            advance=False,
+            to_the_end=False,
+            uncompressed=self.uncompressed,
+        )
         done = _compress(seen, layers, self.method)
         if not last:
             self.stream.advance(block, device)
@@ -148,6 +176,8 @@ class _Visitor:
     ) -> list[LayerReport]:
         if self.order is Order.DENSE and not last:
             self.stream.advance(block, device)
+        if self.uncompressed is not None and not last:
+            self.uncompressed.advance(block, device)
         done = kept.put_back(block)
         if self.order is not Order.DENSE and not last:
             self.stream.advance(block, device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import CompressionError
-from harness.numeric.float_products import add_gram
+from harness.numeric.float_products import add_gram, add_product
 
 _CHUNK = 64
 """Rows that stay in the cache while they are gone over more than once."""
@@ -29,12 +29,16 @@ class InputStatistics:
         (in,): the mean magnitude of each input.
     tokens : int
         Number of tokens.
+    drift : Tensor, optional
+        (in, in), float32: the mean over tokens of ``(y - x) x'``, with y what the same token gives
+        the layer in the model before compression. None where nobody asked for it.
     """
 
     moments: Tensor
     maxima: Tensor
     magnitude: Tensor
     tokens: int
+    drift: Tensor | None = None
 
     def mixed_with_white(self, floor: int, power: float) -> InputStatistics:
         """Return the statistics with as many white inputs as tokens are short of a floor.
@@ -105,14 +109,18 @@ class InputAccumulator:
         exact = torch.float32 if device.type == "mps" else torch.float64
         self._magnitude = torch.zeros(width, dtype=exact, device=device)
         self._tokens = 0
+        self._drift: Tensor | None = None
 
-    def add(self, inputs: Tensor) -> None:
+    def add(self, inputs: Tensor, uncompressed: Tensor | None = None) -> None:
         """Add a batch.
 
         Parameters
         ----------
         inputs : Tensor
             (..., in), of any dtype; worked on in float32.
+        uncompressed : Tensor, optional
+            (..., in): what the same tokens give the layer in the model before compression. It is
+            given with every batch, or with none.
         """
         rows = inputs.detach().reshape(-1, inputs.shape[-1]).float()
         self._tokens += len(rows)
@@ -122,6 +130,11 @@ class InputAccumulator:
             # Chunks are summed in float32, and their sums in float64.
             self._magnitude += magnitude.sum(0)
         add_gram(self._upper, rows)
+        if uncompressed is not None:
+            if self._drift is None:
+                self._drift = torch.zeros_like(self._upper)
+            apart = uncompressed.detach().reshape(rows.shape).float() - rows
+            add_product(self._drift, apart, rows)
 
     @property
     def tokens(self) -> int:
@@ -155,7 +168,8 @@ class InputAccumulator:
                 "run in float32 or bfloat16: float16 overflows in some models",
             )
         magnitude = (self._magnitude / self._tokens).float()
-        return InputStatistics(moments, self._maxima, magnitude, self._tokens)
+        drift = None if self._drift is None else self._drift.div_(self._tokens)
+        return InputStatistics(moments, self._maxima, magnitude, self._tokens, drift)
 
 
 def output_error(before: Tensor, after: Tensor, moments: Tensor) -> float:

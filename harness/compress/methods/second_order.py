@@ -33,6 +33,8 @@ from harness.numeric.float_products import add_product
 
 MASK_BLOCK = 128
 """Columns whose unstructured mask is chosen together (SparseGPT, section 3.2)."""
+PULL_BLOCK = 128
+"""Columns a block of GPTAQ's, within which columns pull by what they were before rounding."""
 LARGEST_DAMPING = 1.0
 """Damping is raised tenfold up to this share of the mean diagonal, then the layer is given up."""
 
@@ -217,7 +219,36 @@ def _exact(matrix: Tensor) -> Tensor:
         return matrix.cpu().double()
 
 
-def sweep(weight: Tensor, factor: Tensor, rules: Sequence[Rule]) -> Tensor:
+def pull(drift: Tensor, factor: Tensor, share: float) -> Tensor:
+    """Return P, by which each decided column moves later ones against the drift of the inputs.
+
+    In a layer behind compressed ones an input x is no longer what it was, y. With
+    ``D = E[(y - x) x']``, P is ``share * triu(D U', 1) U``, strictly upper triangular: what later
+    columns can do, once earlier ones are decided, to give the output that y would have given
+    (Li et al. 2025, GPTAQ, eq. 15 to 17).
+
+    Parameters
+    ----------
+    drift : Tensor
+        (in, in): D.
+    factor : Tensor
+        (in, in): U from :func:`inverse_factor`.
+    share : float
+        How much of it to take; .25 in the authors' code.
+
+    Returns
+    -------
+    Tensor
+        (in, in), float64, on the device of the factor.
+    """
+    product = drift.to(factor.device, factor.dtype) @ factor.T
+    pulled: Tensor = product.triu_(1) @ factor
+    return pulled.mul_(share)
+
+
+def sweep(
+    weight: Tensor, factor: Tensor, rules: Sequence[Rule], pulled: Tensor | None = None
+) -> Tensor:
     """Decide the columns of a weight one after the other, and make up for each error.
 
     Parameters
@@ -229,6 +260,8 @@ def sweep(weight: Tensor, factor: Tensor, rules: Sequence[Rule]) -> Tensor:
     rules : sequence of Rule
         Applied to each column in this order; their periods nest (each divides the next larger, or
         spans all columns).
+    pulled : Tensor, optional
+        (in, in): P from :func:`pull`.
 
     Returns
     -------
@@ -239,7 +272,11 @@ def sweep(weight: Tensor, factor: Tensor, rules: Sequence[Rule]) -> Tensor:
     periods = sorted({min(rule.period, width) for rule in rules})
     if any(b % a for a, b in pairwise(periods) if b < width):
         raise ValueError(f"windows of {periods} columns do not nest")
-    state = _Sweep(weight, factor.to(weight.device, weight.dtype), tuple(rules), tuple(periods))
+    # Of its own where it is changed: the factor is the caller's.
+    moves = factor.to(weight.device, weight.dtype, copy=pulled is not None)
+    state = _Sweep(weight, moves, tuple(rules), tuple(periods))
+    if pulled is not None:
+        state.be_pulled(pulled.to(weight.device, weight.dtype))
     state.decide(0, width)
     return state.decided.T.contiguous()
 
@@ -263,6 +300,19 @@ class _Sweep:
         self.rules = rules
         self.periods = periods
         self.decisions: list[Decision] = [_undecided] * len(rules)
+        self.pulled: Tensor | None = None
+
+    def be_pulled(self, pulled: Tensor) -> None:
+        """Let decided columns pull later ones by P.
+
+        Within a block of :data:`PULL_BLOCK` columns they pull by what they were, beyond it by what
+        they have become, as in the authors' code. What they were is ``decided + U[j, j] error``, so
+        the difference goes into the moves that errors make.
+        """
+        self.pulled = pulled
+        for start in range(0, len(pulled), PULL_BLOCK):
+            near = slice(start, start + PULL_BLOCK)
+            self.factor[near, near] -= self.spread[near, None] * pulled[near, near]
 
     def decide(self, start: int, stop: int) -> None:
         """Decide columns start to stop, for whose earlier errors all is made up."""
@@ -274,6 +324,9 @@ class _Sweep:
         self.decide(start, middle)
         moves = self.factor[start:middle, middle:stop]
         add_product(self.columns[middle:stop], moves, self.errors[start:middle], -1)
+        if self.pulled is not None:
+            moves = self.pulled[start:middle, middle:stop]
+            add_product(self.columns[middle:stop], moves, self.decided[start:middle])
         self.decide(middle, stop)
 
     def _middle(self, start: int, stop: int) -> int:
@@ -295,6 +348,8 @@ class _Sweep:
         if column + 1 < stop:
             later = slice(column + 1, stop)
             self.columns[later].addr_(self.factor[column, later], error, alpha=-1)
+            if self.pulled is not None:
+                self.columns[later].addr_(self.pulled[column, later], value)
 
 
 def _undecided(place: int, column: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ class CompressionReport:
         once: what ``coverage`` is a share of. 0 where nobody counted.
     restore : mapping
         What weights alone do not say of the compressed model, JSON-able: ``dropped_blocks``,
-        ``activation_bits``; :func:`harness.compress.layers.restore.restore` applies it.
+        ``key_value_bits``; :func:`harness.compress.layers.restore.restore` applies it.
     """
 
     layers: tuple[LayerReport, ...]
