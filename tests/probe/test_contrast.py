@@ -23,7 +23,7 @@ def contrast(i=0, task="t", **changes):
 
 def recording(logprobs):
     """A context's row is nonsense on purpose: it must not count."""
-    rows = np.array([[-1e3, value] for value in np.ravel(logprobs)])
+    rows = np.array([[-1e3 - 7 * i, value] for i, value in enumerate(np.ravel(logprobs))])
     return xr.DataArray(rows.reshape(-1, 1, 1), dims=("sample", "layer", "unit"))
 
 
