@@ -116,7 +116,10 @@ def _chosen(suite: str | None, settings: RunSettings) -> Suite:
     named = {axis: names for axis, names in given.items() if names}
     found = replace(load_suite(suite) if suite else Suite(), **named)  # type: ignore[arg-type]
     controls = settings.get("controls")
-    return found if controls is None else replace(found, controls=controls)
+    if controls is None:
+        return found
+    parts = tuple(replace(part, controls=controls) for part in found.parts)
+    return replace(found, controls=controls, parts=parts)
 
 
 def _given(cls: type[T], settings: Mapping[str, Any]) -> T:

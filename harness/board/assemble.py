@@ -166,6 +166,8 @@ class _Frame:
         self.texts = {
             name: np.full(shape, "", object) for name in ("status", "reason", "key", "provenance")
         }
+        self.texts["status"][...] = str(Status.TODO)  # of a suite in parts, not all is asked for
+        self.texts["reason"][...] = "no part of the suite asks for it"
 
     def put(self, cell: Cell, score: xr.Dataset | None) -> None:
         names = (cell.variant.model.name, cell.variant.compressor.name, cell.benchmark.name)

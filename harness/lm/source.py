@@ -188,7 +188,8 @@ def _from_web(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
 
 def _from_gguf(spec: ModelSpec, name: str, address: str, how: _How) -> ModelFiles:
     # Only what is pinned is looked for in data folders: nothing else says that a file is the one.
-    where = f"models/{spec.name}.gguf" if spec.revision else ""
+    # A control is made from the file of its model.
+    where = f"models/{spec.base or spec.name}.gguf" if spec.revision else ""
     resource = Resource(name, address, spec.revision, where=where)
     path = fetch(resource, offline=how.offline, progress=how.progress)
     return _gguf(path, spec, how.convert)

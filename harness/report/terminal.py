@@ -117,7 +117,7 @@ def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
     for variant in plan.variants:
         row: list[RenderableType] = [variant.model.name, variant.compressor.name]
         cells = by_variant[variant.name]
-        row += [_status(cells[b.name]) for b in benchmarks]
+        row += [_status(cells[b.name]) if b.name in cells else Text() for b in benchmarks]
         table.add_row(*row)
     parts: list[RenderableType] = [table, Text(), Text(estimate.sentence())]
     for reason in dict.fromkeys(c.reason for c in plan.cells if c.status is Status.FAILED):

@@ -195,19 +195,17 @@ def _made(
             unresolved[model.name] = f"{model.name} cannot be read: {error}"
     draft = Plan((), benchmarks, files, place, options)
     cells = []
-    for model in selection.models:
-        for compressor in selection.compressors:
-            variant = Variant(model, compressor)
-            for spec in selection.benchmarks:
-                reason = broken.get(spec.name) or unresolved.get(model.name, "")
-                if model.name in selection.added and compressor.method != "none":
-                    cells.append(Cell(variant, spec, Status.NOT_APPLICABLE, _NOT_COMPRESSED))
-                elif reason:
-                    cells.append(Cell(variant, spec, Status.FAILED, reason))
-                elif spec.name in later:
-                    cells.append(Cell(variant, spec, Status.TODO, later[spec.name]))
-                else:
-                    cells.append(planned(variant, draft, spec, store))
+    for model, compressor, spec in selection.cells():
+        variant = Variant(model, compressor)
+        reason = broken.get(spec.name) or unresolved.get(model.name, "")
+        if model.name in selection.added and compressor.method != "none":
+            cells.append(Cell(variant, spec, Status.NOT_APPLICABLE, _NOT_COMPRESSED))
+        elif reason:
+            cells.append(Cell(variant, spec, Status.FAILED, reason))
+        elif spec.name in later:
+            cells.append(Cell(variant, spec, Status.TODO, later[spec.name]))
+        else:
+            cells.append(planned(variant, draft, spec, store))
     return Plan(tuple(cells), benchmarks, files, place, options, engine, sizes)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.errors import SelectionError
 from harness.spec.registry import Registry
@@ -17,6 +19,7 @@ from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 SEEDS = (0, 1, 2)
 """Seeds of an untrained control whose seed is not named."""
 
+Spec = TypeVar("Spec", ModelSpec, CompressorSpec, BenchmarkSpec)
 _ADDRESSES = ("hf:", "https:", "pypi:", "file:")
 
 
@@ -34,6 +37,9 @@ class Suite:
         Whether every model has its controls beside it, uncompressed: untrained, static, and
         autocorrelation alone.
     description : str
+    parts : tuple of Suite
+        The suite is what its parts are together, each a matrix of its own (a small model by every
+        method, a large one by a few). What the axes above name is then what is chosen of it.
     """
 
     models: tuple[str, ...] = ()
@@ -42,19 +48,29 @@ class Suite:
     tags: tuple[str, ...] = ()
     controls: bool = False
     description: str = ""
+    parts: tuple[Suite, ...] = ()
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The specs of a run; their product is the matrix.
+    """The specs of a run; their product is the matrix, or holds it.
 
-    ``added`` are the names of controls that nobody named: they are not compressed.
+    ``added`` are the names of controls that nobody named: they are not compressed. ``only`` are the
+    names of model, compressor and benchmark that belong together; None, all do.
     """
 
     models: tuple[ModelSpec, ...]
     compressors: tuple[CompressorSpec, ...]
     benchmarks: tuple[BenchmarkSpec, ...]
     added: frozenset[str] = frozenset()
+    only: frozenset[tuple[str, str, str]] | None = None
+
+    def cells(self) -> Iterator[tuple[ModelSpec, CompressorSpec, BenchmarkSpec]]:
+        """Yield what is to be scored, by model, compressor and benchmark."""
+        for model, compressor, benchmark in product(self.models, self.compressors, self.benchmarks):
+            names = (model.name, compressor.name, benchmark.name)
+            if self.only is None or names in self.only:
+                yield model, compressor, benchmark
 
 
 def suite_names() -> list[str]:
@@ -87,15 +103,28 @@ def load_suite(name: str) -> Suite:
         said = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SelectionError(f"suite {name} is not TOML: {error}") from error
-    known = {f.name for f in fields(Suite)}
+    parts = said.pop("part", [])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise SelectionError(f"suite {name}: a part is a table of its own", "write [[part]]")
+    if parts and (also := sorted(set(said) - {"description"})):
+        raise SelectionError(f"suite {name} has parts, and says {also} of the whole")
+    whole = _suite(said, f"suite {name}")
+    numbered = enumerate(parts, 1)
+    return replace(
+        whole, parts=tuple(_suite(part, f"suite {name}, part {n}") for n, part in numbered)
+    )
+
+
+def _suite(said: dict[str, Any], where: str) -> Suite:
+    known = {f.name for f in fields(Suite)} - {"parts"}
     if unknown := sorted(set(said) - known):
-        raise SelectionError(f"suite {name} says {unknown}", f"a suite says {sorted(known)}")
+        raise SelectionError(f"{where} says {unknown}", f"a suite says {sorted(known)}")
     description, controls = said.pop("description", ""), said.pop("controls", False)
     if not isinstance(controls, bool):
-        raise SelectionError(f"suite {name}: controls must be true or false")
+        raise SelectionError(f"{where}: controls must be true or false")
     for axis, value in said.items():
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise SelectionError(f"suite {name}: {axis} must be a list of names")
+            raise SelectionError(f"{where}: {axis} must be a list of names")
     axes = {axis: tuple(value) for axis, value in said.items()}
     return Suite(**axes, controls=controls, description=description)
 
@@ -122,13 +151,16 @@ def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Se
     """Turn a suite into specs.
 
     An axis that the suite leaves empty takes its default: the compressor ``none``, the benchmarks
-    tagged ``embedded``. Models have no default.
+    tagged ``embedded``. Models have no default. Of a suite that has parts, what its own axes name
+    is chosen.
 
     Raises
     ------
     SelectionError
         Something named is not there, or an axis is empty.
     """
+    if suite.parts:
+        return _together(suite, registry, seeds)
     if not suite.models and not suite.tags:
         raise SelectionError(
             "no model is selected",
@@ -151,6 +183,42 @@ def select(suite: Suite, registry: Registry, seeds: Sequence[int] = SEEDS) -> Se
         tuple(benchmarks),
         frozenset(added),
     )
+
+
+def _together(suite: Suite, registry: Registry, seeds: Sequence[int]) -> Selection:
+    """Return what the parts of a suite are together, or what its axes choose of that."""
+    parts = [select(part, registry, seeds) for part in suite.parts]
+    models = {m.name: m for part in parts for m in part.models}
+    compressors = {c.name: c for part in parts for c in part.compressors}
+    benchmarks = {b.name: b for part in parts for b in part.benchmarks}
+    named = [
+        model
+        for pattern in suite.models or (("*",) if suite.tags else ())
+        for model in _models(pattern, suite.tags, registry, seeds)
+    ]
+    methods = registry.compressors.select(suite.compressors) if suite.compressors else ()
+    tasks = select_benchmarks(suite.benchmarks, registry) if suite.benchmarks else ()
+    wanted = _of(named, models, "model"), _of(methods, compressors, "compressor")
+    # A control that one part adds is not compressed there; one that a part names may be.
+    only = frozenset(
+        (model.name, compressor.name, benchmark.name)
+        for part in parts
+        for model, compressor, benchmark in part.cells()
+        if model.name not in part.added or compressor.method == "none"
+    )
+    return Selection(*wanted, _of(tasks, benchmarks, "benchmark"), only=only)
+
+
+def _of(wanted: Iterable[Spec], known: Mapping[str, Spec], axis: str) -> tuple[Spec, ...]:
+    """Return the known specs that are wanted; all, where none is named."""
+    names = {spec.name for spec in wanted} or set(known)
+    found = tuple(spec for name, spec in known.items() if name in names)
+    if not found:
+        raise SelectionError(
+            f"no part of the suite has the {axis} {', '.join(sorted(names))}",
+            f"it has {', '.join(known)}",
+        )
+    return found
 
 
 def controls_of(models: Iterable[ModelSpec], seeds: Sequence[int] = SEEDS) -> Iterator[ModelSpec]:

@@ -16,6 +16,7 @@ import pytest
 
 from harness.errors import ChecksumError, HarnessError, ModelError, OfflineError
 from harness.lm.controls import static, untrained
+from harness.lm.controls import static, untrained
 from harness.lm.source import resolve, spec_from_address
 from harness.spec.specs import ModelSpec
 
@@ -90,6 +91,8 @@ def test_a_pinned_release_is_taken_from_a_data_folder_where_there_is_no_network(
     files = resolve(spec, offline=True)
     assert files.pinned
     assert files.revision == sha256
+    for control in (static(spec), untrained(spec, 0)):  # each is made from the file of its model
+        assert resolve(control, offline=True).sha256 == files.sha256
     with pytest.raises(OfflineError):  # nothing says that a file of this name is the one
         resolve(ModelSpec("tiny", spec.source), offline=True)
     there.write_bytes(path.read_bytes()[:-1] + b"\0\0")

@@ -1,0 +1,129 @@
+"""Suites of parts: each a matrix of its own, and what is chosen of them together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import harness
+from harness.board.assemble import assemble, read_scores
+from harness.errors import SelectionError
+from harness.place.place import Place
+from harness.runner.engine import execute
+from harness.runner.options import RunOptions
+from harness.runner.plan import make_plan
+from harness.runner.select import Selection, Suite, load_suite, select
+from harness.runner.status import Status
+from harness.spec.registry import registry
+
+TWO = """
+description = "a small one by two methods, a large one by none"
+[[part]]
+models = ["gpt2"]
+compressors = ["none", "rtn-int4"]
+benchmarks = ["minimal-pairs"]
+controls = true
+[[part]]
+models = ["gpt2", "gpt2-large"]
+benchmarks = ["bits-per-byte"]
+"""
+
+
+@pytest.fixture
+def two(tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(TWO)
+    return load_suite(str(path))
+
+
+def cells(selection):
+    return {(m.name, c.name, b.name) for m, c, b in selection.cells()}
+
+
+def test_a_suite_is_its_parts_and_no_more(two):
+    found = cells(select(two, registry()))
+    pairs = {cell for cell in found if cell[2] == "minimal-pairs"}
+    assert pairs == {
+        ("gpt2", "none", "minimal-pairs"),
+        ("gpt2", "rtn-int4", "minimal-pairs"),
+        *((f"untrained:gpt2#{seed}", "none", "minimal-pairs") for seed in (0, 1, 2)),
+        ("static:gpt2", "none", "minimal-pairs"),
+        ("control:autocorrelation", "none", "minimal-pairs"),
+    }
+    assert found - pairs == {(m, "none", "bits-per-byte") for m in ("gpt2", "gpt2-large")}
+
+
+def test_axes_choose_of_a_suite_that_has_parts(two):
+    from dataclasses import replace
+
+    chosen = select(replace(two, models=("gpt2*",), compressors=("none",)), registry())
+    assert cells(chosen) == {
+        ("gpt2", "none", "minimal-pairs"),
+        ("gpt2", "none", "bits-per-byte"),
+        ("gpt2-large", "none", "bits-per-byte"),
+    }
+    with pytest.raises(SelectionError, match="has the model pythia-70m"):
+        select(replace(two, models=("pythia-70m",)), registry())
+    with pytest.raises(SelectionError, match="has the benchmark blimp"):
+        select(replace(two, benchmarks=("blimp",)), registry())
+
+
+def test_no_controls_is_said_to_every_part(tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(TWO)
+    made = harness.plan(str(path), controls=False, offline=True, store=tmp_path, fetch=False)
+    assert {cell.variant.model.name for cell in made.cells} == {"gpt2", "gpt2-large"}
+    assert len(made.cells) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('models = ["gpt2"]\n[[part]]\nmodels = ["gpt2"]', r"has parts, and says \['models'\]"),
+        ('part = "gpt2"', "a part is a table"),
+        ('[[part]]\nmodels = ["gpt2"]\n[[part]]\nmodel = ["gpt2"]', r"part 2 says \['model'\]"),
+        ('[[part]]\nmodels = "gpt2"', "part 1: models must be a list"),
+        ("[[part]]\n[[part.part]]\n", r"part 1 says \['part'\]"),
+    ],
+)
+def test_what_is_no_part_is_told(tmp_path, text, told):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(SelectionError, match=told):
+        load_suite(str(path))
+
+
+def test_a_board_of_parts_leaves_the_other_cells_empty(tiny_release, store):
+    from toys import NONE, ROUND, benchmark
+
+    from harness.lm.source import spec_from_address
+
+    small, large = (spec_from_address(f"file:{tiny_release()}") for _ in range(2))
+    first, second = benchmark("Hidden"), benchmark("Logprob")
+    only = {(small.name, NONE.name, first.name), (small.name, ROUND.name, second.name)}
+    only |= {(large.name, NONE.name, second.name)}
+    models = (small,) if small.name == large.name else (small, large)
+    selection = Selection(models, (NONE, ROUND), (first, second), only=frozenset(only))
+    made = make_plan(selection, Place.make(device="cpu", store=store.root), RunOptions())
+    done = execute(made)
+    assert {c.status for c in done.cells} == {Status.DONE}
+    assert len(done.cells) == len(only)
+    cells, scores = read_scores(made, done.cells, store)
+    board = assemble(made, cells, store, scores)["cells"].to_dataset()
+    for at in np.ndindex(board["status"].shape):
+        cell = board.isel(dict(zip(board["status"].dims, at, strict=True)))
+        asked = tuple(str(cell[axis].item()) for axis in ("model", "compressor", "benchmark"))
+        status, value = Status.read(str(cell["status"].item())), float(cell["value"])
+        assert status is (Status.DONE if asked in only else Status.TODO)
+        assert np.isfinite(value) == (asked in only)
+
+
+def test_the_suites_that_come_along_are_read():
+    study = load_suite("study")
+    assert isinstance(study, Suite)
+    assert len(study.parts) > 4
+    chosen = cells(select(study, registry()))
+    models = {model for model, _, _ in chosen}
+    assert {"stories260k", "qwen2.5-coder-1.5b", "control:autocorrelation"} <= models
+    assert ("qwen2.5-coder-1.5b", "none", "brennan2016-alice:projected=64") in chosen
+    assert ("smollm2-135m", "gptq-int3:samples=32#2", "gum-probes") in chosen
