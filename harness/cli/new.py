@@ -129,5 +129,8 @@ def _of_derivatives(
         beside.write_text(written.text, encoding="utf-8")
     for person, reason in written.left_out.items():
         console.print(f"left out: {person}: {reason}", soft_wrap=True)
+    if written.left_out:
+        said = "to keep who lacks a run, add the name to participants, and to `absent` of the run"
+        console.print(said, soft_wrap=True)
     console.print(f"written: {path}", soft_wrap=True)
     print_next([f"brainpress inspect data:{folder}", f"brainpress run -m MODEL -b data:{folder}"])

@@ -48,6 +48,7 @@ class OwnData(StoryBenchmark):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_folds()
         for told in self.told:
             warnings.warn(told, stacklevel=3)
 
@@ -114,6 +115,11 @@ class OwnData(StoryBenchmark):
         return self.said.language
 
     @property
+    def repeat_ceilings(self) -> bool:
+        """Ceilings of regions come from repeats, where there are any."""
+        return True
+
+    @property
     def options(self) -> EncodingOptions:
         """How encoding models are fitted."""
         said = self.said
@@ -128,11 +134,14 @@ class OwnData(StoryBenchmark):
 
     @cached_property
     def clocks(self) -> tuple[tuple[float, ...], ...]:
-        """Times of the volumes of each run, as many as the first participant has."""
-        first = self._arrays[self.said.participants[0]]
+        """Times of the volumes of each run, as many as the first participant who has it has."""
+        each = zip(self.said.runs, *self._arrays.values(), strict=True)
         return tuple(
-            tuple(run.start + self.said.tr * (i + run.skip) for i in range(array.shape[0]))
-            for run, array in zip(self.said.runs, first, strict=True)
+            tuple(
+                run.start + self.said.tr * (i + run.skip)
+                for i in range(next(a.shape[-2] for a in arrays if a is not None))
+            )
+            for run, *arrays in each
         )
 
     @cached_property
@@ -141,7 +150,10 @@ class OwnData(StoryBenchmark):
         from harness.encode.design.sources import PartedResponses, ResponseRows
 
         _ = self.told  # a transposed array is told as such, not as one of another length
-        parts = {p: [ResponseRows(a) for a in arrays] for p, arrays in self._arrays.items()}
+        parts = {
+            person: [None if array is None else ResponseRows(array) for array in arrays]
+            for person, arrays in self._arrays.items()
+        }
         return PartedResponses(parts, [r.name for r in self.said.runs])
 
     @cached_property
@@ -183,6 +195,20 @@ class OwnData(StoryBenchmark):
         score = super().score_recording(recording)
         return score.assign_attrs(data_warnings="; ".join(self.told)) if self.told else score
 
+    def _check_folds(self) -> None:
+        """See that whoever lacks runs can be scored: parts to fit to, and parts to test on."""
+        from harness.encode.design.lacking import folds_of_rows, sharing
+        from harness.encode.design.splits import contiguous_folds
+        from harness.encode.score.lacking import alike_for_all
+
+        absent, runs = self.data.absent, self.source.runs
+        if not absent:
+            return
+        alike_for_all(self.options)
+        folds = self.folds or contiguous_folds(runs, self.options.n_outer, self.options.gap)
+        for group in sharing(absent, self.source.participants, runs):
+            folds_of_rows(folds, group.rows, group.participants)
+
     @property
     def _folder(self) -> Path:
         path = Path(self.path)
@@ -190,16 +216,25 @@ class OwnData(StoryBenchmark):
 
     @cached_property
     def _arrays(self) -> dict[str, list[Any]]:
-        from harness.own_data.responses import open_run
+        from harness.own_data.responses import heard_by_all, open_run
 
-        return {
-            person: [open_run(self._folder, self.said, person, run) for run in self.said.runs]
-            for person in self.said.participants
-        }
+        said = self.said
+        return heard_by_all(
+            said,
+            {
+                person: {
+                    run.name: open_run(self._folder, said, person, run)
+                    for run in said.runs_of(person)
+                }
+                for person in said.participants
+            },
+        )
 
     @cached_property
     def confounds(self) -> dict[str, Any]:
         """By participant, motion and the like, (n_samples, k), where the description names any."""
+        import numpy as np
+
         from harness.own_data.responses import open_confounds, side_by_side
 
         said = self.said
@@ -207,9 +242,15 @@ class OwnData(StoryBenchmark):
             return {}
         found = {}
         for person in said.participants:
-            parts = [open_confounds(self._folder, said, person, run) for run in said.runs]
-            rows, lengths = [len(p) for p in parts], [a.shape[0] for a in self._arrays[person]]
-            widths = {part.shape[1] for part in parts}
+            own = said.runs_of(person)
+            there = {run.name: open_confounds(self._folder, said, person, run) for run in own}
+            # What an absent run has is not looked at.
+            parts = [
+                there.get(run.name, np.empty((len(clock), 0)))
+                for run, clock in zip(said.runs, self.clocks, strict=True)
+            ]
+            rows, lengths = [len(p) for p in parts], [len(clock) for clock in self.clocks]
+            widths = {part.shape[1] for part in parts} - {0}
             if rows != lengths or (len(widths) > 1 and not said.is_bids):
                 raise DataError(
                     f"{self.path}: confounds of {person} have shapes {[p.shape for p in parts]},"

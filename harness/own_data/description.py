@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import DataError
 from harness.own_data.bids.layout import PREFIX as BIDS
 from harness.own_data.bids.layout import Bids
+from harness.own_data.presence import check_presence
+from harness.own_data.typed import checked
 from harness.place.place import folder
 from harness.spec.specs import BenchmarkSpec
 
@@ -67,6 +67,11 @@ class Run:
         Volumes that are used after those; all for 0.
     test : bool
         Whether models are tested on this run, and fitted to those without ``test`` alone.
+    absent : tuple of str
+        Participants who have no responses to this run. Everybody else must have them.
+    repeats : tuple of str
+        Where the run was presented several times to everybody: each presentation's name (what goes
+        in the place of ``{run}``) or, of BIDS derivatives, its entities. Responses are their mean.
     """
 
     name: str
@@ -78,6 +83,18 @@ class Run:
     skip: int = 0
     volumes: int = 0
     test: bool = False
+    absent: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
+
+    @property
+    def presentations(self) -> tuple[str, ...]:
+        """Names of its arrays: its own, or those of its repeats."""
+        return self.repeats or (self.name,)
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Entities of its files, of BIDS derivatives: one text, or one for each repeat."""
+        return self.repeats or (self.bids,)
 
 
 @dataclass(frozen=True)
@@ -175,6 +192,7 @@ class Description:
                 raise DataError(f"{what} are {list(names)}", "name at least one, each once")
         if all(run.test for run in self.runs):
             raise DataError("every run is a test run", "leave `test` out of those to fit to")
+        check_presence(self.runs, self.participants)
         if self.kind not in ("neural", "behavioural"):
             raise DataError(f"kind is {self.kind!r}", "neural or behavioural")
         if self.is_bids or self.bids is not None:
@@ -203,10 +221,15 @@ class Description:
             )
         wanted = []
         for run in self.runs:
-            try:
-                wanted.append(tuple(sorted(self.bids.wanted(run.bids).items())))
-            except DataError as error:
-                raise DataError(f"run {run.name}: {error.message}", error.hint) from None
+            if run.bids and run.repeats:
+                raise DataError(
+                    f"run {run.name} says bids and repeats", "repeats have the entities"
+                )
+            for recorded in run.recorded:
+                try:
+                    wanted.append(tuple(sorted(self.bids.wanted(recorded).items())))
+                except DataError as error:
+                    raise DataError(f"run {run.name}: {error.message}", error.hint) from None
         if len(set(wanted)) < len(wanted):
             raise DataError(
                 "two runs have the same entities", 'say in each run which it is: bids = "run-1"'
@@ -223,6 +246,10 @@ class Description:
         atlas = self.bids and (self.bids.atlas or self.bids.extension == "ptseries.nii")
         return self.resolution or ("roi" if self.rois or self.masks or atlas else "voxel")
 
+    def runs_of(self, participant: str) -> tuple[Run, ...]:
+        """Return the runs that a participant has."""
+        return tuple(run for run in self.runs if participant not in run.absent)
+
     def response_address(self, participant: str, run: str) -> str:
         """Where the responses of a participant to a run are."""
         return self.responses.replace("{participant}", participant).replace("{run}", run)
@@ -238,9 +265,10 @@ class Description:
         if self.is_bids:
             return tuple(dict.fromkeys(named))
         for person in self.participants:
-            named += [self.response_address(person, r.name).partition(":")[0] for r in self.runs]
+            arrays = [name for run in self.runs_of(person) for name in run.presentations]
+            named += [self.response_address(person, name).partition(":")[0] for name in arrays]
             if self.confounds:
-                each = [self.confound_address(person, r.name) for r in self.runs]
+                each = [self.confound_address(person, name) for name in arrays]
                 named += [address.partition(":")[0] for address in each]
             if self.masks:
                 named.append(self.masks.replace("{participant}", person))
@@ -270,13 +298,13 @@ def read_description(path: Path) -> Description:
         runs = said.pop("runs", [])
         if not isinstance(runs, list) or not all(isinstance(r, dict) for r in runs):
             raise DataError("runs are not tables", "write [[runs]] before each")
-        made = [Run(**_checked(run, Run, f"runs[{i}]")) for i, run in enumerate(runs)]
+        made = [Run(**checked(run, Run, f"runs[{i}]")) for i, run in enumerate(runs)]
         if "bids" in said:
             table = said["bids"]
             if not isinstance(table, dict):
                 raise DataError(f"bids is {table!r}", "it must be a table: [bids]")
-            said["bids"] = Bids(**_checked(table, Bids, "[bids]"))
-        return Description(**_checked({**said, "runs": made}, Description, "it"))
+            said["bids"] = Bids(**checked(table, Bids, "[bids]"))
+        return Description(**checked({**said, "runs": made}, Description, "it"))
     except DataError as error:
         raise DataError(f"{path}: {error.message}", error.hint) from None
 
@@ -329,7 +357,10 @@ def _content(path: Path, said: Description) -> str:
     for name in (path.name, *said.files()):
         file = path.parent / name
         if not file.is_file():
-            raise DataError(f"{path} names {name}, which is not there", f"looked at {file}")
+            raise DataError(
+                f"{path} names {name}, which is not there",
+                f"looked at {file}; a run that somebody lacks says: absent = [NAME]",
+            )
         digest.update(f"{name}\0{content_sha256(file)}\n".encode())
     if said.is_bids:
         from harness.own_data.responses import bids_files
@@ -338,35 +369,3 @@ def _content(path: Path, said: Description) -> str:
         for name, file in sorted(each.items()):
             digest.update(f"{name}\0{content_sha256(file)}\n".encode())
     return digest.hexdigest()
-
-
-_KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "str": (str, "a text"),
-    "float": ((int, float), "a number"),
-    "float | None": ((int, float), "a number"),
-    "int": (int, "a whole number"),
-    "bool": (bool, "true or false"),
-    "tuple[str, ...]": (list, "a list of texts"),
-    "tuple[int, ...]": (list, "a list of whole numbers"),
-    "tuple[Run, ...]": (list, "tables"),
-    "Bids | None": (Bids, "a table"),
-}
-
-
-def _checked(said: Mapping[str, Any], into: type, where: str) -> dict[str, Any]:
-    """Return a table's values, each of the type that its field has."""
-    known = {f.name: f for f in fields(into)}
-    if unknown := sorted(set(said) - set(known)):
-        raise DataError(f"{where} says {', '.join(unknown)}", f"it may say {', '.join(known)}")
-    required = [n for n, f in known.items() if f.default.__class__.__name__ == "_MISSING_TYPE"]
-    if missing := [name for name in required if name not in said]:
-        raise DataError(f"{where} does not say {', '.join(missing)}")
-    values: dict[str, Any] = {}
-    for name, value in said.items():
-        kind, words = _KINDS[str(known[name].type)]
-        item = {"tuple[str, ...]": str, "tuple[int, ...]": int}.get(str(known[name].type))
-        wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
-        if wrong or (item and not all(isinstance(v, item) for v in value)):
-            raise DataError(f"{where}: {name} is {value!r}", f"it must be {words}")
-        values[name] = tuple(value) if isinstance(value, list) else value
-    return values

@@ -21,6 +21,7 @@ from harness.own_data.bids.images import RowsOf, load_image, repetition_time
 from harness.own_data.bids.layout import PREFIX, BidsFile
 from harness.own_data.bids.open import BidsResponses
 from harness.own_data.description import Description, Run
+from harness.own_data.repeats import Presentations, separate
 from harness.own_data.tables import open_array
 
 SAME = 0.01
@@ -32,37 +33,81 @@ def open_run(folder: Path, said: Description, participant: str, run: Run) -> Any
 
     Returns
     -------
-    array-like, shape (n_volumes, n_columns)
+    array-like, shape (n_volumes, n_columns), or Presentations
+        Where the run was presented several times: each presentation without its own confounds.
 
     Raises
     ------
     DataError
-        There is no such array, it is not whole, or nothing is left of it.
+        There is no such array, it is not whole, nothing is left of it, or presentations differ.
     """
+    found: list[Any] = []
     if said.is_bids:
-        values: Any = bids_of(folder, said, participant).open(run.bids)
-        _check_tr(said, bids_of(folder, said, participant).files(run.bids)[0])
+        source = bids_of(folder, said, participant)
+        for recorded in run.recorded:
+            found.append(source.open(recorded))
+            _check_tr(said, source.files(recorded)[0])
     else:
-        values = open_array(folder, said.response_address(participant, run.name))
-    return _trimmed(values, run, f"participant {participant}, run {run.name}")
+        for name in run.presentations:
+            address = said.response_address(participant, name)
+            found += separate(open_array(folder, address), f"{folder / address}")
+    where = f"participant {participant}, run {run.name}"
+    arrays = tuple(_trimmed(values, run, where) for values in found)
+    if len(arrays) == 1:
+        return arrays[0]
+    try:
+        presented = Presentations(arrays)
+    except DataError as error:
+        raise DataError(f"{where}: {error.message}", error.hint) from None
+    own = _confounds(folder, said, participant, run)
+    if not own:
+        return presented
+    if [len(each) for each in own] != [presented.shape[1]] * len(arrays):
+        raise DataError(
+            f"{where} was presented {len(arrays)} times, and has confounds of {len(own)} with"
+            f" {', '.join(str(len(each)) for each in own)} rows for {presented.shape[1]} volumes",
+            "say `repeats` in the run: an array of responses, and one of confounds, for each",
+        )
+    return presented.without(own)
 
 
 def open_confounds(folder: Path, said: Description, participant: str, run: Run) -> Doubles:
     """Read the confounds of a participant in a run, (n_volumes, k), trimmed as the responses.
+
+    Those of presentations, of which responses are the mean, left each presentation before: none
+    is left, (n_volumes, 0).
 
     Raises
     ------
     DataError
         There are none, or a value is missing.
     """
+    found = _confounds(folder, said, participant, run)
+    return found[0] if len(found) == 1 else np.empty((len(found[0]), 0))
+
+
+def _confounds(folder: Path, said: Description, participant: str, run: Run) -> list[Doubles]:
+    """Read the confounds of every presentation; none where the description names none."""
+    if not said.confounds and not (said.bids and said.bids.confounds):
+        return []
+    names = run.recorded if said.is_bids else run.presentations
+    return [_confounds_of(folder, said, participant, run, name) for name in names]
+
+
+def _confounds_of(
+    folder: Path, said: Description, participant: str, run: Run, name: str
+) -> Doubles:
+    """Read the confounds of one presentation, (n_volumes, k), trimmed."""
     where = f"confounds of participant {participant}, run {run.name}"
     if not said.is_bids:
         values = np.asarray(
-            open_array(folder, said.confound_address(participant, run.name)), np.float64
+            open_array(folder, said.confound_address(participant, name)), np.float64
         )
+        if values.ndim != 2:
+            raise DataError(f"{where} have shape {values.shape}", "expected (volumes, columns)")
         return np.asarray(_trimmed(values, run, where)[:], np.float64)
     source = bids_of(folder, said, participant)
-    file = source.files(run.bids)[0]
+    file = source.files(name)[0]
     table = confounds_table(source.root, file, participant)
     values = as_array(read_confounds(table, source.bids.confounds))
     return np.asarray(_trimmed(values, run, where)[:], np.float64)
@@ -78,13 +123,14 @@ def unsteady(folder: Path, said: Description) -> str:
     odd = []
     for person in said.participants:
         source = bids_of(folder, said, person)
-        for run in said.runs:
-            try:
-                table = confounds_table(source.root, source.files(run.bids)[0], person)
-            except DataError:
-                continue
-            if (n := unsteady_volumes(table)) > run.skip:
-                odd.append(f"{person} {run.name} ({n})")
+        for run in said.runs_of(person):
+            for recorded in run.recorded:
+                try:
+                    table = confounds_table(source.root, source.files(recorded)[0], person)
+                except DataError:
+                    continue
+                if (n := unsteady_volumes(table)) > run.skip:
+                    odd.append(f"{person} {run.name} ({n})")
     if not odd:
         return ""
     return (
@@ -97,10 +143,10 @@ def bids_files(folder: Path, said: Description) -> Iterator[tuple[str, Path]]:
     """Yield every file of BIDS derivatives that a score is made of, with a name for its key."""
     for person in said.participants:
         source = bids_of(folder, said, person)
-        for run in said.runs:
-            paths = source.used(run.bids)
+        for recorded in (name for run in said.runs_of(person) for name in run.recorded):
+            paths = source.used(recorded)
             if said.bids and said.bids.confounds:
-                table = confounds_table(source.root, source.files(run.bids)[0], person)
+                table = confounds_table(source.root, source.files(recorded)[0], person)
                 beside = table.with_suffix(".json")
                 paths += [table, *([beside] if beside.is_file() else [])]
             for path in paths:
@@ -133,7 +179,7 @@ def _bids_of(
         folder,
         said.bids,
         participant,
-        tuple(run.bids for run in said.runs),
+        tuple(name for run in said.runs_of(participant) for name in run.recorded),
         said.rois,
         said.by == "roi",
     )
@@ -161,6 +207,55 @@ def side_by_side(parts: Mapping[str, Sequence[Doubles]]) -> dict[str, Doubles]:
             [np.pad(part, ((0, 0), (0, widest - part.shape[1]))) for part in own]
         )
         for person, own in parts.items()
+    }
+
+
+def heard_by_all(
+    said: Description, arrays: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[Any]]:
+    """List the arrays of each participant in the order of the runs; None where one is absent.
+
+    Ceilings come from the repeats of one run: the test run, where several were repeated. Others
+    are averaged.
+
+    Parameters
+    ----------
+    said : Description
+    arrays : mapping
+        By participant, by run.
+
+    Raises
+    ------
+    DataError
+        Only some participants have repeats of a run, or several runs could give the ceilings.
+    """
+    repeated = []
+    for run in said.runs:
+        own = {p: each[run.name] for p, each in arrays.items() if run.name in each}
+        several = [p for p, array in own.items() if isinstance(array, Presentations)]
+        if several and len(several) < len(own):
+            once = next(p for p in own if p not in several)
+            raise DataError(
+                f"run {run.name}: participant {once} has one presentation, {several[0]} several",
+                "give the mean, or every presentation, of everybody",
+            )
+        repeated += [run] if several else []
+    if len(repeated) > 1:
+        tested = [run for run in repeated if run.test]
+        if len(tested) != 1:
+            raise DataError(
+                f"runs {', '.join(r.name for r in repeated)} have repeats",
+                "ceilings come from one: say `test = true` in it, or give the means of the others",
+            )
+        repeated = tested
+    kept = {run.name for run in repeated}
+
+    def one(name: str, array: Any) -> Any:
+        return array.averaged if isinstance(array, Presentations) and name not in kept else array
+
+    return {
+        person: [one(run.name, each[run.name]) if run.name in each else None for run in said.runs]
+        for person, each in arrays.items()
     }
 
 

@@ -25,14 +25,17 @@ def open_array(folder: Path, address: str) -> Any:
 
     Returns
     -------
-    array-like of two dimensions
-        What can be sliced: a memory map, an HDF5 data set, an array.
+    array-like of two or three dimensions
+        What can be sliced: a memory map, an HDF5 data set, an array. Three are (presentations,
+        volumes, columns).
 
     Raises
     ------
     DataError
         There is no such array, or it has another number of dimensions.
     """
+    from harness.encode.design.leading import without_leading_ones
+
     name, _, key = address.partition(":")
     path = folder / name
     if path.suffix == ".npy":
@@ -55,8 +58,12 @@ def open_array(folder: Path, address: str) -> Any:
             f"{path} has no format that is read here",
             ".npy, .npz, HDF5 (.h5), netCDF (.nc), MATLAB (.mat)",
         )
-    if len(values.shape) != 2 or 0 in values.shape:
-        raise DataError(f"{address} has shape {tuple(values.shape)}", "expected (volumes, voxels)")
+    values = without_leading_ones(values)
+    if len(values.shape) not in (2, 3) or 0 in values.shape:
+        raise DataError(
+            f"{address} has shape {tuple(values.shape)}",
+            "expected (volumes, voxels), or (presentations, volumes, voxels)",
+        )
     return values
 
 

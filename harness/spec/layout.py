@@ -238,6 +238,11 @@ VARIABLES = (
     ),
     Variable("r_roi", ("participant", "roi"), "regions, beside `participant_value`"),
     Variable("ceiling_loo", ("participant", "roi"), "ceilings of regions, beside `r_best`"),
+    Variable(
+        "ceiling_repeats",
+        ("participant", "roi"),
+        "ceilings of regions from repeats: `ceiling` and `normalised` are of them",
+    ),
     Variable("ceiling_roi", ("participant", "roi"), "ceilings of regions, beside `r_roi`"),
     Variable("gain", ("story",), "paired tests over stories; `value` is its mean"),
     CURVE,

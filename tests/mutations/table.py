@@ -261,34 +261,46 @@ DESIGN_SLIPS = (
 
 SCORE_SLIPS = (
     Slip(
-        f"{SCORE}/protocol.py",
+        f"{SCORE}/encoded.py",
         '[f"participants {roi}" for roi in data.rois] * len(data.participants)',
         '[f"participants {roi}" for roi in data.rois for _ in data.participants]',
         "tests/encode/score/test_protocol.py",
     ),
     Slip(
-        f"{SCORE}/protocol.py",
+        f"{SCORE}/encoded.py",
         "np.stack([benjamini_hochberg(family) for family in each])",
         "np.stack([benjamini_hochberg(family) for family in each.T], axis=1)",
         "tests/encode/score/test_protocol.py",
     ),
     Slip(
-        f"{SCORE}/protocol.py",
+        f"{SCORE}/encoded.py",
         "result.nuisance.fold_joint_r2 - result.nuisance.fold_r2",
         "result.nuisance.fold_r2 - result.nuisance.fold_joint_r2",
         "tests/encode/score/test_protocol.py",
     ),
     Slip(
-        f"{SCORE}/protocol.py",
+        f"{SCORE}/encoded.py",
         "own = np.moveaxis(values.reshape(*values.shape[:-1], *shape), (-2, -1), (0, 1))",
         "own = np.moveaxis(values.reshape(*values.shape[:-1], *shape[::-1]), (-1, -2), (0, 1))",
         "tests/encode/score/test_protocol.py",
     ),
     Slip(
-        f"{SCORE}/protocol.py",
+        f"{SCORE}/encoded.py",
         'ceiling = float(score["ceiling_loo"].mean())',
         'ceiling = float(score["group_ceiling"].mean())',
         "tests/encode/score/test_protocol.py",
+    ),
+    Slip(
+        f"{SCORE}/lacking.py",
+        "count = present.sum(axis=0) - present[i]",
+        "count = present.sum(axis=0)",
+        "tests/encode/score/test_lacking.py -k ceiling_is_with_the_others",
+    ),
+    Slip(
+        f"{DESIGN}/lacking.py",
+        "np.flatnonzero(~np.isin(labels, list(lacked)))",
+        "np.arange(len(labels))",
+        "tests/encode/score/test_lacking.py -k groups",
     ),
     Slip(
         f"{SCORE}/responses.py",
@@ -353,8 +365,8 @@ SCORE_SLIPS = (
     ),
     Slip(
         f"{SCORE}/unique.py",
-        'score["ceiling_loo"] ** 2',
-        'score["ceiling_loo"]',
+        "np.sign(score[top]) * score[top] ** 2",
+        "np.sign(score[top]) * score[top]",
         "tests/encode/score/test_protocol.py -k unique_part",
     ),
     Slip(

@@ -21,7 +21,7 @@ class ResponseSource(Protocol):
     """Responses of participants who had the same stimulus, in the same rows.
 
     Participants may differ in their number of voxels. Where a run was repeated, its rows hold the
-    mean of the repeats.
+    mean of the repeats. Rows of a run that a participant lacks are NaN.
     """
 
     @property
@@ -36,6 +36,10 @@ class ResponseSource(Protocol):
 
     def n_voxels(self, participant: str) -> int:
         """Return the number of voxels of a participant."""
+        ...
+
+    def absent(self, participant: str) -> tuple[Any, ...]:
+        """Return the labels of the runs that a participant lacks."""
         ...
 
     def block(self, participant: str, start: int, stop: int) -> Floats:
@@ -93,41 +97,50 @@ class PartedResponses:
     Parameters
     ----------
     parts : mapping
-        For each participant, the parts in the order of the recording's rows.
+        For each participant, the parts in the order of the recording's rows; None for a run that
+        they lack.
     labels : sequence
         Run label of each part, the same for all participants.
 
     Raises
     ------
     DataError
-        Participants differ in their rows, or the parts of one in their voxels.
+        Participants differ in their rows, or the parts of one in their voxels; somebody lacks all
+        runs, or everybody one.
     """
 
-    parts: Mapping[str, Sequence[ResponseRows]]
+    parts: Mapping[str, Sequence[ResponseRows | None]]
     labels: Sequence[Any]
 
     def __post_init__(self) -> None:
         if not self.parts:
             raise DataError("there are no participants", "give the parts of at least one")
-        expected: list[int] = []
+        expected: dict[int, int] = {}
         for name, parts in self.parts.items():
-            rows = [part.n_rows for part in parts]
-            widths = {part.values.shape[-1] for part in parts}
+            there = {number: part for number, part in enumerate(parts) if part is not None}
+            widths = {part.values.shape[-1] for part in there.values()}
             if len(parts) != len(self.labels) or len(widths) != 1:
                 raise DataError(
-                    f"participant {name} has {len(parts)} parts with {sorted(widths)} voxels for"
+                    f"participant {name} has {len(there)} parts with {sorted(widths)} voxels for"
                     f" {len(self.labels)} runs",
                     "give one part for each run, all with the same voxels",
                 )
-            expected = expected or rows
-            if rows != expected:
-                run = next(i for i, (a, b) in enumerate(zip(rows, expected, strict=True)) if a != b)
-                raise DataError(
-                    f"participant {name} has {rows[run]} rows in run {self.labels[run]}, others"
-                    f" have {expected[run]}",
-                    "trim both alike, or score participants with other rows on their own",
-                )
-        if sum(len(part.values.shape) == 3 for part in next(iter(self.parts.values()))) > 1:
+            for run, part in there.items():
+                if part.n_rows != expected.setdefault(run, part.n_rows):
+                    raise DataError(
+                        f"participant {name} has {part.n_rows} rows in run {self.labels[run]},"
+                        f" others have {expected[run]}",
+                        "trim both alike, or score participants with other rows on their own",
+                    )
+        if nobody := [str(label) for k, label in enumerate(self.labels) if k not in expected]:
+            raise DataError(f"nobody has run {', '.join(nobody)}", "leave it out")
+        repeated = {
+            run
+            for parts in self.parts.values()
+            for run, part in enumerate(parts)
+            if part is not None and len(part.values.shape) == 3
+        }
+        if len(repeated) > 1:
             raise DataError("more than one run has repeats", "average those of the training runs")
         check_runs(self.runs)
 
@@ -139,55 +152,85 @@ class PartedResponses:
     @property
     def runs(self) -> Positions:
         """Position of the run of every row in ``labels``, (n_samples,)."""
-        lengths = [part.n_rows for part in next(iter(self.parts.values()))]
+        lengths = self._lengths
         return np.repeat(np.arange(len(lengths)), lengths)
+
+    @property
+    def _lengths(self) -> list[int]:
+        """Rows of every run, from whoever has it."""
+        runs = zip(*self.parts.values(), strict=True)
+        return [next(part.n_rows for part in each if part is not None) for each in runs]
+
+    def absent(self, participant: str) -> tuple[int, ...]:
+        """Positions in ``labels`` of the runs that a participant lacks."""
+        return tuple(n for n, part in enumerate(self.parts[participant]) if part is None)
 
     def n_voxels(self, participant: str) -> int:
         """Return the number of voxels of a participant."""
-        return int(self.parts[participant][0].values.shape[-1])
+        there = next(part for part in self.parts[participant] if part is not None)
+        return int(there.values.shape[-1])
 
     def block(self, participant: str, start: int, stop: int) -> Floats:
-        """Read voxels ``start`` to ``stop``, (n_samples, stop - start)."""
-        return np.concatenate([part.mean(start, stop) for part in self.parts[participant]])
+        """Read voxels ``start`` to ``stop``, (n_samples, stop - start); NaN in absent runs."""
+        found = [None if p is None else p.mean(start, stop) for p in self.parts[participant]]
+        kind = next(block.dtype for block in found if block is not None)
+        kind = kind if np.issubdtype(kind, np.floating) else np.dtype(np.float64)
+        lengths = self._lengths if None in self.parts[participant] else [0] * len(found)
+        return np.concatenate(
+            [
+                np.full((n, stop - start), np.nan, kind) if block is None else block
+                for block, n in zip(found, lengths, strict=True)
+            ]
+        )
 
     def repeats(self, participant: str, start: int, stop: int) -> Floats | None:
         """Read the repeats of the repeated run, (n_repeats, n_rows, stop - start)."""
         for part in self.parts[participant]:
-            if len(part.values.shape) == 3:
+            if part is not None and len(part.values.shape) == 3:
                 return part.read(start, stop)
         return None
 
 
 @dataclass(frozen=True, eq=False)
-class OneParticipant:
-    """One participant of a source; a :class:`ResponseSource`.
+class SomeParticipants:
+    """Participants of a source, in the rows that they all have; a :class:`ResponseSource`.
 
     Parameters
     ----------
     source : ResponseSource
-    name : str
+    names : tuple of str
+    rows : array of int, optional
+        Rows, of whole runs, where these are not all.
     """
 
     source: ResponseSource
-    name: str
+    names: tuple[str, ...]
+    rows: Positions | None = None
 
     @property
     def participants(self) -> tuple[str, ...]:
-        """The name of the participant."""
-        return (self.name,)
+        """Names of these participants."""
+        return self.names
 
     @property
     def runs(self) -> Positions:
-        """Run label of every row, (n_samples,)."""
-        return self.source.runs
+        """Run label of every row, (n_rows,)."""
+        runs = np.asarray(self.source.runs)
+        return runs if self.rows is None else runs[self.rows]
+
+    def absent(self, participant: str) -> tuple[Any, ...]:
+        """Labels of those of ``runs`` that a participant lacks."""
+        lacked = self.source.absent(participant)
+        return lacked if self.rows is None else tuple(np.intersect1d(lacked, self.runs))
 
     def n_voxels(self, participant: str) -> int:
         """Return the number of voxels."""
         return self.source.n_voxels(participant)
 
     def block(self, participant: str, start: int, stop: int) -> Floats:
-        """Read voxels ``start`` to ``stop``, (n_samples, stop - start)."""
-        return self.source.block(participant, start, stop)
+        """Read voxels ``start`` to ``stop``, (n_rows, stop - start)."""
+        block = self.source.block(participant, start, stop)
+        return block if self.rows is None else block[self.rows]
 
     def repeats(self, participant: str, start: int, stop: int) -> Floats | None:
         """Read the repeats of the repeated run, (n_repeats, n_rows, stop - start)."""

@@ -10,22 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from harness.encode.design.confounds import Drift
 from harness.encode.design.features import zscore_by_run
+from harness.encode.design.lacking import folds_of_rows, sharing
 from harness.encode.design.options import EncodingOptions
-from harness.encode.design.sources import OneParticipant
+from harness.encode.design.sources import SomeParticipants
+from harness.encode.design.splits import contiguous_folds
 from harness.encode.design.targets import usable_columns
 from harness.encode.score.protocol import Responses, prepare, score_responses
 from harness.encode.score.voxel_parts import by_part
 from harness.encode.score.voxel_table import voxel_table
+from harness.encode.voxels.repeated import repeated_rows
 from harness.encode.voxels.stream_options import PenaltyScope
 from harness.errors import DataError
-from harness.numeric.arrays import Bools, Doubles, Ints
+from harness.numeric.arrays import Bools, Doubles, Ints, Positions
 
 if TYPE_CHECKING:
     from harness.encode.design.sources import ResponseSource
@@ -64,9 +67,12 @@ class Naturalistic:
         responses were detrended, the period at which they were.
     confounds : mapping
         By participant, what has nothing to do with the stimulus (motion, aCompCor),
-        (n_samples, k), of everybody or of nobody.
+        (n_samples, k), of everybody or of nobody. Rows of a run that they lack are not looked at.
     bands : mapping
         Further regressors (n_samples,) by name, by band: for the partition of variance.
+    repeat_ceilings : bool
+        Whether ceilings of regions come from the repeats of the source, where it has any, and not
+        from the other participants. Those of voxels do.
     """
 
     source: ResponseSource
@@ -77,6 +83,7 @@ class Naturalistic:
     cutoff: float | None = None
     confounds: Mapping[str, Doubles] = field(default_factory=dict)
     bands: Mapping[str, Mapping[str, Doubles]] = field(default_factory=dict)
+    repeat_ceilings: bool = False
 
     def __post_init__(self) -> None:
         if self.confounds and set(self.confounds) != set(self.source.participants):
@@ -94,6 +101,12 @@ class Naturalistic:
                         f"participant {name}: {what} has shape {np.shape(values)} for"
                         f" {n_voxels} voxels"
                     )
+
+    @property
+    def absent(self) -> dict[str, tuple[Any, ...]]:
+        """By participant, labels of the runs that they lack; those who have all are not in it."""
+        each = {p: self.source.absent(p) for p in self.source.participants}
+        return {name: lacked for name, lacked in each.items() if lacked}
 
     @property
     def rois(self) -> tuple[str, ...]:
@@ -128,31 +141,39 @@ def region_means(data: Naturalistic, rois: Sequence[str] = ()) -> Responses:
             "score every voxel (resolution=voxel), or give masks",
         )
     values: dict[str, Doubles] = {}
+    repeats: dict[str, Doubles] = {}
     left_out: dict[str, str] = {}
-    runs = np.asarray(data.source.runs)
     for participant in data.source.participants:
         masks = data.masks.get(participant, {})
         if missing := [roi for roi in names if roi not in masks]:
             left_out[participant] = f"no mask of {', '.join(missing)}"
             continue
-        means, counts = _summed(data.source, participant, [masks[r] for r in names])
+        chosen = [masks[r] for r in names]
+        means, counts, repeated = _summed(
+            data.source, participant, chosen, repeats=data.repeat_ceilings
+        )
         if empty := [roi for roi, n in zip(names, counts, strict=True) if n == 0]:
             left_out[participant] = (
                 f"no usable voxel in {', '.join(empty)}: all are constant for long, or not finite"
             )
             continue
         values[participant] = means / counts
+        if repeated is not None:
+            repeats[participant] = repeated / counts
     if not values:
         raise DataError(f"nobody has responses of {', '.join(names)}: {left_out}")
     found = prepare(
         values,
         names,
-        runs,
+        data.source.runs,
         tr=data.tr,
         cutoff=data.cutoff,
         confounds=data.confounds or None,
         nuisance=dict(data.nuisance),
         bands=data.bands,
+        absent=data.absent,
+        repeats=repeats,
+        repeated_rows=_repeated_rows(data.source, repeats),
     )
     return replace(found, left_out={**left_out, **found.left_out})
 
@@ -244,44 +265,73 @@ def stream_stories(
         beside = np.column_stack(list(data.nuisance.values()))
     ceilings = {p: c for p, c in data.ceilings.items() if p in data.source.participants}
     scores: dict[str, xr.Dataset] = {}
+    if folds is None and data.absent:
+        folds = contiguous_folds(data.source.runs, options.n_outer, options.gap)
     for source, own in _streams(data):
         if only and only not in source.participants:
             continue
-        scores |= stream_layers(
-            recording,
+        there, heard, regressors, numbers = folds, recording, beside, None
+        if source.rows is not None:
+            assert folds is not None
+            there, numbers = folds_of_rows(folds, source.rows, source.participants)
+            heard = recording.isel(sample=source.rows)
+            regressors = None if beside is None else beside[source.rows]
+        found = stream_layers(
+            heard,
             source,
             options=options,
-            nuisance=beside,
-            folds=folds,
+            nuisance=regressors,
+            folds=there,
             ceilings={p: ceilings[p] for p in source.participants if p in ceilings} or None,
             stream=StreamOptions(scope=scope),
             drift=None if data.cutoff is None else Drift(data.tr, data.cutoff),
             confounds=own,
             only=only,
         )
-    return scores
+        if numbers is not None:
+            found = {p: score.assign_coords(fold=numbers) for p, score in found.items()}
+        scores |= found
+    return {name: scores[name] for name in data.source.participants if name in scores}
 
 
-def _streams(data: Naturalistic) -> Iterator[tuple[ResponseSource, Doubles | None]]:
+def _streams(data: Naturalistic) -> Iterator[tuple[SomeParticipants, Doubles | None]]:
     """Participants who share a design, with their confounds.
 
-    Confounds of their own change the kernel of a participant. Beside a hundred thousand voxels a
-    decomposition for each participant costs little; for regions there is a cheaper way
-    (:mod:`harness.encode.solve.by_participant`).
+    Confounds of their own change the kernel of a participant, and so do runs that they lack. Beside
+    a hundred thousand voxels a decomposition for each participant costs little; for regions there
+    is a cheaper way (:mod:`harness.encode.solve.by_participant`).
     """
-    if not data.confounds:
-        yield data.source, None
-        return
-    for name in data.source.participants:
-        yield OneParticipant(data.source, name), np.asarray(data.confounds[name], np.float64)
+    source = data.source
+    for group in sharing(data.absent, source.participants, source.runs):
+        rows = None if group.whole else group.rows
+        if not data.confounds:
+            yield SomeParticipants(source, group.participants, rows), None
+            continue
+        for name in group.participants:
+            own = np.asarray(data.confounds[name], np.float64)
+            yield SomeParticipants(source, (name,), rows), own if rows is None else own[rows]
+
+
+def _repeated_rows(source: ResponseSource, repeats: Mapping[str, Doubles]) -> Positions | None:
+    """Find the rows that are the mean of the repeats, in whoever shows it."""
+    found = (repeated_rows(source, name) for name in repeats)
+    return next((rows for rows in found if rows is not None), None)
 
 
 def _summed(
-    source: ResponseSource, participant: str, masks: Sequence[Bools]
-) -> tuple[Doubles, Ints]:
-    """Sum z-scored usable voxels, (n_samples, n_masks), and count them."""
-    runs = np.asarray(source.runs)
-    sums = np.zeros((len(runs), len(masks)))
+    source: ResponseSource, participant: str, masks: Sequence[Bools], *, repeats: bool
+) -> tuple[Doubles, Ints, Doubles | None]:
+    """Sum z-scored usable voxels, (n_samples, n_masks), and count them.
+
+    Rows of absent runs are NaN. Sums of each repeat of the repeated run, (n_repeats, n_rows,
+    n_masks), where they are asked for, are in the same unit: that of the mean of the repeats.
+    """
+    labels = np.asarray(source.runs)
+    there = ~np.isin(labels, list(source.absent(participant)))
+    runs = labels[there]
+    sums = np.full((len(labels), len(masks)), np.nan)
+    sums[there] = 0.0
+    repeated: Doubles | None = None
     counts = np.zeros(len(masks), np.int64)
     members = np.stack(masks)
     for start in range(0, source.n_voxels(participant), WIDTH):
@@ -289,9 +339,17 @@ def _summed(
         wanted = members[:, start:stop]
         if not wanted.any():
             continue
-        block = np.asarray(source.block(participant, start, stop), np.float64)
+        block = np.asarray(source.block(participant, start, stop)[there], np.float64)
         usable = usable_columns(block, runs)
+        each = source.repeats(participant, start, stop) if repeats else None
+        if each is not None:
+            one = np.zeros(each.shape[1], np.int64)
+            usable &= np.all([usable_columns(repeat, one) for repeat in each], axis=0)
         chosen = wanted[:, usable].astype(np.float64)
-        sums += np.asarray(zscore_by_run(block[:, usable], runs), np.float64) @ chosen.T
+        sums[there] += np.asarray(zscore_by_run(block[:, usable], runs), np.float64) @ chosen.T
+        if each is not None:
+            own = np.asarray(each[:, :, usable], np.float64)
+            own = (own - own.mean(axis=(0, 1))) / own.mean(axis=0).std(axis=0)
+            repeated = (0.0 if repeated is None else repeated) + own @ chosen.T
         counts += chosen.sum(axis=1).astype(np.int64)
-    return sums, counts
+    return sums, counts, repeated

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from harness.encode.design.confounds import (
 from harness.encode.design.features import zscore_by_run
 from harness.encode.design.targets import FLAT, flat_from
 from harness.errors import DataError
-from harness.numeric.arrays import Doubles, Ints
+from harness.numeric.arrays import Doubles, Ints, Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,13 @@ class Responses:
         Participants that were dropped, and why.
     bands : mapping
         Further regressors (sample,) by name, by band: for the partition of variance.
+    absent : mapping
+        By participant, labels of the runs that they lack; values are NaN there.
+    repeats : mapping
+        By participant, the repeats (n_repeats, n_rows, roi) of the run that was presented several
+        times, of which ``values`` have the mean.
+    repeated_rows : array of int, optional
+        Rows of that run, where it is known which it is.
     """
 
     values: Doubles
@@ -54,6 +61,9 @@ class Responses:
     drift: Drift | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     bands: Mapping[str, Mapping[str, Doubles]] = field(default_factory=dict)
+    absent: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    repeats: Mapping[str, Doubles] = field(default_factory=dict)
+    repeated_rows: Positions | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.participants), len(self.runs), len(self.rois))
@@ -61,6 +71,29 @@ class Responses:
             raise DataError(f"responses have shape {self.values.shape}, their labels say {shape}")
         if self.confounds is not None and self.confounds.shape[:2] != shape[:2]:
             raise DataError(f"confounds have shape {self.confounds.shape}, the responses {shape}")
+
+    def of(self, participants: Sequence[str], rows: Positions) -> Responses:
+        """Return some participants, in rows (of whole runs) that they all have."""
+        known = self.repeated_rows
+        if known is not None:
+            inside = np.isin(known, rows).all()
+            known = np.searchsorted(rows, known).astype(np.intp) if inside else None
+        who = np.array([self.participants.index(name) for name in participants], np.intp)
+        return replace(
+            self,
+            values=self.values[np.ix_(who, rows)],
+            participants=tuple(participants),
+            runs=self.runs[rows],
+            nuisance={name: column[rows] for name, column in self.nuisance.items()},
+            confounds=None if self.confounds is None else self.confounds[np.ix_(who, rows)],
+            bands={
+                band: {name: column[rows] for name, column in own.items()}
+                for band, own in self.bands.items()
+            },
+            absent={},
+            repeats={name: self.repeats[name] for name in participants if name in self.repeats},
+            repeated_rows=known,
+        )
 
     def cleaned(self, pieces: npt.ArrayLike) -> Cleaned:
         """Take drift and confounds out of everybody's responses, piece by piece; z-score by run.
@@ -141,6 +174,9 @@ def prepare(
     confounds: Mapping[str, npt.ArrayLike] | None = None,
     nuisance: Mapping[str, npt.ArrayLike] | None = None,
     bands: Mapping[str, Mapping[str, Doubles]] | None = None,
+    absent: Mapping[str, tuple[Any, ...]] | None = None,
+    repeats: Mapping[str, Doubles] | None = None,
+    repeated_rows: Positions | None = None,
 ) -> Responses:
     """Z-score each participant's responses by run, and say what is to be taken out of them.
 
@@ -160,6 +196,12 @@ def prepare(
         What has to do with the stimulus, but not with its meaning, (sample,) by name.
     bands : mapping, optional
         Further regressors of bands (:func:`harness.stimuli.position.bands`).
+    absent : mapping, optional
+        By participant, labels of the runs that they lack. Their rows are not looked at.
+    repeats : mapping, optional
+        By participant, the repeats of the run that was repeated, (n_repeats, n_rows, roi).
+    repeated_rows : array of int, optional
+        Rows of that run.
 
     Returns
     -------
@@ -182,10 +224,13 @@ def prepare(
                 f"participant {name} has responses of shape {response.shape},"
                 f" not {(len(labels), len(rois))} (sample, roi)"
             )
-        if reason := _unusable(response, rois, labels):
+        there = ~np.isin(labels, list((absent or {}).get(name, ())))
+        if reason := _unusable(response[there], rois, labels[there]):
             left_out[name] = reason
             continue
-        kept[name] = np.asarray(zscore_by_run(response, labels), np.float64)
+        own = np.full(response.shape, np.nan)
+        own[there] = zscore_by_run(response[there], labels[there])
+        kept[name] = own
     if not kept:
         raise DataError(f"no participant is left: {left_out}")
     moved = None
@@ -201,6 +246,9 @@ def prepare(
         None if cutoff is None else Drift(tr, cutoff),
         left_out,
         bands or {},
+        {name: tuple(lacked) for name, lacked in (absent or {}).items() if name in kept and lacked},
+        {name: each for name, each in (repeats or {}).items() if name in kept},
+        repeated_rows,
     )
 
 

@@ -98,6 +98,11 @@ class StoryBenchmark(ABC):
         return {}
 
     @property
+    def repeat_ceilings(self) -> bool:
+        """Whether ceilings of regions come from repeats, where there are any; voxels' always do."""
+        return False
+
+    @property
     def encoding(self) -> EncodingOptions:
         """Delays, folds, penalties, solver: a field, where users may set them."""
         return EncodingOptions()
@@ -177,6 +182,7 @@ class StoryBenchmark(ABC):
             cutoff=self.cutoff,
             confounds=self.confounds,
             bands=self.bands() if self.options.partition else {},
+            repeat_ceilings=self.repeat_ceilings,
         )
 
     def score(self, recordings: Recordings) -> xr.Dataset:

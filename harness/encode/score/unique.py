@@ -21,7 +21,7 @@ def unique_part(score: xr.Dataset, seed: int = 0) -> xr.Dataset:
     ----------
     score : Dataset
         ``fold_r`` and, with nuisance, ``fold_unique_r2`` (fold, participant, roi), ``nuisance_r``
-        and ``unique_r2`` (participant, roi); ``ceiling_loo``, where there is one.
+        and ``unique_r2`` (participant, roi); ``ceiling_repeats`` or ``ceiling_loo``.
     seed : int
         Of the bootstrap.
 
@@ -50,8 +50,9 @@ def unique_part(score: xr.Dataset, seed: int = 0) -> xr.Dataset:
     found["unique"] = float(people.mean())
     found["unique_low"], found["unique_high"] = float(interval.low), float(interval.high)
     found["unique_by_roi"] = score["unique_r2"]
-    if "ceiling_loo" in score:
-        ceiling = float((np.sign(score["ceiling_loo"]) * score["ceiling_loo"] ** 2).mean())
+    top = "ceiling_repeats" if "ceiling_repeats" in score else "ceiling_loo"
+    if top in score:
+        ceiling = float((np.sign(score[top]) * score[top] ** 2).mean())
         found["unique_of_ceiling"] = found["unique"] / ceiling if ceiling > 0 else np.nan
     folds = score["fold_unique_r2"]
     overall = _crossed(folds.mean("roi"))
@@ -82,8 +83,10 @@ def _crossed(folds: xr.DataArray) -> Crossed | None:
 
 def _each_participant(folds: xr.DataArray) -> dict[str, Any]:
     values = folds.mean("roi").transpose("participant", "fold").values
-    n = values.shape[1]
-    mean, error = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(n)
+    n = np.isfinite(values).sum(axis=1)  # of parts that a participant lacks there is no score
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.nansum(values, axis=1) / n
+        error = np.sqrt(np.nansum(np.square(values - mean[:, None]), axis=1) / (n - 1) / n)
     half = scipy.stats.t.ppf(0.975, n - 1) * error
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * scipy.stats.t.sf(np.abs(mean / error), n - 1)

@@ -38,22 +38,29 @@ def by_part(scores: Mapping[str, xr.Dataset], masks: Masks, rois: Sequence[str])
     -------
     dict
         Variables: ``fold_r`` and ``fold_unique_r2``, (fold, participant, roi), without ``roi``
-        where there are no regions; where participants have the same number of parts. And, with at
-        least three parts, ``voxel_unique_p`` (voxel,), of no unique part, two-sided, by t over
-        parts, and ``voxel_unique_q``, adjusted over the voxels of a participant
-        (Benjamini-Hochberg); not where permutations were asked for, which test it themselves.
+        where there are no regions; where participants have the same number of parts. A score with a
+        coordinate ``fold`` is of these parts alone (the participant lacks a run): NaN in the
+        others. And, with at least three parts, ``voxel_unique_p`` (voxel,), of no unique part,
+        two-sided, by t over parts, and ``voxel_unique_q``, adjusted over the voxels of a
+        participant (Benjamini-Hochberg); not where permutations were asked for, which test it
+        themselves.
     """
     found: dict[str, Any] = {}
     first = next(iter(scores.values()))
+    whole = {score.sizes["fold"] for score in scores.values() if "fold" not in score.coords}
+    last = [int(s["fold"].max()) + 1 for s in scores.values() if "fold" in s.coords]
+    n_parts = max([*whole, *last])
     for source, name in PARTS.items():
-        if source not in first or len({score.sizes["fold"] for score in scores.values()}) > 1:
+        if source not in first or len(whole) > 1:
             continue
-        each = [_means(s[source].values, masks.get(p, {}), rois) for p, s in scores.items()]
+        each = [
+            _means(_placed(s[source], n_parts), masks.get(p, {}), rois) for p, s in scores.items()
+        ]
         dims = ("fold", "participant", "roi") if rois else ("fold", "participant")
         found[name] = (dims, np.stack(each, axis=1))
     tested = "unique_p" in first
-    if "fold_unique_r2" in first and first.sizes["fold"] >= FEWEST and not tested:
-        p = [unique_p(score["fold_unique_r2"].values) for score in scores.values()]
+    if "fold_unique_r2" in first and n_parts >= FEWEST and not tested:
+        p = [_tested(score["fold_unique_r2"].values) for score in scores.values()]
         q = [benjamini_hochberg(own) for own in p]
         found["voxel_unique_p"] = ("voxel", np.concatenate(p))
         found["voxel_unique_q"] = ("voxel", np.concatenate(q))
@@ -79,6 +86,19 @@ def unique_p(folds: npt.NDArray[Any]) -> Doubles:
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.asarray(2 * scipy.stats.t.sf(np.abs(mean / error), n - 1))
     return np.where((mean == 0) & (error == 0), 1.0, p)
+
+
+def _placed(folds: xr.DataArray, n_parts: int) -> npt.NDArray[Any]:
+    """Put parts where they are among all, (n_parts, n_voxels); NaN in the others."""
+    if "fold" not in folds.coords:
+        return folds.values
+    placed = np.full((n_parts, folds.sizes["voxel"]), np.nan)
+    placed[folds["fold"].values] = folds.values
+    return placed
+
+
+def _tested(folds: npt.NDArray[Any]) -> Doubles:
+    return unique_p(folds) if len(folds) >= FEWEST else np.full(folds.shape[1], np.nan)
 
 
 def _means(folds: npt.NDArray[Any], masks: Mapping[str, Bools], rois: Sequence[str]) -> Doubles:

@@ -65,7 +65,7 @@ class Inspection:
         Quantiles over columns of the standard deviation over volumes, by participant.
     lags : LagCurve, optional
     participants : tuple of str
-        Of whom there are responses, in the order of ``lags``.
+        Of whom there are responses to all runs, in the order of ``lags``.
     """
 
     name: str
@@ -133,6 +133,7 @@ class _Look:
         self._values()
         people = self._people()
         sampled = {p: self._sampled(p) for p in people}
+        labels = {p: self._labels(p) for p in people}
         curve = self._lags(sampled, clocks)
         self.findings.sort(key=lambda f: f.level is not Level.REFUSED)
         return Inspection(
@@ -144,24 +145,26 @@ class _Look:
             self._run_table(clocks),
             array_table(self.counts),
             word_paces(self.passages, clocks, self.said.tr),
-            spectra(sampled, self._labels(), self.said.tr),
-            changes(sampled, self._labels(), [r.name for r in self.said.runs]),
+            spectra(sampled, labels, self.said.tr),
+            changes(sampled, labels, [r.name for r in self.said.runs]),
             spreads(self.counts),
             curve,
-            people,
+            tuple(p for p in people if len(self.said.runs_of(p)) == len(self.said.runs)),
         )
 
     def _open(self) -> None:
+        from harness.own_data.repeats import Presentations
         from harness.own_data.responses import open_run
 
         for person in self.said.participants:
-            for run in self.said.runs:
+            for run in self.said.runs_of(person):
                 try:
                     array = open_run(self.folder, self.said, person, run)
                 except HarnessError as error:
                     self.findings.append(refused(error))
                     continue
-                self.arrays[person, run.name] = array
+                mean = array.averaged if isinstance(array, Presentations) else array
+                self.arrays[person, run.name] = mean
 
     def _words(self) -> None:
         from harness.own_data.words import words_of_run
@@ -246,41 +249,42 @@ class _Look:
             self.findings += of_values(counts, f"participant {person}, run {run}", by_roi)
 
     def _people(self) -> tuple[str, ...]:
-        """Participants with all runs, in shapes that agree with the first one's."""
-        runs = [r.name for r in self.said.runs]
-        whole = [p for p in self.said.participants if all((p, r) in self.arrays for r in runs)]
-        lengths = {p: [self.arrays[p, r].shape[0] for r in runs] for p in whole}
-        return tuple(
-            p
-            for p in whole
-            if lengths[p] == lengths[whole[0]]
-            and len({self.arrays[p, r].shape[1] for r in runs}) == 1
-            and self._usable(p).any()
-        )
+        """Participants with all the runs that they should have, as long as everybody's."""
+        lengths: dict[str, int] = {}
+        for (_, run), array in self.arrays.items():
+            lengths.setdefault(run, array.shape[0])
+        found = []
+        for person in self.said.participants:
+            runs = [r.name for r in self.said.runs_of(person)]
+            own = [self.arrays[person, r] for r in runs if (person, r) in self.arrays]
+            alike = [a.shape[0] for a in own] == [lengths.get(r) for r in runs]
+            if alike and len({a.shape[1] for a in own}) == 1 and self._usable(person).any():
+                found.append(person)
+        return tuple(found)
 
     def _usable(self, person: str) -> Any:
-        return np.all([usable(self.counts[person, r.name]) for r in self.said.runs], axis=0)
+        own = self.said.runs_of(person)
+        return np.all([usable(self.counts[person, r.name]) for r in own], axis=0)
 
     def _sampled(self, person: str) -> Floats:
         columns = np.flatnonzero(self._usable(person))
         chosen = columns[np.linspace(0, len(columns) - 1, min(SAMPLED, len(columns))).astype(int)]
         parts = [
             np.concatenate([_column(self.arrays[person, r.name], c) for c in chosen], axis=1)
-            for r in self.said.runs
+            for r in self.said.runs_of(person)
         ]
         return np.asarray(np.concatenate(parts), np.float64)
 
-    def _labels(self) -> Any:
-        people = self._people()
-        if not people:
-            return np.empty(0, int)
-        lengths = [self.arrays[people[0], r.name].shape[0] for r in self.said.runs]
-        return np.repeat(np.arange(len(lengths)), lengths)
+    def _labels(self, person: str) -> Any:
+        own = self.said.runs_of(person)
+        lengths = [self.arrays[person, r.name].shape[0] for r in own]
+        return np.repeat([self.said.runs.index(r) for r in own], lengths)
 
     def _lags(
         self, sampled: Mapping[str, Floats], clocks: Mapping[str, Doubles]
     ) -> LagCurve | None:
-        if not sampled or len(self.passages) < len(self.said.runs):
+        whole = [p for p in sampled if len(self.said.runs_of(p)) == len(self.said.runs)]
+        if not whole or len(self.passages) < len(self.said.runs):
             return None
         rate = np.concatenate(
             [word_rate(self.passages[r.name], clocks[r.name]) for r in self.said.runs]
@@ -288,7 +292,11 @@ class _Look:
         if np.ptp(rate) == 0 or min(map(len, clocks.values())) < SHORTEST:
             return None
         curve = lag_curve(
-            rate, list(sampled.values()), self._labels(), self.said.tr, self.said.cutoff
+            rate,
+            [sampled[p] for p in whole],
+            self._labels(whole[0]),
+            self.said.tr,
+            self.said.cutoff,
         )
         sound = all(f.level is not Level.REFUSED for f in self.findings)
         if sound and self.said.tr >= SLOW_SIGNAL:

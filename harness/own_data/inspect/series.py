@@ -13,26 +13,28 @@ from harness.own_data.inspect.values import ValueCounts, usable
 from harness.stimuli.passages import Passage
 
 
-def spectra(sampled: Mapping[str, Floats], labels: Any, tr: float) -> pd.DataFrame:
+def spectra(sampled: Mapping[str, Floats], labels: Mapping[str, Any], tr: float) -> pd.DataFrame:
     """Return the power of responses by frequency, a share of all, mean over columns and runs.
 
     Parameters
     ----------
     sampled : mapping
         Responses (n_samples, n_columns) by participant.
-    labels : array of int, shape (n_samples,)
-        Run of every row.
+    labels : mapping
+        Run of every row, (n_samples,), by participant.
     tr : float
         s.
     """
     from scipy.signal import periodogram
 
     rows = []
-    runs = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    if not runs:
+    every = [int(n) for own in labels.values() for n in np.unique(own, return_counts=True)[1]]
+    if not every:
         return pd.DataFrame()
-    length = min(map(len, runs))
+    length = min(every)  # the same frequencies for all
     for person, values in sampled.items():
+        own = labels[person]
+        runs = [np.flatnonzero(own == label) for label in np.unique(own)]
         total: Any = 0.0
         for run in runs:
             part = values[run[:length]]
@@ -47,12 +49,16 @@ def spectra(sampled: Mapping[str, Floats], labels: Any, tr: float) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-def changes(sampled: Mapping[str, Floats], labels: Any, names: Sequence[str]) -> pd.DataFrame:
+def changes(
+    sampled: Mapping[str, Floats], labels: Mapping[str, Any], names: Sequence[str]
+) -> pd.DataFrame:
     """Return the root mean square change of z-scored columns from volume to volume."""
     rows = []
     for person, values in sampled.items():
         for number, name in enumerate(names):
-            part = values[labels == number]
+            part = values[labels[person] == number]
+            if not len(part):
+                continue
             part = (part - part.mean(axis=0)) / np.maximum(part.std(axis=0), 1e-30)
             step = np.sqrt(np.square(np.diff(part, axis=0)).mean(axis=1))
             rows += [
