@@ -91,9 +91,11 @@ class FloatFormat:
             scale = torch.exp2(exponent.clamp(-127, 127).float())
             return (round_e2m1(blocks / scale) * scale).flatten(1)
         top = 6.0 if self.name == "nvfp4" else 7.0
-        layer = largest.amax() / (top * E4M3_LARGEST)
-        layer = torch.where(layer > 0, layer, 1.0)
-        scale = round_e4m3((largest / top / layer).clamp(_SMALLEST_E4M3, E4M3_LARGEST)) * layer
+        # Kept as what the scales of blocks are divided by, and divided by, as checkpoints have it.
+        overall = top * E4M3_LARGEST / largest.amax()
+        overall = torch.where(torch.isfinite(overall), overall, 1.0)
+        scale = (largest / top * overall).clamp(_SMALLEST_E4M3, E4M3_LARGEST)
+        scale = round_e4m3(scale) / overall
         elements = blocks / scale
         if self.name == "nvfp4":
             return (round_e2m1(elements) * scale).flatten(1)

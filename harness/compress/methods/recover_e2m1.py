@@ -73,8 +73,9 @@ def mxfp4_codes(weight: Tensor, block: int = 32) -> Fours:
 def nvfp4_codes(weight: Tensor, block: int = 16) -> Fours:
     """Find codes, E4M3 scales and the layer's scale of a weight in NVFP4.
 
-    Takes and raises what :func:`mxfp4_codes` does. The scale of the layer is any that gives every
-    weight back: each allows an interval, and the middle of what all allow is taken.
+    Takes and raises what :func:`mxfp4_codes` does. The scale of the layer is that by which its
+    largest weight is the largest number of the format. Where that was rounded away, it is any that
+    gives every weight back: each allows an interval, and the middle of what all allow is taken.
     """
     blocks = _blocks(weight, block)
     largest = blocks.abs().amax(-1)
@@ -94,10 +95,15 @@ def nvfp4_codes(weight: Tensor, block: int = 16) -> Fours:
     if bool(left.any()):
         raise _no_grid(int(left.sum()), block)
     codes = _nearest(blocks * rough / scale[..., None])
-    overall = _overall(weight, _magnitudes(codes) * scale[..., None])
     stored = scale.to(torch.float8_e4m3fn)
-    spread = (stored.float() / overall)[..., None]
-    return _checked(weight, Fours(_signed(codes, blocks), stored, overall), spread)
+    signed = _signed(codes, blocks)
+    first = torch.tensor([6 * E4M3_LARGEST]) / (weight.abs().max().float() or 1.0)
+    for overall in (first, _overall(weight, _magnitudes(codes) * scale[..., None])):
+        found = Fours(signed, stored, overall)
+        spread = (stored.float() / overall)[..., None]
+        if not bool(_wrong(weight, found, spread).any()):
+            break
+    return _checked(weight, found, spread)
 
 
 def _overall(weight: Tensor, steps: Tensor) -> Tensor:
@@ -143,12 +149,17 @@ def _signed(codes: Tensor, blocks: Tensor) -> Tensor:
 
 def _checked(weight: Tensor, found: Fours, spread: Tensor) -> Fours:
     """Return what was found, if it gives the same weights again when it is read in their type."""
+    wrong = _wrong(weight, found, spread)
+    if bool(wrong.any()):
+        raise _no_grid(int(wrong.sum()), weight.shape[1] // wrong.shape[1])
+    return found
+
+
+def _wrong(weight: Tensor, found: Fours, spread: Tensor) -> Tensor:
+    """Return which blocks (out, blocks) would be read as other values."""
     magnitudes = _magnitudes((found.codes & 7).long()).float()
     blocks = magnitudes.reshape(*found.scale.shape, -1) * spread
-    wrong = (blocks.flatten(1).to(weight.dtype) != weight.abs()).reshape(blocks.shape).any(-1)
-    if bool(wrong.any()):
-        raise _no_grid(int(wrong.sum()), blocks.shape[-1])
-    return found
+    return (blocks.flatten(1).to(weight.dtype) != weight.abs()).reshape(blocks.shape).any(-1)
 
 
 def _no_grid(count: int, block: int) -> CompressionError:

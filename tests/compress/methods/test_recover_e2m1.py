@@ -32,15 +32,23 @@ def parts(found: Fours) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    # Scales of NVFP4 are multiplied here and divided there: float32's last bit may differ.
     [("mxfp4", torch.float32), ("mxfp4", torch.bfloat16), ("nvfp4", torch.bfloat16)],
 )
 @pytest.mark.parametrize("seed", range(12))
 def test_rounded_weights_come_back(kind: Format, seed: int, dtype: torch.dtype) -> None:
-    weight = FloatFormat(kind).round(drawn(seed)).to(dtype)
+    # A run in bfloat16 rounds weights that are of bfloat16: products of few bits, and many ties.
+    weight = FloatFormat(kind).round(drawn(seed).to(dtype).float()).to(dtype)
     read = dense_weight(parts(FIND[kind](weight)))
     assert torch.equal(read.to(dtype), weight)
     assert torch.equal(torch.signbit(read)[weight != 0], torch.signbit(weight)[weight != 0])
+
+
+@pytest.mark.parametrize("largest", [2.734375, 2.296875, 1.3671875])
+def test_ties_of_bfloat16_come_back(largest: float) -> None:
+    weight = drawn(0, 256, 256).bfloat16().float()
+    weight[9, 4] = largest
+    weight = FloatFormat("nvfp4").round(weight.clamp(-largest, largest)).bfloat16()
+    assert torch.equal(dense_weight(parts(nvfp4_codes(weight))).bfloat16(), weight)
 
 
 @pytest.mark.skipif(find_spec("compressed_tensors") is None, reason="needs compressed-tensors")
