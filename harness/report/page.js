@@ -67,8 +67,9 @@ const page = (() => {
       : value >= 1e6 ? `${(value / 1e6).toPrecision(3)} M` : `${(value / 1e3).toPrecision(3)} k`;
     if (name === "mebibytes") return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
     if (name === "coverage") return `${Math.round(100 * value)} %`;
-    if (name === "change") return `${value > 0 ? "+" : ""}${value.toFixed(3)}`.replace("-", "\u2212");
-    return value.toFixed(digits[name]).replace("-", "\u2212");
+    // What rounds to nothing has no sign.
+    const text = value.toFixed(digits[name]), bare = Number(text) ? text : text.replace("-", "");
+    return (name === "change" && Number(text) > 0 ? "+" : "") + bare.replace("-", "\u2212");
   };
 
   // ---- downloads
@@ -82,5 +83,5 @@ const page = (() => {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
-  return { read, table, about, element, svg, $, FILTERS, wanted, passes, cells, facts, known, shown, download, listeners: [] };
+  return { read, table, about, element, svg, $, FILTERS, wanted, passes, cells, facts, known, shown, download };
 })();

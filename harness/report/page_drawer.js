@@ -3,7 +3,7 @@
   const { about, element, $, shown, known } = page;
   const FACTS = [
     ["command", "again, with its base"], ["options", "options"], ["seed", "seeds"], ["place", "computed on"],
-    ["versions", "versions"], ["stages", "versions of stages"], ["source", "weights"], ["key", "key"],
+    ["versions", "versions"], ["stages", "versions of stages"], ["source", "weights from"], ["key", "key"],
     ["submitter", "handed in by"], ["day", "accepted on"], ["entry", "entry"], ["recomputed", "recomputed"], ["notes", "notes"],
   ];
   const drawer = $("drawer");
@@ -15,7 +15,7 @@
     ["unique R\u00b2", known(row.unique) ? shown("unique", row.unique) + interval("unique", row.unique_low, row.unique_high) : ""],
     ["nuisance alone", shown("nuisance", row.nuisance)],
     ["ceiling", shown("value", row.ceiling)],
-    ["weights", known(row.mebibytes) ? `${shown("mebibytes", row.mebibytes)} MiB${known(row.bits) ? `, ${shown("bits", row.bits)} bits a weight` : ""}` : ""],
+    ["size on disk", known(row.mebibytes) ? `${shown("mebibytes", row.mebibytes)} MiB${known(row.bits) ? `, ${shown("bits", row.bits)} bits a weight` : ""}` : ""],
     ["verified", row.verified],
   ];
   page.open = (variant) => {

@@ -114,7 +114,7 @@ def top_html(page: Page, about: Mapping[str, Any], answer: str, figure: str) -> 
 <label>up to<select id="size"><option value="">any size</option>{options}</select></label>
 <label>controls<select id="controls"><option value="yes">shown</option>
 <option value="no">hidden</option><option value="only">alone</option></select></label></div>
-<noscript><p class="notice">The table and the figures need JavaScript, which is in this file; what
+<noscript><p>The table and the figures need JavaScript, which is in this file; what
 the board says stands below without it.</p></noscript>
 <h2 id="answer">How small, how compressed, at what loss?
 <span data-simulated hidden>{SIMULATED}</span></h2>
@@ -206,9 +206,8 @@ def _footer(page: Page) -> Iterator[str]:
     yield "have the licences that stand in their sections.</p>"
     yield "<p>Hand in results: "
     yield "<code>brainpress submit --as NAME --contact ADDRESS -o mine.zip</code>"
-    yield f', <a href="{escape(beside["how to hand in"])}">how it is checked</a>' * (
-        "how to hand in" in beside
-    )
+    if "how to hand in" in beside:
+        yield f', <a href="{escape(beside["how to hand in"])}">how it is checked</a>'
     yield ".</p>"
     links = [(beside[what], text) for what, text in _FILES.items() if what in beside]
     if links:

@@ -20,7 +20,7 @@ _SAID = {
     "place": ("device", "dtype", "context"),
     "source": ("source", "revision"),
 }
-_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:,;]+){2,}")
+_PATH = re.compile(r"(?:\b[A-Za-z]:)?(?:[\\/][^\s\\/:,;]+){2,}")
 """A path from a root: two folders deep, at least, so that a/b of a name is none."""
 
 

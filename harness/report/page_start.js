@@ -40,7 +40,7 @@
     const raw = location.hash.slice(1), place = raw && ($(decoded(raw)) || $(raw));
     if (!place) { if (!raw || raw.includes("=")) recall(); return; }
     for (let node = place; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
-    place.scrollIntoView({ block: "start" });
+    place.scrollIntoView({ block: "start", behavior: "instant" });
     if (!place.matches("a, button, summary")) {
       place.setAttribute("tabindex", "-1");
       place.focus({ preventScroll: true });

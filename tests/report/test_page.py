@@ -95,7 +95,9 @@ def test_controls_are_not_counted_as_models(html, board):
 
 def test_nothing_is_asked_of_the_network(html):
     outside = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
-    assert not re.search(r"(src|href)=[\"'](https?:)?//", outside)
+    # A link is followed by whoever clicks it; nothing else names an address.
+    links = re.sub(r'<a href="https://[^"]*" rel="nofollow noopener noreferrer">', "", outside)
+    assert not re.search(r"(src|href)=[\"'](https?:)?//", links)
     assert "default-src &#x27;none&#x27;" in html
     assert "unsafe-eval" not in html
     assert "script-src &#x27;unsafe-inline" not in html
@@ -122,7 +124,7 @@ def test_the_data_are_the_boards(html, board):
 
 
 def test_sections_say_what_is_known(html):
-    for text in ("known to be wrong", "CC0-1.0", "B. Author (2026)", "simulated data", "MIT"):
+    for text in ("<dt>notes</dt>", "CC0-1.0", "B. Author (2026)", "simulated data", "MIT"):
         assert text in html
     assert "the best model" in html
     assert "A CONTROL REACHES" not in html
@@ -284,7 +286,7 @@ def test_the_front_is_of_models_and_its_lines_are_of_controls(data):
 
 def test_the_answer_on_top_is_that_of_the_command(html, board, data):
     said = harness.answer(board, "smallest", draws=100)
-    top = html.split("<h2>All variants</h2>")[0]
+    top = html.split('<h2 id="table">')[0]
     for sentence in said["sentence"].values:
         assert escape(str(sentence)) in top
     for question, answer in data.answers.items():
