@@ -195,7 +195,8 @@ def _write_page(board: xr.DataTree, path: Path) -> Path:
     from harness.board.submission.desk import BOARD
     from harness.board.submission.feed import FEED
     from harness.board.submission.records import read_records
-    from harness.report.page import Page, write_page  # needs the extra `report`
+    from harness.report.page import write_page  # needs the extra `report`
+    from harness.report.page_frame import Page
 
     notice = path.with_name("notice.txt")
     said = notice.read_text(encoding="utf-8").strip() if notice.is_file() else ""

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -155,8 +155,12 @@ def _recomputed(found: Mapping[str, Any] | None, kept: bool) -> str:
     if found is None:
         return "no: nobody has computed this cell again" if kept else ""
     outcome, reason = str(found.get("outcome", "")), str(found.get("reason", ""))
-    numbers = [found.get(n) for n in ("submitted", "computed", "tolerance")]
-    if all(isinstance(v, int | float) for v in numbers):
-        said = "handed in {:.6f}, computed {:.6f}, tolerance {:.4g}".format(*numbers)
+    known = [v for n in ("submitted", "computed", "tolerance") if _is_number(v := found.get(n))]
+    if len(known) == 3:
+        said = "handed in {:.6f}, computed {:.6f}, tolerance {:.4g}".format(*map(float, known))
         outcome = f"{outcome}: {said}"
     return f"{outcome}; {reason}" if reason else outcome
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float)

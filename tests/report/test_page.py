@@ -19,9 +19,10 @@ from harness.board.files import save_board
 from harness.errors import SelectionError
 from harness.report.charts import FIGURES, taken
 from harness.report.front_table import front_table
-from harness.report.page import Page, page_html, write_page
+from harness.report.page import page_html, write_page
 from harness.report.page_data import page_data
 from harness.report.page_files import figure_rows, safe_name, write_figures
+from harness.report.page_frame import Page
 from harness.spec.measures import ScoreMeasure
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'"

@@ -230,7 +230,7 @@ def test_filters_are_reached_and_used_by_keyboard(page):
 
     page.execute_script("window.scrollTo(0, 0); document.querySelector('.skip').focus()")
     reached = []
-    for _ in range(14):
+    for _ in range(16):
         reached.append(page.switch_to.active_element.get_attribute("id"))
         if reached[-1] == "controls":
             ActionChains(page).send_keys(Keys.ARROW_DOWN).perform()

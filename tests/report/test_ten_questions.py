@@ -14,8 +14,9 @@ pytest.importorskip("vl_convert", reason="needs the extra `report`")
 
 from harness.board.submission.entry import Entry
 from harness.board.submission.records import Records
-from harness.report.page import Page, write_page
+from harness.report.page import write_page
 from harness.report.page_data import page_data
+from harness.report.page_frame import Page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 VARIANT = "a-1+gptq-int4"
