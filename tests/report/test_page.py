@@ -295,6 +295,28 @@ def test_the_answer_on_top_is_that_of_the_command(html, board, data):
         assert list(again["sentence"].values) == list(answer["sentence"].values)
 
 
+def test_every_claim_is_the_commands_on_the_real_board():
+    """Whatever the board holds: sentence, verdict and subject."""
+    from pathlib import Path
+
+    from harness.board.files import open_board
+
+    board = open_board(Path(__file__).parents[2] / "leaderboard" / "board.nc")
+    data = page_data(board)
+    html = page_html(board, data, Page())
+    parts = re.split(r'<h3 id="answer-(\w+)">', html.split('<h2 id="benchmarks">')[0])[1:]
+    shown = dict(zip(parts[::2], parts[1::2], strict=True))
+    for question in data.answers:
+        claims = re.findall(
+            r'<li><span class="mark (\w+)".*?<b>(.*?)</b>: (.*?)</li>', shown[question]
+        )
+        said = harness.answer(board, question)
+        columns = (said[name].values for name in ("verdict", "subject", "sentence"))
+        whole = {tuple(escape(str(v)) for v in row) for row in zip(*columns, strict=True)}
+        assert claims
+        assert set(claims) <= whole, question
+
+
 def test_a_part_of_the_benchmarks_has_a_page(board):
     found = page_data(board, ["brain-00"], draws=20)
     assert set(found.tables["cells"]) == {"brain-00"}
