@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -172,14 +173,15 @@ def add(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
         console.print(_verdict(report))
         raise typer.Exit(1)
     _print_changes(report)
-    for path in accept(report.entries, bundles, leaderboard):
+    today = datetime.datetime.now(datetime.UTC).date()
+    for path in accept(report.entries, bundles, leaderboard, today):
         console.print(f"written: {path}", soft_wrap=True)
     print_next(["brainpress board build"])
 
 
 @board.command()
 def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
-    """Merge the accepted submissions into LEADERBOARD/board.nc, and make the page.
+    """Merge the accepted submissions into LEADERBOARD/board.nc, and make the page and the feed.
 
     What is written in LEADERBOARD/notice.txt stands on top of the page.
     """
@@ -190,11 +192,18 @@ def build(leaderboard: Leaderboard = LEADERBOARD) -> None:
 
 
 def _write_page(board: xr.DataTree, path: Path) -> Path:
-    from harness.report.page import Page, write_page  # needs the extra `report`
+    from harness.board.submission.desk import BOARD
+    from harness.board.submission.feed import FEED
+    from harness.board.submission.records import read_records
+    from harness.report.page import write_page  # needs the extra `report`
+    from harness.report.page_frame import Page
 
     notice = path.with_name("notice.txt")
     said = notice.read_text(encoding="utf-8").strip() if notice.is_file() else ""
-    return write_page(board, path, page=Page(notice=said))
+    files = {"board": BOARD, "feed": FEED, "how to hand in": "README.md"}
+    beside = {what: name for what, name in files.items() if path.with_name(name).is_file()}
+    page = Page(notice=said, records=read_records(path.parent), beside=beside)
+    return write_page(board, path, page=page)
 
 
 def _print_changes(report: Any) -> None:

@@ -38,6 +38,7 @@ context = "strided(256,128)"
 citation = ""
 licence = ""
 notes = "made up"
+simulated = true  # take it out when your own responses are here
 
 [[runs]]
 name = "run1"

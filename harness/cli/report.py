@@ -47,9 +47,10 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write a board as one HTML page that needs no network, and its figures as files."""
-    from harness.report.page import Page, write_page
+    from harness.report.page import write_page
     from harness.report.page_data import page_data
     from harness.report.page_files import FORMATS, safe_name, write_figures
+    from harness.report.page_frame import Page
 
     opened = read_board(board or same, suite, store)
     data = page_data(opened, benchmark)

@@ -149,7 +149,7 @@ class Description:
         Margins of a share of the ceiling, and of unique R2.
     headline : str
         The measure that the benchmark is read by: ``unique``, ``value`` or ``normalised``.
-    margin, kind, citation, licence, homepage, notes
+    margin, kind, citation, licence, homepage, notes, simulated
         See :class:`harness.spec.specs.BenchmarkSpec`.
     """
 
@@ -180,6 +180,7 @@ class Description:
     licence: str = ""
     homepage: str = ""
     notes: str = ""
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         if self.tr <= 0:
@@ -346,6 +347,7 @@ def spec_from_data(address: str) -> BenchmarkSpec:
         licence=said.licence,
         homepage=said.homepage,
         notes=said.notes,
+        simulated=said.simulated,
         data=f"{len(said.participants)} participants, {len(said.runs)} runs, from {path}",
     )
 

@@ -10,8 +10,6 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -20,48 +18,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from harness.board.answers.alignment import BASE, controls
+from harness.board.answers.alignment import controls
 from harness.errors import ExtraMissing
 from harness.report.charts import FIGURES, TURNS, Figure
 from harness.report.page_answer import answers_html
 from harness.report.page_data import PageData, axis_titles, page_data
-from harness.report.page_sections import SIMULATED, benchmarks_html, claims_html, models_html
+from harness.report.page_frame import Page, end_html, head_html, table_html, top_html
+from harness.report.page_origin import origins_table
+from harness.report.page_sections import benchmarks_html, claims_html, models_html
 from harness.store.atomic import writing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SIZES = {"1e9": "1 B", "2e9": "2 B", "4e9": "4 B", "8e9": "8 B", "16e9": "16 B"}
-HEADS = {
-    "model": "model",
-    "compressor": "compressor",
-    "value": "value",
-    "": "95 % interval and ceiling",
-    "unique": "unique R²",
-    "nuisance": "nuisance r",
-    "normalised": "of ceiling",
-    "parameters": "parameters",
-    "bits": "bits/weight",
-    "perplexity": "perplexity",
-}
-
-
-@dataclass(frozen=True)
-class Page:
-    """What a page is made of, besides the board.
-
-    Parameters
-    ----------
-    title : str
-    maps : mapping
-        PNG files of brain maps by benchmark.
-    notice : str
-        Stands above everything else: what whoever keeps the board has to say of all of it.
-    """
-
-    title: str = "brainpress leaderboard"
-    maps: Mapping[str, Sequence[Path]] | None = None
-    notice: str = ""
+SCRIPTS = ("page", "page_table", "page_drawer", "page_figures", "page_start")
+"""In this order: each adds to what the first made."""
 
 
 def write_page(
@@ -94,7 +65,8 @@ def write_page(
 def page_html(board: xr.DataTree, data: PageData, page: Page) -> str:
     """Return the page; see :func:`write_page`."""
     source = files("harness.report")
-    scripts = (_vega(), source.joinpath("page.js").read_text(encoding="utf-8"))
+    own = (source.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    scripts = (_vega(), "\n".join(own))
     allowed = " ".join(f"'sha256-{_digest(s)}'" for s in scripts)
     policy = (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
@@ -105,18 +77,20 @@ def page_html(board: xr.DataTree, data: PageData, page: Page) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(page.title)}</title>",
+        head_html(page),
         f"<style>{source.joinpath('page.css').read_text(encoding='utf-8')}</style></head><body>",
-        _top(page, about, f"{answers_html(board, data)}{_figure(_FRONT)}"),
-        _ranking(about),
+        top_html(page, about, answers_html(board, data), _figure(_FRONT)),
+        table_html(about),
         "".join(_figure(f) for f in FIGURES if _drawn(f) and f is not _FRONT),
         "".join(f"<p>{escape(note)}.</p>" for note in data.notes),
-        f'<h2 id="answers">What the board says</h2>{claims_html(data)}',
+        f'</div><h2 id="answers">What the board says</h2>{claims_html(data)}',
         f'<h2 id="benchmarks">Benchmarks</h2>{benchmarks_html(board, data, page.maps or {})}',
-        f'<h2 id="models">Models</h2>{models_html(board, data)}</main>',
+        f'<h2 id="models">Models</h2>{models_html(board, data)}',
+        end_html(page, board, data.benchmarks),
         _json("about", about),
         _json("figures", {f.name: _spec(f) for f in FIGURES if _drawn(f)}),
         *_tables(data),
+        *_origins(board, data, page),
         *(f"<script>{script}</script>" for script in scripts),
         "</body></html>\n",
     ]
@@ -163,6 +137,14 @@ def _tables(data: PageData) -> list[str]:
     ]
 
 
+def _origins(board: xr.DataTree, data: PageData, page: Page) -> list[str]:
+    return [
+        _json(f"data-origins-{i}", _columns(origins_table(board, name, page.records)))
+        for i, name in enumerate(data.benchmarks)
+        if name in data.tables["cells"]
+    ]
+
+
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:
     """Write a table by columns: numbers to four digits, repeated texts as codes."""
     columns: dict[str, Any] = {}
@@ -206,62 +188,6 @@ def _about(board: xr.DataTree, data: PageData) -> dict[str, Any]:
         "models": sum(not kind for kind in controls(board).values()),
         "controls": sum(bool(kind) for kind in controls(board).values()),
     }
-
-
-def _top(page: Page, about: dict[str, Any], answer: str) -> str:
-    notice = f'<p class="notice" role="note">{escape(page.notice)}</p>' if page.notice else ""
-    links = "".join(
-        f'<a href="#{name}">{text}</a>'
-        for name, text in (
-            ("figures-start", "figures"),
-            ("answers", "what the board says"),
-            ("benchmarks", "benchmarks"),
-            ("models", "models"),
-        )
-    )
-    options = "".join(f'<option value="{v}">{text}</option>' for v, text in SIZES.items())
-    return f"""
-<a class="skip" href="#ranking">to the ranking</a><h1>{escape(page.title)}</h1>{notice}
-<p>How small, and how compressed, can a language model be and still predict the brain?
-{_count(about["models"], "model")} and {_count(about["controls"], "control")},
-{_count(len(set(about["compressors"]) - {BASE}), "compressor")},
-{_count(len(about["benchmarks"]), "benchmark")}.</p>
-<nav aria-label="sections">{links}</nav><main>
-<div class="filters" role="group" aria-label="filters">
-<label>benchmark<select id="benchmark"></select></label>
-<label>family<select id="family"><option value="">all</option></select></label>
-<label>compressor<select id="compressor"><option value="">all</option></select></label>
-<label>up to<select id="size"><option value="">any size</option>{options}</select></label>
-<label>controls<select id="controls"><option value="yes">shown</option>
-<option value="no">hidden</option><option value="only">alone</option></select></label></div>
-<h2 id="answer">How small, how compressed, at what loss?
-<span id="simulated" hidden>{SIMULATED}</span></h2>
-<div class="first"><div>{answer.partition("<figure")[0]}</div>
-{"".join(answer.partition("<figure")[1:])}</div><h2>All variants</h2>"""
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _ranking(about: dict[str, Any]) -> str:
-    columns = list(HEADS.items())
-    if about["verified"]:  # beside the value, where it is seen without scrolling
-        columns.insert(list(HEADS).index("") + 1, ("verified", "verified"))
-    heads = "".join(
-        f'<th scope="col" data-key="{key}"><button type="button">{text}</button></th>'
-        if key
-        else f'<th scope="col">{text}</th>'
-        for key, text in columns
-    )
-    return f"""
-<p id="count" aria-live="polite"></p>
-<button type="button" class="download" data-download="table">download as CSV</button>
-<div class="scroll" tabindex="0" role="region" aria-label="ranking">
-<table id="ranking"><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>
-<p>Filled circle: uncompressed. Open circle: compressed. Cross, striped: control. Line: 95 %
-interval. Dashed: ceiling.</p><h2 id="figures-start">Figures</h2>
-<p>They follow the filters above. <span id="undrawn"></span></p>"""
 
 
 def _figure(figure: Figure) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -16,6 +15,8 @@ from harness.board.answers.alignment import BASE, Alignment, alignments, detail,
 from harness.board.answers.paired import paired
 from harness.report.answers_view import MARKS
 from harness.report.page_data import PageData
+from harness.report.page_links import linked
+from harness.report.page_origin import cut_paths
 from harness.report.terminal import size
 from harness.report.unique_tables import unique_tables
 from harness.spec.measures import WHY, ScoreMeasure, headline_of
@@ -31,6 +32,7 @@ QUESTIONS = {
     "profile": "Which linguistic competence goes?",
     "dissociation": "Does competence go before alignment?",
 }
+_HEAD = '<th scope="col">{}</th>'
 SIMULATED = '<span class="tag simulated">simulated data</span>'
 
 
@@ -78,11 +80,8 @@ def _claims(items: Sequence[str]) -> str:
 def models_html(board: xr.DataTree, data: PageData) -> str:
     """Write a section for each model: what it is, and where it stands."""
     about = board["models"].to_dataset()
-    ranked = {
-        name: frame.assign(rank=np.arange(1, len(frame) + 1))
-        for name, frame in data.tables["cells"].items()
-    }
-    together = pd.concat([f.assign(benchmark=n) for n, f in ranked.items()]) if ranked else None
+    cells = data.tables["cells"]
+    together = pd.concat([f.assign(benchmark=n) for n, f in cells.items()]) if cells else None
     rows: dict[str, pd.DataFrame] = {}
     if together is not None:
         rows = dict(iter(together[together["compressor"] == BASE].groupby("model")))
@@ -93,7 +92,7 @@ def models_html(board: xr.DataTree, data: PageData) -> str:
             str(name),
             '<span class="tag">control</span>' if str(about["control"].values[i]) else "",
             {"parameters": size(float(about["parameters"].values[i]))}
-            | {t: str(about[t].values[i]) for t in texts},
+            | {t: cut_paths(str(about[t].values[i])) for t in texts},
             _standing(rows.get(str(name))),
         )
         for i, name in enumerate(about["model"].values)
@@ -104,11 +103,12 @@ def _standing(rows: pd.DataFrame | None) -> str:
     if rows is None:
         return ""
     body = "".join(
-        f"<tr><td>{escape(row.benchmark)}</td><td>{row.value:.3f}</td>"
-        f"<td>{_ends(row.low, row.high)}</td><td>{row.rank}</td></tr>"
+        f'<tr><th scope="row">{escape(row.benchmark)}</th><td>{row.value:.3f}</td>'
+        f"<td>{_ends(row.low, row.high)}</td><td>{escape(row.standing)}</td></tr>"
         for row in rows.itertuples()
     )
-    head = "<tr><th>benchmark</th><th>value</th><th>95 % interval</th><th>rank</th></tr>"
+    heads = ("benchmark", "value", "95 % interval", "against the best")
+    head = f"<tr>{''.join(_HEAD.format(text) for text in heads)}</tr>"
     return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
@@ -123,14 +123,17 @@ def benchmarks_html(board: xr.DataTree, data: PageData, maps: Mapping[str, Seque
     parts = []
     for name in data.benchmarks:
         row = about.sel(benchmark=name)
-        facts = {t: str(row[t].item()) for t in ("kind", "metric", "data", "licence", "citation")}
+        facts = {
+            t: cut_paths(str(row[t].item()))
+            for t in ("kind", "metric", "data", "licence", "citation")
+        }
         chance = float(row["chance"])
         facts |= {
             "read by": _read_by(row),
             "version": str(int(row["version"])),
             "chance": f"{chance:g}",
             "equivalence margin": _margins(row),
-            "known to be wrong": str(row["notes"].item()),
+            "notes": cut_paths(str(row["notes"].item())),
             "controls": warned.get(name, ""),
         }
         tag = SIMULATED if int(row["simulated"]) else ""
@@ -167,7 +170,7 @@ def _images(name: str, paths: Sequence[Path]) -> str:
 
 def _section(kind: str, name: str, tag: str, facts: Mapping[str, str], rest: str) -> str:
     pairs = "".join(
-        f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items() if v.strip()
+        f"<dt>{escape(k)}</dt><dd>{linked(v)}</dd>" for k, v in facts.items() if v.strip()
     )
     return (
         f'<details class="about" id="{kind}-{escape(name, quote=True)}">'

@@ -19,9 +19,10 @@ from harness.board.files import save_board
 from harness.errors import SelectionError
 from harness.report.charts import FIGURES, taken
 from harness.report.front_table import front_table
-from harness.report.page import Page, page_html, write_page
+from harness.report.page import page_html, write_page
 from harness.report.page_data import page_data
 from harness.report.page_files import figure_rows, safe_name, write_figures
+from harness.report.page_frame import Page
 from harness.spec.measures import ScoreMeasure
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'"
@@ -95,7 +96,9 @@ def test_controls_are_not_counted_as_models(html, board):
 
 def test_nothing_is_asked_of_the_network(html):
     outside = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
-    assert not re.search(r"(src|href)=[\"'](https?:)?//", outside)
+    # A link is followed by whoever clicks it; nothing else names an address.
+    links = re.sub(r'<a href="https://[^"]*" rel="nofollow noopener noreferrer">', "", outside)
+    assert not re.search(r"(src|href)=[\"'](https?:)?//", links)
     assert "default-src &#x27;none&#x27;" in html
     assert "unsafe-eval" not in html
     assert "script-src &#x27;unsafe-inline" not in html
@@ -122,7 +125,7 @@ def test_the_data_are_the_boards(html, board):
 
 
 def test_sections_say_what_is_known(html):
-    for text in ("known to be wrong", "CC0-1.0", "B. Author (2026)", "simulated data", "MIT"):
+    for text in ("<dt>notes</dt>", "CC0-1.0", "B. Author (2026)", "simulated data", "MIT"):
         assert text in html
     assert "the best model" in html
     assert "A CONTROL REACHES" not in html
@@ -284,12 +287,34 @@ def test_the_front_is_of_models_and_its_lines_are_of_controls(data):
 
 def test_the_answer_on_top_is_that_of_the_command(html, board, data):
     said = harness.answer(board, "smallest", draws=100)
-    top = html.split("<h2>All variants</h2>")[0]
+    top = html.split('<h2 id="table">')[0]
     for sentence in said["sentence"].values:
         assert escape(str(sentence)) in top
     for question, answer in data.answers.items():
         again = harness.answer(board, question, draws=100)
         assert list(again["sentence"].values) == list(answer["sentence"].values)
+
+
+def test_every_claim_is_the_commands_on_the_real_board():
+    """Whatever the board holds: sentence, verdict and subject."""
+    from pathlib import Path
+
+    from harness.board.files import open_board
+
+    board = open_board(Path(__file__).parents[2] / "leaderboard" / "board.nc")
+    data = page_data(board)
+    html = page_html(board, data, Page())
+    parts = re.split(r'<h3 id="answer-(\w+)">', html.split('<h2 id="benchmarks">')[0])[1:]
+    shown = dict(zip(parts[::2], parts[1::2], strict=True))
+    for question in data.answers:
+        claims = re.findall(
+            r'<li><span class="mark (\w+)".*?<b>(.*?)</b>: (.*?)</li>', shown[question]
+        )
+        said = harness.answer(board, question)
+        columns = (said[name].values for name in ("verdict", "subject", "sentence"))
+        whole = {tuple(escape(str(v)) for v in row) for row in zip(*columns, strict=True)}
+        assert claims
+        assert set(claims) <= whole, question
 
 
 def test_a_part_of_the_benchmarks_has_a_page(board):

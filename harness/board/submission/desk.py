@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from harness.board.files import save_board
 from harness.board.submission.bundle import Opened, open_bundle
 from harness.board.submission.entry import Entry, parse_json
+from harness.board.submission.feed import FEED, feed_xml
 from harness.board.submission.merge import merge
+from harness.board.submission.records import read_records, write_days
 from harness.board.submission.shelf import (
     VERIFIED,
     put,
@@ -110,8 +113,22 @@ def record(
     return written
 
 
-def accept(entries: Sequence[Entry], sources: Sequence[Path], leaderboard: Path) -> list[Path]:
+def accept(
+    entries: Sequence[Entry],
+    sources: Sequence[Path],
+    leaderboard: Path,
+    day: datetime.date | None = None,
+) -> list[Path]:
     """Put entries that were checked on the shelf, and beside them what verification found.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    sources : sequence of Path
+        Bundles that they are from.
+    leaderboard : Path
+    day : date, optional
+        On which they are accepted; it is written to ``accepted.csv``.
 
     Raises
     ------
@@ -126,6 +143,8 @@ def accept(entries: Sequence[Entry], sources: Sequence[Path], leaderboard: Path)
         for entry in entries:
             if entry.id in found:
                 written.append(record_verification(leaderboard, entry, found[entry.id]))
+    if day is not None and entries:
+        written.append(write_days(leaderboard, entries, day))
     return written
 
 
@@ -174,6 +193,10 @@ def build(leaderboard: Path, write_page: WritePage | None = None) -> list[Path]:
 
     board = merge(opened.entries, state)
     written = [save_board(board, Path(leaderboard) / BOARD)]
+    feed = Path(leaderboard) / FEED
+    with writing(feed) as beside:
+        beside.write_text(feed_xml(read_records(leaderboard)), encoding="utf-8")
+    written.append(feed)
     try:
         if write_page is not None:
             written.append(write_page(board, Path(leaderboard) / PAGE))
