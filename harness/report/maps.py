@@ -19,6 +19,7 @@ import scipy.sparse
 from harness.encode.design.mappers import Sparse
 from harness.errors import DataError, ExtraMissing
 from harness.numeric.arrays import Doubles
+from harness.spec.extras import install_command
 from harness.store.atomic import writing
 
 if TYPE_CHECKING:
@@ -251,7 +252,5 @@ def _nilearn() -> tuple[Any, Any]:
         import matplotlib  # noqa: F401
         from nilearn import datasets, plotting
     except ImportError as error:
-        raise ExtraMissing(
-            f"brain maps need {error.name}", "pip install 'brainpress[report]'"
-        ) from error
+        raise ExtraMissing(f"brain maps need {error.name}", install_command("report")) from error
     return datasets.fetch_surf_fsaverage("fsaverage5"), plotting
