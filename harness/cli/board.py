@@ -109,6 +109,7 @@ def check(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
         print_next(
             [
                 f"brainpress board add {' '.join(shlex.quote(str(b)) for b in bundles)}"
+                f"{_at(leaderboard)}"
                 "   (where the leaderboard is; a pull request with the new files hands them in)"
             ]
         )
@@ -176,7 +177,7 @@ def add(bundles: Bundles, leaderboard: Leaderboard = LEADERBOARD) -> None:
     today = datetime.datetime.now(datetime.UTC).date()
     for path in accept(report.entries, bundles, leaderboard, today):
         console.print(f"written: {path}", soft_wrap=True)
-    print_next(["brainpress board build"])
+    print_next([f"brainpress board build{_at(leaderboard)}"])
 
 
 @board.command()
@@ -248,3 +249,8 @@ def _numbers(finding: Any) -> str:
         f"tolerance {finding.tolerance:.4g}"
     )
     return said + (f"; {finding.reason}" if finding.reason else "")
+
+
+def _at(leaderboard: Path) -> str:
+    """Write the option of a leaderboard that is not the default one, for a command to copy."""
+    return "" if leaderboard == LEADERBOARD else f" --leaderboard {shlex.quote(str(leaderboard))}"

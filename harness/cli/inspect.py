@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,6 @@ def inspect_command(
                 console.print(f"  -> {each.hint}", soft_wrap=True)
         console.print(f"written: {page}", soft_wrap=True)
         if found.sound:
-            print_next([f"brainpress run -m MODEL -b {data}"])
+            print_next([f"brainpress run -m MODEL -b {shlex.quote(data)}"])
     if not found.sound:
         raise typer.Exit(1)

@@ -60,6 +60,10 @@ def map_command(
             help="Leave out voxels that are not significant at this rate of false discoveries.",
         ),
     ] = None,
+    minus: Annotated[
+        str,
+        typer.Option("--minus", help="Draw differences from this variant: MODEL+COMPRESSOR."),
+    ] = "",
     ending: Annotated[
         Ending, typer.Option("--as", help="HTML is one file to turn around, without a network.")
     ] = Ending.PNG,
@@ -76,7 +80,7 @@ def map_command(
     from harness.board.files import open_board
     from harness.errors import SelectionError
     from harness.report.board_maps import LABELS, brain_maps
-    from harness.report.maps import MapStyle, write_map
+    from harness.report.maps import MapStyle, of_differences, write_map
     from harness.report.page_files import safe_name
     from harness.runner.select import select_benchmarks
     from harness.spec.names import split_names
@@ -94,18 +98,24 @@ def map_command(
         variants=split_names(variants),
         participants=split_names(participants),
         q=q,
+        minus=minus,
     )
     for each in found:
         count = len(each.participants)
         whose = f"participant {each.whose}" if count == 1 else f"mean of {count} participants"
+        label = LABELS.get(what, what)
+        drawn = f"{each.variant} minus {minus}" if minus else each.variant
         style = MapStyle(
-            title=f"{each.variant}, {spec.name}, {whose}",
-            label=LABELS.get(what, what),
+            title=f"{drawn}, {spec.name}, {whose}",
+            label=f"difference in {label}" if minus else label,
             low=low,
             high=high,
             threshold=threshold,
         )
-        name = safe_name(f"{each.variant}_{what}_{each.whose}")
+        if minus:
+            style = of_differences(each.values, style)
+        less = f"_minus_{minus}" if minus else ""
+        name = safe_name(f"{each.variant}{less}_{what}_{each.whose}")
         path = write_map(each.values, out / safe_name(spec.name) / f"{name}.{ending}", style)
         console.print(f"written: {path}", soft_wrap=True)
 

@@ -141,11 +141,12 @@ def run(
         cluster_options=cluster_options,
         retries=retries,
     )
-    console.print(terminal.plan_view(made, estimate(made)))
+    expected = estimate(made)
+    console.print(terminal.plan_view(made, expected))
     if dry_run:
         raise typer.Exit(1 if made.count(Status.FAILED) else 0)
     with (
-        Bars(console, sum(len(job.cells) for job in made.jobs())) as bars,
+        Bars(console, sum(len(job.cells) for job in made.jobs()), expected.seconds) as bars,
         telling_what_remains(made),
     ):
         cells, result = carry_out(made, bars)

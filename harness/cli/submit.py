@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.app import app, console
+from harness.cli.app import app, console, print_next
 from harness.cli.boards import SuiteOption, read_board
 from harness.cli.options import StoreOption
 
@@ -57,4 +58,4 @@ def submit(
         f"{len(entries)} entries, {cells} cells: {where} ({where.stat().st_size / 1024:.0f} KiB)",
         soft_wrap=True,
     )
-    console.print(f"next: brainpress board check {where}", soft_wrap=True)
+    print_next([f"brainpress board check {shlex.quote(str(where))}"])

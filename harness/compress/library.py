@@ -18,6 +18,7 @@ from harness.compress.report.checks import check_finite
 from harness.compress.report.meter import Meter
 from harness.compress.report.summary import INPUT_BITS, CompressionReport, Detail, LayerReport
 from harness.errors import ExtraMissing
+from harness.spec.extras import install_command
 
 PackedBits = Callable[[Layer, Tensor], int]
 """From a layer and its new weight (out, in) to its exact size."""
@@ -37,7 +38,7 @@ def require(extra: str, *modules: str) -> None:
     if missing:
         raise ExtraMissing(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
-            f"pip install 'brainpress[{extra}]'",
+            install_command(extra),
         )
 
 

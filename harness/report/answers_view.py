@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 STYLES = {"yes": "green", "no": "red", "undecided": "yellow"}
 MARKS = {"yes": "+", "no": "-", "undecided": "?"}
 """Beside the colour, for those who do not see it."""
+TOLD = ("smallest", "compare")
+"""Answers whose claims follow from one another, so that they keep their order."""
 LINES = 10
 """Of an answer, unless all of it is asked for."""
+_UNBROKEN = re.compile(r"(?<=\d) (?=% CI)|(?<=\b[pn]) (?=[=<])|(?<=[=<]) (?=[\d.])|(?<=%) (?=CI)")
+"""Spaces at which no line ends: within ``95 % CI`` and ``p < .001``."""
 _PREDICATE = re.compile(r"^(.*?): (?:yes|no|undecided)\b")
 _SUBJECT = re.compile(r"^(\S+) on (.+)$")
 
@@ -34,7 +38,8 @@ def answer_view(answer: xr.Dataset, *, every: bool = False) -> RenderableType:
         From :func:`harness.answer`.
     every : bool
         Show each claim as its whole sentence, and all that the board lacks. Else ten lines:
-        claims that say the same of several variants are one, decided ones come first.
+        claims that say the same of several variants are one, decided ones come first, and a
+        sentence ends at its first semicolon.
     """
     return _Whole(answer) if every else _Brief(answer)
 
@@ -71,16 +76,20 @@ class _Brief:
         gaps = len(self.answer["missing"].values)
         hidden = 0
         for group in _groups(self.answer):
+            text = _UNBROKEN.sub("\N{NO-BREAK SPACE}", group.text)
             lines = textwrap.wrap(
-                group.text, options.max_width, initial_indent=f"{MARKS[group.verdict]} ",
+                text, options.max_width, initial_indent=f"{MARKS[group.verdict]} ",
                 subsequent_indent="  ", break_on_hyphens=False,
             )  # fmt: skip
             if len(lines) > left:
                 hidden += len(group.members)
                 continue
             left -= len(lines)
-            yield Text("\n".join(lines), style="" if group.decided else "dim")
-        more = [f"{hidden} more claims"] * bool(hidden) + [
+            yield Text(
+                "\n".join(lines).replace("\N{NO-BREAK SPACE}", " "),
+                style="" if group.decided else "dim",
+            )
+        more = [f"{hidden} more claim{'s' * (hidden > 1)}"] * bool(hidden) + [
             f"{gaps} thing{'s' * (gaps > 1)} missing from the board"
         ] * bool(gaps)
         rest = f"{', '.join(more)}: --all" if more else "--all prints each with its numbers"
@@ -104,7 +113,7 @@ class _Grouped:
     @property
     def text(self) -> str:
         if len(self.members) == 1:
-            return f"{self.members[0]}: {self.sentence}"
+            return f"{self.members[0]}: {self.sentence.partition('; ')[0]}"
         named, room = [], 100
         for name in self.members:
             room -= len(name) + 2
@@ -153,7 +162,7 @@ def _groups(answer: xr.Dataset) -> list[_Grouped]:
         )
         for (context, predicate, verdict), rows in found.items()
     ]
-    if answer.attrs.get("answer") == "smallest":  # in the order in which it is told
+    if answer.attrs.get("answer") in TOLD:  # in the order in which it is told
         return groups
     return sorted(groups, key=lambda g: not g.decided)
 

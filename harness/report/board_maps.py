@@ -67,6 +67,7 @@ def brain_maps(
     variants: Sequence[str] = (),
     participants: Sequence[str] = (),
     q: float | None = None,
+    minus: str = "",
 ) -> Iterator[BrainMap]:
     """Bring scores by voxel to the surface.
 
@@ -87,6 +88,9 @@ def brain_maps(
     q : float, optional
         Rate of false discoveries: voxels whose own q is not below it are left out, of the unique
         part (``unique_q``) where that is drawn, else of r (``q``).
+    minus : str
+        A variant whose scores are taken from those of each of the others, voxel by voxel. With
+        ``q``, voxels count in which either of the two is significant.
 
     Yields
     ------
@@ -110,6 +114,12 @@ def brain_maps(
         raise SelectionError(
             f"no variant of {benchmark} matches {', '.join(variants)}", f"it has {', '.join(names)}"
         )
+    if minus and minus not in names:
+        near = nearest(minus, names) or names
+        raise SelectionError(f"{benchmark} has no variant {minus!r}", f"it has {', '.join(near)}")
+    chosen = [n for n in chosen if n != minus]
+    if not chosen:
+        raise SelectionError(f"nothing is left to take {minus} from", "name another variant, too")
     people = [str(person) for person in known["participant"].values]
     for person in participants:
         if person not in people:
@@ -122,8 +132,19 @@ def brain_maps(
         own = known.sel(variant=variant)
         owner = own[f"{VOXEL}participant"].values
         values = own[f"{VOXEL}{what}"].values.astype(np.float64)
-        if q is not None:
-            values = np.where(own[f"{VOXEL}{tested}"].values < q, values, np.nan)
+        sure = own[f"{VOXEL}{tested}"].values < q if q is not None else None
+        if minus:
+            other = known.sel(variant=minus)
+            if not np.array_equal(owner, other[f"{VOXEL}participant"].values):
+                raise ScoreError(
+                    f"{variant} and {minus} were not scored on the same voxels",
+                    "score both with the same options",
+                )
+            values = values - other[f"{VOXEL}{what}"].values.astype(np.float64)
+            if sure is not None:
+                sure = sure | (other[f"{VOXEL}{tested}"].values < q)
+        if sure is not None:
+            values = np.where(sure, values, np.nan)
         maps = {
             person: from_voxels(values[owner == people.index(person)], mappers[person])
             for person in wanted

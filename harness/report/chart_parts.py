@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.errors import ExtraMissing
+from harness.spec.extras import install_command
 
 SHADES = ("#0b3954", "#70357f", "#a8405a", "#c2571a", "#5b8e7d", "#9aa83a", "#7fb5d6", "#e8ca80")
 """From dark to light, in the order of a legend, so that they can be told apart in grey."""
@@ -46,7 +47,7 @@ def altair() -> Any:
         import altair as found
     except ImportError as error:
         raise ExtraMissing(
-            "figures need altair and vl-convert-python", "pip install 'brainpress[report]'"
+            "figures need altair and vl-convert-python", install_command("report")
         ) from error
     return found
 

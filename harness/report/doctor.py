@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.errors import HarnessError
 from harness.place.place import DATA_VARIABLE, Place, entered
-from harness.spec.extras import dependencies
+from harness.spec.extras import dependencies, install_command
 from harness.spec.registry import Registry, registry
 from harness.spec.specs import BenchmarkSpec, load_target
 from harness.store.store import Store
@@ -61,7 +61,7 @@ def _environment() -> Table:
         missing = [p for p in packages if not _version(p)]
         said = ", ".join(f"{p} {_version(p)}" for p in packages if _version(p))
         if missing:
-            said = f"not installed: pip install 'brainpress[{extra}]'"
+            said = f"not installed: {install_command(extra)}"
         table.add_row(f"extra {extra}", Text(said, style="dim" if missing else ""))
     return table
 

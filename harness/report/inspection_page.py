@@ -16,6 +16,7 @@ from harness.own_data.inspect.inspection import Inspection
 from harness.own_data.inspect.lags import LATEST, SOONEST
 from harness.report.chart_parts import SHADES
 from harness.report.visible import visible
+from harness.spec.extras import install_command
 from harness.store.atomic import writing
 
 WIDTH = 680
@@ -348,7 +349,5 @@ def _vega() -> Any:
     try:
         import vl_convert
     except ImportError as error:
-        raise ExtraMissing(
-            "pictures need vl-convert-python", "pip install 'brainpress[report]'"
-        ) from error
+        raise ExtraMissing("pictures need vl-convert-python", install_command("report")) from error
     return vl_convert

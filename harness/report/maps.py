@@ -8,7 +8,7 @@ nothing is fetched.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import scipy.sparse
 from harness.encode.design.mappers import Sparse
 from harness.errors import DataError, ExtraMissing
 from harness.numeric.arrays import Doubles
+from harness.spec.extras import install_command
 from harness.store.atomic import writing
 
 if TYPE_CHECKING:
@@ -56,6 +57,27 @@ class MapStyle:
 
 
 STYLE = MapStyle()
+_ARROWS = {
+    (False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both",
+}  # fmt: skip
+"""Of a colour bar, by whether values lie below and above its ends."""
+
+
+def of_differences(values: npt.ArrayLike, style: MapStyle) -> MapStyle:
+    """Return a style for values on both sides of 0: white at 0, as far to either side.
+
+    Parameters
+    ----------
+    values : array
+    style : MapStyle
+        Its ``high`` counts where it has one; else the 99th percentile of the sizes.
+    """
+    sizes = np.abs(np.asarray(values, dtype=np.float64))
+    high = style.high
+    if high is None:
+        high = float(np.nanpercentile(sizes, 99)) if np.isfinite(sizes).any() else 1e-3
+    high = max(high, 1e-3)
+    return replace(style, low=-high, high=high, colours="RdBu_r")
 
 
 def from_voxels(scores: npt.ArrayLike, mapper: Sparse) -> Doubles:
@@ -146,11 +168,11 @@ def draw_map(values: npt.ArrayLike, style: MapStyle = STYLE) -> Figure:
         axes.set_box_aspect(None, zoom=1.25)
     for x, name in ((0.225, "left"), (0.675, "right")):
         figure.text(x, 0.05, name, fontsize=8, color="#444", ha="center")
-    top = float(np.nanmax(sides))
+    bottom, top = float(np.nanmin(sides)), float(np.nanmax(sides))
     bar = figure.colorbar(
         ScalarMappable(Normalize(low, high), style.colours),
         cax=figure.add_axes((0.92, 0.2, 0.011, 0.58)),
-        extend="max" if top > high else "neither",
+        extend=_ARROWS[(bottom < low, top > high)],
     )
     bar.set_label(style.label, fontsize=8)
     bar.ax.tick_params(labelsize=7)
@@ -251,7 +273,5 @@ def _nilearn() -> tuple[Any, Any]:
         import matplotlib  # noqa: F401
         from nilearn import datasets, plotting
     except ImportError as error:
-        raise ExtraMissing(
-            f"brain maps need {error.name}", "pip install 'brainpress[report]'"
-        ) from error
+        raise ExtraMissing(f"brain maps need {error.name}", install_command("report")) from error
     return datasets.fetch_surf_fsaverage("fsaverage5"), plotting

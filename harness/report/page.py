@@ -26,6 +26,7 @@ from harness.report.page_data import PageData, axis_titles, page_data
 from harness.report.page_frame import Page, end_html, head_html, table_html, top_html
 from harness.report.page_origin import origins_table
 from harness.report.page_sections import benchmarks_html, claims_html, models_html
+from harness.spec.extras import install_command
 from harness.store.atomic import writing
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _vega() -> str:
     except ImportError as error:
         raise ExtraMissing(
             "the page needs vl-convert-python, which brings vega",
-            "pip install 'brainpress[report]'",
+            install_command("report"),
         ) from error
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -16,6 +16,7 @@ from harness.report.chart_parts import ROWS
 from harness.report.charts import FIGURES, Figure, sized, taken
 from harness.report.front_charts import titled
 from harness.report.page_data import PageData, axis_titles
+from harness.spec.extras import install_command
 from harness.store.atomic import writing
 
 FORMATS = ("svg", "png", "pdf")
@@ -100,7 +101,7 @@ def _rendered(spec: dict[str, Any], ending: str) -> bytes:
         import vl_convert
     except ImportError as error:
         raise ExtraMissing(
-            "figures as files need vl-convert-python", "pip install 'brainpress[report]'"
+            "figures as files need vl-convert-python", install_command("report")
         ) from error
     if ending == "svg":
         text: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 FOR_DEVELOPERS = frozenset({"test", "docs", "dev"})
 """Extras that no plugin needs."""
@@ -39,17 +44,7 @@ def lacking(extra: str) -> tuple[str, ...]:
     tuple of str
         Nothing, too, for an extra that brainpress does not have: a plugin may name its own.
     """
-    from packaging.requirements import Requirement
-
-    wanted = [Requirement(line) for line in (requires("brainpress") or ()) if extra]
-    return tuple(
-        r.name
-        for r in wanted
-        if r.marker is not None
-        and r.marker.evaluate({"extra": extra})
-        and not r.marker.evaluate({"extra": ""})
-        and not _here(r.name)
-    )
+    return tuple(r.name for r in _own(extra) if not _here(r.name))
 
 
 def not_installed(extra: str) -> str:
@@ -58,7 +53,43 @@ def not_installed(extra: str) -> str:
     if not absent:
         return ""
     are = "is" if len(absent) == 1 else "are"
-    return f"{' and '.join(absent)} {are} not installed: pip install 'brainpress[{extra}]'"
+    return f"{' and '.join(absent)} {are} not installed: {install_command(extra)}"
+
+
+def install_command(extra: str) -> str:
+    """Write the command that installs what is lacking of an extra, or all of it if nothing is.
+
+    It names the distributions with their bounds, so that it works wherever brainpress came from: a
+    checkout, a wheel, a fork that no index has.
+
+    Parameters
+    ----------
+    extra : str
+        Of brainpress.
+
+    Examples
+    --------
+    >>> install_command("bnb")  # doctest: +SKIP
+    "pip install 'bitsandbytes>=0.49'"
+    """
+    wanted = _own(extra)
+    absent = lacking(extra)
+    named = [r for r in wanted if r.name in absent] or wanted
+    return f"pip install {' '.join(shlex.quote(f'{r.name}{r.specifier}') for r in named)}"
+
+
+def _own(extra: str) -> list[Requirement]:
+    """Return the requirements that an extra adds to those of all users."""
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(line) for line in (requires("brainpress") or ()) if extra]
+    return [
+        r
+        for r in wanted
+        if r.marker is not None
+        and r.marker.evaluate({"extra": extra})
+        and not r.marker.evaluate({"extra": ""})
+    ]
 
 
 def _here(distribution: str) -> bool:

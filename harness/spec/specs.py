@@ -122,7 +122,7 @@ class CompressorSpec(_Spec):
     calibrated : bool
         Whether it needs calibration text.
     extra : str
-        The optional dependency it needs (``pip install 'brainpress[extra]'``).
+        The extra of brainpress that it needs, as ``gptq``.
     seed : int
         Seed of whatever is random in it.
     identity : str

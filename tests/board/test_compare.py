@@ -28,7 +28,10 @@ def test_both_kinds_of_benchmark_are_compared():
     assert float(row["p"]) == pytest.approx(test.pvalue)
     assert float(row["p_holm"]) == pytest.approx(min(1, 2 * test.pvalue))
     assert float(row["first"]) - float(row["second"]) == pytest.approx(float(row["difference"]))
-    assert said["verdict"].values[0] == "no"
+    assert list(said["verdict"].values[:2]) == ["yes", "no"]  # better; and not equivalent
+    better, alike = map(str, said["sentence"].values[:2])
+    assert better.startswith("a-2+none is better: yes, a-1 minus a-2+none: -.")
+    assert alike.startswith("equivalent within .02 r: no, 90 % CI [-")
 
 
 def test_pairs_are_compared_pair_by_pair():
@@ -52,7 +55,8 @@ def test_a_variant_equals_itself():
     said = harness.answer(simulate(TRUTH), "compare", "a-1", "a-1")
     assert (said["difference"] == 0).all()
     assert (said["p"] == 1).all()
-    assert said["verdict"].values[0] == "yes"
+    assert list(said["verdict"].values[:2]) == ["undecided", "yes"]
+    assert str(said["sentence"].values[0]).startswith("neither is shown to be better, ")
 
 
 def test_wrong_names_are_told():

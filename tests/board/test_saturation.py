@@ -24,7 +24,7 @@ def test_the_point_is_where_the_truth_has_it():
     assert str(said["point_model"].item()) == "a-3"
     assert str(said["below"].item()) == "a-2"
     assert float(said["point_low"]) <= 1e9 <= float(said["point_high"])
-    assert "saturates at a-3 (1 B): equivalent within .02: yes" in str(said["sentence"].values[0])
+    assert "a-3 (1 B) and a-6 are equivalent within .02 r: yes" in str(said["sentence"].values[0])
     assert "next smaller, a-2 (300 M), is not" in str(said["sentence"].values[0])
 
 

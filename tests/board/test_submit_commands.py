@@ -43,6 +43,7 @@ def test_from_a_board_to_the_leaderboard(brainpress, tmp_path):
     )
     code, said = brainpress("board", "add", "a.zip")
     assert code == 0, said
+    assert said.rstrip().endswith("brainpress board build")
     code, said = brainpress("board", "build")
     assert code == 0, said
     board = open_board(tmp_path / "leaderboard/board.nc")
@@ -107,3 +108,15 @@ def test_a_board_is_no_bundle(brainpress, tmp_path):
     assert code == 1
     assert "brainpress submit mine.nc" in said
     assert "what would change" not in said
+
+
+def test_what_comes_next_repeats_the_leaderboard_that_is_meant(brainpress, tmp_path):
+    code, said = brainpress("submit", "--as", "Ada", "--contact", "ada@example.org", "-o", "a.zip")
+    assert code == 0, said
+    assert said.rstrip().endswith("brainpress board check a.zip")
+    code, said = brainpress("board", "check", "a.zip", "--leaderboard", "my lb")
+    assert code == 0, said
+    assert "brainpress board add a.zip --leaderboard 'my lb'" in said
+    code, said = brainpress("board", "add", "a.zip", "--leaderboard", "my lb")
+    assert code == 0, said
+    assert said.rstrip().endswith("brainpress board build --leaderboard 'my lb'")

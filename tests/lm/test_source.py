@@ -16,7 +16,6 @@ import pytest
 
 from harness.errors import ChecksumError, HarnessError, ModelError, OfflineError
 from harness.lm.controls import static, untrained
-from harness.lm.controls import static, untrained
 from harness.lm.source import resolve, spec_from_address
 from harness.spec.specs import ModelSpec
 

@@ -14,7 +14,7 @@ from harness.cli.new_benchmark import scaffold_benchmark
 from harness.errors import DataError, ScoreError, SelectionError
 from harness.own_data.benchmark import OwnData
 from harness.report.board_maps import brain_maps
-from harness.report.maps import VERTICES
+from harness.report.maps import VERTICES, MapStyle, of_differences
 
 PEOPLE = {"p1": 3, "p2": 2}  # voxels
 PLACES = {"p1": (5, 6, VERTICES + 9), "p2": (6, 7)}
@@ -170,3 +170,31 @@ def test_only_voxels_that_are_significant_are_drawn(board):
 def test_a_level_without_tests_is_an_error(board):
     with pytest.raises(ScoreError, match="unique_q"):
         list(brain_maps(board, "our-story", mapper, what="unique_r2", q=0.05))
+
+
+def test_a_difference_is_taken_voxel_by_voxel(board):
+    (only,) = brain_maps(board, "our-story", mapper, minus="a+none")
+    assert only.variant == "a+rtn-int4"
+    np.testing.assert_allclose(only.values[0, 5:7], [0.4, 0.4], rtol=1e-6)
+    assert np.isnan(only.values[0, 7])  # one of the two has no score there
+    with pytest.raises(SelectionError, match="has no variant 'a\\+nine'"):
+        list(brain_maps(board, "our-story", mapper, minus="a+nine"))
+    with pytest.raises(SelectionError, match="nothing is left"):
+        list(brain_maps(board, "our-story", mapper, variants=["a+none"], minus="a+none"))
+
+
+def test_a_difference_counts_where_either_is_significant(board):
+    known = board["neural/our-story"].to_dataset()
+    q = np.array([[0.01, 0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.01, 0.5, 0.5]])
+    board["neural/our-story"] = xr.DataTree(known.assign(voxel_q=(("variant", "voxel"), q)))
+    (only,) = brain_maps(board, "our-story", mapper, minus="a+none", q=0.05)
+    assert np.isfinite(only.values).sum() == 2
+
+
+def test_differences_are_white_at_zero_and_reach_as_far_to_either_side():
+    values = np.array([[-0.2, 0.1, np.nan]])
+    style = of_differences(values, MapStyle())
+    assert style.low == -style.high < 0
+    assert style.high == pytest.approx(0.2, rel=0.02)
+    assert of_differences(values, MapStyle(high=0.5)).high == 0.5
+    assert of_differences(np.full(3, np.nan), MapStyle()).high > 0

@@ -89,7 +89,9 @@ def test_a_compressor_whose_extra_is_absent_is_told_before_anything_is_loaded(
     monkeypatch.setattr("harness.spec.extras.lacking", {"bnb": ("bitsandbytes",), "": ()}.get)
     plan = planning(compressors=[NONE, needs])
     assert statuses(plan.cells) == ["to do", "to do", "done", "failed"]  # a score stays a score
-    assert plan.cells[-1].reason == "bitsandbytes is not installed: pip install 'brainpress[bnb]'"
+    assert (
+        plan.cells[-1].reason == "bitsandbytes is not installed: pip install 'bitsandbytes>=0.50'"
+    )
     assert statuses(planning(compressors=[needs], overwrite="always").cells) == ["failed"] * 2
 
 

@@ -31,8 +31,9 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(extras, "version", absent)
     assert extras.lacking("gptq") == ("optimum", "gptqmodel")
     assert extras.not_installed("bnb") == (
-        "bitsandbytes is not installed: pip install 'brainpress[bnb]'"
+        "bitsandbytes is not installed: pip install 'bitsandbytes>=0.50'"
     )
+    assert extras.install_command("gptq") == "pip install 'optimum>=2.3' 'gptqmodel>=7.6'"
     assert extras.lacking("") == ()
     assert extras.lacking("somebody-elses") == ()
 

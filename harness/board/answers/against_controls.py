@@ -22,6 +22,7 @@ from harness.board.answers.claims import (
     with_claims,
 )
 from harness.board.answers.paired import Paired, paired
+from harness.board.answers.units import quantity
 from harness.spec.measures import ScoreMeasure
 from harness.stats.contrasts import paired_contrast
 from harness.stats.fdr import holm
@@ -173,15 +174,27 @@ def _claim(alignment: Alignment, each: _Control, tests: Paired, k: int, wilcoxon
     verdict, digits = _verdict(tests, k), alignment.digits
     said = (
         f"beats its {each.kind} control{seeds}: {verdict}, "
-        f"difference {short(tests.difference[k], digits)}, "
+        f"difference {quantity(short(tests.difference[k], digits), alignment.scale)}, "
         f"95 % CI {interval(float(tests.low[k]), float(tests.high[k]), digits)}, "
-        f"d_z {short(tests.dz[k], 2)}, {probability(tests.p_holm[k])} (t, Holm), "
-        f"{probability(wilcoxon_p)} (Wilcoxon over {alignment.unit}, Holm), "
-        f"n = {alignment.counted(tests.n[k])}"
+        f"{_tests_said(alignment.unit, float(tests.p_holm[k]), wilcoxon_p, tests.alpha)}, "
+        f"n = {alignment.counted(tests.n[k])}; d_z {short(tests.dz[k], 2)}"
     )
     same = tests.p_equivalence_holm[k] < tests.alpha
     if same:
-        said += f"; equivalent within {margin_text(alignment.margin)}"
+        said += f"; equivalent within {quantity(margin_text(alignment.margin), alignment.scale)}"
     if same or verdict is Verdict.UNDECIDED:
         said += could_show(float(tests.detectable[k]), digits)
     return Claim(f"{each.model} on {alignment.label}", said, verdict)
+
+
+def _tests_said(unit: str, p: float, wilcoxon_p: float, alpha: float) -> str:
+    """Write both tests of a contrast; where only one is significant, say which decides.
+
+    t decides: it is of everything that was drawn, parts of the stimulus as well, and Wilcoxon's
+    test of participants alone.
+    """
+    ranks = f"{probability(wilcoxon_p)} by Wilcoxon over {unit}"
+    if (p < alpha) == (wilcoxon_p < alpha):
+        return f"{probability(p)} by t, {ranks} (Holm)"
+    denied = "does not show it" if p < alpha else "would show it"
+    return f"{probability(p)} by t, which decides; {ranks} {denied} (Holm)"

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from harness.board.answers.measured import measured
+from harness.board.answers.units import unit_of
 from harness.errors import SelectionError
 from harness.numeric.arrays import Doubles, Texts
 from harness.spec.measures import ScoreMeasure, headline_of
@@ -48,6 +49,8 @@ class Alignment:
         What the scores are.
     folds : DataArray, dims (variant, replicate, fold, roi), optional
         Scores on every part of the stimulus that was held out.
+    scale : str
+        The unit of the scores, as sentences write it; empty where they have none.
     """
 
     benchmark: str
@@ -60,6 +63,7 @@ class Alignment:
     nuisance: xr.DataArray | None = None
     measure: ScoreMeasure = ScoreMeasure.VALUE
     folds: xr.DataArray | None = None
+    scale: str = ""
 
     @property
     def label(self) -> str:
@@ -233,6 +237,7 @@ def alignments(
                 _nuisance(known, replicate) if asked is ScoreMeasure.VALUE else None,
                 asked,
                 read.folds,
+                unit_of(str(row["metric"].item()) if "metric" in row else "", asked),
             )
         )
         gaps += list(_lacks(board, found[-1]))

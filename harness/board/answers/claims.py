@@ -10,6 +10,8 @@ from enum import StrEnum
 import numpy as np
 import xarray as xr
 
+from harness.board.answers.units import quantity
+
 
 class Verdict(StrEnum):
     """Whether a claim holds."""
@@ -28,7 +30,8 @@ class Claim:
     subject : str
         What it is about.
     sentence : str
-        The claim with its numbers.
+        The claim with its verdict and the numbers that decide it, all of one unit. Behind the
+        first semicolon stands what else is known: ten lines in the terminal leave it out.
     verdict : Verdict
     """
 
@@ -83,6 +86,7 @@ def equivalence(
     n: str,
     detectable: float,
     digits: int = 3,
+    unit: str = "",
 ) -> str:
     """Write the outcome of an equivalence test as a sentence.
 
@@ -97,16 +101,18 @@ def equivalence(
     detectable : float
         The smallest difference that the data could have shown: beside everything but a difference.
     digits : int
+    unit : str
+        Of the scores.
     """
     said = (
-        f"equivalent within {margin_text(margin)}: {verdict}, "
+        f"equivalent within {quantity(margin_text(margin), unit)}: {verdict}, "
         f"90 % CI {interval(*ends, digits)}, n = {n}"
     )
     return said if verdict is Verdict.NO else said + could_show(detectable, digits)
 
 
 def could_show(detectable: float, digits: int = 3) -> str:
-    """Write the smallest difference that the data could have shown, after a comma."""
+    """Write the smallest difference that the data could have shown, after a semicolon."""
     if not math.isfinite(detectable):
         return ""
-    return f", smallest detectable difference {short(detectable, digits)}"
+    return f"; smallest detectable difference {short(detectable, digits)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy.stats
@@ -31,6 +31,7 @@ from harness.board.answers.claims import (
 )
 from harness.board.answers.competence import competence, probed
 from harness.board.answers.paired import paired
+from harness.board.answers.units import quantity, unit_of
 from harness.errors import SelectionError
 from harness.numeric.arrays import Doubles, Texts
 from harness.spec.layout import COUNTED_GAIN
@@ -100,6 +101,7 @@ def compare(
             continue
         margin = float(about["margin"].sel(benchmark=name))
         row = _empty(name, values, margin)
+        row |= _said_of(about.sel(benchmark=name))
         if (alignment := by_name.get(name)) is not None:
             row |= _over_replicates(alignment, first, second, alpha)
         elif pairs := _over_pairs(board, name, (first, second), margin, alpha, draws, seed):
@@ -116,9 +118,10 @@ def compare(
     adjusted = holm([float(row["p"]) for row in rows])
     for row, p in zip(rows, adjusted, strict=True):
         row["p_holm"] = float(p)
-    claims = [_claim(variants, row, alpha) for row in rows if row["unit"]]
+    claims = [claim for row in rows if row["unit"] for claim in _claims(variants, row, alpha)]
     for row in rows:
-        del row["counted"]
+        for name in ("counted", "scale", "better"):
+            del row[name]
     names_of = texts([str(row.pop("benchmark")) for row in rows])
     answer = xr.Dataset(
         {key: ("benchmark", _column([row[key] for row in rows])) for key in rows[0]},
@@ -128,6 +131,8 @@ def compare(
     return with_claims(answer, claims, gaps)
 
 
+LOWER = "lower"
+"""Which end of a score is the better one, where it is not the higher."""
 _TESTED = ("low", "high", "low90", "high90", "p", "p_equivalence", "detectable", "n")
 """Numbers of a test, by the names of :class:`harness.board.answers.paired.Paired`."""
 
@@ -147,8 +152,16 @@ def _over_replicates(
         "margin": alignment.margin,
         "unit": alignment.unit,
         "measure": str(alignment.measure),
+        "scale": alignment.scale,
         "counted": alignment.counted(tests.n[0]),
     }
+
+
+def _said_of(about: xr.Dataset) -> dict[str, float | str]:
+    """Return what sentences need of a benchmark: the unit of its value, and which end is better."""
+    lower = "lower_is_better" in about and bool(about["lower_is_better"])
+    metric = str(about["metric"].item()) if "metric" in about else ""
+    return {"scale": unit_of(metric), "better": LOWER if lower else "higher"}
 
 
 def _column(values: list[float | str]) -> Texts | Doubles:
@@ -235,27 +248,32 @@ def _over_pairs(
     }
 
 
-def _claim(variants: Sequence[str], row: dict[str, float | str], alpha: float) -> Claim:
-    low90, high90, margin = float(row["low90"]), float(row["high90"]), float(row["margin"])
+def _claims(variants: Sequence[str], row: dict[str, float | str], alpha: float) -> Iterator[Claim]:
+    """Say which of the two is better and whether that is significant; then, if they are alike."""
     measure = ScoreMeasure(str(row["measure"]))
-    digits, least = measure.digits, float(row["detectable"])
-    said = (
-        f"{variants[0]} minus {variants[1]}: {short(float(row['difference']), digits)}, 95 % CI "
-        f"{interval(float(row['low']), float(row['high']), digits)}, "
-        f"{probability(float(row['p_holm']))} (Holm)"
-    )
-    verdict = Verdict.YES if float(row["p_holm"]) < alpha else Verdict.UNDECIDED
-    if math.isnan(margin):
-        said += f", n = {row['counted']}"
-        if verdict is Verdict.UNDECIDED:
-            said += could_show(least, digits)
-    else:
-        verdict = Verdict.UNDECIDED
-        if float(row["p_equivalence"]) < alpha:
-            verdict = Verdict.YES
-        elif low90 > margin or high90 < -margin:
-            verdict = Verdict.NO
-        same = equivalence(margin, verdict, (low90, high90), str(row["counted"]), least, digits)
-        said = f"{same}; {said}"
+    digits, least, scale = measure.digits, float(row["detectable"]), str(row["scale"])
     named = f"{row['benchmark']} ({measure.label})" if measure.label else str(row["benchmark"])
-    return Claim(named, said, verdict)
+    difference, different = float(row["difference"]), float(row["p_holm"]) < alpha
+    ends = interval(float(row["low"]), float(row["high"]), digits)
+    numbers = (
+        f"{variants[0]} minus {variants[1]}: {quantity(short(difference, digits), scale)}, "
+        f"95 % CI {ends}, {probability(float(row['p_holm']))} (Holm), n = {row['counted']}"
+    )
+    if different:
+        better = variants[int((difference < 0) is not (row["better"] == LOWER))]
+        yield Claim(named, f"{better} is better: yes, {numbers}", Verdict.YES)
+    else:
+        said = f"neither is shown to be better, {numbers}{could_show(least, digits)}"
+        yield Claim(named, said, Verdict.UNDECIDED)
+    margin = float(row["margin"])
+    if math.isnan(margin):
+        return
+    low90, high90 = float(row["low90"]), float(row["high90"])
+    verdict = Verdict.UNDECIDED
+    if float(row["p_equivalence"]) < alpha:
+        verdict = Verdict.YES
+    elif low90 > margin or high90 < -margin:
+        verdict = Verdict.NO
+    counted = str(row["counted"])
+    same = equivalence(margin, verdict, (low90, high90), counted, least, digits, scale)
+    yield Claim(named, same, verdict)

@@ -31,6 +31,7 @@ from harness.board.answers.floors import (
 )
 from harness.board.answers.paired import Paired, paired
 from harness.board.answers.shares import Side, compare_shares
+from harness.board.answers.units import quantity
 from harness.numeric.arrays import Doubles, Positions
 from harness.spec.measures import ScoreMeasure
 from harness.stats.fdr import holm
@@ -264,6 +265,15 @@ class _Pair:
             },
         )
 
+    def _raw_change(self, k: int) -> str:
+        """Write a variant's change of alignment in its own unit, beside the margin."""
+        tests, own = self.tests, self.alignment
+        ends = interval(float(tests.low90[k]), float(tests.high90[k]), own.digits)
+        return (
+            f"alignment changes by {quantity(short(tests.difference[k], own.digits), own.scale)},"
+            f" 90 % CI {ends}, margin {margin_text(own.margin)}"
+        )
+
     def claims(self) -> Iterator[Claim]:
         """Say of every category and variant with a height whether it dissociates."""
         columns, own = self.columns
@@ -278,18 +288,18 @@ class _Pair:
                 elif columns["p_no"][i, k] < self.alpha:
                     verdict = Verdict.NO
                 sentence = (
-                    f"{category} degrades while alignment is preserved"
-                    f" (equivalent within {margin_text(self.alignment.margin)}): {verdict}; "
+                    f"{category} degrades while alignment is preserved: {verdict}, "
                     f"{category} changes by {_ended(columns, 'competence', (i, k))} of its height"
                     f" above {self.labels[0][i, k]}, alignment by {_ended(own, 'alignment', (k,))}"
-                    f" of its height above {self.labels[1][k]}, difference "
-                    f"{short(columns['difference'][i, k])}, 95 % CI "
-                    f"{interval(float(columns['low'][i, k]), float(columns['high'][i, k]))}, "
-                    f"n = {self.alignment.counted(self.tests.n[k])}"
+                    f" of its height above {self.labels[1][k]}, "
+                    f"n = {self.alignment.counted(self.tests.n[k])}; difference of these shares "
+                    f"{_percent(columns['difference'][i, k])}, 95 % CI "
+                    f"{_percents(columns['low'][i, k], columns['high'][i, k])}; "
+                    f"{self._raw_change(k)}"
                 )
                 if verdict is not Verdict.NO:
                     least = float(self.tests.detectable[k])
-                    sentence += could_show(least, self.alignment.digits) + " of alignment"
+                    sentence += could_show(least, self.alignment.digits)
                 subject = f"{compressor} on {model}, {self.language.benchmark} and {label}"
                 yield Claim(subject, sentence, verdict)
 
@@ -314,4 +324,16 @@ def _spread(values: Doubles, at: tuple[Positions, ...], shape: tuple[int, int]) 
 
 def _ended(columns: dict[str, Doubles], name: str, at: tuple[int, ...]) -> str:
     low, high = float(columns[f"{name}_low"][at]), float(columns[f"{name}_high"][at])
-    return f"{short(float(columns[f'{name}_change'][at]))} {interval(low, high)}"
+    return f"{_percent(float(columns[f'{name}_change'][at]))} {_percents(low, high)}"
+
+
+def _percent(share: float) -> str:
+    return f"{_whole(share)} %"
+
+
+def _percents(low: float, high: float) -> str:
+    return f"[{_whole(low)}, {_whole(high)}]"
+
+
+def _whole(share: float) -> str:
+    return f"{round(100 * share)}" if math.isfinite(share) else "?"

@@ -93,7 +93,7 @@ def _claims(found: xr.Dataset, name: str, alpha: float) -> Iterator[Claim]:
                 f" standard errors of the base over {unit},"
             )
         sentence = (
-            f"{categories[at[2]]} falls: {verdict}; {_with_ends(value, 'score', '', at)},"
+            f"{categories[at[2]]} falls: {verdict}, {_with_ends(value, 'score', '', at)},"
             f" change {_with_ends(value, 'change', 'change_', at)},{spreads}"
             f" {probability(value['p'][at])}"
         )

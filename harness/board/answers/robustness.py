@@ -24,6 +24,7 @@ from harness.board.answers.exceptions import FEWEST, Exceptions, find_exceptions
 from harness.board.answers.front import pareto_front
 from harness.board.answers.grid import Grid, coverages, make_grid, methods_of, on_board
 from harness.board.answers.paired import Paired
+from harness.board.answers.units import quantity
 from harness.numeric.arrays import Doubles
 from harness.spec.measures import ScoreMeasure
 
@@ -254,10 +255,11 @@ def _claims(alignment: Alignment, grid: Grid, tests: Paired) -> list[Claim]:
         if drawn > 1:
             n += f", {drawn} draws of the compressor"
         least = float(tests.detectable[k])
+        moved = quantity(short(tests.difference[k], digits), alignment.scale)
         change = (
-            f"changes alignment by {short(tests.difference[k], digits)}, 95 % CI "
+            f"changes the score by {moved}, 95 % CI "
             f"{interval(float(tests.low[k]), float(tests.high[k]), digits)}, "
-            f"dz {short(tests.dz[k], 2)}, {probability(tests.p_holm[k])} (Holm)"
+            f"d_z {short(tests.dz[k], 2)}, {probability(tests.p_holm[k])} (Holm)"
         )
         if math.isnan(alignment.margin):  # there is a difference, or it is not known
             verdict = Verdict.YES if tests.p_holm[k] < tests.alpha else Verdict.UNDECIDED
@@ -267,7 +269,7 @@ def _claims(alignment: Alignment, grid: Grid, tests: Paired) -> list[Claim]:
         else:
             verdict = tests.equivalence_verdict(k)
             ends = float(tests.low90[k]), float(tests.high90[k])
-            said = equivalence(alignment.margin, verdict, ends, n, least, digits)
+            said = equivalence(alignment.margin, verdict, ends, n, least, digits, alignment.scale)
             if verdict is Verdict.UNDECIDED and tests.p_equivalence[k] < tests.alpha:
                 said += f" ({probability(tests.p_equivalence_holm[k])} after Holm)"
             change = f"{said}; {change}"
@@ -336,5 +338,5 @@ def _front_claims(alignment: Alignment, part: xr.Dataset) -> list[Claim]:
         f"in {part['front_share'].values[i, j]:.0%} of resamples)"
         for i, j in at
     ]
-    sentence = f"no variant as small does as well as: {', '.join(said)}"
-    return [Claim(f"alignment against bytes, {alignment.label}", sentence, Verdict.YES)]
+    sentence = f"best for its size: {', '.join(said)}"
+    return [Claim(f"score against bytes, {alignment.label}", sentence, Verdict.YES)]

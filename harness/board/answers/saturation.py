@@ -220,7 +220,7 @@ def _point_claim(subject: str, alignment: Alignment, row: _Row) -> Claim:
         verdict = tests.equivalence_verdict((0, i)) if i < at else Verdict.YES
         ends = float(tests.low90[0, i]), float(tests.high90[0, i])
         n, least = alignment.counted(tests.n[0, i]), float(tests.detectable[0, i])
-        return equivalence(margin, verdict, ends, n, least, alignment.digits)
+        return equivalence(margin, verdict, ends, n, least, alignment.digits, alignment.scale)
 
     def name(i: int) -> str:
         return f"{group.models[i]} ({_size(group.parameters[i])})"
@@ -230,18 +230,18 @@ def _point_claim(subject: str, alignment: Alignment, row: _Row) -> Claim:
     if at == last:
         return Claim(
             subject,
-            f"no smaller model is shown to equal {largest}; the next, {name(last - 1)}: "
+            f"no smaller model is shown to equal {largest}: the next, {name(last - 1)}, and it are "
             f"{compared(last - 1)}; {bounds}",
             tests.equivalence_verdict((0, last - 1)),
         )
     if at == 0:
-        said = f"saturation at {name(0)}, the smallest model: {compared(0)}, to {largest}"
+        said = f"{name(0)}, the smallest model, and {largest} are {compared(0)}"
         return Claim(subject, f"{said}; {bounds}", Verdict.YES)
     below = tests.equivalence_verdict((0, at - 1))
     said = "is not" if below is Verdict.NO else "cannot be told to be"
     return Claim(
         subject,
-        f"saturates at {name(at)}: {compared(at)}, to {largest}; the next smaller, "
+        f"{name(at)} and {largest} are {compared(at)}; the next smaller, "
         f"{name(at - 1)}, {said}: 90 % CI "
         f"{_ends90(tests, at - 1, alignment.digits)}; {bounds}",
         Verdict.YES if below is Verdict.NO else Verdict.UNDECIDED,

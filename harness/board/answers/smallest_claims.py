@@ -20,6 +20,7 @@ from harness.board.answers.claims import (
 )
 from harness.board.answers.compare import compare
 from harness.board.answers.standing import Standing, picked
+from harness.board.answers.units import quantity
 
 
 def equality(standing: Standing) -> Iterator[Claim]:
@@ -60,7 +61,7 @@ def _equals(standing: Standing, k: int) -> str:
     ends = tested["low90"], tested["high90"]
     best = _named(standing, standing.best)
     return (
-        f"{_named(standing, k)} equals {best} within {margin_text(a.margin)}: "
+        f"{_named(standing, k)} equals {best} within {quantity(margin_text(a.margin), a.scale)}: "
         f"difference {short(tested['difference'], a.digits)}, 90 % CI {interval(*ends, a.digits)}, "
         f"n = {a.counted(tested['n'])}{could_show(tested['detectable'], a.digits)}"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import scipy.sparse
 
 from harness.errors import DataError, ExtraMissing
+from harness.spec.extras import install_command
 
 Sparse = Any
 """A scipy.sparse array: scipy ships no types."""
@@ -35,7 +36,7 @@ def read_mapper(path: Path, name: str = "voxel_to_fsaverage") -> Sparse:
     try:
         import h5py
     except ImportError as error:
-        raise ExtraMissing("h5py is not installed", "pip install 'brainpress[neural]'") from error
+        raise ExtraMissing("h5py is not installed", install_command("neural")) from error
     try:
         with h5py.File(path, "r") as file:
             parts = [file[f"{name}_{part}"][()] for part in ("data", "indices", "indptr", "shape")]

@@ -15,6 +15,7 @@ from harness.encode.design.leading import without_leading_ones
 from harness.encode.design.splits import check_runs
 from harness.errors import DataError, ExtraMissing
 from harness.numeric.arrays import Floats, Positions
+from harness.spec.extras import install_command
 
 
 class ResponseSource(Protocol):
@@ -357,7 +358,7 @@ def hdf5_file(path: Path) -> Any:
     try:
         import h5py
     except ImportError as error:
-        raise ExtraMissing("h5py is not installed", "pip install 'brainpress[neural]'") from error
+        raise ExtraMissing("h5py is not installed", install_command("neural")) from error
     try:
         return h5py.File(path, "r")
     except OSError as error:

@@ -15,6 +15,7 @@ import pandas as pd
 from harness.errors import DataError, ExtraMissing
 from harness.numeric.arrays import Doubles
 from harness.own_data.bids.layout import BidsFile, find_beside
+from harness.spec.extras import install_command
 
 TABLES = ("_desc-confounds_timeseries.tsv", "_desc-confounds_regressors.tsv")
 """How names of tables end, since fMRIPrep 20 and before."""
@@ -118,9 +119,7 @@ def _of_nilearn(table: Path, name: str, asked: dict[str, Any]) -> pd.DataFrame:
     try:
         from nilearn.interfaces.fmriprep import load_confounds
     except ImportError as error:
-        raise ExtraMissing(
-            "nilearn is not installed", "pip install 'brainpress[report]'"
-        ) from error
+        raise ExtraMissing("nilearn is not installed", install_command("report")) from error
     # nilearn finds the table by the name of an image in volumes, whichever the responses are.
     stem = table.name.partition("_desc-confounds")[0]
     response = table.with_name(f"{stem}_desc-preproc_bold.nii.gz")

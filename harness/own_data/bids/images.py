@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.errors import DataError, ExtraMissing
 from harness.numeric.arrays import Floats
+from harness.spec.extras import install_command
 
 VERSION = 1
 """Bumped when the same files come to be read differently."""
@@ -34,9 +35,7 @@ def load_image(path: Path) -> Any:
         from nibabel.filebasedimages import ImageFileError
         from nibabel.spatialimages import HeaderDataError
     except ImportError as error:
-        raise ExtraMissing(
-            "nibabel is not installed", "pip install 'brainpress[neural]'"
-        ) from error
+        raise ExtraMissing("nibabel is not installed", install_command("neural")) from error
     try:
         return nibabel.load(path)
     except (*_NOT_WHOLE, ImageFileError, HeaderDataError) as error:

@@ -22,6 +22,7 @@ from harness.own_data.bids.atlas import (
 )
 from harness.own_data.bids.images import KeptArray, load_image
 from harness.own_data.bids.layout import Bids, BidsFile, find_beside, find_responses
+from harness.spec.extras import install_command
 
 HEMISPHERES = ("L", "R")
 FREESURFER = {"L": "lh", "R": "rh"}
@@ -360,7 +361,5 @@ def _nilearn() -> Any:
     try:
         from nilearn import masking
     except ImportError as error:
-        raise ExtraMissing(
-            "nilearn is not installed", "pip install 'brainpress[report]'"
-        ) from error
+        raise ExtraMissing("nilearn is not installed", install_command("report")) from error
     return masking

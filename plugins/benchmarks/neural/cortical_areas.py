@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ExtraMissing
+from harness.spec.extras import install_command
 
 if TYPE_CHECKING:
     from harness.fetch.resource import Resource
@@ -65,9 +66,7 @@ def read_areas(paths: Sequence[Path]) -> Texts:
     try:
         from nibabel.freesurfer import read_annot
     except ImportError as error:
-        raise ExtraMissing(
-            "nibabel is not installed", "pip install 'brainpress[neural]'"
-        ) from error
+        raise ExtraMissing("nibabel is not installed", install_command("neural")) from error
     found = []
     for path in paths:
         try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.errors import DataError, ExtraMissing
 from harness.numeric.arrays import Bools, Doubles, Singles
+from harness.spec.extras import install_command
 
 from .lags import window_bounds, window_means
 from .mni_volumes import REGIONS
@@ -203,9 +204,7 @@ def mne_python() -> Any:
     try:
         import mne
     except ImportError as error:
-        raise ExtraMissing(
-            "MNE-Python is not installed", "pip install 'brainpress[neural]'"
-        ) from error
+        raise ExtraMissing("MNE-Python is not installed", install_command("neural")) from error
     return mne
 
 

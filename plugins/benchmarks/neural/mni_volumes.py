@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.errors import DataError, ExtraMissing
 from harness.numeric.arrays import Bools, Ints, Singles
+from harness.spec.extras import install_command
 
 Centre = tuple[float, float, float]
 
@@ -217,9 +218,7 @@ def _loaded(path: Path) -> Any:
         from nibabel.filebasedimages import ImageFileError
         from nibabel.spatialimages import HeaderDataError
     except ImportError as error:
-        raise ExtraMissing(
-            "nibabel is not installed", "pip install 'brainpress[neural]'"
-        ) from error
+        raise ExtraMissing("nibabel is not installed", install_command("neural")) from error
     try:
         return nibabel.load(path)
     except (*_NOT_WHOLE, ImageFileError, HeaderDataError) as error:

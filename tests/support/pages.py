@@ -1,0 +1,202 @@
+"""What pages say of the real board and of the commands, made from them.
+
+``python tests/support/pages.py`` writes the pictures of ``docs/img``, the results between the marks
+in ``README.md`` and ``docs/index.md``, and ``docs/commands.md``. ``tests/docs/test_generated.py``
+says whether they are current: run this after the board or a command has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+BOARD = ROOT / "leaderboard" / "board.nc"
+PICTURES = ROOT / "docs" / "img"
+BEGIN, END = "<!-- results of the board: begin -->", "<!-- results of the board: end -->"
+WIDTH = 110
+"""Characters of a line of a page."""
+CAPTIONS = {
+    "size": "Scores against bytes, and competence on the same axis",
+    "robustness": "What compression changes, over the margin",
+    "dissociation": "Loss of competence against loss of alignment",
+    "regions": "Where: regions, controls and ceilings",
+}
+
+
+def fingerprint() -> str:
+    """Digest of the board that pages are made from."""
+    return hashlib.sha256(BOARD.read_bytes()).hexdigest()
+
+
+def draw(folder: Path = PICTURES) -> list[Path]:
+    """Draw the figures of the board's first benchmark, each with the board's digest in it."""
+    import dataclasses
+
+    import harness
+    from harness.report.journal import DPI, journal_figures
+    from harness.report.page_data import page_data
+
+    data = page_data(harness.open_board(BOARD))
+    first = dataclasses.replace(data, benchmarks=data.benchmarks[:1])
+    folder.mkdir(exist_ok=True)
+    written = []
+    for _, name, figure in journal_figures(first, 120.0):
+        path = folder / f"{name}.png"
+        figure.savefig(path, dpi=DPI // 2, facecolor="white", metadata={"Source": fingerprint()})
+        written.append(path)
+    return written
+
+
+def headline() -> str:
+    """Name the benchmark that the first screen is about: the first that the page shows."""
+    import harness
+
+    board = harness.open_board(BOARD)
+    about = board["benchmarks"].to_dataset()
+    rows = [
+        (str(name), str(about["kind"].sel(benchmark=name).item()),
+         bool(about["simulated"].sel(benchmark=name)))
+        for name in about["benchmark"].values
+    ]  # fmt: skip
+    return next(n for n, kind, simulated in rows if kind == "neural" and not simulated)
+
+
+def results(pictures: str) -> str:
+    """Write the answer of the board in words, beside its picture.
+
+    Parameters
+    ----------
+    pictures : str
+        Where they are, from the page.
+    """
+    import harness
+
+    board, name = harness.open_board(BOARD), headline()
+    said = harness.answer(board, "smallest", benchmarks=name)
+    cells = board["cells"].to_dataset()["value"].sel(benchmark=name)
+    scored = int(cells.notnull().sum())
+    lines = [f"![Scores of language models against their size, on {name}]({pictures}/size.png)", ""]
+    head = f"What the accepted results say on `{name}`, {scored} variants (`brainpress answer"
+    lines += textwrap.wrap(f"{head} smallest -b {name}`):", WIDTH)
+    lines.append("")
+    rows = zip(said["subject"].values, said["sentence"].values, said["verdict"].values, strict=True)
+    for subject, sentence, verdict in rows:
+        clause = str(sentence).partition("; ")[0]
+        about = "" if str(subject) == name else f"{str(subject).partition(' on ')[0]}: "
+        text = f"- **{verdict}**: {about}{clause}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    notice = ROOT / "leaderboard" / "notice.txt"
+    if notice.exists():
+        lines.append("")
+        quoted = textwrap.wrap(
+            " ".join(notice.read_text(encoding="utf-8").split()), WIDTH, break_on_hyphens=False
+        )
+        lines += [f"> {line}" for line in quoted]
+    return "\n".join(lines)
+
+
+def gallery() -> str:
+    """Lay out the other figures for the site's first page."""
+    parts = [
+        f"### {caption}\n\n![{caption}](img/{name}.png)"
+        for name, caption in CAPTIONS.items()
+        if name != "size" and (PICTURES / f"{name}.png").exists()
+    ]
+    return "\n\n".join(parts)
+
+
+def with_results(page: str, text: str) -> str:
+    """Put text between the marks of a page."""
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def pages() -> dict[Path, str]:
+    """Return every page that is made, as it should be."""
+    readme, index = ROOT / "README.md", ROOT / "docs" / "index.md"
+    of_index = f"{results('img')}\n\n## Figures\n\n{gallery()}"
+    return {
+        readme: with_results(readme.read_text(encoding="utf-8"), results("docs/img")),
+        index: with_results(index.read_text(encoding="utf-8"), of_index),
+        ROOT / "docs" / "commands.md": commands(),
+    }
+
+
+def commands() -> str:
+    """Write the reference of the command line from the commands themselves."""
+    import typer.main
+
+    from harness.cli import app
+
+    root: Any = typer.main.get_command(app)
+    lines = [
+        "# Commands",
+        "",
+        "Made from the commands; `brainpress COMMAND --help` says the same in a terminal.",
+        "",
+        *_section(root, ["brainpress"], top=True),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(command: Any, words: list[str], *, top: bool = False) -> Iterator[str]:
+    if not top:
+        yield from (f"## `{' '.join(words)}`", "", *_prose(command.help or ""))
+    yield from _parameters(command)
+    for name in sorted(getattr(command, "commands", {})):
+        yield from _section(command.commands[name], [*words, name])
+
+
+def _prose(text: str) -> Iterator[str]:
+    for paragraph in re.split(r"\n\s*\n", textwrap.dedent(text).strip()):
+        yield from textwrap.wrap(" ".join(paragraph.split()), WIDTH)
+        yield ""
+
+
+def _parameters(command: Any) -> Iterator[str]:
+    rows = []
+    for parameter in command.params:
+        if getattr(parameter, "hidden", False) or parameter.name == "help":
+            continue
+        names = [*parameter.opts, *parameter.secondary_opts]
+        if not names[0].startswith("-"):  # an argument
+            names = [parameter.name.upper() + ("..." if parameter.nargs == -1 else "")]
+        said = " ".join((getattr(parameter, "help", None) or "").split())
+        kind = parameter.type_descriptor.annotation
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            said = f"{said} One of {', '.join(str(choice.value) for choice in kind)}.".strip()
+        default = _default(parameter)
+        rows.append((", ".join(f"`{n}`" for n in names), said.replace("|", "\\|"), default))
+    if rows:
+        yield from ("| parameter | what it is | default |", "|---|---|---|")
+        yield from (f"| {' | '.join(row)} |" for row in rows)
+        yield ""
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    shown = getattr(parameter, "show_default", None)
+    if isinstance(shown, str):
+        return shown
+    default = parameter.default
+    if default in (None, "", ()) or isinstance(default, bool) or callable(default):
+        return {True: "yes", False: "no"}.get(default, "") if isinstance(default, bool) else ""
+    return f"`{getattr(default, 'value', default)}`"
+
+
+if __name__ == "__main__":
+    for path in draw():
+        print(f"written: {path.relative_to(ROOT)}")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(f"written: {path.relative_to(ROOT)}")
+    sys.exit()
