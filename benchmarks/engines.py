@@ -1,6 +1,7 @@
 """Twelve cells by every engine: the same scores to the last bit, and the CPU seconds of each.
 
     python benchmarks/engines.py [--engines serial,processes,dask,slurm] [--model stories260k]
+        [--benchmarks minimal-pairs,simulated-listening]
 
 CPU seconds are those of all processes that carry a mark in their environment, wherever they were
 started: workers, nannies, jobs of Slurm on this machine. Slurm is the one of
@@ -41,8 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engines", default=",".join(WORDS))
     parser.add_argument("--model", default="stories260k")
+    parser.add_argument("--benchmarks", default=Matrix.benchmarks, help="two, for twelve cells")
     given = parser.parse_args()
-    matrix = Matrix(given.model)
+    matrix = Matrix(given.model, benchmarks=given.benchmarks)
     print("| engine | wall s | CPU s | scores that differ | left over |\n|---|---|---|---|---|")
     with TemporaryDirectory(prefix="brainpress-engines-") as name:
         folder = Path(name)
