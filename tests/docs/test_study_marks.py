@@ -1,0 +1,82 @@
+"""Marks of the study's template are what the board says; what is not there is an error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+import pages
+import study
+
+import harness
+
+NAME = "brennan2016-alice"
+
+
+@pytest.fixture(scope="module")
+def made():
+    return study.Study(pages.BOARD)
+
+
+@pytest.fixture(scope="module")
+def variants(made):
+    frame = made.data.tables["cells"][NAME]
+    return frame[frame["value"].notna()]
+
+
+def test_values_and_intervals_are_the_boards(made, variants):
+    cells = harness.open_board(pages.BOARD)["cells"].to_dataset().sel(benchmark=NAME)
+    for _, row in variants.iterrows():
+        cell = cells.sel(model=row["model"], compressor=row["compressor"])
+        name = f"{row['model']}+{row['compressor']}"
+        assert made.value(name, NAME) == study.number(float(cell["value"]))
+        ends = f"{study.number(float(cell['low']))} to {study.number(float(cell['high']))}"
+        assert made.fill(f"x {{{{interval {name} {NAME}}}}} y") == f"x {ends} y"
+
+
+def test_tables_hold_every_variant_once(made, variants):
+    plain = variants[variants["compressor"] == "none"]
+    lines = made.sizes(NAME).splitlines()
+    assert sorted(line.split("`")[1] for line in lines[2:]) == sorted(plain["model"])
+    model = variants[variants["compressor"] != "none"]["model"].iloc[0]
+    lines = made.compression(model, NAME, "minimal-pairs").splitlines()
+    own = variants[variants["model"] == model]["compressor"]
+    assert sorted(line.split("`")[1] for line in lines[2:]) == sorted(own)
+    assert all(line.count("|") == lines[0].count("|") for line in lines)
+
+
+def test_claims_are_those_of_the_answer(made):
+    said = harness.answer(made.board, "controls", benchmarks=NAME)
+    verdicts = [str(v) for v in said["verdict"].values]
+    assert made.count("controls", NAME, "yes") == str(verdicts.count("yes"))
+    listed = made.claims("controls", NAME, str(len(verdicts)))
+    heads = [line[4:].partition("**")[0] for line in listed.splitlines() if line[0] == "-"]
+    assert heads == verdicts
+    assert made.claims("controls", NAME, "1").count("\n- ") == 0
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "value nobody brennan2016-alice",
+        f"value smollm2-135m {NAME} colour",
+        "value smollm2-135m nothing",
+        "median smollm2-135m brennan2016-alice",
+        "value",
+    ],
+)
+def test_what_the_board_has_not_is_an_error(made, mark):
+    with pytest.raises(KeyError, match=mark.split()[0]):
+        made.fill(f"{{{{{mark}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1174, ".117"), (-0.0001, ".000"), (-0.5, "-.500"), (1.192, "1.192"), (24.31, "24.3")],
+)
+def test_numbers_are_written_as_the_docs_write_them(value, text):
+    assert study.number(value) == text
+    assert study.number(float("nan")) == ""

@@ -1,0 +1,209 @@
+"""Fill ``docs/compression-study.template`` from the board: tables, values and claims.
+
+Prose is written by hand in the template; whatever is a number stands there as a mark in double
+braces, and an unknown mark, variant or claim is an error:
+
+``value MODEL[+COMPRESSOR] BENCHMARK [COLUMN]``
+    A number of the ranking (``value``; ``unique``, ``nuisance``, ``perplexity``, …).
+``interval MODEL[+COMPRESSOR] BENCHMARK [COLUMN]``
+    Its ends: ``low`` and ``high``, or ``COLUMN_low`` and ``COLUMN_high``.
+``sizes BENCHMARK...``
+    A table: models that are not compressed, and controls, by size.
+``compression MODEL BENCHMARK...``
+    A table: variants of a model; changes are those of the first benchmark.
+``claims KIND BENCHMARK [N]``
+    The first N claims of an answer (5), as a list.
+``count KIND BENCHMARK VERDICT``
+    How many claims of an answer have a verdict.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "docs" / "compression-study.template"
+PAGE = ROOT / "docs" / "compression-study.md"
+_MARK = re.compile(r"\{\{([^{}]+)\}\}")
+_WIDTH = 110
+
+
+class Study:
+    """A board, and what the marks of a template ask of it.
+
+    Parameters
+    ----------
+    board : Path
+        A netCDF file.
+    """
+
+    def __init__(self, board: Path) -> None:
+        import harness
+        from harness.report.page_data import page_data
+
+        self.board = harness.open_board(board)
+        self.data = page_data(self.board)
+        self.said: dict[tuple[str, str], Any] = {}
+        self.verbs: dict[str, Callable[..., str]] = {
+            "value": self.value,
+            "interval": self.interval,
+            "sizes": self.sizes,
+            "compression": self.compression,
+            "claims": self.claims,
+            "count": self.count,
+        }
+
+    def fill(self, template: str) -> str:
+        """Put text in the place of every mark.
+
+        Raises
+        ------
+        KeyError
+            The board has not what a mark asks for.
+        """
+
+        def filled(mark: re.Match[str]) -> str:
+            verb, *words = mark.group(1).split()
+            try:
+                return self.verbs[verb](*words)
+            except (KeyError, StopIteration, TypeError) as error:
+                raise KeyError(f"{mark.group(0)}: {error}") from error
+
+        return _MARK.sub(filled, template)
+
+    def row(self, variant: str, benchmark: str) -> pd.Series[Any]:
+        """Return what the ranking of a benchmark has of a variant."""
+        name = variant if "+" in variant else f"{variant}+none"
+        frame = self.data.tables["cells"][benchmark]
+        return next(row for _, row in frame.iterrows() if row["variant"] == name)
+
+    def value(self, variant: str, benchmark: str, column: str = "value") -> str:
+        return number(float(self.row(variant, benchmark)[column]))
+
+    def interval(self, variant: str, benchmark: str, column: str = "") -> str:
+        row, head = self.row(variant, benchmark), f"{column}_" if column else ""
+        return f"{number(float(row[head + 'low']))} to {number(float(row[head + 'high']))}"
+
+    def sizes(self, *benchmarks: str) -> str:
+        """Lay out what is not compressed: models by parameters, then controls."""
+        about = self.board["models"].to_dataset()
+        plain = {
+            str(row["model"]): (row["kind"] == "control", float(row["parameters"]))
+            for name in benchmarks
+            for _, row in self.data.tables["cells"][name].iterrows()
+            if row["compressor"] == "none" and math.isfinite(row["value"])
+        }
+        order = sorted(plain, key=lambda name: (*plain[name], name))
+        rows = []
+        for model in order:
+            size = float(about["parameters"].sel(model=model))
+            rows.append([f"`{model}`", parameters(size)])
+            rows[-1] += [self._cell(f"{model}+none", name) for name in benchmarks]
+        return table(["", "parameters", *(f"`{name}`" for name in benchmarks)], rows)
+
+    def compression(self, model: str, *benchmarks: str) -> str:
+        """Lay out the variants of a model by bytes, with the change of the first benchmark."""
+        first = self.data.tables["cells"][benchmarks[0]]
+        chosen = first[(first["model"] == model) & first["value"].notna()]
+        rows = []
+        for _, row in chosen.sort_values(["mebibytes", "compressor"]).iterrows():
+            change = standing = ""
+            if row["compressor"] != "none" and math.isfinite(row.get("change", math.nan)):
+                ends = f"{number(row['change_low'])} to {number(row['change_high'])}"
+                change, standing = f"{number(row['change'])} ({ends})", str(row["outcome"])
+            rows.append(
+                [
+                    f"`{row['compressor']}`",
+                    figures(row["bits"]),
+                    figures(row["mebibytes"]),
+                    figures(row["perplexity"]),
+                    number(row["value"]),
+                    change,
+                    standing,
+                    *(self._value(str(row["variant"]), name) for name in benchmarks[1:]),
+                ]
+            )
+        head = ["", "bits/weight", "MiB", "perplexity", f"`{benchmarks[0]}`"]
+        head += ["change, 90 % interval", "", *(f"`{name}`" for name in benchmarks[1:])]
+        return table(head, rows)
+
+    def claims(self, kind: str, benchmark: str, most: str = "5") -> str:
+        """List claims of an answer, in its order, up to the first semicolon."""
+        said = self._answer(kind, benchmark)
+        rows = zip(
+            said["subject"].values, said["sentence"].values, said["verdict"].values, strict=True
+        )
+        lines = []
+        for subject, sentence, verdict in list(rows)[: int(most)]:
+            text = f"- **{verdict}**: {subject}: {str(sentence).partition('; ')[0]}"
+            lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        return "\n".join(lines)
+
+    def count(self, kind: str, benchmark: str, verdict: str) -> str:
+        return str(sum(str(v) == verdict for v in self._answer(kind, benchmark)["verdict"].values))
+
+    def _answer(self, kind: str, benchmark: str) -> Any:
+        import harness
+
+        if (kind, benchmark) not in self.said:
+            self.said[kind, benchmark] = harness.answer(self.board, kind, benchmarks=benchmark)
+        return self.said[kind, benchmark]
+
+    def _cell(self, variant: str, benchmark: str) -> str:
+        try:
+            row = self.row(variant, benchmark)
+        except StopIteration:
+            return ""
+        if not math.isfinite(row["value"]):
+            return ""
+        return f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])})"
+
+    def _value(self, variant: str, benchmark: str) -> str:
+        try:
+            return number(float(self.row(variant, benchmark)["value"]))
+        except StopIteration:
+            return ""
+
+
+def number(value: float) -> str:
+    """``.117``, ``-.004``, ``1.19``; nothing where there is none."""
+    if not math.isfinite(value):
+        return ""
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return re.sub(r"^(-?)0\.", r"\1.", text)
+
+
+def figures(value: float) -> str:
+    """Three figures."""
+    return (
+        f"{value:.3g}"
+        if math.isfinite(value) and abs(value) < 1000
+        else (f"{value:,.0f}" if math.isfinite(value) else "")
+    )
+
+
+def parameters(value: float) -> str:
+    """``135 M``."""
+    from harness.report.terminal import size
+
+    return size(value)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page(board: Path) -> str:
+    """Return the page as the board has it."""
+    return Study(board).fill(TEMPLATE.read_text(encoding="utf-8"))
