@@ -22,7 +22,7 @@ def test_numbers_are_written_as_journals_do(value, digits, text):
 def test_a_claim_reads_as_a_sentence():
     said = equivalence(0.02, Verdict.YES, (-0.011, 0.008), "27", 0.0123)
     assert said == (
-        "equivalent within .02: yes, 90 % CI [-.011, .008], n = 27, "
+        "equivalent within .02: yes, 90 % CI [-.011, .008], n = 27; "
         "smallest detectable difference .012"
     )
     # A difference that was found needs no account of what could have been.
