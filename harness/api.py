@@ -144,7 +144,8 @@ def run(
         Hears what is going on.
     models : str or sequence of str, optional
         Names, globs, ``hf:org/name@revision``, ``file:PATH``, ``untrained:NAME``, ``static:NAME``,
-        ``control:autocorrelation``. A string may hold several, separated by commas.
+        ``control:autocorrelation``, ``speech:ADDRESS``. A string may hold several, separated by
+        commas.
     compressors, benchmarks : str or sequence of str, optional
         Names and globs. Default: no compression; the embedded benchmarks.
     tags : str or sequence of str, optional

@@ -44,6 +44,7 @@ simulated = true  # take it out when your own responses are here
 name = "run1"
 events = "events/run1.tsv"  # onset, duration (or offset), word; tabs, seconds
 start = 1.0  # time of the middle of the first volume on the clock of the events
+# sound = "sounds/run1.wav"  # what was heard, for speech models and nuisance = ["words", "sound"]
 
 [[runs]]
 name = "run2"

@@ -19,7 +19,7 @@ Models = Annotated[
         "-m",
         "--model",
         help="Names, globs, hf:org/name@revision, file:PATH, untrained:NAME, static:NAME, "
-        "control:autocorrelation.",
+        "control:autocorrelation, speech:hf:org/name@revision.",
     ),
 ]
 Compressors = Annotated[

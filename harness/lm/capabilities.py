@@ -17,7 +17,7 @@ def capabilities(spec: ModelSpec, packed: bool = False) -> frozenset[str]:
     packed : bool
         Whether its checkpoint is quantised already, so that no weight is left to compress.
     """
-    if spec.control in ("static", "autocorrelation"):
+    if spec.control in ("static", "autocorrelation", "speech"):
         return frozenset({HIDDEN})
     if packed:
         return frozenset({HIDDEN, LOGPROB})

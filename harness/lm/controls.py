@@ -1,9 +1,10 @@
-"""What a trained model is compared with: itself untrained, its word embeddings, and no network.
+"""What a model is compared with: itself untrained, its word embeddings, no network, the sound.
 
 *Untrained* keeps the architecture and the tokenizer and draws the weights anew: what it predicts
 comes from the shape of the network and of the text. *Static* keeps the input embedding and drops
 everything after it: what it predicts comes from the words without their context.
 *Autocorrelation* is no network at all: what it predicts comes from the order of rows in time.
+*Speech* is a model that hears the story and reads no word: what it predicts comes from the sound.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from harness.store.keys import content_key
 UNTRAINED = "untrained"
 STATIC = "static"
 AUTOCORRELATION = "autocorrelation"
+SPEECH = "speech"
 PREFIX = "control"
 """Scheme of controls that are made from no model."""
 VERSION = 1
 """Stage version of the controls: bumped when the same spec comes to mean other weights."""
+HEARING = 1
+"""Version of how sound is read (:mod:`harness.lm.speech`): bumped when other states come out."""
 
 
 def untrained(spec: ModelSpec, seed: int = 0) -> ModelSpec:
@@ -92,6 +96,29 @@ def autocorrelation() -> ModelSpec:
     )
 
 
+def speech(spec: ModelSpec) -> ModelSpec:
+    """Return the control that hears what others read (:mod:`harness.record.hearing`).
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Of an audio model: wav2vec 2.0 and its kin, Whisper.
+
+    Returns
+    -------
+    ModelSpec
+        Named ``speech:NAME``, of no base: it is every text model's.
+
+    Raises
+    ------
+    ModelError
+        ``spec`` is a control already.
+    """
+    notes = "hidden states on the sound of the story; it has no words and no probabilities"
+    control = _control(spec, SPEECH, f"{SPEECH}:{spec.name}", notes)
+    return replace(control, base="")
+
+
 def control_fingerprint(spec: ModelSpec, files: ModelFiles) -> str:
     """Return the fingerprint of a control made from a model's files.
 
@@ -110,11 +137,13 @@ def control_fingerprint(spec: ModelSpec, files: ModelFiles) -> str:
             transformers=version("transformers"),
             torch=version("torch").partition("+")[0],
         )
+    if spec.control == SPEECH:
+        return content_key(control=SPEECH, version=HEARING, base=files.fingerprint)
     if spec.control == AUTOCORRELATION:
         return files.fingerprint
     raise ModelError(
         f"{spec.name}: {spec.control!r} is not a control",
-        f"there are {UNTRAINED}, {STATIC} and {AUTOCORRELATION}",
+        f"there are {UNTRAINED}, {STATIC}, {AUTOCORRELATION} and {SPEECH}",
     )
 
 

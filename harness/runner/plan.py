@@ -15,13 +15,14 @@ from harness.errors import (
     OfflineError,
 )
 from harness.lm.capabilities import COMPRESS, allowed, capabilities
-from harness.lm.controls import STATIC
+from harness.lm.controls import SPEECH, STATIC
 from harness.lm.examination import Examination, kept
 from harness.lm.files import ModelFiles, Unconverted
 from harness.lm.source import resolve
 from harness.place.place import Place, entered
 from harness.record.benchmark import Benchmark
 from harness.record.request import Request
+from harness.record.unheard import unheard
 from harness.runner.cells import Cell, Variant
 from harness.runner.engines.options import EngineOptions
 from harness.runner.job import Job
@@ -296,6 +297,8 @@ def not_applicable(
         able &= allowed(found, variant.model)
         why = found.reason and f": {found.reason}"
     for request in requests:
+        if variant.model.control == SPEECH and (silent := unheard(request)):
+            return f"{variant.model.name} {silent}"
         if request.measure.capability not in able:
             return f"{variant.model.name} has no {request.measure} to record{why}"
     if variant.compressor.method != "none" and packed:

@@ -17,7 +17,7 @@ from harness.record.request import Measure, Request
 from harness.record.size import held_bytes
 from harness.runner.cells import Cell, Variant
 from harness.runner.options import Overwrite
-from harness.runner.pace import Pace, pace_of, tokens_of
+from harness.runner.pace import Pace, frames_of, pace_of, tokens_of
 from harness.runner.plan import Plan, missing_models
 from harness.runner.room import Room, room
 from harness.runner.sizes import Size
@@ -183,12 +183,17 @@ def _part(
     passes = {r.pass_key for r in missing}
     weights = size.parameters * BYTES[plan.options.dtype]
     through = 0 if variant.model.control == "static" else size.parameters
-    flops = 2.0 * through * sum(tokens[key] for key in passes)
+    if variant.model.control == "speech":
+        read = sum(frames_of(request) for request in {r.pass_key: r for r in missing}.values())
+    else:
+        read = sum(tokens[key] for key in passes)
+    flops = 2.0 * through * read
     seconds = flops / pace.flops + sum(pace.scoring(c.benchmark) for c in todo)
     if passes or not _reported(variant, plan, store):
         seconds += pace.loading(weights)
     if not _reported(variant, plan, store):
-        seconds += pace.report(through, variant.compressor)
+        measured = 0 if variant.model.control == "speech" else through
+        seconds += pace.report(measured, variant.compressor)
     # Recordings of one pass are made together; those of different passes one after the other.
     recorded: Counter[str] = Counter()
     for request in missing:

@@ -21,6 +21,7 @@ SEEDS = (0, 1, 2)
 
 Spec = TypeVar("Spec", ModelSpec, CompressorSpec, BenchmarkSpec)
 _ADDRESSES = ("hf:", "https:", "pypi:", "file:")
+_FOLDERS = ("hf:", "file:")
 
 
 @dataclass(frozen=True)
@@ -276,9 +277,16 @@ def _models(
         if pattern != only.name:
             raise SelectionError(f"no control is called {pattern!r}", f"did you mean {only.name}?")
         return [only]
+    if colon and head == controls.SPEECH:
+        if not rest.startswith(_FOLDERS):
+            raise SelectionError(
+                f"{pattern[:80]!r} is not the address of a speech model",
+                "write speech:hf:org/name@revision or speech:file:FOLDER",
+            )
+        return [controls.speech(spec_from_address(rest))]
     if colon and head in ("untrained", "static"):
         name, _, seed = rest.partition("#")
-        if name.startswith(("untrained:", "static:")):
+        if name.startswith(("untrained:", "static:", "speech:")):
             raise SelectionError(
                 f"{pattern[:60]!r} is a control of a control", "name the model that was trained"
             )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import xarray as xr
 
-from harness.errors import ChecksumError, CorruptError
+from harness.errors import ChecksumError, CorruptError, Unsupported
 from harness.lm.capabilities import COMPRESS
-from harness.lm.controls import AUTOCORRELATION
+from harness.lm.controls import AUTOCORRELATION, SPEECH
 from harness.lm.files import ModelFiles
 from harness.lm.source import resolve
 from harness.place.memory import check_room, give_back
@@ -30,6 +30,7 @@ from harness.store.store import Kind, Store
 
 if TYPE_CHECKING:
     from harness.lm.load import LanguageModel
+    from harness.lm.speech import SpeechModel
 
 
 class Subject(Protocol):
@@ -155,6 +156,9 @@ class Session:
     def _make_report(self) -> None:
         if self.variant.model.control == AUTOCORRELATION:  # there is nothing to weigh
             self.store.write(Kind.COMPRESSION, self.key, xr.Dataset(attrs={"parameters": 0}))
+        elif self.variant.model.control == SPEECH:  # nor has it a perplexity
+            size = {"parameters": self._hearing.parameters}
+            self.store.write(Kind.COMPRESSION, self.key, xr.Dataset(attrs=size))
         else:
             _ = self._loaded
 
@@ -165,6 +169,7 @@ class Session:
     def close(self) -> None:
         """Let the model go, and what was freed with it."""
         self.__dict__.pop("_loaded", None)
+        self.__dict__.pop("_hearing", None)
         give_back()
 
     def _has(self, request: Request) -> bool:
@@ -173,7 +178,9 @@ class Session:
     def _record(self, requests: list[Request]) -> None:
         from harness.compress.report.meter import Meter
 
-        if self.variant.model.control != AUTOCORRELATION:
+        if self.variant.model.control == SPEECH:
+            _ = self._hearing
+        elif self.variant.model.control != AUTOCORRELATION:
             _ = self._loaded  # what loading takes is no part of recording
         first = requests[0]
         what = f"recording {first.stimuli.name} ({first.measure}, {first.context})"
@@ -224,6 +231,10 @@ class Session:
             from harness.record.autocorrelation import AutocorrelationSubject
 
             return AutocorrelationSubject()
+        if self.variant.model.control == SPEECH:
+            from harness.record.hearing import SpeechSubject
+
+            return SpeechSubject(self._hearing, progress=self.progress.advance, scratch=scratch)
         from harness.record.subject import BATCH_TOKENS, LanguageSubject
 
         size = self.options.batch_size
@@ -236,7 +247,18 @@ class Session:
         )
 
     @cached_property
+    def _hearing(self) -> SpeechModel:
+        from harness.lm.speech import load_speech
+
+        self.progress.stage(self.variant, "loading")
+        return load_speech(
+            self.files, self.variant.model, device=self.device, dtype=self.options.dtype
+        )
+
+    @cached_property
     def _loaded(self) -> LanguageModel:
+        if self.variant.model.control in (AUTOCORRELATION, SPEECH):
+            raise Unsupported(f"{self.variant.model.name} is no language model")
         if self.variant.compressor.method == "none":
             return self._compressed()
         # Processes that record different stimuli of a variant share its folder of finished blocks.

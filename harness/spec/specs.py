@@ -70,7 +70,8 @@ class ModelSpec(_Spec):
     gated : bool
         Whether its licence must be accepted on the hub first.
     control : str
-        Empty for a model; ``untrained`` or ``static`` for a control made from one.
+        Empty for a model; ``untrained`` or ``static`` for a control made from one,
+        ``autocorrelation`` for no network, ``speech`` for a model that hears the stimulus.
     base : str
         For a control, the name of the model it is made from.
     seed : int, optional

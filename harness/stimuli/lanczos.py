@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,33 @@ def lanczos_matrix(events: Doubles, times: Doubles, lobes: int = LOBES) -> Any:
     lag = (times[rows] - events[columns]) / step
     values = np.sinc(lag) * np.sinc(lag / lobes)
     return sparse.csr_array((values, (rows, columns)), shape=(len(times), len(events)))
+
+
+def frames_matrix(
+    first: float, step: float, count: int, times: Sequence[float], lobes: int = LOBES
+) -> Any:
+    """Matrix that filters evenly spaced frames onto ``times``.
+
+    Parameters
+    ----------
+    first : float
+        Middle of the first frame, s.
+    step : float
+        From one frame to the next, s.
+    count : int
+        Number of frames.
+    times : sequence of float, length n_times
+        Times to resample onto (volumes), in s, increasing.
+    lobes : int
+        As for :func:`lanczos_matrix`.
+
+    Returns
+    -------
+    csr_array (n_times, count)
+        :func:`lanczos_matrix` times ``step`` over the sampling step: weights of a volume that
+        frames surround add up to 1, so that features are in the units of the frames. Outside the
+        frames there is nothing, 0.
+    """
+    onto: Doubles = np.asarray(times, np.float64)
+    matrix = lanczos_matrix(first + step * np.arange(count, dtype=np.float64), onto, lobes)
+    return matrix * (step / float(np.mean(np.diff(onto))))

@@ -8,8 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
+from typing import TYPE_CHECKING
 
 from harness.errors import StimulusError
+
+if TYPE_CHECKING:
+    from harness.stimuli.sound import Sound
 
 Span = tuple[int, int]
 
@@ -31,6 +35,8 @@ class Passage:
     sentences : tuple of (int, int)
         Character ranges of the sentences, for the ``sentence`` context policy. Empty: the whole
         text is one.
+    sound : Sound, optional
+        What was heard, where it is there: speech models and sound features read it.
 
     Raises
     ------
@@ -45,6 +51,7 @@ class Passage:
     onsets: tuple[float, ...] | None = None
     offsets: tuple[float, ...] | None = None
     sentences: tuple[Span, ...] = ()
+    sound: Sound | None = None
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -179,6 +186,8 @@ class Stimuli:
             digest.update(
                 repr((p.name, p.text, p.spans, p.onsets, p.offsets, p.sentences)).encode()
             )
+            if p.sound is not None:  # keys of texts without sound stay what they were
+                digest.update(repr(p.sound.key).encode())
         return digest.hexdigest()
 
     @property

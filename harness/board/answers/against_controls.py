@@ -21,16 +21,18 @@ from harness.board.answers.claims import (
     short,
     with_claims,
 )
+from harness.board.answers.floors import called
 from harness.board.answers.paired import Paired, paired
 from harness.board.answers.units import quantity
+from harness.lm.controls import AUTOCORRELATION, SPEECH
 from harness.spec.measures import ScoreMeasure
 from harness.stats.contrasts import paired_contrast
 from harness.stats.fdr import holm
 
 TESTED = ("difference", "low", "high", "dz", "p", "p_holm", "p_equivalence_holm", "detectable", "n")
 """Columns of the tests of one model and control."""
-EVERY = ("autocorrelation",)
-"""Kinds of control that are made from no model, and thus are every model's."""
+EVERY = (AUTOCORRELATION, SPEECH)
+"""Kinds of control that are made from no text model, and thus are every model's."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,13 @@ def against_controls(
     Returns
     -------
     Dataset
-        Over (benchmark, model, control), a control being ``untrained``, ``static`` or
-        ``autocorrelation``: ``difference``, model minus control, its 95 % interval ``low``,
-        ``high``, ``dz``, ``p`` and ``wilcoxon_p`` (over participants alone), each also adjusted as
-        ``…_holm``, ``p_equivalence_holm``, ``detectable``, ``n``, ``seeds`` and ``outcome``,
-        whether the model beats its control (yes, no, undecided). Over (benchmark, model):
-        ``unique``, its ``unique_low``, ``unique_high``, ``unique_p`` and ``unique_p_holm``. And
+        Over (benchmark, model, control), a control being ``untrained``, ``static``,
+        ``autocorrelation`` or the name of a speech model: ``difference``, model minus control, its
+        95 % interval ``low``, ``high``, ``dz``, ``p`` and ``wilcoxon_p`` (over participants alone),
+        each also adjusted as ``…_holm``, ``p_equivalence_holm``, ``detectable``, ``n``, ``seeds``
+        and ``outcome``, whether the model beats its control (yes, no, undecided). Over (benchmark,
+        model): ``unique``, its ``unique_low``, ``unique_high``, ``unique_p`` and
+        ``unique_p_holm``. And
         claims.
 
     Raises
@@ -125,8 +128,8 @@ def _controls(board: xr.DataTree, alignment: Alignment) -> tuple[list[_Control],
         own: dict[str, list[int]] = {}
         for control in (m for m in column if kind[m]):
             if base[control] == model or kind[control] in EVERY:
-                own.setdefault(kind[control], []).append(column[control])
-        if not set(own) - set(EVERY):
+                own.setdefault(called(kind[control], control), []).append(column[control])
+        if not any(base[control] == model for control in column if kind[control]):
             lacking.append(f"{model} has no control: run `-m untrained:{model}`")
         found += [_Control(model, name, columns) for name, columns in own.items()]
     return found, lacking

@@ -18,6 +18,7 @@ import xarray as xr
 from harness.board.answers.alignment import BASE, Alignment, mean_present
 from harness.board.answers.competence import Competence, compressed
 from harness.board.answers.shares import Side
+from harness.lm.controls import SPEECH
 from harness.numeric.arrays import Doubles
 from harness.spec.measures import ScoreMeasure
 from harness.stats.crossed import crossed_covariance
@@ -50,8 +51,14 @@ def controls_of(board: xr.DataTree) -> Controls:
     found: dict[str, dict[str, list[str]]] = {}
     for model, control, base in rows:
         if control:
-            found.setdefault(str(base), {}).setdefault(str(control), []).append(str(model))
+            kind = called(str(control), str(model))
+            found.setdefault(str(base), {}).setdefault(kind, []).append(str(model))
     return found
+
+
+def called(kind: str, name: str) -> str:
+    """Return what a control is grouped by: seeds of one network are one, speech models are not."""
+    return name if kind == SPEECH else kind
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,6 +77,9 @@ def _model(model: Mapping[str, Any], registry: Registry) -> ModelSpec:
 
     if model["control"] == controls.AUTOCORRELATION:
         return controls.autocorrelation()
+    if model["control"] == controls.SPEECH:
+        name = str(model["name"]).removeprefix(f"{controls.SPEECH}:")
+        return controls.speech(_release(name, model["source"], model["revision"]))
     name = model["base"] or model["name"]
     spec = registry.models.specs.get(name) or _release(name, model["source"], model["revision"])
     if not model["control"]:

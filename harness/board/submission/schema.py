@@ -123,7 +123,7 @@ MODEL: Mapping[str, Rule] = {
     "revision": lambda value: "" if value == "" else name(value),
     "source": text(500),
     "family": text(100),
-    "control": one_of("", "untrained", "static", "autocorrelation"),
+    "control": one_of("", "untrained", "static", "autocorrelation", "speech"),
     "base": lambda value: "" if value == "" else name(value),
     "parameters": number,
     WIDTH: number,

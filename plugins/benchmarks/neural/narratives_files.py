@@ -149,10 +149,11 @@ def read_alignment(path: Path, name: str, story: Story) -> tuple[Passage, Double
     first, last = np.flatnonzero(own)[[0, -1]]
     chosen = slice(first, last + 1)
     begin, end = (spans[first][0], spans[last][1]) if not own.all() else (0, len(text))
-    times = settled(onsets[chosen], offsets[chosen], f"{path} ({name})")
+    on, off = settled(onsets[chosen], offsets[chosen], f"{path} ({name})")
     moved = tuple((a - begin, b - begin) for a, b in spans[chosen])
     try:
-        passage = Passage(name, text[begin:end], moved, *(tuple(t.tolist()) for t in times))
+        times = tuple(on.tolist()), tuple(off.tolist())
+        passage = Passage(name, text[begin:end], moved, *times)
     except StimulusError as error:
         raise DataError(f"{path}: {error.message}", error.hint) from error
     return passage, phones[chosen]
