@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.lm.states import hidden_states, mass_of, n_layers, token_logprobs
 from harness.numeric.arrays import Doubles
 from harness.record.batches import batch_matrix, padded, parents, positions, visible
 from harness.record.boundary import beginnings
+from harness.record.clock import Clock
 from harness.record.context import Context
 from harness.record.examined import check_rows, reads_alone, refused, start_tokens, told
 from harness.record.growing import Growing, NotFinite, grown
@@ -177,29 +177,28 @@ class _Pass:
         if device.type == "cpu":
             text = model.config.get_text_config()
             budget = fitting(budget, max(map(len, packs)), text, request.measure)
-        total, done, seconds = sum(map(len, packs)), 0, 0.0
+        total, done, clock = sum(map(len, packs)), 0, Clock(device)
         with torch.inference_mode():
             for batch in batches(packs, budget, 1 if alone else self.subject.batch_size):
                 for out in outs:
                     out.next_batch(batch, device)
                 inputs = model_inputs(batch, device, next(model.parameters()).dtype)
-                # What is read out is copied to the CPU: nothing is left in an accelerator's queue.
-                start = time.perf_counter()
-                if request.measure is Measure.HIDDEN:
-                    self._read_hidden(model, inputs, outs, request.context)
-                else:
-                    before = torch.from_numpy(parents(batch)).to(device)
-                    logits = model(**inputs, use_cache=False).logits
-                    if ends is not None:
-                        values = mass_of(logits, ends)
+                with clock.running():
+                    if request.measure is Measure.HIDDEN:
+                        self._read_hidden(model, inputs, outs, request.context)
                     else:
-                        values = token_logprobs(logits, inputs["input_ids"], before)
-                    for out in outs:
-                        out.add(0, values.reshape(-1, 1))
-                seconds += time.perf_counter() - start
+                        before = torch.from_numpy(parents(batch)).to(device)
+                        logits = model(**inputs, use_cache=False).logits
+                        if ends is not None:
+                            values = mass_of(logits, ends)
+                        else:
+                            values = token_logprobs(logits, inputs["input_ids"], before)
+                        for out in outs:
+                            out.add(0, values.reshape(-1, 1))
                 done += sum(map(len, batch))
                 if self.subject.progress is not None:
                     self.subject.progress(done, total)
+            seconds = clock.seconds()
         return done, seconds
 
     @staticmethod
