@@ -5,6 +5,7 @@ In a browser where there is one; what the page's text and data hold is tested wi
 
 import datetime
 import shutil
+from pathlib import Path
 
 import pytest
 from simulated_boards import Truth, simulate
@@ -12,14 +13,17 @@ from simulated_boards import Truth, simulate
 pytest.importorskip("altair", reason="needs the extra `report`")
 pytest.importorskip("vl_convert", reason="needs the extra `report`")
 
+import harness
 from harness.board.submission.entry import Entry
 from harness.board.submission.records import Records
 from harness.report.page import write_page
 from harness.report.page_data import page_data
 from harness.report.page_frame import Page
 
+LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 VARIANT = "a-1+gptq-int4"
+MINUS = "\N{MINUS SIGN}"
 DAY = datetime.date(2026, 11, 3).isoformat()
 ENTRY = Entry(
     {
@@ -34,7 +38,7 @@ ENTRY = Entry(
 
 
 @pytest.fixture(scope="module")
-def where(tmp_path_factory):
+def made(tmp_path_factory):
     truth = Truth(
         {"a-1": ("a", 1e8, 0.2), "a-2": ("a", 1e9, 0.21)},
         {"gptq-int4": 0.0, "magnitude-50": 0.1},
@@ -52,7 +56,33 @@ def where(tmp_path_factory):
     finding = {"outcome": "agrees", "submitted": 0.2, "computed": 0.2, "tolerance": 0.002}
     records = Records([ENTRY], {ENTRY.id: DAY}, {(ENTRY.id, "gptq-int4"): finding})
     path = tmp_path_factory.mktemp("page") / "index.html"
-    return write_page(board, path, page_data(board, draws=100), Page(records=records))
+    data = page_data(board, draws=100)
+    return write_page(board, path, data, Page(records=records)), data
+
+
+@pytest.fixture(scope="module")
+def where(made):
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def numbers(made):
+    """What the board's own numbers are, written as the page writes them."""
+    data = made[1]
+    said = data.answers["smallest"]["sentence"].values
+    rows = data.tables["cells"]["brain-00"].set_index("variant")
+    pairs = data.tables["cells"]["pairs-00"].set_index("variant")
+    row = rows.loc[VARIANT]
+    ends = f"[{row['change_low']:+.3f}, {row['change_high']:+.3f}]".replace("-", MINUS)
+    half = [f"{frame.loc['a-1+magnitude-50', 'value']:.3f}" for frame in (rows, pairs)]
+    return {
+        "smallest model at a margin": [str(said[0]).partition("; ")[0]],
+        "does GPTQ differ": [f"{row['change']:+.3f} {ends}".replace("-", MINUS), "equivalent"],
+        "what does 50 % pruning lose": [f"a-1 + magnitude-50\t50.7\t{half[0]} ▼\t{half[1]}"],
+        "does anything beat nuisance": [str(said[-1]).partition("; ")[0]],
+        "how sure": [f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"],
+        "how big on disk": [f"{row['mebibytes']:.3g} MiB"],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +116,7 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_at_most_two_clicks(browser, where, question):
+def test_at_most_two_clicks(browser, where, numbers, question):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -112,6 +142,24 @@ def test_at_most_two_clicks(browser, where, question):
     wait.until(lambda b: any(text in b.execute_script(read, place) for place in places))
     shown = [n for p in places for n in browser.find_elements(By.CSS_SELECTOR, p)]
     assert any(node.is_displayed() for node in shown)
+    told = " ".join(browser.execute_script(read, place) for place in places)
+    for number in numbers.get(question, ()):
+        assert number in told
+
+
+def test_whether_anything_beats_nuisance_on_the_real_board(browser):
+    """Simulated boards have no nuisance regressors."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    said = harness.answer(harness.open_board(LEADERBOARD / "board.nc"), "smallest")
+    claims = [str(s).partition("; ")[0] for s in said["sentence"].values if "nuisance" in str(s)]
+    browser.get((LEADERBOARD / "index.html").as_uri())
+    wait = WebDriverWait(browser, 30)
+    wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#ranking tbody td"))
+    told = browser.find_element(By.CSS_SELECTOR, ".answer:not([hidden])").text
+    assert claims
+    assert any(claim in told for claim in claims)
 
 
 def test_the_file_holds_the_answers(where):
