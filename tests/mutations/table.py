@@ -882,7 +882,7 @@ OWN_SLIPS = (
         f"{OWN}/heard.py",
         "Sound(str(path), content_sha256(path), run.sound_start)",
         "Sound(str(path), content_sha256(path), run.start)",
-        "tests/own_data/test_heard.py -k lag",
+        "tests/own_data/test_heard.py -k asked_for",
     ),
     Slip(
         f"{OWN}/benchmark.py",

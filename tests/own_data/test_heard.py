@@ -114,10 +114,10 @@ def test_faults_of_the_sound(story: sounding.Story) -> None:
     path.write_text(text.replace("sounds/run3.wav", "sounds/run9.wav"))
     with pytest.raises(DataError, match=r"sounds/run9\.wav, which is not there"):
         spec_from_data(f"data:{path}")
-    path.write_text(text.replace("sound_start = 0.5", "sound_start = 150.0"))
+    path.write_text(text.replace("sound_start = -3.0", "sound_start = 150.0"))
     with pytest.raises(DataError, match="of the words of run run1 are outside its sound"):
         OwnData(str(path))
-    path.write_text(text.replace("sound_start = 0.5", "sound_start = 40.0"))
+    path.write_text(text.replace("sound_start = -3.0", "sound_start = 40.0"))
     with pytest.warns(UserWarning, match="outside its sound, which lasts from 40 to 224 s"):
         OwnData(str(path))
     wavfile.write(story.folder / "short.wav", 16_000, np.ones(200, np.float32))

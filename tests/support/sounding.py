@@ -9,7 +9,7 @@ import numpy as np
 from scipy.io import wavfile
 
 TR, VOLUMES, RUNS, LAG = 2.0, 90, 5, 2
-START, SOUND_START = 1.0, 0.5
+START, SOUND_START = 1.0, -3.0
 """Of the first volume's middle, and of the sound's first sample, on the clock of the words, s."""
 SHARE = 0.6
 """Of the variance of responses that follows the envelope."""
