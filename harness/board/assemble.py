@@ -17,7 +17,7 @@ from harness.errors import CorruptError, HarnessError
 from harness.runner.cells import Cell, Variant
 from harness.runner.options import Overwrite
 from harness.runner.plan import Plan
-from harness.runner.status import Status
+from harness.runner.status import NOT_ASKED, Status
 from harness.spec.direction import CALIBRATED, LOWER
 from harness.spec.layout import NUMBERS
 from harness.spec.measures import HEADLINE, WHY, ScoreMeasure
@@ -167,7 +167,7 @@ class _Frame:
             name: np.full(shape, "", object) for name in ("status", "reason", "key", "provenance")
         }
         self.texts["status"][...] = str(Status.TODO)  # of a suite in parts, not all is asked for
-        self.texts["reason"][...] = "no part of the suite asks for it"
+        self.texts["reason"][...] = NOT_ASKED
 
     def put(self, cell: Cell, score: xr.Dataset | None) -> None:
         names = (cell.variant.model.name, cell.variant.compressor.name, cell.benchmark.name)

@@ -14,7 +14,7 @@ from rich.text import Text
 from harness.board.columns import beside_value
 from harness.compress.report.summary import COVERED
 from harness.report.terminal import number
-from harness.runner.status import Status
+from harness.runner.status import NOT_ASKED, Status
 from harness.spec.direction import lower_is_better
 from harness.spec.layout import CATEGORY_ACCURACY, CATEGORY_SCORE, GROUP_R
 from harness.spec.measures import ScoreMeasure, headline_of
@@ -102,7 +102,7 @@ def _benchmark(
     parts: list[RenderableType] = [Text(title, style="italic")]
     if rows:
         parts.append(table)
-    every = cells.sizes["model"] * cells.sizes["compressor"]
+    every = int((cells["reason"] != NOT_ASKED).sum())
     if len(rows) < every:
         count = f"{every - len(rows)} of {every} variants"
         parts.append(Text(f"no result yet: {count}", style="dim"))

@@ -123,3 +123,7 @@ class Status(StrEnum):
                 return f"{cells} not applicable"
             case _:
                 assert_never(self)
+
+
+NOT_ASKED = "no part of the suite asks for it"
+"""Reason of a cell that is on a board because its model and its compressor are, in other parts."""

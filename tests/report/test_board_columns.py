@@ -9,6 +9,7 @@ from rich.console import Console
 from simulated_boards import Truth, simulate
 
 from harness.report.board_view import board_view
+from harness.runner.status import NOT_ASKED
 
 TRUTH = Truth({"a-1": ("a", 1e8, 0.25)}, {"rtn-int4": 0.0}, linguistic=1)
 
@@ -48,6 +49,12 @@ def test_what_nobody_has_scored_is_counted_and_not_listed():
     assert f"\n{row}" in before
     assert f"\n{row}" not in after
     assert "no result yet: 1 of" in after
+    cells["reason"].loc[{"model": "a-1", "compressor": "rtn-int4", "benchmark": "pairs-00"}] = (
+        NOT_ASKED
+    )
+    _, unasked = shown(board).split("pairs-00")
+    assert f"\n{row}" not in unasked
+    assert "no result yet" not in unasked
 
 
 def test_a_title_is_not_broken_at_the_width_of_its_table():

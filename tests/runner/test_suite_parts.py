@@ -127,3 +127,18 @@ def test_the_suites_that_come_along_are_read():
     assert {"stories260k", "qwen2.5-coder-1.5b", "control:autocorrelation"} <= models
     assert ("qwen2.5-coder-1.5b", "none", "brennan2016-alice:projected=64") in chosen
     assert ("smollm2-135m", "gptq-int3:samples=32#2", "gum-probes") in chosen
+
+
+def test_quickstart_compresses_no_control():
+    chosen = cells(select(load_suite("quickstart"), registry()))
+    benchmarks = ("simulated-listening", "minimal-pairs:each=12")
+    assert chosen == {
+        (model, compressor, benchmark)
+        for model, compressors in {
+            "smollm2-135m": ("none", "rtn-int4", "magnitude-50"),
+            "untrained:smollm2-135m#0": ("none",),
+            "static:smollm2-135m": ("none",),
+        }.items()
+        for compressor in compressors
+        for benchmark in benchmarks
+    }

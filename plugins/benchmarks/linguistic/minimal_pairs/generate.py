@@ -13,6 +13,7 @@ from . import (
     semantics,
     syntax,
 )
+from .grammar import PAIRS
 
 #: The five categories of Holmes (Waldis et al. 2024) and their paradigms.
 CATEGORIES = (
@@ -31,14 +32,19 @@ They stand apart from the categories, whose bad sentences are not acceptable."""
 
 
 @cache
-def pairs() -> tuple[Pair, ...]:
+def pairs(each: int = PAIRS) -> tuple[Pair, ...]:
     """Generate the pairs.
+
+    Parameters
+    ----------
+    each : int
+        Pairs of each paradigm, a multiple of 4.
 
     Returns
     -------
     tuple of Pair
-        30 paradigms x 40 pairs, by category and paradigm. The same on every machine. An identifier
-        is ``paradigm/item`` and, where an item has several pairs, a letter.
+        30 paradigms x ``each`` pairs, by category and paradigm. The same on every machine. An
+        identifier is ``paradigm/item`` and, where an item has several pairs, a letter.
     """
     return tuple(
         Pair(
@@ -50,6 +56,6 @@ def pairs() -> tuple[Pair, ...]:
         )
         for category, paradigms in CATEGORIES
         for paradigm in paradigms
-        for number, item in enumerate(paradigm.select())
+        for number, item in enumerate(paradigm.select(each))
         for side, (good, bad) in enumerate(item)
     )

@@ -21,6 +21,9 @@ from dataclasses import dataclass
 #: Pairs kept of each paradigm.
 PAIRS = 40
 
+#: Most pairs of an item: multiples of it can be filled with whole items.
+WHOLE = 4
+
 #: A good sentence and its bad twin.
 Contrast = tuple[str, str]
 

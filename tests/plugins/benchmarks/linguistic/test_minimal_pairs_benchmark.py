@@ -9,16 +9,18 @@ import pytest
 import wordfreq
 import xarray as xr
 from brainpress_plugins.benchmarks.linguistic.minimal_pairs import SPEC, brainpress_benchmarks
+from brainpress_plugins.benchmarks.linguistic.minimal_pairs.benchmark import MinimalPairs
 from brainpress_plugins.benchmarks.linguistic.minimal_pairs.generate import pairs
 
+from harness.errors import DataError
 from harness.place.locate import find
 from harness.record.request import Recordings
 from harness.spec.specs import load_target
 
 
-def scored(logprob):
+def scored(logprob, benchmark=None):
     """Score a scorer of sentences."""
-    benchmark = load_target(SPEC)
+    benchmark = benchmark or load_target(SPEC)
 
     def answer(request):
         values = [logprob(passage.text) for passage in request.stimuli.passages]
@@ -52,13 +54,32 @@ def test_a_scorer_that_knows_scores_one():
     assert float(score["value"]) == 1
 
 
-def test_a_unigram_model_scores_a_half_in_every_task():
+@pytest.mark.parametrize("each", range(4, 41, 4))
+def test_fewer_pairs_are_the_first_of_all(each):
+    by_task, fewer = {}, {}
+    for pair in pairs():
+        by_task.setdefault(pair.paradigm, []).append(pair)
+    for pair in MinimalPairs(each=each).pairs:
+        fewer.setdefault(pair.paradigm, []).append(pair)
+    assert fewer == {task: own[:each] for task, own in by_task.items()}
+
+
+@pytest.mark.parametrize("each", [0, -4, 3, 10, 44, 4.5])
+def test_a_part_that_is_none_is_refused(each):
+    with pytest.raises(DataError, match=f"no {each} pairs of each paradigm") as error:
+        MinimalPairs(each=each).requests()
+    assert error.value.hint == "each= takes 4, 8, 12, … 40"
+
+
+@pytest.mark.parametrize("each", [4, 12, 40])
+def test_a_unigram_model_scores_a_half_in_every_task(each):
     def unigram(text):
         # Rounded to what float32 adds up without error.
         words = re.findall(r"\w+|[^\w\s]", text)
         return sum(round(8 * wordfreq.zipf_frequency(word, "en")) / 8 for word in words)
 
-    score = scored(unigram)
+    score = scored(unigram, MinimalPairs(each=each))
+    assert score["accuracy"].size == 30
     assert (score["accuracy"] == 0.5).all()
     assert (score["category_accuracy"] == 0.5).all()
 
