@@ -121,3 +121,19 @@ def test_controls_are_made_of_what_can_be_had() -> None:
     ):
         with pytest.raises(SubmissionError):
             chosen(name, control=control, base="smollm2-135m")
+
+
+def test_a_speech_model_is_one_of_the_hub_at_a_commit() -> None:
+    (heard,) = chosen("speech:org--ear@aaaaaaaa", "hf:org/ear", COMMIT, "speech").models
+    assert (heard.name, heard.control, heard.revision) == (
+        "speech:org--ear@aaaaaaaa",
+        "speech",
+        COMMIT,
+    )
+    for source, revision in (
+        ("file:/home/victim", SHA256),
+        ("hf:org/ear", "main"),
+        ("https://host.example/a/x.gguf", SHA256),
+    ):
+        with pytest.raises(SubmissionError):
+            chosen("speech:ear", source, revision, "speech")

@@ -79,6 +79,8 @@ def _model(model: Mapping[str, Any], registry: Registry) -> ModelSpec:
         return controls.autocorrelation()
     if model["control"] == controls.SPEECH:
         name = str(model["name"]).removeprefix(f"{controls.SPEECH}:")
+        if not str(model["source"]).startswith("hf:"):
+            raise SubmissionError(f"{name} is no speech model of the hub: {model['source']!r}")
         return controls.speech(_release(name, model["source"], model["revision"]))
     name = model["base"] or model["name"]
     spec = registry.models.specs.get(name) or _release(name, model["source"], model["revision"])
