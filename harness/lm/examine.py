@@ -55,7 +55,8 @@ def examine(model: nn.Module, tokenizer: Any, context: int | None, name: str) ->
     """
     rows = _rows(model)
     ids = _probe(tokenizer, rows, context)
-    limit = ROUNDING[next(model.parameters()).dtype]
+    dtype = next(model.parameters()).dtype
+    limit = ROUNDING[dtype]
     with torch.inference_mode():
         try:
             seen = _causal_error(model, ids, rows)
@@ -65,7 +66,9 @@ def examine(model: nn.Module, tokenizer: Any, context: int | None, name: str) ->
             raise ModelError(
                 f"{name} cannot be run as a language model: {type(model).__name__} raises "
                 f"{type(error).__name__}: {first}",
-                "its architecture wants more than a text (pictures, sound, a second text)",
+                "its architecture wants more than a text (pictures, sound, a second text)"
+                if dtype == torch.float32
+                else "some architectures run in float32 alone: --dtype float32",
             ) from error
         if drift > limit:
             raise ModelError(

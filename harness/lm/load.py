@@ -182,7 +182,7 @@ def _loaded(files: ModelFiles, spec: ModelSpec, where: torch.device, dtype: str)
     notes = list(files.notes)
     bits: float | None = None
     if spec.control == UNTRAINED:
-        model = drawn(config, spec.seed or 0).to(DTYPES[dtype])
+        model = drawn(files, spec, config, DTYPES[dtype])
     elif spec.control == STATIC:
         model = embedding(files, spec, config, DTYPES[dtype])
     elif packing in METHODS:

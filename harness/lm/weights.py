@@ -61,13 +61,17 @@ def language_half(config: Any) -> Any:
     )
 
 
-def drawn(config: Any, seed: int) -> nn.Module:
-    """Return a model with random weights: the same for a seed, whatever was drawn before."""
+def drawn(files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype) -> nn.Module:
+    """Return a model with random weights: the same for a seed, whatever was drawn before.
+
+    They are rounded to ``dtype`` as those of a release are, by the same reader: what a model keeps
+    in float32, as rotary frequencies, stays so.
+    """
     from transformers import AutoModelForCausalLM
 
     # Drawn on the CPU in float32 whatever the device, and torch's own generator left as it was.
     with torch.random.fork_rng(devices=[]), quiet_transformers():
-        torch.manual_seed(seed)
+        torch.manual_seed(spec.seed or 0)
         model = AutoModelForCausalLM.from_config(
             config,
             dtype=torch.float32,
@@ -75,7 +79,12 @@ def drawn(config: Any, seed: int) -> nn.Module:
             trust_remote_code=False,
         )
     assert isinstance(model, nn.Module)
-    return model
+    if dtype == torch.float32:
+        return model
+    rounded, _ = _filled(
+        files, spec, None, config=config, dtype=dtype, state_dict=model.state_dict()
+    )
+    return rounded
 
 
 def embedding(files: ModelFiles, spec: ModelSpec, config: Any, dtype: torch.dtype) -> nn.Module:

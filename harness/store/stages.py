@@ -5,7 +5,7 @@ A version is in the key of what went through the stage, and in no other.
 
 from __future__ import annotations
 
-RECORD = 2
+RECORD = 3
 """Hidden states and log-probabilities from a variant."""
 COMPRESS = 1
 """Compressed weights and their report."""

@@ -71,6 +71,36 @@ def test_controls(title: str, tmp_path: Path, subword_tokenizer: Any) -> None:
         assert made.start in (trained.start, None)
 
 
+def test_what_runs_in_float32_alone_is_refused_with_that_advice(
+    tmp_path: Path, subword_tokenizer: Any
+) -> None:
+    name, options = READ["xLSTM"]
+    folder = write(tmp_path / "model", name, options, subword_tokenizer())
+    spec = spec_from_address(f"file:{folder}")
+    with pytest.raises(ModelError, match=r"same dtype(.|\n)*--dtype float32"):
+        load(resolve(spec), spec, dtype="bfloat16")
+
+
+@pytest.mark.parametrize("title", sorted(READ.keys() - {"xLSTM"}))
+def test_an_untrained_model_is_rounded_as_a_loaded_one(
+    title: str, tmp_path: Path, subword_tokenizer: Any
+) -> None:
+    """Rotary frequencies, masks and scales that no release holds keep their precision."""
+    name, options = READ[title]
+    folder = write(tmp_path / "model", name, options, subword_tokenizer())
+    spec = spec_from_address(f"file:{folder}")
+    trained, drawn = (load(resolve(s), s, dtype="bfloat16").model for s in (spec, untrained(spec)))
+    of_loaded = dict(trained.named_buffers())
+    of_drawn = dict(drawn.named_buffers())
+    assert of_loaded.keys() == of_drawn.keys()
+    computed = of_loaded.keys() - trained.state_dict().keys()
+    for buffer in computed:
+        assert torch.equal(of_loaded[buffer], of_drawn[buffer]), buffer
+        assert of_loaded[buffer].dtype == of_drawn[buffer].dtype, buffer
+    kinds = {key: tensor.dtype for key, tensor in trained.state_dict().items()}
+    assert {key: tensor.dtype for key, tensor in drawn.state_dict().items()} == kinds
+
+
 def test_what_draws_random_numbers_as_it_reads_is_refused(
     tmp_path: Path, subword_tokenizer: Any
 ) -> None:
