@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -56,6 +58,65 @@ def test_claims_are_those_of_the_answer(made):
     heads = [line[4:].partition("**")[0] for line in listed.splitlines() if line[0] == "-"]
     assert heads == verdicts
     assert made.claims("controls", NAME, "1").count("\n- ") == 0
+
+
+def test_a_claim_is_found_by_its_first_words(made):
+    said = harness.answer(made.board, "controls", benchmarks=NAME)
+    for subject, sentence, verdict in zip(
+        said["subject"].values, said["sentence"].values, said["verdict"].values, strict=True
+    ):
+        words = f"{subject}: {sentence}"[:150].split()[:-1]
+        found = made.fill(f"{{{{said controls {NAME} {' '.join(words)}}}}}")
+        assert found == f"**{verdict}**: {str(sentence).partition('; ')[0]}"
+
+
+def test_rank_correlations_are_scipys(made, variants):
+    stats = pytest.importorskip("scipy.stats")
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal(17)
+    y = x + generator.standard_normal(17)
+    r, low, high = study.spearman(x, y)
+    assert r == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert low < r < high
+    assert np.arctanh(high) - np.arctanh(low) == pytest.approx(
+        2 * 1.959964 * np.sqrt((1 + r**2 / 2) / 14)
+    )
+    model = variants[variants["compressor"] != "none"]["model"].iloc[0]
+    values = harness.open_board(pages.BOARD)["cells"]["value"].to_series()
+    frame = values.xs(model, level="model").unstack("benchmark").drop(index="none")
+    both = frame[[NAME, "minimal-pairs"]].dropna()
+    expected = study.number(both.corr("spearman").iloc[0, 1])
+    assert (
+        made.ranks(model, NAME, "minimal-pairs")
+        .splitlines()[2]
+        .split("| ")[2]
+        .startswith(f"{expected} (")
+    )
+
+
+def test_what_the_board_holds_is_counted(made):
+    cells = harness.open_board(pages.BOARD)["cells"].to_dataset()
+    frame = cells["value"].to_series().dropna()
+    assert made.tally("cells") == str(len(frame))
+    assert made.tally("variants") == str(len(frame.groupby(["model", "compressor"])))
+    assert made.tally("compressors") == str(frame.index.get_level_values("compressor").nunique())
+    controls = harness.open_board(pages.BOARD)["models"]["control"].to_series()
+    models = set(frame.index.get_level_values("model")) - set(controls[controls != ""].index)
+    assert made.tally("models") == str(len(models))
+
+
+def test_a_recording_that_two_benchmarks_read_costs_once(made):
+    cells = harness.open_board(pages.BOARD)["cells"].to_dataset()
+    apart = {
+        json.loads(str(made))["recordings"]: seconds
+        for made, seconds in zip(
+            cells["provenance"].values.ravel(), cells["record_seconds"].values.ravel(), strict=True
+        )
+        if made
+    }
+    assert float(made.cost("recording")) == pytest.approx(
+        np.nansum(list(apart.values())) / 3600, abs=0.051
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,20 @@ braces, and an unknown mark, variant or claim is an error:
     The first N claims of an answer (5), as a list.
 ``count KIND BENCHMARK VERDICT``
     How many claims of an answer have a verdict.
+``said KIND BENCHMARK WORDS``
+    The claim about what these words begin (``smollm2-135m+gptq-int4 …``), up to the first
+    semicolon; of several the first. ``said:N`` the N-th (from 1).
+``ranks MODEL BENCHMARK...``
+    A table: rank correlations over the compressed variants of a model, with 95 % intervals.
+``tally WHAT``
+    How many ``cells``, ``variants``, ``models``, ``compressors``, ``verified`` cells it has.
+``cost WHAT``
+    Hours of ``recording``, ``scoring``, ``compression`` or ``all``; ``memory``: the peak in GiB.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import textwrap
@@ -58,6 +68,10 @@ class Study:
             "compression": self.compression,
             "claims": self.claims,
             "count": self.count,
+            "said": self.claim,
+            "ranks": self.ranks,
+            "tally": self.tally,
+            "cost": self.cost,
         }
 
     def fill(self, template: str) -> str:
@@ -149,6 +163,71 @@ class Study:
     def count(self, kind: str, benchmark: str, verdict: str) -> str:
         return str(sum(str(v) == verdict for v in self._answer(kind, benchmark)["verdict"].values))
 
+    def claim(self, kind: str, benchmark: str, *words: str) -> str:
+        """Quote one claim, verdict first."""
+        kind, _, which = kind.partition(":")
+        said, about = self._answer(kind, benchmark), " ".join(words)
+        found = [
+            f"**{verdict}**: {str(sentence).partition('; ')[0]}"
+            for subject, sentence, verdict in zip(
+                said["subject"].values,
+                said["sentence"].values,
+                said["verdict"].values,
+                strict=True,
+            )
+            if f"{subject}: {sentence}".startswith(about)
+        ]
+        if not found:
+            raise KeyError(f"no claim begins with {about!r}")
+        return found[int(which or 1) - 1]
+
+    def ranks(self, model: str, *benchmarks: str) -> str:
+        """Lay out rank correlations of benchmarks over compressed variants."""
+        values = self.board["cells"].to_dataset()["value"].sel(model=model)
+        frame = values.drop_sel(compressor="none").to_pandas()[list(benchmarks)]
+        rows = []
+        for first, name in enumerate(benchmarks[:-1]):
+            row = [f"`{name}`", *[""] * first]
+            for other in benchmarks[first + 1 :]:
+                both = frame[[name, other]].dropna()
+                r, low, high = spearman(both[name].to_numpy(), both[other].to_numpy())
+                row.append(f"{number(r)} ({number(low)} to {number(high)}), n = {len(both)}")
+            rows.append(row)
+        return table(["", *(f"`{name}`" for name in benchmarks[1:])], rows)
+
+    def tally(self, what: str) -> str:
+        cells = self.board["cells"].to_dataset()
+        done = cells["value"].notnull()
+        if what == "verified":
+            return str(int((cells["verified"] == "verified").sum()))
+        if what == "cells":
+            return str(int(done.sum()))
+        axes = {"variants": ("model", "compressor"), "models": ("model",)}
+        kept = axes.get(what, (what.removesuffix("s"),))
+        over = [axis for axis in done.dims if axis not in kept]
+        found = done.any(over)
+        if what == "models":
+            found = found & (self.board["models"].to_dataset()["control"] == "")
+        return str(int(found.sum()))
+
+    def cost(self, what: str) -> str:
+        """Sum hours over what was computed: a recording counts once, whatever it was read for."""
+        cells = self.board["cells"].to_dataset()
+        recorded: dict[str, float] = {}
+        for made, seconds in zip(
+            cells["provenance"].values.flat, cells["record_seconds"].values.flat, strict=True
+        ):
+            if made and math.isfinite(seconds):
+                recorded[json.loads(str(made))["recordings"]] = float(seconds)
+        hours = {
+            "recording": sum(recorded.values()) / 3600,
+            "scoring": float(cells["score_seconds"].sum()) / 3600,
+            "compression": float(self.board["compression"].to_dataset()["seconds"].sum()) / 3600,
+        }
+        if what == "memory":
+            return f"{float(cells['peak_memory'].max()) / 2**30:.1f}"
+        return f"{sum(hours.values()) if what == 'all' else hours[what]:.1f}"
+
     def _answer(self, kind: str, benchmark: str) -> Any:
         import harness
 
@@ -170,6 +249,17 @@ class Study:
             return number(float(self.row(variant, benchmark)["value"]))
         except StopIteration:
             return ""
+
+
+def spearman(first: Any, second: Any) -> tuple[float, float, float]:
+    """Return a rank correlation and its 95 % interval (Bonett & Wright 2000)."""
+    from scipy.stats import spearmanr
+
+    r = float(spearmanr(first, second).statistic)
+    if len(first) < 5 or abs(r) >= 1:
+        return r, math.nan, math.nan
+    error = 1.959964 * math.sqrt((1 + r**2 / 2) / (len(first) - 3))
+    return r, math.tanh(math.atanh(r) - error), math.tanh(math.atanh(r) + error)
 
 
 def number(value: float) -> str:
