@@ -54,7 +54,7 @@ class RunSettings(TypedDict, total=False):
     tags: Names
     seeds: Sequence[int] | None
     controls: bool | None
-    dtype: str
+    dtype: str | None
     overwrite: Overwrite | str
     batch_size: int | None
     keep_weights: bool
@@ -96,10 +96,11 @@ def plan(suite: str | None = None, *, fetch: bool = True, **settings: Unpack[Run
         device=settings.get("device", "auto"),
         store=open_store(settings.get("store")).root,
     )
-    selection = select(
-        _chosen(suite, settings), registry(), SEEDS if seeds is None else tuple(seeds)
-    )
-    options, engine = _given(RunOptions, settings), _given(EngineOptions, settings)
+    chosen = _chosen(suite, settings)
+    selection = select(chosen, registry(), SEEDS if seeds is None else tuple(seeds))
+    dtype = settings.get("dtype") or chosen.dtype or RunOptions.dtype
+    options = _given(RunOptions, {**settings, "dtype": dtype})
+    engine = _given(EngineOptions, settings)
     return fitting(make_plan(selection, place, options, engine, fetch=fetch))
 
 
@@ -155,8 +156,8 @@ def run(
     controls : bool, optional
         Whether every model has its controls beside it, uncompressed: untrained (three seeds),
         static, and autocorrelation alone. Default: as the suite says, else not.
-    dtype : str
-        ``float32`` (default), ``bfloat16`` or ``float16``.
+    dtype : str, optional
+        ``float32``, ``bfloat16`` or ``float16``. Default: as the suite says, else float32.
     overwrite : Overwrite or str
         ``never``, ``missing`` (default) or ``always``.
     batch_size : int, optional

@@ -48,6 +48,14 @@ Controls = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
+SuiteDtype = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="float32, bfloat16 or float16.",
+        show_default="as the suite says, else float32",
+    ),
+]
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of the results.", show_default="cache")
 ]

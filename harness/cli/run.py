@@ -14,12 +14,12 @@ from harness.cli.options import (
     Compressors,
     Controls,
     Device,
-    Dtype,
     Models,
     Offline,
     Seeds,
     StoreOption,
     SuiteArgument,
+    SuiteDtype,
     Tags,
     parse_seeds,
 )
@@ -49,7 +49,7 @@ def run(
         Overwrite, typer.Option("--overwrite", help="What to compute.")
     ] = Overwrite.MISSING,
     device: Device = "auto",
-    dtype: Dtype = "float32",
+    dtype: SuiteDtype = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
     memory: Annotated[
         str | None,
@@ -172,7 +172,7 @@ def status(
     tag: Tags = None,
     seeds: Seeds = None,
     controls: Controls = None,
-    dtype: Dtype = "float32",
+    dtype: SuiteDtype = None,
     store: StoreOption = None,
     as_json: Json = False,
 ) -> None:

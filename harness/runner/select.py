@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import SelectionError
+from harness.runner.options import DTYPES
 from harness.spec.registry import Registry
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec
 
@@ -38,6 +39,8 @@ class Suite:
         Whether every model has its controls beside it, uncompressed: untrained, static, and
         autocorrelation alone.
     description : str
+    dtype : str
+        Precision of the whole; empty where the suite says none.
     parts : tuple of Suite
         The suite is what its parts are together, each a matrix of its own (a small model by every
         method, a large one by a few). What the axes above name is then what is chosen of it.
@@ -49,6 +52,7 @@ class Suite:
     tags: tuple[str, ...] = ()
     controls: bool = False
     description: str = ""
+    dtype: str = ""
     parts: tuple[Suite, ...] = ()
 
 
@@ -107,10 +111,14 @@ def load_suite(name: str) -> Suite:
     parts = said.pop("part", [])
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise SelectionError(f"suite {name}: a part is a table of its own", "write [[part]]")
-    if parts and (also := sorted(set(said) - {"description"})):
+    if parts and (also := sorted(set(said) - {"description", "dtype"})):
         raise SelectionError(f"suite {name} has parts, and says {also} of the whole")
     whole = _suite(said, f"suite {name}")
     numbered = enumerate(parts, 1)
+    if any("dtype" in part for part in parts):
+        raise SelectionError(
+            f"suite {name}: a part says dtype", "one precision for all: say it of the whole suite"
+        )
     return replace(
         whole, parts=tuple(_suite(part, f"suite {name}, part {n}") for n, part in numbered)
     )
@@ -121,13 +129,15 @@ def _suite(said: dict[str, Any], where: str) -> Suite:
     if unknown := sorted(set(said) - known):
         raise SelectionError(f"{where} says {unknown}", f"a suite says {sorted(known)}")
     description, controls = said.pop("description", ""), said.pop("controls", False)
+    if (dtype := said.pop("dtype", "")) and dtype not in DTYPES:
+        raise SelectionError(f"{where}: no dtype {dtype!r}", "one of " + ", ".join(DTYPES))
     if not isinstance(controls, bool):
         raise SelectionError(f"{where}: controls must be true or false")
     for axis, value in said.items():
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise SelectionError(f"{where}: {axis} must be a list of names")
     axes = {axis: tuple(value) for axis, value in said.items()}
-    return Suite(**axes, controls=controls, description=description)
+    return Suite(**axes, controls=controls, description=description, dtype=dtype)
 
 
 def _suite_text(name: str) -> str:

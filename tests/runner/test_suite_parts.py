@@ -142,3 +142,54 @@ def test_quickstart_compresses_no_control():
         for compressor in compressors
         for benchmark in benchmarks
     }
+
+
+class TestPrecision:
+    """A suite may say in which precision its models are read; ``--dtype`` goes before it."""
+
+    HALF = 'dtype = "bfloat16"\nmodels = ["stories260k"]\nbenchmarks = ["bits-per-byte"]\n'
+
+    @pytest.mark.parametrize(
+        ("given", "read"), [(None, "bfloat16"), ("float32", "float32"), ("float16", "float16")]
+    )
+    def test_a_run_reads_as_the_suite_says_or_as_it_is_told(self, tmp_path, given, read):
+        path = tmp_path / "half.toml"
+        path.write_text(self.HALF)
+        plan = harness.plan(str(path), dtype=given, fetch=False, store=tmp_path / "store")
+        assert plan.options.dtype == read
+
+    def test_without_a_word_it_is_float32(self, tmp_path):
+        plan = harness.plan(
+            models="stories260k", benchmarks="bits-per-byte", fetch=False, store=tmp_path
+        )
+        assert plan.options.dtype == "float32"
+
+    def test_the_same_cells_as_by_the_option_are_found(self, tmp_path):
+        path = tmp_path / "half.toml"
+        path.write_text(self.HALF)
+        of_suite = harness.plan(str(path), fetch=False, store=tmp_path)
+        told = harness.plan(
+            models="stories260k",
+            benchmarks="bits-per-byte",
+            dtype="bfloat16",
+            fetch=False,
+            store=tmp_path,
+        )
+        assert [cell.key for cell in of_suite.cells] == [cell.key for cell in told.cells]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('dtype = "half"', "no dtype 'half'"),
+            ("dtype = 16", "no dtype 16"),
+            ('[[part]]\nmodels = ["gpt2"]\ndtype = "bfloat16"', "a part says dtype"),
+        ],
+    )
+    def test_what_is_no_precision_is_refused(self, tmp_path, text, message):
+        path = tmp_path / "wrong.toml"
+        path.write_text(text)
+        with pytest.raises(SelectionError, match=message):
+            load_suite(str(path))
+
+    def test_the_study_says_it_of_the_whole(self):
+        assert load_suite("study").dtype == "bfloat16"
