@@ -217,6 +217,25 @@ def test_control_tasks_are_scored_where_they_can_be_known(world):
     assert np.isnan(score["selectivity"][0])
 
 
+def test_selectivity_and_its_interval_are_of_the_same_items(world):
+    """Labels that hang on types are lost where a type is new; what is compared has none of those."""
+    tasks, request, recording = world
+    ruined = recording.copy(deep=True)
+    new = np.array([i.part is Part.TEST and n % 2 == 1 for n, i in enumerate(tasks[1].items)])
+    ruined[new] = 0
+    items = [
+        replace(item, type=f"{item.type} {i}" if new[i] else item.type)
+        for i, item in enumerate(tasks[1].items)
+    ]
+    task = replace(tasks[1], items=tuple(items))
+    score = score_probes([task], request, ruined, OPTIONS).isel(task=0)
+    assert score["accuracy"] < 0.8
+    assert abs(score["selectivity"]) < 0.1
+    # Of all test items the middle would lie a third of what the new ones lose below.
+    middle = float(score["selectivity_low"] + score["selectivity_high"]) / 2
+    assert abs(middle - score["selectivity"]) < 0.04
+
+
 def test_a_class_that_only_the_test_part_has_is_an_error_of_the_probe(world):
     tasks, request, recording = world
     items = list(tasks[0].items)
