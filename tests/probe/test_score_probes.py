@@ -218,7 +218,7 @@ def test_control_tasks_are_scored_where_they_can_be_known(world):
 
 
 def test_selectivity_and_its_interval_are_of_the_same_items(world):
-    """Labels that hang on types are lost where a type is new; what is compared has none of those."""
+    """Labels of types are lost where a type is new; what is compared has no such items."""
     tasks, request, recording = world
     ruined = recording.copy(deep=True)
     new = np.array([i.part is Part.TEST and n % 2 == 1 for n, i in enumerate(tasks[1].items)])
