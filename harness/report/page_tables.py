@@ -45,9 +45,9 @@ def rois_table(board: xr.DataTree, name: str) -> pd.DataFrame:
     if n > 1:
         half = scipy.stats.t.ppf(0.975, n - 1) * np.nanstd(values, axis=0, ddof=1) / math.sqrt(n)
     ceiling = np.full_like(mean, math.nan)
-    if replicate.ceilings in known:
-        each = known[replicate.ceilings].transpose(replicate.dim, "variant", "roi").values
-        ceiling = mean_present(each, axis=0)
+    for variable in (variable for variable in replicate.ceilings if variable in known):
+        each = known[variable].transpose(replicate.dim, "variant", "roi").values
+        ceiling = np.where(np.isnan(ceiling), mean_present(each, axis=0), ceiling)
     variants, rois = known["variant"].values.astype(object), known["roi"].values.astype(object)
     return pd.DataFrame(
         {

@@ -84,8 +84,10 @@ class Replicate:
         The score of each, in the unit of the benchmark's value.
     plural : str
         What n counts.
-    regions, ceilings : str
-        The score and the ceiling of each in each region (roi), where there are regions.
+    regions : str
+        The score of each in each region (roi), where there are regions.
+    ceilings : tuple of str
+        Its ceiling there: the first that there is.
     folds : str
         The score of each on every part of the stimulus that is held out (fold).
     nuisance : tuple of str
@@ -96,7 +98,7 @@ class Replicate:
     variable: str
     plural: str
     regions: str = ""
-    ceilings: str = ""
+    ceilings: tuple[str, ...] = ()
     folds: str = ""
     nuisance: tuple[str, ...] = ()
 
@@ -107,7 +109,7 @@ REPLICATES = (
         variable="r_best",
         plural="participants",
         regions="r_best",
-        ceilings="ceiling_loo",
+        ceilings=("ceiling_repeats", "ceiling_loo"),
         folds="fold_r",
         nuisance=("nuisance_r", "baseline_r"),
     ),
@@ -117,7 +119,7 @@ REPLICATES = (
         "participant_value",
         "participants",
         "r_roi",
-        "ceiling_roi",
+        ("ceiling_roi",),
         folds="fold_r",
         nuisance=("baseline_value",),
     ),

@@ -86,6 +86,18 @@ def test_regions_of_voxel_scores_are_drawn_with_their_ceilings(board, data):
     np.testing.assert_allclose(found["ceiling"], 0.3)
 
 
+def test_ceilings_of_regions_are_of_repeats_where_there_are_any(board):
+    groups = {path: node.to_dataset() for path, node in board.subtree_with_keys}
+    regions = groups["neural/brain-00"]
+    repeats = regions["ceiling_loo"] + 0.1
+    repeats.loc[{"roi": regions["roi"][0]}] = np.nan
+    groups["neural/brain-00"] = regions.assign(ceiling_repeats=repeats)
+    found = page_data(xr.DataTree.from_dict(groups), draws=10).tables["rois"]["brain-00"]
+    lacks = found["roi"] == str(regions["roi"].values[0])
+    np.testing.assert_allclose(found["ceiling"][~lacks], 0.4)
+    np.testing.assert_allclose(found["ceiling"][lacks], 0.3)
+
+
 def test_controls_are_not_counted_as_models(html, board):
     control = board["models"]["control"].values
     n, others = int((control == "").sum()), int((control != "").sum())
