@@ -88,3 +88,18 @@ def test_what_is_missing_is_said():
     said = asked(simulate(Truth(TRUTH.models, controls=False)))
     assert "claim" not in said.dims or not said.sizes["claim"]
     assert any("no control" in str(text) for text in said["missing"].values)
+
+
+def test_a_board_of_controls_alone_says_whose_they_are():
+    board = with_seeds(simulate(Truth(TRUTH.models, noise=0.02, controls=False)), ["a-1"])
+    groups = {node.path: node.to_dataset(inherit=False) for node in board.subtree}
+    detail = groups["/neural/brain-00"]
+    own = [v for v in detail["variant"].values if ":a-1" in v]
+    groups["/neural/brain-00"] = detail.sel(variant=own)
+    alone = xr.DataTree.from_dict(groups)
+    assert list(asked(alone)["missing"].values) == [
+        "brain-00: only controls are there: run `-m a-1`"
+    ]
+    assert "brain-00: no uncompressed model is on the board that is not a control" in list(
+        harness.answer(alone, "saturation")["missing"].values
+    )

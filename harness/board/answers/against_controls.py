@@ -124,6 +124,11 @@ def _controls(board: xr.DataTree, alignment: Alignment) -> tuple[list[_Control],
     column = _uncompressed(alignment)
     found: list[_Control] = []
     lacking = []
+    if not any(not kind[model] for model in column):
+        bases = sorted({base[model] for model in column} - {""})
+        lacking.append(
+            "only controls are there" + (f": run `-m {','.join(bases)}`" if bases else "")
+        )
     for model in (m for m in column if not kind[m]):
         own: dict[str, list[int]] = {}
         for control in (m for m in column if kind[m]):

@@ -172,6 +172,8 @@ def _groups(board: xr.DataTree, alignment: Alignment) -> tuple[list[_Group], lis
             continue
         family = str(models["family"].sel(model=model).item())
         members.setdefault(family or model, []).append((size, model, column))
+    if not members:
+        lacking.append("no uncompressed model is on the board that is not a control")
     everything = [member for family in members.values() for member in family]
     if len(members) > 1:
         members[ALL] = everything
