@@ -25,7 +25,7 @@ from harness.cli.options import (
 )
 from harness.cli.remains import telling_what_remains
 from harness.place.memory import check_libraries
-from harness.report import terminal
+from harness.report.plan_view import plan_view
 from harness.runner.cells import Cell
 from harness.runner.engines.cluster import ClusterName
 from harness.runner.engines.options import EngineName
@@ -142,7 +142,7 @@ def run(
         retries=retries,
     )
     expected = estimate(made)
-    console.print(terminal.plan_view(made, expected))
+    console.print(plan_view(made, expected))
     if dry_run:
         raise typer.Exit(1 if made.count(Status.FAILED) else 0)
     with (
@@ -197,7 +197,7 @@ def status(
     if as_json:
         print_json([_facts(cell) for cell in made.cells])
         return
-    console.print(terminal.plan_view(made, estimate(made)))
+    console.print(plan_view(made, estimate(made)))
 
 
 def _facts(cell: Cell) -> dict[str, str]:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.errors import PluginError
 from harness.lm.examination import last_of
-from harness.runner.status import NOT_COMPUTED, Status
 from harness.spec.measures import ScoreMeasure
 from harness.spec.registry import Shelf
 from harness.spec.settings import settings_of
 from harness.spec.specs import BenchmarkSpec, CompressorSpec, ModelSpec, Spec
-
-if TYPE_CHECKING:
-    from harness.runner.cells import Cell
-    from harness.runner.plan import Plan
-    from harness.runner.preflight import Estimate
 
 
 def spec_table(shelf: Shelf[Any], specs: Sequence[Any]) -> Table:
@@ -101,35 +94,6 @@ def _all_options(spec: CompressorSpec | BenchmarkSpec) -> Mapping[str, Any]:
         return settings_of(spec)
     except PluginError:
         return spec.options
-
-
-def plan_view(plan: Plan, estimate: Estimate) -> RenderableType:
-    """Show a plan: the matrix, what is cached, what the rest takes."""
-    benchmarks = list({c.benchmark.name: c.benchmark for c in plan.cells}.values())
-    table = Table(title="plan", title_justify="left", box=None)
-    table.add_column("model", no_wrap=True)
-    table.add_column("compressor", no_wrap=True)
-    for spec in benchmarks:
-        table.add_column(spec.name + (" [dim](simulated)[/]" if spec.simulated else ""))
-    by_variant: dict[str, dict[str, Cell]] = {}
-    for cell in plan.cells:
-        by_variant.setdefault(cell.variant.name, {})[cell.benchmark.name] = cell
-    for variant in plan.variants:
-        row: list[RenderableType] = [variant.model.name, variant.compressor.name]
-        cells = by_variant[variant.name]
-        row += [_status(cells[b.name]) if b.name in cells else Text() for b in benchmarks]
-        table.add_row(*row)
-    parts: list[RenderableType] = [table, Text(), Text(estimate.sentence())]
-    for reason in dict.fromkeys(c.reason for c in plan.cells if c.status is Status.FAILED):
-        parts.append(Text(f"! {reason}", style="red"))
-    begun = Counter(c.reason for c in plan.todo if c.reason and c.reason != NOT_COMPUTED)
-    for reason, count in begun.items():
-        parts.append(Text(f"{count} cell{'s' * (count > 1)} {reason}", style="yellow"))
-    return Group(*parts)
-
-
-def _status(cell: Cell) -> Text:
-    return Text(str(cell.status), style=cell.status.style)
 
 
 def size(parameters: float | None) -> str:

@@ -110,6 +110,21 @@ class Status(StrEnum):
             case _:
                 assert_never(self)
 
+    @property
+    def mark(self) -> str:
+        """One character for it, where there is no room for words."""
+        match self:
+            case Status.DONE:
+                return "+"
+            case Status.TODO:
+                return "."
+            case Status.FAILED:
+                return "!"
+            case Status.NOT_APPLICABLE:
+                return "-"
+            case _:
+                assert_never(self)
+
     def counted(self, cells: int) -> str:
         """Say how many cells of a plan stand so: ``3 cells to do``."""
         match self:
