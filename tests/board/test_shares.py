@@ -47,6 +47,14 @@ def test_a_share_has_the_spread_of_the_delta_method():
     )
 
 
+@pytest.mark.filterwarnings("error")
+def test_of_a_height_of_zero_there_is_no_share():
+    nothing = side([-0.2, 0.0], [0.0, 0.0], [[[4e-4, 0], [1e-4, 0]], [[1e-4, 0], [9e-4, 0]]])
+    assert all(np.isnan(part).all() for part in nothing.share())
+    found = compare_shares(nothing, side(-0.1, 0.5, [[1e-4, 0], [0, 1e-4]]))
+    assert np.isnan([found.difference, found.low, found.high]).all()
+
+
 @pytest.mark.parametrize("floor", [0.0, 0.5, 0.8])
 @pytest.mark.parametrize("noise", [0.005, 0.03])
 def test_equal_shares_differ_at_the_nominal_rate(floor, noise):

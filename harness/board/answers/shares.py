@@ -51,16 +51,18 @@ class Side:
         return np.asarray(scipy.stats.t.cdf(statistic, self.freedom))
 
     def share(self, level: float = 0.95) -> tuple[Doubles, Doubles, Doubles]:
-        """Change as a share of the height, with the ends of its interval (delta method)."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = self.change / self.height
+        """Change as a share of the height, with the ends of its interval (delta method).
+
+        There is none of a height of 0.
+        """
+        height = _known(self.height)
+        share = self.change / height
         variance = (
             self.change_variance
             - 2 * share * self.covariance
             + np.square(share) * self.height_variance
         )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            error = np.sqrt(np.maximum(variance, 0)) / np.abs(self.height)
+        error = np.sqrt(np.maximum(variance, 0)) / np.abs(height)
         half = scipy.stats.t.ppf((1 + level) / 2, self.freedom) * error
         return np.asarray(share), np.asarray(share - half), np.asarray(share + half)
 
@@ -115,7 +117,7 @@ def compare_shares(first: Side, second: Side) -> SharesTest:
             np.square(of_first) / first.freedom + np.square(of_second) / second.freedom
         )
         statistic = d / np.sqrt(variance)
-        scale = first.height * second.height
+        scale = _known(first.height * second.height)
         difference = d / scale
         half = scipy.stats.t.ppf(0.975, freedom) * np.sqrt(variance) / np.abs(scale)
     return SharesTest(
@@ -125,3 +127,8 @@ def compare_shares(first: Side, second: Side) -> SharesTest:
         np.asarray(scipy.stats.t.cdf(statistic, freedom)),
         np.asarray(scipy.stats.t.sf(statistic, freedom)),
     )
+
+
+def _known(height: Doubles) -> Doubles:
+    """Leave out what is 0."""
+    return np.asarray(np.where(height == 0, np.nan, height))
