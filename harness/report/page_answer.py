@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from harness.board.answers.alignment import detail
+from harness.board.answers.units import mebibytes
 from harness.report.answers_view import MARKS
 from harness.report.page_data import PageData
 from harness.stats.replicates import replicate_of
@@ -97,7 +98,7 @@ def _plain(variant: str) -> str:
 def _bytes(own: xr.Dataset, variant: str) -> str:
     model, _, compressor = variant.rpartition("+")
     weight = float(own["bytes"].sel(model=model, compressor=compressor))
-    return f"{weight / 2**20:.3g} MiB" if np.isfinite(weight) else ""
+    return mebibytes(weight) if np.isfinite(weight) else ""
 
 
 def _basis(board: xr.DataTree, data: PageData, name: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from harness.board.answers.against_controls import _tests_said
-from harness.board.answers.units import unit_of
+from harness.board.answers.units import mebibytes, unit_of
 from harness.spec.measures import ScoreMeasure
 
 BOARD = Path(__file__).parents[2] / "leaderboard" / "board.nc"
@@ -37,6 +37,14 @@ def test_units(metric, unit):
     assert unit_of(metric) == unit
     assert unit_of(metric, ScoreMeasure.UNIQUE) == "R2"
     assert unit_of(metric, ScoreMeasure.NORMALISED) == "of the ceiling"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0.4964e6, "0.473 MiB"), (57.2 * 2**20, "57.2 MiB"), (3387.4 * 2**20, "3,387 MiB")],
+)
+def test_bytes_are_written_without_powers_of_ten(count, text):
+    assert mebibytes(count) == text
 
 
 def test_two_tests_that_disagree_say_which_decides():

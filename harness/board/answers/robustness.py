@@ -24,7 +24,7 @@ from harness.board.answers.exceptions import FEWEST, Exceptions, find_exceptions
 from harness.board.answers.front import pareto_front
 from harness.board.answers.grid import Grid, coverages, make_grid, methods_of, on_board
 from harness.board.answers.paired import Paired
-from harness.board.answers.units import quantity
+from harness.board.answers.units import mebibytes, quantity
 from harness.numeric.arrays import Doubles
 from harness.spec.measures import ScoreMeasure
 
@@ -334,7 +334,7 @@ def _front_claims(alignment: Alignment, part: xr.Dataset) -> list[Claim]:
     at = at[np.argsort([size[i, j] for i, j in at])]
     said = [
         f"{part['front_model'].values[i]}+{part['front_compressor'].values[j]} "
-        f"({size[i, j] / 2**20:.3g} MiB, {short(part['value'].values[i, j])}, "
+        f"({mebibytes(size[i, j])}, {short(part['value'].values[i, j])}, "
         f"in {part['front_share'].values[i, j]:.0%} of resamples)"
         for i, j in at
     ]

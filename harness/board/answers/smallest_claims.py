@@ -20,7 +20,7 @@ from harness.board.answers.claims import (
 )
 from harness.board.answers.compare import compare
 from harness.board.answers.standing import Standing, picked
-from harness.board.answers.units import quantity
+from harness.board.answers.units import mebibytes, quantity
 
 
 def equality(standing: Standing) -> Iterator[Claim]:
@@ -190,8 +190,3 @@ def count(parameters: float) -> str:
         if parameters >= unit:
             return f"{parameters / unit:.3g} {letter}"
     return f"{parameters:.0f}"
-
-
-def mebibytes(weights: float) -> str:
-    """Write a number of bytes in MiB: ``57.2 MiB``."""
-    return f"{weights / 2**20:.3g} MiB"

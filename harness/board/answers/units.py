@@ -39,3 +39,9 @@ def unit_of(metric: str, measure: ScoreMeasure = ScoreMeasure.VALUE) -> str:
 def quantity(text: str, unit: str) -> str:
     """Write a number with its unit: ``.02 r``; the number alone where there is none."""
     return f"{text} {unit}" if unit else text
+
+
+def mebibytes(count: float) -> str:
+    """Write a number of bytes in MiB, with three figures at least: ``57.2 MiB``, ``3,390 MiB``."""
+    size = count / 2**20
+    return f"{size:,.0f} MiB" if size >= 1000 else f"{size:.3g} MiB"
