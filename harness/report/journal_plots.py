@@ -13,6 +13,7 @@ from harness.board.answers.alignment import BASE
 from harness.report.front_charts import COMPETENCE, SCORE
 from harness.report.front_table import ABOVE, LINE
 from harness.report.journal import SMALLEST, Draw, Sheet
+from harness.report.journal_labels import Named, place_names
 from harness.report.journal_regions import regions
 from harness.report.page_data import PageData, axis_titles
 
@@ -41,7 +42,8 @@ def front(sheet: Sheet, data: PageData) -> Figure | None:
         gridspec_kw={"height_ratios": [2, 1] if below else [1]},
     )[:, 0]  # fmt: skip
     titles = axis_titles(data, sheet.benchmark)
-    _points(panels[0], models, "score", ("low", "high"))
+    looks = _families(data, sheet.benchmark)
+    _points(panels[0], models, looks, "score", ("low", "high"))
     on = models[models["front"] == 1].sort_values("mebibytes")
     panels[0].step(on["mebibytes"], on["score"], where="post", color=ACCENT, zorder=1)
     for _, row in models[models["compressor"] != BASE].iterrows():
@@ -55,10 +57,9 @@ def front(sheet: Sheet, data: PageData) -> Figure | None:
             0.02, 0.99 - 0.07 * n, f"\N{UPWARDS ARROW} {text}", transform=panels[0].transAxes,
             fontsize=SMALLEST, va="top",
         )  # fmt: skip
-    _named(panels[0], models)
     panels[0].set_ylabel(_wrapped(titles[SCORE]))
     if below:
-        _points(panels[1], models, "competence", ("competence_low", "competence_high"))
+        _points(panels[1], models, looks, "competence", ("competence_low", "competence_high"))
         _lines(panels[1], rows[rows["competence"].notna() & (rows["kind"] == LINE)], "competence")
         panels[1].set_ylabel(_wrapped(titles[COMPETENCE]))
     last = panels[-1]
@@ -69,6 +70,12 @@ def front(sheet: Sheet, data: PageData) -> Figure | None:
         figure,
         f"Score against size: {sheet.benchmark}",
         "Filled: uncompressed. Steps: best for its size.",
+    )
+    named = models[models["label"] != ""].sort_values("mebibytes", ascending=False)
+    place_names(
+        panels[0],
+        [Named(r["label"], r["mebibytes"], r["score"]) for _, r in named.iterrows()],
+        [(r["mebibytes"], r["score"]) for _, r in models.iterrows()],
     )
     return figure
 
@@ -90,12 +97,17 @@ def _wrapped(text: str, width: int = 24) -> str:
     return "\n".join(textwrap.wrap(text, width))
 
 
-def _points(axes: Any, models: pd.DataFrame, score: str, ends: tuple[str, str]) -> None:
-    families = list(dict.fromkeys(models["family"]))
+def _points(
+    axes: Any,
+    models: pd.DataFrame,
+    looks: Mapping[str, int],
+    score: str,
+    ends: tuple[str, str],
+) -> None:
     for _, row in models.iterrows():
         if not math.isfinite(row[score]):
             continue
-        at = families.index(row["family"]) % len(MARKERS)
+        at = looks[row["model"]]
         base = row["compressor"] == BASE
         if base or row["front"] == 1:
             axes.plot(
@@ -125,30 +137,27 @@ def _lines(axes: Any, lines: pd.DataFrame, column: str) -> None:
         )  # fmt: skip
 
 
-def _named(axes: Any, models: pd.DataFrame) -> None:
-    """Name bases and what is on the front at their points: no legend has to be looked up."""
-    last: list[tuple[float, float]] = []
-    low, high = axes.get_ylim()
-    for _, row in models[models["label"] != ""].sort_values("score").iterrows():
-        along, height = math.log(row["mebibytes"]), float(row["label_score"])
-        while any(abs(along - x) < 2.5 and abs(height - y) < 0.075 * (high - low) for x, y in last):
-            height += 0.01 * (high - low)
-        last.append((along, height))
-        left = row["label_left"] == 1
-        axes.plot([row["mebibytes"]] * 2, [row["score"], height], color="#999999", lw=0.4, zorder=0)
-        axes.annotate(
-            row["label"], (row["mebibytes"], height), xytext=(-4 if left else 4, 1.5),
-            textcoords="offset points", ha="right" if left else "left", fontsize=SMALLEST,
-            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
-        )  # fmt: skip
+def _families(data: PageData, benchmark: str) -> dict[str, int]:
+    """Give every model the number of its family, by size: its marker and its colour."""
+    rows = data.tables["front"].get(benchmark, pd.DataFrame())
+    if not len(rows):
+        return {}
+    models = rows[~rows["kind"].isin([LINE, ABOVE]) & np.isfinite(rows["mebibytes"])]
+    order = list(models.sort_values("base_mebibytes", kind="stable")["family"].drop_duplicates())
+    return {
+        str(row["model"]): order.index(row["family"]) % len(MARKERS)
+        for _, row in models.drop_duplicates("model").iterrows()
+    }
 
 
 def robustness(sheet: Sheet, data: PageData) -> Figure | None:
     """Draw the change of every compressed variant with its 90 % interval, and the margin."""
+    from matplotlib.ticker import MaxNLocator
+
     rows = data.tables["robustness"].get(sheet.benchmark, pd.DataFrame())
     if not len(rows):
         return None
-    rows = rows.sort_values("difference")
+    rows, looks = rows.sort_values("difference"), _families(data, sheet.benchmark)
     models = list(dict.fromkeys(rows["model"]))
     figure = sheet.blank(20 + _ROW * len(rows))
     axes: Any = figure.subplots()
@@ -161,15 +170,15 @@ def robustness(sheet: Sheet, data: PageData) -> Figure | None:
         )  # fmt: skip
     axes.axvline(0, color="#555555", lw=0.6)
     for at, (_, row) in enumerate(rows.iterrows()):
-        which = models.index(row["model"]) % len(MARKERS)
+        which = looks.get(row["model"], 0)
         axes.plot([row["low90"], row["high90"]], [at, at], color=COLOURS[which], lw=1)
         filled = row["outcome"] == "equivalent"
         axes.plot(
             row["difference"], at, MARKERS[which], ms=3.8, mew=0.8, color=COLOURS[which],
             mfc=COLOURS[which] if filled else "white",
         )  # fmt: skip
-    names = rows["compressor"] if len(models) == 1 else rows["variant"]
-    axes.set_yticks(range(len(rows)), [_short(name) for name in names])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set_yticks(range(len(rows)), _names(rows, alone=len(models) == 1))
     axes.set_ylim(-0.8, len(rows) + 0.9)
     axes.tick_params(axis="y", length=0)
     unit = axis_titles(data, sheet.benchmark)[SCORE]
@@ -181,9 +190,12 @@ def robustness(sheet: Sheet, data: PageData) -> Figure | None:
     return figure
 
 
-def _short(compressor: str) -> str:
-    """Drop the options that all variants share from sight: a name is what fits a column."""
-    return str(compressor).replace(":samples=", ", n=")
+def _names(rows: pd.DataFrame, *, alone: bool) -> list[str]:
+    """Name variants without their options, where that tells them apart: what fits a column."""
+    head = "" if alone else rows["model"].astype(str) + "+"
+    short = head + rows["compressor"].str.partition(":")[0]
+    full = head + rows["compressor"].astype(str)
+    return list(short.where(~short.duplicated(keep=False), full))
 
 
 def dissociation(sheet: Sheet, data: PageData) -> Figure | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MOST = 4
 """Variants that can be told apart in a row."""
+_LETTER = 1.2
+"""Width of a letter of a legend, in mm."""
 _LOOKS = (
     ("o", "#0b3954", "#0b3954"), ("s", "#c2571a", "#c2571a"), ("^", "#5b8e7d", "white"),
     ("D", "#70357f", "white"),
@@ -66,8 +68,9 @@ def regions(sheet: Sheet, data: PageData) -> Figure | None:
     axes.spines["left"].set_visible(False)
     unit = data.metrics[sheet.benchmark].partition(",")[0]
     axes.set_xlabel(f"{unit}, held out\n(bars: 95 % intervals over participants)")
-    figure.legend(loc="outside lower center", ncols=2 if sheet.width < 120 else 5,
-                  handletextpad=0.3)  # fmt: skip
+    longest = max(len(variant) for variant in chosen)
+    figure.legend(loc="outside lower center", handletextpad=0.3,
+                  ncols=max(1, min(5, int(sheet.width / (_LETTER * longest + 6)))))  # fmt: skip
     sheet.titled(figure, f"Regions: {sheet.benchmark}")
     return figure
 

@@ -110,3 +110,71 @@ def test_a_width_that_is_none_is_told(text):
 
 def test_widths():
     assert [width_of(t) for t in ("85mm", "18cm", "3.5 in")] == pytest.approx([85, 180, 88.9])
+
+
+def test_names_cover_neither_points_nor_each_other():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    from harness.report.journal_labels import Named, place_names
+
+    figure = Figure(figsize=(4, 3), dpi=150)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    points = [(100.0, 0.1), (110.0, 0.1), (125.0, 0.104), (140.0, 0.1), (3.0, 0.02)]
+    axes.plot(*zip(*points, strict=True), "o")
+    axes.axhline(0.1)
+    axes.text(10, 0.1, "a line")
+    axes.set(xscale="log", xlim=(1, 200), ylim=(0, 0.2))
+    named = [Named(f"a-long-name-{i}", *point) for i, point in enumerate(points)]
+    place_names(axes, named, points)
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    boxes = [Text.get_window_extent(text, renderer) for text in axes.texts]  # without its line
+    assert len(boxes) == 6
+    room = axes.get_window_extent()
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i])
+        assert box.x0 >= room.x0 - 1
+        assert box.x1 <= room.x1 + 1
+        for point in points:
+            assert not box.contains(*axes.transData.transform(point))
+    near = axes.texts[-1]
+    assert near.xyann[1] == 0  # what has room stands beside its point, without a line
+    assert near.arrow_patch is None
+    assert any(text.arrow_patch for text in axes.texts[1:5])
+
+
+def test_a_model_looks_the_same_in_every_figure():
+    board = simulate(
+        Truth({"small": ("z", 1e7, 0.25), "large": ("a", 1e8, 0.2)}, {"rtn-int4": 0.0, "nf4": 0.01})
+    )
+    figures = {name: figure for _, name, figure in journal_figures(page_data(board, draws=20), 120)}
+    rows = figures["robustness"].axes[0]
+    names = [label.get_text() for label in rows.get_yticklabels()]
+    marks = [line for line in rows.get_lines() if line.get_marker() not in ("None", "")]
+    looks = dict(zip((name.partition("+")[0] for name in names), marks, strict=False))
+    filled = [
+        line
+        for line in figures["size"].axes[0].get_lines()
+        if line.get_marker() not in ("None", "") and line.get_markerfacecolor() == line.get_color()
+    ]
+    by_size = sorted(filled, key=lambda line: line.get_xdata()[0])
+    assert [looks[name].get_color() for name in ("small", "large")] == [
+        line.get_color() for line in by_size
+    ]
+    assert by_size[0].get_marker() == "o"
+    assert by_size[1].get_marker() == "s"
+
+
+def test_options_of_a_compressor_are_named_where_they_tell_two_apart():
+    import pandas as pd
+
+    from harness.report.journal_plots import _names
+
+    rows = pd.DataFrame(
+        {"model": "m", "compressor": ["rtn-int4", "gptq-int4:samples=32", "gptq-int4:samples=8"]}
+    )
+    assert _names(rows, alone=True) == list(rows["compressor"])
+    assert _names(rows[:2], alone=False) == ["m+rtn-int4", "m+gptq-int4"]
