@@ -14,6 +14,7 @@ import pages
 import study
 
 import harness
+from harness.errors import HarnessError
 
 NAME = "brennan2016-alice"
 
@@ -68,6 +69,20 @@ def test_a_claim_is_found_by_its_first_words(made):
         words = f"{subject}: {sentence}"[:150].split()[:-1]
         found = made.fill(f"{{{{said controls {NAME} {' '.join(words)}}}}}")
         assert found == f"**{verdict}**: {str(sentence).partition('; ')[0]}"
+
+
+def test_an_answer_is_of_the_measure_that_is_named(made, variants):
+    first, second = variants["variant"].iloc[:2]
+    for measure in ("value", "unique"):
+        try:
+            said = harness.answer(
+                made.board, "compare", first, second, benchmarks=NAME, measure=measure
+            )
+        except HarnessError:  # the board has no such measure
+            continue
+        clause = str(said["sentence"].values[0]).partition("; ")[0]
+        found = made.fill(f"{{{{compare {first} {second} {NAME}@{measure}}}}}")
+        assert found == f"**{said['verdict'].values[0]}**: {clause}"
 
 
 def test_rank_correlations_are_scipys(made, variants):

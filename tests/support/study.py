@@ -18,8 +18,12 @@ braces, and an unknown mark, variant or claim is an error:
 ``said KIND BENCHMARK WORDS``
     The claim about what these words begin (``smollm2-135m+gptq-int4 …``), up to the first
     semicolon; of several the first. ``said:N`` the N-th (from 1).
+``compare VARIANT VARIANT BENCHMARK``
+    Which of two is better, by how much, and whether that is shown.
 ``ranks MODEL BENCHMARK...``
     A table: rank correlations over the compressed variants of a model, with 95 % intervals.
+A benchmark of an answer may be followed by what of its score is asked: ``brennan2016-alice@value``.
+
 ``tally WHAT``
     How many ``cells``, ``variants``, ``models``, ``compressors``, ``verified`` cells it has.
 ``cost WHAT``
@@ -60,7 +64,7 @@ class Study:
 
         self.board = harness.open_board(board)
         self.data = page_data(self.board)
-        self.said: dict[tuple[str, str], Any] = {}
+        self.said: dict[tuple[str, ...], Any] = {}
         self.verbs: dict[str, Callable[..., str]] = {
             "value": self.value,
             "interval": self.interval,
@@ -69,6 +73,7 @@ class Study:
             "claims": self.claims,
             "count": self.count,
             "said": self.claim,
+            "compare": self.compare,
             "ranks": self.ranks,
             "tally": self.tally,
             "cost": self.cost,
@@ -181,6 +186,11 @@ class Study:
             raise KeyError(f"no claim begins with {about!r}")
         return found[int(which or 1) - 1]
 
+    def compare(self, first: str, second: str, benchmark: str) -> str:
+        """Say which of two variants is better."""
+        said = self._answer("compare", benchmark, first, second)
+        return f"**{said['verdict'].values[0]}**: {said['sentence'].values[0]}".partition("; ")[0]
+
     def ranks(self, model: str, *benchmarks: str) -> str:
         """Lay out rank correlations of benchmarks over compressed variants."""
         values = self.board["cells"].to_dataset()["value"].sel(model=model)
@@ -228,12 +238,16 @@ class Study:
             return f"{float(cells['peak_memory'].max()) / 2**30:.1f}"
         return f"{sum(hours.values()) if what == 'all' else hours[what]:.1f}"
 
-    def _answer(self, kind: str, benchmark: str) -> Any:
+    def _answer(self, kind: str, benchmark: str, *variants: str) -> Any:
         import harness
 
-        if (kind, benchmark) not in self.said:
-            self.said[kind, benchmark] = harness.answer(self.board, kind, benchmarks=benchmark)
-        return self.said[kind, benchmark]
+        name, _, measure = benchmark.partition("@")
+        key = (kind, benchmark, *variants)
+        if key not in self.said:
+            self.said[key] = harness.answer(
+                self.board, kind, *variants, benchmarks=name, measure=measure or None
+            )
+        return self.said[key]
 
     def _cell(self, variant: str, benchmark: str) -> str:
         try:
