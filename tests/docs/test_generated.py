@@ -25,10 +25,11 @@ def test_a_page_says_what_the_board_and_the_commands_say(made, name):
     assert path.read_text(encoding="utf-8") == made[path], RENEW
 
 
-@pytest.mark.parametrize("name", pages.CAPTIONS)
-def test_a_picture_is_of_this_board(name):
+@pytest.mark.parametrize("path", sorted(pages.PICTURES.glob("*.png")), ids=lambda path: path.stem)
+def test_a_picture_is_of_this_board(path):
     image = pytest.importorskip("PIL.Image")
-    with image.open(pages.PICTURES / f"{name}.png") as picture:
+    assert path.stem in pages.CAPTIONS
+    with image.open(path) as picture:
         assert picture.text["Source"] == pages.fingerprint(), RENEW
 
 

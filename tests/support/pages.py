@@ -36,22 +36,22 @@ def fingerprint() -> str:
 
 
 def draw(folder: Path = PICTURES) -> list[Path]:
-    """Draw the figures of the board's first benchmark, each with the board's digest in it."""
-    import dataclasses
-
+    """Draw each figure of the first benchmark that has it, with the board's digest in it."""
     import harness
     from harness.report.journal import DPI, journal_figures
     from harness.report.page_data import page_data
 
     data = page_data(harness.open_board(BOARD))
-    first = dataclasses.replace(data, benchmarks=data.benchmarks[:1])
     folder.mkdir(exist_ok=True)
-    written = []
-    for _, name, figure in journal_figures(first, 120.0):
-        path = folder / f"{name}.png"
+    written: dict[str, Path] = {}
+    for _, name, figure in journal_figures(data, 120.0):
+        if name in written:
+            continue
+        path = written[name] = folder / f"{name}.png"
         figure.savefig(path, dpi=DPI // 2, facecolor="white", metadata={"Source": fingerprint()})
-        written.append(path)
-    return written
+    for name in CAPTIONS.keys() - written.keys():  # of an earlier board
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    return list(written.values())
 
 
 def headline() -> str:
@@ -77,21 +77,22 @@ def results(pictures: str) -> str:
         Where they are, from the page.
     """
     import harness
+    from harness.spec.measures import ScoreMeasure
 
     board, name = harness.open_board(BOARD), headline()
-    said = harness.answer(board, "smallest", benchmarks=name)
     cells = board["cells"].to_dataset()["value"].sel(benchmark=name)
     scored = int(cells.notnull().sum())
+    about = board["benchmarks"].to_dataset().sel(benchmark=name)
+    read_by = ScoreMeasure(str(about["headline"].item()))
     lines = [f"![Scores of language models against their size, on {name}]({pictures}/size.png)", ""]
-    head = f"What the accepted results say on `{name}`, {scored} variants (`brainpress answer"
-    lines += textwrap.wrap(f"{head} smallest -b {name}`):", WIDTH)
-    lines.append("")
-    rows = zip(said["subject"].values, said["sentence"].values, said["verdict"].values, strict=True)
-    for subject, sentence, verdict in rows:
-        clause = str(sentence).partition("; ")[0]
-        about = "" if str(subject) == name else f"{str(subject).partition(' on ')[0]}: "
-        text = f"- **{verdict}**: {about}{clause}"
-        lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    asked = f"`brainpress answer smallest -b {name}`"
+    head = f"What the accepted results say on `{name}`, {scored} variants, by {read_by.named}"
+    lines += [*textwrap.wrap(f"{head} ({asked}):", WIDTH, break_on_hyphens=False), ""]
+    lines += _claims(harness.answer(board, "smallest", benchmarks=name), name)
+    if read_by is not ScoreMeasure.VALUE:
+        plain = harness.answer(board, "smallest", benchmarks=name, measure=ScoreMeasure.VALUE)
+        head = f"By {str(about['metric'].item()).partition(',')[0]} alone (`--measure value`):"
+        lines += ["", head, "", *_claims(plain, name)]
     notice = ROOT / "leaderboard" / "notice.txt"
     if notice.exists():
         lines.append("")
@@ -100,6 +101,19 @@ def results(pictures: str) -> str:
         )
         lines += [f"> {line}" for line in quoted]
     return "\n".join(lines)
+
+
+def _claims(said: Any, name: str) -> list[str]:
+    """Write the claims of an answer about one benchmark as a list."""
+    rows = zip(said["subject"].values, said["sentence"].values, said["verdict"].values, strict=True)
+    lines = []
+    for subject, sentence, verdict in rows:
+        clause = str(sentence).partition("; ")[0]
+        model = str(subject).partition(" on ")[0]
+        about = "" if model.startswith(name) else f"{model}: "
+        text = f"- **{verdict}**: {about}{clause}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return lines
 
 
 def gallery() -> str:
