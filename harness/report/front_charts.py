@@ -93,11 +93,13 @@ def _panel(score: str, ends: tuple[str, str], title: str, *, labelled: bool) -> 
     )  # fmt: skip
     if labelled:
         height = alt.Y("label_score:Q", title=title)
-        for left, align, along in ((1, "right", -9), (0, "left", 9)):
+        leader = variants.transform_filter("datum.label != ''").mark_rule(color="#999", size=0.5)
+        layers.append(leader.encode(x=x, y=alt.Y(f"{score}:Q", title=title), y2="label_score:Q"))
+        for left, align, along in ((1, "right", -6), (0, "left", 6)):
             own = variants.transform_filter(f"datum.label != '' && datum.label_left == {left}")
             # A white edge below keeps a label legible over points and lines.
             for look in ({"stroke": "white", "strokeWidth": 3}, {"color": "#111"}):
-                text = own.mark_text(align=align, dx=along, dy=-5, fontSize=11, **look)
+                text = own.mark_text(align=align, dx=along, baseline="middle", fontSize=11, **look)
                 layers.append(text.encode(x=x, y=height, text="label:N"))
     return alt.layer(*layers)
 

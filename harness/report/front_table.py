@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import xarray as xr
 
 from harness.board.answers.alignment import BASE
 from harness.board.answers.front import pareto_front
+from harness.report.labels import RIGHT, Box, Name, disc, placed
 from harness.spec.measures import ScoreMeasure
 
 LINE, ABOVE = "line", "above"
@@ -23,8 +24,10 @@ _COLUMNS: Mapping[ScoreMeasure, tuple[str, str, str]] = {
     ScoreMeasure.NORMALISED: ("normalised", "normalised_low", "normalised_high"),
 }
 
-_LABEL = 0.06
-"""Height of a label's line, as a share of the figure's."""
+_PANEL, _MARGIN = (480.0, 240.0), 40.0
+"""Width and height of the panel that scores are drawn in, and what is free beside it, in points."""
+_LETTER, _HEIGHT = 6.0, 12.0
+"""Of a label, in points."""
 _KEPT = (
     "variant", "model", "compressor", "family", "kind", "group", "mebibytes", "parameters",
 )  # fmt: skip
@@ -85,13 +88,14 @@ def front_table(
     short = models["compressor"].str.partition(":")[0]
     said = models["model"].where(models["compressor"] == BASE, short)
     models["label"] = said.where(named, "")
-    models["label_score"], models["label_left"] = _placed(models)
+    told = list(_lines(cells, frame, measure, about, competence))
+    models[["label_score", "label_left"]] = _placed(models, told)
     for column, source in (
         ("competence", "value"), ("competence_low", "low"), ("competence_high", "high"),
     ):  # fmt: skip
         known = {} if competence is None else competence.set_index("variant")[source].to_dict()
         models[column] = models["variant"].map(known).astype(float)
-    lines = pd.DataFrame(list(_lines(cells, frame, measure, about, competence)))
+    lines = pd.DataFrame(told)
     if lines.empty:
         return models
     for name in models.columns.difference(lines.columns):
@@ -99,26 +103,36 @@ def front_table(
     return pd.concat([models, lines], ignore_index=True)
 
 
-def _placed(models: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Return heights of labels, pushed up where two would meet, and their sides."""
-    along = np.log(models["mebibytes"].to_numpy(float))
-    score = models["score"].to_numpy(float)
-    width = max(float(np.ptp(along[np.isfinite(along)])) if np.isfinite(along).any() else 0, 1e-9)
-    top = np.nanmax(np.fmax(models["high"].to_numpy(float), score))
-    step = _LABEL * max(top - min(0.0, float(score.min())), 1e-9)
-    height = score.copy()
-    labelled = models["label"].to_numpy() != ""
-    placed: list[int] = []
-    for k in np.argsort(score, kind="stable"):
-        if not labelled[k] or not np.isfinite(along[k]):
-            continue
-        near = sorted(height[i] for i in placed if abs(along[i] - along[k]) < width / 3)
-        for other in near:
-            if abs(other - height[k]) < step:
-                height[k] = other + step
-        placed.append(int(k))
-    left = along > np.nanmin(along) + width / 4
-    return pd.Series(height, models.index), pd.Series(left.astype(int), models.index)
+def _placed(models: pd.DataFrame, lines: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Return heights of labels that keep off points and each other, and their sides.
+
+    The sizes are those of a wide screen; a narrow one has less room.
+    """
+    found = pd.DataFrame({"label_score": models["score"], "label_left": 0}, models.index)
+    drawn = models[np.isfinite(models["mebibytes"]) & np.isfinite(models["score"])]
+    along, score = np.log(drawn["mebibytes"]), drawn["score"]
+    level = [float(str(line["score"])) for line in lines if line["kind"] == LINE]
+    level = [height for height in level if math.isfinite(height)]
+    ends = [score, drawn["low"].dropna(), drawn["high"].dropna(), pd.Series(level, dtype=float)]
+    up = pd.concat(ends)
+    if drawn.empty:
+        return found
+    wide = _PANEL[0] / max(float(np.ptp(along)), 1e-9)
+    high = _PANEL[1] / max(float(np.ptp(up)), 1e-9)
+    x, y = (along - along.min()) * wide, (score - up.min()) * high
+    named = drawn[drawn["label"] != ""].sort_values("mebibytes", ascending=False)
+    names = [
+        Name(x[at], y[at], _LETTER * len(label), _HEIGHT) for at, label in named["label"].items()
+    ]
+    taken = [disc(*point) for point in zip(x, y, strict=True)]
+    room = Box(-_MARGIN, 0.0, _PANEL[0] + _MARGIN, _PANEL[1])
+    heights = [(height - float(up.min())) * high for height in level]
+    for at, spot in zip(
+        named.index, placed(names, taken, room, heights, centred=False), strict=True
+    ):
+        found.loc[at, "label_score"] = score[at] + spot.rise / high
+        found.loc[at, "label_left"] = int(spot.side == RIGHT)
+    return found
 
 
 def _lines(

@@ -220,15 +220,16 @@ def _with_answers(
             outcome="",
             standing="",
         )
-        at = frame.set_index(["model", "compressor"]).index
+        # Draws of a calibration text are tested together.
+        pooled = frame["compressor"].str.partition("#")[0]
+        at = pd.MultiIndex.from_arrays([frame["model"], pooled])
         robust = robustness_table(said["robustness"], name, said["smallest"])
         if len(robust):
             known = robust.set_index(["model", "compressor"])
             for column, source in (
                 ("change", "difference"), ("change_low", "low90"), ("change_high", "high90"),
             ):  # fmt: skip
-                tested = known[source].reindex(at).to_numpy()
-                frame[column] = np.where(np.isfinite(tested), tested, frame[column])
+                frame[column] = known[source].reindex(at).to_numpy()
             frame["outcome"] = known["outcome"].reindex(at).fillna("").to_numpy()
         smallest = said["smallest"]
         if "benchmark" in smallest.dims and name in smallest["benchmark"].values:

@@ -343,3 +343,35 @@ def test_a_notice_is_text_on_top():
     assert "&lt;b&gt;old&lt;/b&gt; entries" in said
     assert "<b>old" not in said
     assert 'class="notice"' not in page_html(board, data, Page())
+
+
+def test_draws_of_a_calibration_text_stand_with_their_common_change():
+    drawn = {f"gptq-int4#{seed}": 0.01 * seed for seed in range(3)}
+    board = simulate(Truth({"m-1": ("m", 1e8, 0.25)}, {**drawn, "rtn-int4": 0.0}, noise=0.01))
+    rows = page_data(board, draws=20).tables["cells"]["brain-00"].set_index("compressor")
+    said = harness.answer(board, "robustness", benchmarks="brain-00")
+    tested = said.sel(model="m-1", compressor="gptq-int4").isel(benchmark=0)
+    for name in drawn:
+        assert rows.loc[name, "change"] == pytest.approx(float(tested["difference"]))
+        assert rows.loc[name, "change_low"] == pytest.approx(float(tested["low90"]))
+        assert rows.loc[name, "outcome"] == str(tested["outcome"].item())
+
+
+def test_a_change_that_was_not_tested_is_not_told_in_another_unit(board):
+    """A benchmark that is read by its unique part has no change in r beside those of R2."""
+    groups = {path: node.to_dataset() for path, node in board.subtree_with_keys}
+    regions = groups["neural/brain-00"]
+    unique = regions["r_best"] ** 2
+    lacking = [v for v in regions["variant"].values if "rtn" in str(v) or "gptq" in str(v)][:1]
+    unique.loc[{"variant": lacking}] = np.nan
+    groups["neural/brain-00"] = regions.assign(unique_r2=unique)
+    about = groups["benchmarks"].copy(deep=True)
+    about["headline"] = (
+        "benchmark",
+        np.array(["unique", *["value"] * (about.sizes["benchmark"] - 1)], object),
+    )
+    groups["benchmarks"] = about
+    rows = page_data(xr.DataTree.from_dict(groups), draws=10).tables["cells"]["brain-00"]
+    untested = rows[rows["variant"].isin(lacking)]
+    assert len(untested)
+    assert untested["change"].isna().all()

@@ -129,14 +129,20 @@ class Study:
 
     def compression(self, model: str, *benchmarks: str) -> str:
         """Lay out the variants of a model by bytes, with the change of the first benchmark."""
+        from harness.spec.measures import ScoreMeasure
+
         first = self.data.tables["cells"][benchmarks[0]]
+        about = self.board["benchmarks"].to_dataset().sel(benchmark=benchmarks[0])
+        measure = ScoreMeasure(str(about["headline"].item()))
+        digits = measure.digits
         chosen = first[(first["model"] == model) & first["value"].notna()]
         rows = []
         for _, row in chosen.sort_values(["mebibytes", "compressor"]).iterrows():
             change = standing = ""
             if row["compressor"] != "none" and math.isfinite(row.get("change", math.nan)):
-                ends = f"{number(row['change_low'])} to {number(row['change_high'])}"
-                change, standing = f"{number(row['change'])} ({ends})", str(row["outcome"])
+                ends = " to ".join(number(row[f"change_{end}"], digits) for end in ("low", "high"))
+                change = f"{number(row['change'], digits)} ({ends})"
+                standing = str(row["outcome"])
             rows.append(
                 [
                     f"`{row['compressor']}`",
@@ -150,7 +156,8 @@ class Study:
                 ]
             )
         head = ["", "bits/weight", "MiB", "perplexity", f"`{benchmarks[0]}`"]
-        head += ["change, 90 % interval", "", *(f"`{name}`" for name in benchmarks[1:])]
+        of = f" of {measure.named}" if measure is not ScoreMeasure.VALUE else ""
+        head += [f"change{of}, 90 % interval", "", *(f"`{name}`" for name in benchmarks[1:])]
         return table(head, rows)
 
     def claims(self, kind: str, benchmark: str, most: str = "5") -> str:
@@ -276,11 +283,11 @@ def spearman(first: Any, second: Any) -> tuple[float, float, float]:
     return r, math.tanh(math.atanh(r) - error), math.tanh(math.atanh(r) + error)
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 3) -> str:
     """``.117``, ``-.004``, ``1.19``; nothing where there is none."""
     if not math.isfinite(value):
         return ""
-    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    text = f"{value:.{digits}f}" if abs(value) < 10 else f"{value:.1f}"
     if float(text) == 0:
         text = text.lstrip("-")
     return re.sub(r"^(-?)0\.", r"\1.", text)
