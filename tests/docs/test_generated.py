@@ -19,7 +19,9 @@ def made():
     return pages.pages()
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/commands.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/index.md", "docs/commands.md", "docs/compression-study.md"]
+)
 def test_a_page_says_what_the_board_and_the_commands_say(made, name):
     path = pages.ROOT / name
     assert path.read_text(encoding="utf-8") == made[path], RENEW

@@ -1,8 +1,9 @@
 """What pages say of the real board and of the commands, made from them.
 
 ``python tests/support/pages.py`` writes the pictures of ``docs/img``, the results between the marks
-in ``README.md`` and ``docs/index.md``, and ``docs/commands.md``. ``tests/docs/test_generated.py``
-says whether they are current: run this after the board or a command has changed.
+in ``README.md`` and ``docs/index.md``, ``docs/commands.md`` and ``docs/compression-study.md``.
+``tests/docs/test_generated.py`` says whether they are current: run this after the board or a
+command has changed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+import study
 
 ROOT = Path(__file__).parents[2]
 BOARD = ROOT / "leaderboard" / "board.nc"
@@ -141,6 +144,7 @@ def pages() -> dict[Path, str]:
         readme: with_results(readme.read_text(encoding="utf-8"), results("docs/img")),
         index: with_results(index.read_text(encoding="utf-8"), of_index),
         ROOT / "docs" / "commands.md": commands(),
+        study.PAGE: study.page(BOARD),
     }
 
 
