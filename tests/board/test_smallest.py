@@ -125,3 +125,18 @@ def test_too_small_a_model_is_seldom_named():
     truth = Truth({"small": ("a", 1e8, 0.23), "big": ("a", 1e9, 0.25)}, noise=0.02, controls=False)
     named = [asked(truth, seed)["smallest_model"].item() == "small+none" for seed in range(60)]
     assert np.mean(named) <= 0.12
+
+
+def test_what_the_data_cannot_tell_names_no_smallest_model():
+    """Much noise: a smaller model is neither equal nor worse, and the best is no answer."""
+    truth = dataclasses.replace(
+        TRUTH, models={"a": ("a", 1e9, 0.3), "b": ("a", 1e8, 0.28)}, losses={}, noise=0.15
+    )
+    said = asked(truth)
+    own = said.isel(benchmark=0)
+    assert set(own["standing"].values.ravel()) - {""} == {"best", "undecided"}
+    assert own["smallest_model"].item() == own["fewest_bytes"].item() == ""
+    sentence = str(said["sentence"].values[0])
+    assert "not told by these data: 1 variant is below the best, a (1 B, 1,907 MiB)" in sentence
+    assert "neither shown to equal it nor to differ; nearest: b" in sentence
+    assert str(said["verdict"].values[0]) == "undecided"

@@ -32,18 +32,35 @@ def equality(standing: Standing) -> Iterator[Claim]:
         yield Claim(subject, f"{said}: no margin is stated", Verdict.UNDECIDED)
         return
     model, fewest = picked(standing)
+    untold = {
+        "smallest model": standing.untold(standing.parameters, standing.uncompressed),
+        "fewest bytes": standing.untold(standing.weights, np.ones(len(standing.names), bool)),
+    }
     each = [("smallest model", model), ("fewest bytes", fewest)]
-    if model == fewest and model is not None:
-        each = [("smallest model and fewest bytes", model)]
+    both = "smallest model and fewest bytes"
+    if model == fewest and (model is not None or all(untold.values())):
+        untold[both] = sorted(set().union(*untold.values()))
+        each = [(both, model)]
     for what, k in each:
-        if k is None:  # of the bytes nothing is known
-            said = f"{what}: nobody weighed the best, {_named(standing, standing.best)}"
+        best = _named(standing, standing.best)
+        if k is None and untold[what]:
+            said = (
+                f"{what}: not told by these data: {_are(len(untold[what]))} below the best, "
+                f"{best}, neither shown to equal it nor to differ{_nearest(standing, what)}"
+            )
+            yield Claim(subject, said, Verdict.UNDECIDED)
+        elif k is None:  # of the bytes nothing is known
+            said = f"{what}: nobody weighed the best, {best}"
             yield Claim(subject, said, Verdict.UNDECIDED)
         elif k == standing.best:
             said = f"{what}: the best itself, {_named(standing, k)}; none with less is shown to"
             yield Claim(subject, f"{said} equal it{_nearest(standing, what)}", Verdict.NO)
         else:
             yield Claim(subject, f"{what}: {_equals(standing, k)}", Verdict.YES)
+
+
+def _are(n: int) -> str:
+    return "1 variant is" if n == 1 else f"{n} variants are"
 
 
 def _named(standing: Standing, k: int) -> str:

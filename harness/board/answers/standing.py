@@ -42,6 +42,17 @@ class Standing:
         possible = equal & among & np.isfinite(cost)
         return int(np.argmin(np.where(possible, cost, np.inf))) if possible.any() else None
 
+    def untold(self, cost: Doubles, among: Bools) -> list[int]:
+        """Return what is cheaper than the best, and neither shown to equal it nor to differ.
+
+        A model below one that is shown to be worse is not among them: no row leads to it.
+        """
+        undecided = np.array([outcome == "undecided" for outcome in self.outcomes])
+        worse = np.array([outcome == "worse" for outcome in self.outcomes]) & self.uncompressed
+        below = self.parameters < np.max(self.parameters, where=worse, initial=-np.inf)
+        open_ = among & undecided & ~(self.uncompressed & below) & (cost < cost[self.best])
+        return [int(k) for k in np.flatnonzero(open_)]
+
     def variant(self, k: int | None) -> str:
         """Return the name of a variant; empty for none."""
         return "" if k is None else "+".join(self.names[k])
@@ -103,11 +114,19 @@ def _outcome(tests: Paired, k: int) -> str:
 
 
 def picked(standing: Standing) -> tuple[int | None, int | None]:
-    """Return the smallest model as it is, and the variant of the fewest bytes; None without."""
+    """Return the smallest model as it is, and the variant of the fewest bytes; None without.
+
+    There is none, either, where nothing but the best equals it and of smaller ones it is not told.
+    """
     if math.isnan(standing.alignment.margin):
         return None, None
     every = np.ones(len(standing.names), bool)
-    return (
-        standing.smallest(standing.parameters, standing.uncompressed),
-        standing.smallest(standing.weights, every),
-    )
+    found: list[int | None] = []
+    for cost, among in (
+        (standing.parameters, standing.uncompressed),
+        (standing.weights, every),
+    ):
+        k = standing.smallest(cost, among)
+        untold = k == standing.best and standing.untold(cost, among)
+        found.append(None if untold else k)
+    return found[0], found[1]
