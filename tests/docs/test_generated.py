@@ -20,7 +20,14 @@ def made():
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/index.md", "docs/commands.md", "docs/compression-study.md"]
+    "name",
+    [
+        "README.md",
+        "docs/index.md",
+        "docs/commands.md",
+        "docs/compression-study.md",
+        "docs/models.md",
+    ],
 )
 def test_a_page_says_what_the_board_and_the_commands_say(made, name):
     path = pages.ROOT / name

@@ -1,7 +1,8 @@
 """What pages say of the real board and of the commands, made from them.
 
 ``python tests/support/pages.py`` writes the pictures of ``docs/img``, the results between the marks
-in ``README.md`` and ``docs/index.md``, ``docs/commands.md`` and ``docs/compression-study.md``.
+in ``README.md`` and ``docs/index.md``, ``docs/commands.md``, ``docs/compression-study.md`` and the
+table of scores in ``docs/models.md``.
 ``tests/docs/test_generated.py`` says whether they are current: run this after the board or a
 command has changed.
 """
@@ -23,6 +24,11 @@ ROOT = Path(__file__).parents[2]
 BOARD = ROOT / "leaderboard" / "board.nc"
 PICTURES = ROOT / "docs" / "img"
 BEGIN, END = "<!-- results of the board: begin -->", "<!-- results of the board: end -->"
+MEASURED = ("<!-- measured -->", "<!-- end of measured -->")
+MODELS_SCORE = (
+    "bits-per-byte", "brennan2016-alice", "naturalstories", "minimal-pairs", "syntaxgym",
+)  # fmt: skip
+"""Benchmarks of the table of models."""
 WIDTH = 110
 """Characters of a line of a page."""
 CAPTIONS = {
@@ -129,22 +135,31 @@ def gallery() -> str:
     return "\n\n".join(parts)
 
 
-def with_results(page: str, text: str) -> str:
+def measured() -> str:
+    """Lay out what the models of the board score as they are."""
+    return study.Study(BOARD).models(*MODELS_SCORE)
+
+
+def with_results(page: str, text: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
     """Put text between the marks of a page."""
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    begin, end = marks
+    before, _, rest = page.partition(begin)
+    after = rest.partition(end)[2]
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def pages() -> dict[Path, str]:
     """Return every page that is made, as it should be."""
-    readme, index = ROOT / "README.md", ROOT / "docs" / "index.md"
+    readme, index, models = (
+        ROOT / name for name in ("README.md", "docs/index.md", "docs/models.md")
+    )
     of_index = f"{results('img')}\n\n## Figures\n\n{gallery()}"
     return {
         readme: with_results(readme.read_text(encoding="utf-8"), results("docs/img")),
         index: with_results(index.read_text(encoding="utf-8"), of_index),
         ROOT / "docs" / "commands.md": commands(),
         study.PAGE: study.page(BOARD),
+        models: with_results(models.read_text(encoding="utf-8"), measured(), MEASURED),
     }
 
 

@@ -9,12 +9,16 @@ braces, and an unknown mark, variant or claim is an error:
     Its ends: ``low`` and ``high``, or ``COLUMN_low`` and ``COLUMN_high``.
 ``sizes BENCHMARK...``
     A table: models that are not compressed, and controls, by size.
+``models BENCHMARK...``
+    A table: models that are not compressed, without controls.
 ``compression MODEL BENCHMARK...``
     A table: variants of a model; changes are those of the first benchmark.
 ``claims KIND BENCHMARK [N]``
     The first N claims of an answer (5), as a list.
 ``count KIND BENCHMARK VERDICT``
     How many claims of an answer have a verdict.
+``outcomes BENCHMARK [OUTCOME...]``
+    How many compressed variants are ``equivalent``, ``worse``, ``better``, ``undecided``.
 ``said KIND BENCHMARK WORDS``
     The claim about what these words begin (``smollm2-135m+gptq-int4 …``), up to the first
     semicolon; of several the first. ``said:N`` the N-th (from 1).
@@ -69,9 +73,11 @@ class Study:
             "value": self.value,
             "interval": self.interval,
             "sizes": self.sizes,
+            "models": self.models,
             "compression": self.compression,
             "claims": self.claims,
             "count": self.count,
+            "outcomes": self.outcomes,
             "said": self.claim,
             "compare": self.compare,
             "ranks": self.ranks,
@@ -127,6 +133,30 @@ class Study:
             rows[-1] += [self._cell(f"{model}+none", name) for name in benchmarks]
         return table(["", "parameters", *(f"`{name}`" for name in benchmarks)], rows)
 
+    def models(self, *benchmarks: str) -> str:
+        """Lay out the models proper by parameters; the unique part where a benchmark has it."""
+        about = self.board["models"].to_dataset()
+        proper = [
+            str(m) for m in about["model"].values if not str(about["control"].sel(model=m).item())
+        ]
+        order = sorted(proper, key=lambda name: float(about["parameters"].sel(model=name)))
+        parts = {name: ["", *(["unique"] if self._has_unique(name) else [])] for name in benchmarks}
+        head = [
+            f"`{name}`{', unique R2' * bool(part)}" for name in benchmarks for part in parts[name]
+        ]
+        rows = [
+            [
+                f"`{model}`",
+                *(self._cell(model, n, part) or "not run" for n in benchmarks for part in parts[n]),
+            ]
+            for model in order
+        ]
+        return table(["", *head], rows)
+
+    def _has_unique(self, benchmark: str) -> bool:
+        frame = self.data.tables["cells"][benchmark]
+        return "unique" in frame and bool(frame["unique"].notna().any())
+
     def compression(self, model: str, *benchmarks: str) -> str:
         """Lay out the variants of a model by bytes, with the change of the first benchmark."""
         from harness.spec.measures import ScoreMeasure
@@ -175,17 +205,20 @@ class Study:
     def count(self, kind: str, benchmark: str, verdict: str) -> str:
         return str(sum(str(v) == verdict for v in self._answer(kind, benchmark)["verdict"].values))
 
+    def outcomes(self, benchmark: str, *which: str) -> str:
+        """Count compressed variants with some outcome of the equivalence test; all without one."""
+        found = self._answer("robustness", benchmark)["outcome"].values.ravel()
+        known = [str(outcome) for outcome in found if str(outcome)]
+        return str(sum(outcome in which for outcome in known) if which else len(known))
+
     def claim(self, kind: str, benchmark: str, *words: str) -> str:
-        """Quote one claim, verdict first."""
+        """Quote one claim."""
         kind, _, which = kind.partition(":")
         said, about = self._answer(kind, benchmark), " ".join(words)
         found = [
-            f"**{verdict}**: {str(sentence).partition('; ')[0]}"
-            for subject, sentence, verdict in zip(
-                said["subject"].values,
-                said["sentence"].values,
-                said["verdict"].values,
-                strict=True,
+            str(sentence).partition("; ")[0]
+            for subject, sentence in zip(
+                said["subject"].values, said["sentence"].values, strict=True
             )
             if f"{subject}: {sentence}".startswith(about)
         ]
@@ -196,7 +229,7 @@ class Study:
     def compare(self, first: str, second: str, benchmark: str) -> str:
         """Say which of two variants is better."""
         said = self._answer("compare", benchmark, first, second)
-        return f"**{said['verdict'].values[0]}**: {said['sentence'].values[0]}".partition("; ")[0]
+        return str(said["sentence"].values[0]).partition("; ")[0]
 
     def ranks(self, model: str, *benchmarks: str) -> str:
         """Lay out rank correlations of benchmarks over compressed variants."""
@@ -256,14 +289,15 @@ class Study:
             )
         return self.said[key]
 
-    def _cell(self, variant: str, benchmark: str) -> str:
+    def _cell(self, variant: str, benchmark: str, part: str = "") -> str:
         try:
             row = self.row(variant, benchmark)
         except StopIteration:
             return ""
-        if not math.isfinite(row["value"]):
+        if not math.isfinite(row[part or "value"]):
             return ""
-        return f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])})"
+        low, high = (number(row[f"{part}_{end}" if part else end]) for end in ("low", "high"))
+        return f"{number(row[part or 'value'])} ({low} to {high})"
 
     def _value(self, variant: str, benchmark: str) -> str:
         try:
