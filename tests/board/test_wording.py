@@ -81,7 +81,7 @@ def test_a_margin_and_its_interval_are_of_one_named_unit(board, question):
 
 def test_a_dissociation_speaks_of_shares_in_per_cent_alone(board):
     said = harness.answer(
-        board, "dissociation", benchmarks=["brennan2016-alice", "blimp-100"], draws=50
+        board, "dissociation", benchmarks=["naturalstories", "syntaxgym"], draws=50
     )
     claims = main_clauses(said)
     assert claims
