@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,6 +178,30 @@ class TestCalibrated:
         found = self.compared(entry, again, CALIBRATED, change=lambda r: r[:, ::-1, ::-1])
         assert found.outcome == "differs"
         assert "r_best differs by" in found.reason
+
+    @pytest.mark.parametrize(
+        ("handed_in", "came_back", "strict", "outcome"),
+        [
+            (0.646, 0.575, CALIBRATED, "agrees"),  # a fifth of a standard error
+            (0.04, 0.6, CALIBRATED, "differs"),
+            (0.0, 1e-4, CALIBRATED, "agrees"),
+            (0.646, 0.575, STRICT, "differs"),
+            (0.646, 0.646, STRICT, "agrees"),
+        ],
+    )
+    def test_a_probability_of_another_draw_may_move_by_a_standard_error(
+        self, entry, again, handed_in, came_back, strict, outcome
+    ):
+        cell = done(json.loads(entry.text))
+        board = again(asked_again(entry, cell))
+        mine = board["neural/toy-listening"].to_dataset()
+        board["neural/toy-listening"] = mine.assign(unique_p=("variant", [came_back]))
+        theirs = entry.dataset()
+        held = theirs.assign(unique_p=("compressor", [handed_in] * theirs.sizes["compressor"]))
+        told = SimpleNamespace(record=entry.record, dataset=lambda: held)
+        found = compare(told, cell, board, strict)
+        assert found.outcome == outcome
+        assert ("unique_p differs by" in found.reason) == (outcome == "differs")
 
 
 def test_what_cannot_be_had_is_not_verified(handed, entry):

@@ -60,6 +60,8 @@ values: draws agree on averages, and on who scores high on what, not on every pa
 
 Scores that changed hands differ by 1.4 of it. The mean brain of six regions, whose layer is chosen
 once, came back within .6."""
+_P_ENDS = 1e-4
+"""What is told of a probability nearer to 0 or 1: as much as some thousand permutations can."""
 _CHOICES = ("layer", "penalty")
 """Variables with this in their name are choices, which flip where two are as good."""
 
@@ -348,9 +350,14 @@ def _detail_difference(
             return None, f"the detail has another shape ({name})"
         if not (np.isnan(a.values) == np.isnan(b.values)).all():
             return None, f"the detail has numbers where there are none ({name})"
-        given = a.values.astype(float)
+        given, ours = a.values.astype(float), b.values.astype(float)
+        if spread and name.endswith("_p"):
+            # One number has no spread of its own: by how many standard errors its test moved.
+            if not (moved := _size(_z(given) - _z(ours))) <= spread:
+                beyond[name] = moved
+            continue
         unit = max(1.0, _size(given))
-        found[name] = _size(given - b.values.astype(float)) / unit
+        found[name] = _size(given - ours) / unit
         allowed = limit
         if spread and np.isfinite(given).any():
             allowed = max(allowed, spread * float(np.nanstd(given)) / unit)
@@ -361,6 +368,13 @@ def _detail_difference(
         return largest, ""
     worst = max(beyond, key=lambda n: beyond[n])
     return largest, f"{worst} differs by {beyond[worst]:.3g} (root mean square)"
+
+
+def _z(p: Any) -> Any:
+    """Return the standard normal deviates of probabilities."""
+    from scipy.special import ndtri
+
+    return ndtri(np.clip(p, _P_ENDS, 1 - _P_ENDS))
 
 
 def _size(values: Any) -> float:
