@@ -92,6 +92,16 @@ def test_an_answer_is_of_the_measure_that_is_named(made, variants):
         assert found == clause
 
 
+def test_what_could_have_been_shown_is_the_answers(made, variants):
+    first, second = variants["variant"].iloc[:2]
+    said = harness.answer(made.board, "compare", first, second, benchmarks=NAME)
+    told = "; ".join(said["sentence"].values)
+    if "smallest detectable difference" in told:
+        found = made.detectable(first, second, NAME)
+        assert f"smallest detectable difference {found}" in told
+        assert float(found) > 0
+
+
 def test_rank_correlations_are_scipys(made, variants):
     stats = pytest.importorskip("scipy.stats")
     generator = np.random.default_rng(1)

@@ -24,6 +24,8 @@ braces, and an unknown mark, variant or claim is an error:
     semicolon; of several the first. ``said:N`` the N-th (from 1).
 ``compare VARIANT VARIANT BENCHMARK``
     Which of two is better, by how much, and whether that is shown.
+``detectable VARIANT VARIANT BENCHMARK``
+    The smallest difference of two that the data could have shown.
 ``ranks MODEL BENCHMARK...``
     A table: rank correlations over the compressed variants of a model, with 95 % intervals.
 A benchmark of an answer may be followed by what of its score is asked: ``brennan2016-alice@value``.
@@ -80,6 +82,7 @@ class Study:
             "outcomes": self.outcomes,
             "said": self.claim,
             "compare": self.compare,
+            "detectable": self.detectable,
             "ranks": self.ranks,
             "tally": self.tally,
             "cost": self.cost,
@@ -230,6 +233,16 @@ class Study:
         """Say which of two variants is better."""
         said = self._answer("compare", benchmark, first, second)
         return str(said["sentence"].values[0]).partition("; ")[0]
+
+    def detectable(self, first: str, second: str, benchmark: str) -> str:
+        """Say what difference of two variants the data could have shown."""
+        said = self._answer("compare", benchmark, first, second)
+        found = re.search(
+            r"smallest detectable difference ([\d.]*\d)", "; ".join(said["sentence"].values)
+        )
+        if found is None:
+            raise KeyError("the difference is shown")
+        return found[1]
 
     def ranks(self, model: str, *benchmarks: str) -> str:
         """Lay out rank correlations of benchmarks over compressed variants."""
