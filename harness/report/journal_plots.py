@@ -13,18 +13,15 @@ from harness.board.answers.alignment import BASE
 from harness.report.front_charts import COMPETENCE, SCORE
 from harness.report.front_table import ABOVE, LINE
 from harness.report.journal import SMALLEST, Draw, Sheet
+from harness.report.journal_curves import categories, layers
 from harness.report.journal_labels import Named, place_names
+from harness.report.journal_looks import ACCENT, COLOURS, INK, MARKERS, PALE, families, proper
 from harness.report.journal_regions import regions
 from harness.report.page_data import PageData, axis_titles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INK, ACCENT, PALE = "#0b3954", "#c2571a", "#e4ecf2"
-MARKERS = ("o", "s", "^", "D", "v", "P")
-"""Of models, families and categories: told by shape as by colour."""
-COLOURS = ("#0b3954", "#c2571a", "#5b8e7d", "#70357f", "#9aa83a", "#444444")
-"""From dark to light and back: their lightness differs where their hue is not seen."""
 _ROW = 3.6
 """Height of a row of a forest plot, in mm: 6 pt of type and air."""
 
@@ -34,7 +31,7 @@ def front(sheet: Sheet, data: PageData) -> Figure | None:
     rows = data.tables["front"].get(sheet.benchmark, pd.DataFrame())
     if not len(rows):
         return None
-    models = rows[~rows["kind"].isin([LINE, ABOVE]) & np.isfinite(rows["mebibytes"])]
+    models = proper(rows)
     below = models["competence"].notna().any()
     figure = sheet.blank(88.0 if below else 60.0)
     panels: Any = figure.subplots(
@@ -42,7 +39,7 @@ def front(sheet: Sheet, data: PageData) -> Figure | None:
         gridspec_kw={"height_ratios": [2, 1] if below else [1]},
     )[:, 0]  # fmt: skip
     titles = axis_titles(data, sheet.benchmark)
-    looks = _families(data, sheet.benchmark)
+    looks = families(data, sheet.benchmark)
     _points(panels[0], models, looks, "score", ("low", "high"))
     on = models[models["front"] == 1].sort_values("mebibytes")
     panels[0].step(on["mebibytes"], on["score"], where="post", color=ACCENT, zorder=1)
@@ -137,19 +134,6 @@ def _lines(axes: Any, lines: pd.DataFrame, column: str) -> None:
         )  # fmt: skip
 
 
-def _families(data: PageData, benchmark: str) -> dict[str, int]:
-    """Give every model the number of its family, by size: its marker and its colour."""
-    rows = data.tables["front"].get(benchmark, pd.DataFrame())
-    if not len(rows):
-        return {}
-    models = rows[~rows["kind"].isin([LINE, ABOVE]) & np.isfinite(rows["mebibytes"])]
-    order = list(models.sort_values("base_mebibytes", kind="stable")["family"].drop_duplicates())
-    return {
-        str(row["model"]): order.index(row["family"]) % len(MARKERS)
-        for _, row in models.drop_duplicates("model").iterrows()
-    }
-
-
 def robustness(sheet: Sheet, data: PageData) -> Figure | None:
     """Draw the change of every compressed variant with its 90 % interval, and the margin."""
     from matplotlib.ticker import MaxNLocator
@@ -157,7 +141,7 @@ def robustness(sheet: Sheet, data: PageData) -> Figure | None:
     rows = data.tables["robustness"].get(sheet.benchmark, pd.DataFrame())
     if not len(rows):
         return None
-    rows, looks = rows.sort_values("difference"), _families(data, sheet.benchmark)
+    rows, looks = rows.sort_values("difference"), families(data, sheet.benchmark)
     models = list(dict.fromkeys(rows["model"]))
     figure = sheet.blank(20 + _ROW * len(rows))
     axes: Any = figure.subplots()
@@ -265,9 +249,12 @@ PLOTS: Mapping[str, Draw] = {
     "robustness": robustness,
     "dissociation": dissociation,
     "regions": regions,
+    "layers": layers,
+    "categories": categories,
 }
 """Name of each figure, and what draws it."""
 TABLES = {
     "size": "front", "robustness": "robustness", "dissociation": "dissociation", "regions": "rois",
+    "layers": "layers", "categories": "categories",
 }  # fmt: skip
 """The table of the page that each is of."""

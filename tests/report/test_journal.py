@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness.errors import SelectionError
 from harness.report.journal import journal_figures, width_of, write_journal_figures
+from harness.report.journal_plots import PLOTS, TABLES
 from harness.report.page_data import page_data
 from harness.report.regions import REGIONS, region_name
 
@@ -45,7 +46,7 @@ def test_type_is_never_below_six_points_and_figures_are_as_wide_as_asked(data, w
         assert texts(figure)
         for text in texts(figure):
             assert text.get_fontsize() >= 6.0, (name, text.get_text())
-    assert set(drawn) >= {"size", "robustness", "dissociation", "regions"}
+    assert set(drawn) == set(PLOTS) == set(TABLES)
 
 
 def test_no_text_is_cut_off_by_the_edge(data):
@@ -178,3 +179,24 @@ def test_options_of_a_compressor_are_named_where_they_tell_two_apart():
     )
     assert _names(rows, alone=True) == list(rows["compressor"])
     assert _names(rows[:2], alone=False) == ["m+rtn-int4", "m+gptq-int4"]
+
+
+def test_layers_and_categories_are_those_of_the_board(data):
+    figures = {name: figure for _, name, figure in journal_figures(data, 85.0)}
+    rows = data.tables["layers"]["brain-00"]
+    for line in figures["layers"].axes[0].get_lines():
+        own = rows[rows["variant"] == f"{line.get_label()}+none"].sort_values("layer")
+        np.testing.assert_allclose(line.get_ydata(), own["score"])
+        assert line.get_xdata()[0] == 0
+        assert line.get_xdata()[-1] == 100
+    scores = data.tables["categories"]["pairs-00"]
+    axes = figures["categories"].axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    for line in axes.get_lines():
+        own = scores[scores["variant"] == f"{line.get_label()}+none"].set_index("category")
+        np.testing.assert_allclose(line.get_xdata(), own["score"].reindex(names))
+        assert (np.round(line.get_ydata()) == range(len(names))).all()
+    # Two sizes of one family have one colour, and another stroke.
+    colours = {line.get_color() for line in figures["layers"].axes[0].get_lines()}
+    strokes = {line.get_linestyle() for line in figures["layers"].axes[0].get_lines()}
+    assert (len(colours), len(strokes)) == (1, 2)

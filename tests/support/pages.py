@@ -36,6 +36,8 @@ CAPTIONS = {
     "robustness": "What compression changes, over the margin",
     "dissociation": "Loss of competence against loss of alignment",
     "regions": "Where: regions, controls and ceilings",
+    "layers": "Every layer by itself",
+    "categories": "Categories of competence",
 }
 
 
