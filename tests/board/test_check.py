@@ -10,7 +10,7 @@ from submission_fixtures import LISTENING, done, edited
 
 from harness.board.submission import plausible
 from harness.board.submission.bundle import open_bundle, write_bundle
-from harness.board.submission.check import check
+from harness.board.submission.check import _company, check
 from harness.board.submission.desk import accept
 from harness.board.submission.entry import Entry
 from harness.board.submission.keys import key_faults
@@ -357,3 +357,29 @@ def test_a_new_leaderboard_is_an_empty_folder_that_git_keeps(handed, problems, b
     (board / "submissions").mkdir(parents=True)
     (board / "submissions" / ".gitkeep").touch()
     assert problems(handed.entries) == ""
+
+
+def test_base_and_controls_are_of_one_precision(handed):
+    """A difference between float32 and bfloat16 is none of compression."""
+    (mixed,) = [e for e in handed.entries if any(c["compressor"]["name"] == "round" for c in
+                e.record["cells"]) and not e.record["model"]["control"]][:1]  # fmt: skip
+
+    def halve(record):
+        for cell in record["cells"]:
+            if cell["compressor"]["name"] == "round":
+                cell["provenance"]["dtype"] = "bfloat16"
+
+    others = [entry for entry in handed.entries if entry.id != mixed.id]
+    pool = [*others, edited(mixed, halve)]
+    said = [problem.what for problem in _company(pool[-1], pool)]
+    assert "its uncompressed base is missing in bfloat16 (-c none --dtype bfloat16)" in said
+    assert any(s.startswith("its untrained control is missing in bfloat16") for s in said)
+    assert not any("float32" in text for text in said)
+    whole = [edited(entry, _all_in_half) for entry in handed.entries]
+    assert not [p for entry in whole for p in _company(entry, whole)]
+
+
+def _all_in_half(record):
+    for cell in record["cells"]:
+        if cell["provenance"]:
+            cell["provenance"]["dtype"] = "bfloat16"

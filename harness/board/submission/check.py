@@ -225,30 +225,48 @@ def _harness_faults(entry: Entry) -> Iterator[str]:
 
 
 def _company(entry: Entry, pool: Sequence[Entry]) -> Iterator[Problem]:
-    """Ask for the base of each compressed variant, and for the controls of each model."""
+    """Ask for the base of each compressed variant, and for the controls of each model.
+
+    In the precision of the entry: a difference of two precisions is none of compression.
+    """
     record = entry.record
-    alike = [
+    others = [
         other
         for other in pool
         if other.record["benchmark"]["name"] == record["benchmark"]["name"]
         and other.record["benchmark"]["version"] == record["benchmark"]["version"]
         and other.record["model"]["revision"] == record["model"]["revision"]
-        and any(_done(other))
     ]
-    bases = {
-        other.record["model"]["name"]
-        for other in alike
-        if any(cell["compressor"]["method"] == "none" for cell in _done(other))
-    }
-    if record["model"]["name"] not in bases:
-        yield Problem(entry.name, "its uncompressed base is missing (-c none)")
-    if record["model"]["control"]:
-        return
     name = record["model"]["name"]
-    controls = {o.record["model"]["control"] for o in alike if o.record["model"]["base"] == name}
-    needed = {"untrained", "static"} if _reads_states(entry) else {"untrained"}
-    for control in sorted(needed - controls):
-        yield Problem(entry.name, f"its {control} control is missing (-m {control}:{name})")
+    for dtype in sorted({_dtype(cell) for cell in _done(entry)}):
+        alike = [o for o in others if any(_dtype(cell) == dtype for cell in _done(o))]
+        told = "" if len(alike) == sum(any(_done(o)) for o in others) else f" in {dtype}"
+        option = f" --dtype {dtype}" if told else ""
+        bases = {
+            other.record["model"]["name"]
+            for other in alike
+            if any(
+                cell["compressor"]["method"] == "none" and _dtype(cell) == dtype
+                for cell in _done(other)
+            )
+        }
+        if name not in bases:
+            said = f"its uncompressed base is missing{told} (-c none{option})"
+            yield Problem(entry.name, said)
+        if record["model"]["control"]:
+            continue
+        controls = {
+            o.record["model"]["control"] for o in alike if o.record["model"]["base"] == name
+        }
+        needed = {"untrained", "static"} if _reads_states(entry) else {"untrained"}
+        for control in sorted(needed - controls):
+            said = f"its {control} control is missing{told} (-m {control}:{name}{option})"
+            yield Problem(entry.name, said)
+
+
+def _dtype(cell: Mapping[str, Any]) -> str:
+    """Return the precision in which a cell's model was read."""
+    return str((cell["provenance"] or {}).get("dtype") or "float32")
 
 
 def _reads_states(entry: Entry) -> bool:
