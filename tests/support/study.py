@@ -158,7 +158,7 @@ class Study:
 
     def _has_unique(self, benchmark: str) -> bool:
         frame = self.data.tables["cells"][benchmark]
-        return "unique" in frame and bool(frame["unique"].notna().any())
+        return "unique_low" in frame and bool(frame["unique_low"].notna().any())
 
     def compression(self, model: str, *benchmarks: str) -> str:
         """Lay out the variants of a model by bytes, with the change of the first benchmark."""
